@@ -1,0 +1,22 @@
+"""What an array and a shape are here, and how both are named in messages."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Array", "Shape", "as_floating", "name_shape"]
+
+Array: TypeAlias = npt.NDArray[Any]
+Shape: TypeAlias = tuple[int, ...]
+"""Lengths of an array's axes; a layer's shapes are per sample, without the batch axis N."""
+
+
+def as_floating(x: Array, dtype: npt.DTypeLike) -> Array:
+    """`x` itself if it is float32 or float64 already, else a copy in `dtype` (pixels are stored as uint8)."""
+    return x if x.dtype in (np.float32, np.float64) else x.astype(dtype)
+
+
+def name_shape(shape: Shape) -> str:
+    """A batch's shape for messages: (1, 28, 28) becomes "(N, 1, 28, 28)"."""
+    return f"({', '.join(['N', *map(str, shape)])})" if shape else "(N,)"

@@ -1,0 +1,47 @@
+"""Where unpacked data is kept between runs, so that the second load is fast."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from chainrule.data.idx import sha256
+from chainrule.errors import FileError
+from chainrule.files import replacing
+
+__all__ = ["cache_folder", "cached"]
+
+
+def cache_folder() -> Path:
+    """The user's cache folder of chainrule; CHAINRULE_CACHE moves it."""
+    if chosen := os.environ.get("CHAINRULE_CACHE"):
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif sys.platform == "darwin":
+        base = "~/Library/Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "chainrule"
+
+
+def cached(name: str, digest: str, make: Callable[[], bytes]) -> bytes:
+    """The bytes with this SHA-256 from the cache, or else made by `make` and put there.
+
+    A cache that is broken, read-only or full costs time and nothing else.
+    """
+    path = cache_folder() / name
+    try:
+        content = path.read_bytes()
+        if sha256(content) == digest:
+            return content
+    except OSError:
+        pass  # not cached yet, or not readable: made below
+    content = make()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(content)
+    except (OSError, FileError):
+        pass  # the data is at hand all the same
+    return content

@@ -1,0 +1,91 @@
+"""Dataset: images or rows with their labels, handed out in batches."""
+
+from collections.abc import Iterator, Sequence
+from typing import Self
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.errors import DataError, OptionError
+
+__all__ = ["Dataset"]
+
+
+class Dataset:
+    """x and y side by side, as they are stored: uint8 pixels stay uint8.
+
+    Args:
+        x: images (N, C, H, W) or rows (N, D).
+        y: class indices (N,), other targets with N as first axis, or None.
+        classes: names of the classes; by default the numbers from 0 to the largest label.
+
+    Raises:
+        DataError: no samples, counts that differ, or NaN or infinite values (the first is named).
+    """
+
+    def __init__(self, x: Array, y: Array | None = None, classes: Sequence[str] | None = None) -> None:
+        self.x = np.asarray(x)
+        self.y = None if y is None else np.asarray(y)
+        if self.x.ndim < 1 or len(self.x) == 0:
+            raise DataError("the data is empty: a dataset needs 1 sample or more")
+        if self.y is not None and len(self.y) != len(self.x):
+            raise DataError(f"{len(self.x)} samples but {len(self.y)} labels: each sample needs one")
+        if self.x.dtype.kind not in "uifb":
+            raise DataError(f"the data is of type {self.x.dtype}, not numbers: convert it first")
+        self._refuse_nan(self.x, "samples")
+        if self.y is not None:
+            self._refuse_nan(self.y, "labels")
+        self.classes = tuple(classes) if classes is not None else self._numbered_classes()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __repr__(self) -> str:
+        labels = "no labels" if self.y is None else f"{len(self.classes)} classes" if self.classes else "targets"
+        return f"Dataset({len(self):,} samples of shape {self.x.shape[1:]} {self.x.dtype}, {labels})"
+
+    def batches(
+        self, batch_size: int, rng: np.random.Generator | None = None, *, start: int = 0
+    ) -> Iterator[tuple[Array, Array | None]]:
+        """Pairs (x, labels) of up to `batch_size` samples, each sample once; the last batch may be smaller.
+
+        Args:
+            batch_size: 1 or more.
+            rng: shuffles; None keeps the stored order.
+            start: batches to leave out at the beginning (to go on in the middle of an epoch).
+        """
+        if batch_size < 1:
+            raise OptionError(f"batch_size must be 1 or more, got {batch_size}")
+        order = None if rng is None else rng.permutation(len(self))
+        for first in range(start * batch_size, len(self), batch_size):
+            batch = slice(first, first + batch_size) if order is None else order[first : first + batch_size]
+            yield self.x[batch], None if self.y is None else self.y[batch]
+
+    def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
+        """Two datasets by chance: the first with `fraction` of the samples, the second with the rest.
+
+        Raises:
+            OptionError: one of the two would be empty.
+        """
+        count = round(fraction * len(self))
+        if not 0 < count < len(self):
+            raise OptionError(f"a fraction of {fraction} of {len(self)} samples leaves one side empty: choose another")
+        order = np.random.default_rng(seed).permutation(len(self))
+        return self._take(np.sort(order[:count])), self._take(np.sort(order[count:]))
+
+    def _take(self, indices: Array) -> Self:
+        return type(self)(self.x[indices], None if self.y is None else self.y[indices], self.classes)
+
+    def _numbered_classes(self) -> tuple[str, ...]:
+        if self.y is None or self.y.ndim != 1 or self.y.dtype.kind not in "iu":
+            return ()
+        return tuple(str(label) for label in range(int(self.y.max()) + 1))
+
+    @staticmethod
+    def _refuse_nan(array: Array, what: str) -> None:
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise DataError(
+                f"the {what} hold {array[where]} at {list(where)}: only finite numbers can be learned from; "
+                "remove or fill these values"
+            )

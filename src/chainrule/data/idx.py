@@ -1,0 +1,119 @@
+"""IDX files, the format of MNIST: a big-endian header, then the bytes of one array.
+
+Header: two zero bytes, a byte for the element type (8: uint8), a byte for the number of axes, then each axis's length
+as four bytes. http://yann.lecun.com/exdb/mnist
+"""
+
+import gzip
+import hashlib
+import math
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.data.dataset import Dataset
+from chainrule.errors import DataError
+from chainrule.files import explain
+
+__all__ = ["STEMS", "parse_idx", "read_bytes", "read_folder", "read_idx", "read_pair", "sha256"]
+
+STEMS = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+"""File names of MNIST and the data sets made in its likeness: images and labels of each part."""
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 as lower-case hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file, unpacked if its name ends in .gz.
+
+    Raises:
+        DataError: it cannot be read, or is not whole gzip data.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {explain(error)}") from error
+    if not str(path).endswith(".gz"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        problem = "ends too early" if isinstance(error, EOFError) else "is not gzip data"
+        raise DataError(f"{path} {problem}: fetch the file again, or drop .gz from its name if it is plain") from error
+
+
+def parse_idx(content: bytes, name: object, axes: int | None = None) -> Array:
+    """The array (uint8, read-only) in the bytes of an IDX file.
+
+    Args:
+        content: the whole file, unpacked.
+        name: the file, for messages.
+        axes: how many axes are expected (3 for images, 1 for labels), or None.
+
+    Raises:
+        DataError: wrong magic number, another count of axes, or a size that differs from the header's.
+    """
+    if len(content) < 4 or content[:3] != b"\0\0\x08":
+        magic = content[:4].hex(" ") or "nothing"
+        raise DataError(f"{name} is not an IDX file of bytes: it begins with {magic}, expected 00 00 08")
+    if axes is not None and content[3] != axes:
+        kinds = {1: "labels (1 axis)", 3: "images (3 axes)"}
+        raise DataError(f"{name} holds an array of {content[3]} axes, expected {kinds.get(axes, axes)}: check the file")
+    header = 4 + 4 * content[3]
+    if len(content) < header:
+        raise DataError(f"{name} ends within its header: fetch the file again")
+    shape = tuple(int(length) for length in np.frombuffer(content[4:header], ">u4"))
+    if len(content) - header != math.prod(shape):
+        raise DataError(
+            f"{name} should hold {math.prod(shape):,} bytes for its shape {shape}, got {len(content) - header:,}: "
+            "the file is damaged, fetch it again"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def read_idx(path: str | os.PathLike[str], axes: int | None = None) -> Array:
+    """The array in an IDX file, plain or gzip (.gz); see `parse_idx` for errors."""
+    return parse_idx(read_bytes(path), path, axes)
+
+
+def read_pair(images: str | os.PathLike[str], labels: str | os.PathLike[str]) -> Dataset:
+    """Images (N, 1, H, W) uint8 and labels (N,) uint8 from two IDX files.
+
+    Raises:
+        DataError: a file is broken, the counts differ, or there is nothing in them.
+    """
+    x, y = read_idx(images, 3), read_idx(labels, 1)
+    if len(x) != len(y):
+        raise DataError(f"{images} holds {len(x):,} images but {labels} {len(y):,} labels: they do not belong together")
+    if x.size == 0:
+        raise DataError(f"{images} holds no images: the data is empty")
+    return Dataset(x[:, np.newaxis], y)
+
+
+def read_folder(folder: str | os.PathLike[str]) -> tuple[Dataset, Dataset]:
+    """Training and test data from a folder with the four IDX files under MNIST's names, plain or .gz.
+
+    Raises:
+        DataError: a file is missing or broken, or training and test images differ in size.
+    """
+    train, test = (read_pair(*(_find(Path(folder), stem) for stem in STEMS[part])) for part in ("train", "test"))
+    if train.x.shape[1:] != test.x.shape[1:]:
+        raise DataError(f"{folder}: training images are {train.x.shape[1:]}, test images {test.x.shape[1:]}")
+    classes = max(train.classes, test.classes, key=len)
+    return Dataset(train.x, train.y, classes), Dataset(test.x, test.y, classes)
+
+
+def _find(folder: Path, stem: str) -> Path:
+    for name in (stem, f"{stem}.gz"):
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(f"{folder} has no {stem} or {stem}.gz: a folder of IDX data needs four files with MNIST's names")

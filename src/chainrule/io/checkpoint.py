@@ -1,0 +1,85 @@
+"""Everything that decides how training goes on, in one file: arrays, optimizer state, random state, place."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.arrays import Array
+from chainrule.config import to_config
+from chainrule.errors import ModelFileError
+from chainrule.io.safetensors import read_safetensors, write_safetensors
+from chainrule.io.weights import check_arrays, decode, describe, encode, fill, reject_newer
+from chainrule.layers import Layer
+from chainrule.optimizers import Optimizer
+
+__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
+
+_NETWORK, _OPTIMIZER = "network/", "optimizer/"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `save_checkpoint` wrote: arrays by name, descriptions and the trainer's progress as JSON data."""
+
+    path: str
+    network: dict[str, Array]
+    optimizer: dict[str, Array]
+    description: dict[str, Any]
+    progress: dict[str, Any]
+
+    def restore(self, network: Layer, optimizer: Optimizer) -> None:
+        """Put arrays and optimizer state back, after checking that both are of the same kind as when saved.
+
+        Raises:
+            ModelFileError: network or optimizer differ from the saved ones; nothing is changed then.
+        """
+        now = describe(network) | {"optimizer": to_config(optimizer)}
+        for what in ("network", "optimizer"):
+            if decode(encode(now))[what] != self.description[what]:
+                raise ModelFileError(f"{self.path} is of another {what}: resume with the same one, or start anew")
+        check_arrays(network, self.network)
+        optimizer.load_state(self.optimizer, network.values.size)
+        fill(network, self.network)
+        for name, parameter in network.parameters.items():
+            parameter.frozen = name in self.description["frozen"]
+
+
+def save_checkpoint(
+    path: str | os.PathLike[str], network: Layer, optimizer: Optimizer, progress: Mapping[str, Any]
+) -> None:
+    """Write the file whole or not at all, so that a run killed at any moment finds the last complete one.
+
+    Raises:
+        FileError: it cannot be written; an earlier one stays.
+    """
+    arrays = {_NETWORK + name: array for name, array in network.arrays.items()}
+    arrays |= {_OPTIMIZER + name: array for name, array in (optimizer.state or {}).items()}
+    description = describe(network) | {"optimizer": to_config(optimizer), "progress": dict(progress)}
+    write_safetensors(path, arrays, encode(description))
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read what `save_checkpoint` wrote.
+
+    Raises:
+        ModelFileError: no checkpoint, damaged, or of a newer chainrule.
+    """
+    arrays, metadata = read_safetensors(path)
+    try:
+        description = decode(metadata)
+        reject_newer(description["chainrule"])
+        progress = description.pop("progress")
+    except (KeyError, ValueError) as error:
+        raise ModelFileError(f"{path} is not a checkpoint of chainrule: train without resuming first") from error
+    return Checkpoint(
+        str(path),
+        _below(arrays, _NETWORK),
+        _below(arrays, _OPTIMIZER),
+        description,
+        progress,
+    )
+
+
+def _below(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,178 @@
+"""What every layer is: forward, backward, and the parameters between them.
+
+A layer author writes `forward` and `backward`, and `build` where there are parameters or the shape changes; names,
+flat buffers, copies and checks are here. See CONTRIBUTING.md for a layer from start to end.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from chainrule.arrays import Array, Shape, name_shape
+from chainrule.config import Configured
+from chainrule.errors import ShapeError
+from chainrule.parameters import Buffer, Parameter, flat_buffers
+
+__all__ = ["Layer"]
+
+
+class Layer(Configured):
+    """A brick: y = f(x; parameters), and its vector-Jacobian product.
+
+    Nothing is remembered between calls: what backward needs travels in `cache`. Arrays passed in are never written to.
+    """
+
+    input_shape: Shape | None = None
+    """Per-sample shapes, known once built."""
+    output_shape: Shape | None = None
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    """What integers (pixels) are converted to; floating inputs keep their own dtype."""
+
+    def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
+        """Check the per-sample input shape, make the Parameters, return the per-sample output shape.
+
+        Written as if run once: a layer that has its arrays already only checks that the shape is the same.
+
+        Raises:
+            ShapeError: the layer cannot take this shape; the message names place, need, got and cure.
+        """
+        return shape
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        """x (N, *input_shape) -> y (N, *output_shape) and the cache for `backward`."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        """dy (N, *output_shape) -> dx (N, *input_shape), and adds to each Parameter's `grad`.
+
+        Where `input_gradient` is False nobody needs dx, and None may be returned instead.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def __call__(self, x: Array) -> Array:
+        """Inference: the output alone, keeping nothing."""
+        return self.forward(x)[0]
+
+    def multiply_adds(self, shape: Shape) -> int:
+        """Multiplications with an addition that forward does for one sample of this shape."""
+        return 0
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "build" in vars(cls):
+            cls.build = _built_once(vars(cls)["build"])  # type: ignore[method-assign]
+
+    # ---- what a network is made of ----
+
+    def children(self) -> Iterator[tuple[str, "Layer"]]:
+        """Layers within this one by name, in attribute order; one in a list is called "index.Class"."""
+        for name, value in vars(self).items():
+            if isinstance(value, Layer):
+                yield name, value
+            elif isinstance(value, list | tuple):
+                for index, item in enumerate(value):
+                    if isinstance(item, Layer):
+                        yield f"{index}.{type(item).__name__}", item
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Trained arrays by name, such as "0.Affine.W", in the order of the flat buffers; each once."""
+        return self._named(Parameter, "_parameters")
+
+    @property
+    def buffers(self) -> dict[str, Buffer]:
+        """Saved arrays that are not trained, by name."""
+        return self._named(Buffer, "_buffers")
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Everything that a saved model holds: values of parameters, then of buffers, by name."""
+        return {name: holder.value for name, holder in (self.parameters | self.buffers).items()}  # type: ignore[operator]
+
+    @property
+    def values(self) -> Array:
+        """All parameters as one array (P,), which they are views of."""
+        return flat_buffers(self.parameters.values())[0]
+
+    @property
+    def gradients(self) -> Array:
+        """All gradients as one array (P,), which they are views of."""
+        return flat_buffers(self.parameters.values())[1]
+
+    def freeze(self) -> Self:
+        """Stop updating this layer's parameters; gradients still flow through it."""
+        return self._set_frozen(True)
+
+    def unfreeze(self) -> Self:
+        """Train this layer's parameters again."""
+        return self._set_frozen(False)
+
+    def copy(self) -> Self:
+        """An independent copy: same parameters, buffers and settings."""
+        return copy.deepcopy(self)
+
+    def astype(self, dtype: npt.DTypeLike) -> Self:
+        """A copy that computes in `dtype`: "float64" for the gradient check, by the same code."""
+        other, dtype = self.copy(), np.dtype(dtype)
+        for holder in (*other.parameters.values(), *other.buffers.values()):
+            holder.cast(dtype)
+        for layer in other._tree():
+            layer.dtype = dtype
+        return other
+
+    def shape_error(self, problem: str) -> ShapeError:
+        """The error for `raise self.shape_error("needs ..., got ...: cure")`."""
+        return ShapeError(problem, self)
+
+    def _named(self, kind: type, memory: str) -> dict[str, Any]:
+        if self.input_shape is None:  # still being made
+            return dict(_collect(self, kind, "", set()))
+        if memory not in vars(self):
+            vars(self)[memory] = dict(_collect(self, kind, "", set()))
+        found: dict[str, Any] = vars(self)[memory]
+        return found
+
+    def _set_frozen(self, frozen: bool) -> Self:
+        for parameter in self.parameters.values():
+            parameter.frozen = frozen
+        return self
+
+    def _tree(self) -> Iterator["Layer"]:
+        yield self
+        for _, child in self.children():
+            yield from child._tree()
+
+
+def _collect(layer: Layer, kind: type, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    """Own arrays of `kind` first, then those of the children; one that stands in two places comes once."""
+    for name, value in vars(layer).items():
+        if isinstance(value, kind) and id(value) not in seen:
+            seen.add(id(value))
+            yield prefix + name, value
+    for name, child in layer.children():
+        yield from _collect(child, kind, f"{prefix}{name}.", seen)
+
+
+def _built_once(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Make an author's `build` remember its shapes, and only check them where its arrays exist already."""
+
+    @wraps(build)
+    def guarded(self: Layer, shape: Shape, *arguments: Any, **options: Any) -> Any:
+        has_arrays = any(isinstance(value, Parameter | Buffer) for value in vars(self).values())
+        if has_arrays and self.output_shape is not None:
+            if shape != self.input_shape:
+                assert self.input_shape is not None
+                raise self.shape_error(
+                    f"was built for {name_shape(self.input_shape)}, got {name_shape(shape)}: use a new layer"
+                )
+            return self.output_shape
+        result = build(self, shape, *arguments, **options)
+        if isinstance(result, tuple):
+            self.input_shape, self.output_shape = shape, result
+        return result
+
+    return guarded

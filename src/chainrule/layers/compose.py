@@ -1,0 +1,122 @@
+"""Sequential: layers one after another, which is what a network is.
+
+    forward   x -> f1 -> f2 -> ... -> fn -> y
+    backward  dx <- f1' <- f2' <- ... <- fn' <- dy     (the chain rule, read from right to left)
+"""
+
+from typing import Any, Self, overload
+
+import numpy as np
+
+from chainrule.arrays import Array, Shape, name_shape
+from chainrule.errors import NotBuiltError, OptionError, ShapeError
+from chainrule.functions import softmax
+from chainrule.layers.base import Layer
+from chainrule.layers.summary import Summary, summarize
+
+__all__ = ["Sequential"]
+
+
+class Sequential(Layer):
+    """Layers one after another; a network that ends in logits, or a part of one.
+
+    Example:
+        >>> net = Sequential(Affine(3), ReLU(), Affine(2)).build((4,), seed=0)
+        >>> net(np.ones((1, 4), np.float32)).shape
+        (1, 2)
+    """
+
+    labels: tuple[str, ...] | None = None
+    """Names of the classes in the order of the logits; saved with the network."""
+
+    def __init__(self, *layers: Layer) -> None:
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise OptionError(f"Sequential takes layers, got {layer!r}: write Sequential(Affine(10), ReLU(), ...)")
+        self.layers = layers
+
+    @overload  # type: ignore[override]
+    def build(self, shape: Shape, rng: np.random.Generator) -> Shape: ...
+
+    @overload
+    def build(self, shape: Shape, *, seed: int = 0) -> Self: ...
+
+    def build(self, shape: Shape, rng: np.random.Generator | None = None, *, seed: int = 0) -> Shape | Self:
+        """As a user: `net.build((1, 28, 28), seed=0)` returns the network itself, ready to use.
+
+        As a layer of another network, `build(shape, rng)` returns the output shape like any layer's.
+        """
+        shape = input_shape = tuple(shape)
+        generator = np.random.default_rng(seed) if rng is None else rng
+        for index, layer in enumerate(self.layers):
+            try:
+                shape = layer.build(shape, generator)
+            except ShapeError as error:
+                raise error.inside(index) from None
+        self.input_shape, self.output_shape = input_shape, shape
+        if rng is not None:
+            return shape
+        flat = self.values  # lays all parameters out in one buffer, now rather than at the first step
+        assert flat.size == sum(parameter.size for parameter in self.parameters.values())
+        return self
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        self._check(x)
+        caches = []
+        for layer in self.layers:
+            x, cache = layer.forward(x, train=train, rng=rng)
+            caches.append(cache)
+        return x, caches
+
+    def __call__(self, x: Array) -> Array:
+        self._check(x)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        # without input_gradient, the layers below the first that learns have nothing to do
+        lowest = 0 if input_gradient else self._first_with_parameters()
+        gradient: Array | None = dy
+        for index in reversed(range(lowest, len(self.layers))):
+            # x = layer.forward(x)
+            assert gradient is not None
+            gradient = self.layers[index].backward(
+                gradient, cache[index], input_gradient=input_gradient or index > lowest
+            )
+        return gradient if input_gradient else None
+
+    def predict_probabilities(self, x: Array, batch_size: int = 1000) -> Array:
+        """x (N, *input_shape) -> softmax of the logits (N, C), a batch at a time."""
+        self._check(x)
+        batches = [softmax(self(x[start : start + batch_size])) for start in range(0, len(x), batch_size)]
+        return np.concatenate(batches) if batches else np.zeros((0, *(self.output_shape or ())), self.dtype)
+
+    def predict(self, x: Array, batch_size: int = 1000) -> Array:
+        """x (N, *input_shape) -> the most probable class of each sample (N,), as an index."""
+        indices: Array = self.predict_probabilities(x, batch_size).argmax(axis=-1)
+        return indices
+
+    def summary(self) -> Summary:
+        """A row a layer: output shape, parameters, multiply-adds."""
+        self._check_built()
+        return summarize(self)
+
+    def _first_with_parameters(self) -> int:
+        for index, layer in enumerate(self.layers):
+            if layer.parameters:
+                return index
+        return len(self.layers)
+
+    def _check_built(self) -> None:
+        if self.input_shape is None:
+            raise NotBuiltError("the network has no parameters yet: call net.build(input_shape, seed=0) first")
+
+    def _check(self, x: Array) -> None:
+        self._check_built()
+        if x.shape[1:] != self.input_shape or x.ndim == 0:
+            assert self.input_shape is not None
+            raise ShapeError(
+                f"the network reads {name_shape(self.input_shape)}, got {x.shape}: "
+                "reshape the data, or build the network for this shape"
+            )

@@ -1,0 +1,104 @@
+"""TwoLayerNet: the lesson's own class, with both ways to the gradient."""
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.errors import ShapeError
+from chainrule.functions import class_indices
+from chainrule.initializers import Normal
+from chainrule.layers import Affine, Layer, ReLU, Sequential
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.metrics import accuracy
+from chainrule.numerical import central_difference
+
+__all__ = ["TwoLayerNet"]
+
+
+class TwoLayerNet:
+    """Affine, ReLU, Affine, and softmax with cross-entropy on top (the lesson's network).
+
+    Args:
+        input_size: D, 784 for MNIST.
+        hidden_size: H.
+        output_size: C, the classes.
+        weight_init_std: standard deviation of the first weights.
+        seed: decides the first weights.
+        dtype: "float32", or "float64" to compare the two gradients to the last digit.
+
+    Attributes:
+        params: "W1" (D, H), "b1" (H,), "W2" (H, C), "b2" (C,): the arrays themselves, to be updated in place.
+        layers: "Affine1", "Relu1", "Affine2".
+        network: the same layers as one Sequential.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        output_size: int,
+        weight_init_std: float = 0.01,
+        *,
+        seed: int = 0,
+        dtype: str = "float32",
+    ) -> None:
+        initializer = Normal(weight_init_std)
+        network = Sequential(Affine(hidden_size, initializer), ReLU(), Affine(output_size, initializer))
+        self.network = network.build((input_size,), seed=seed).astype(dtype)
+        self.layers: dict[str, Layer] = dict(zip(("Affine1", "Relu1", "Affine2"), self.network.layers, strict=True))
+        self.params: dict[str, Array] = dict(zip(("W1", "b1", "W2", "b2"), self.network.arrays.values(), strict=True))
+        self.last_layer = SoftmaxCrossEntropy()
+
+    def predict(self, x: Array) -> Array:
+        """x (N, D) -> logits (N, C)."""
+        return self.network(self._rows(x))
+
+    def loss(self, x: Array, t: Array) -> float:
+        """x (N, D), labels t as class indices (N,) or one-hot (N, C) -> mean cross-entropy."""
+        return self.last_layer(self.predict(x), t)[0]
+
+    def accuracy(self, x: Array, t: Array) -> float:
+        """The share of x (N, D) that is classified as t says, 0..1."""
+        return accuracy(self.predict(x), t)
+
+    def numerical_gradient(self, x: Array, t: Array) -> dict[str, Array]:
+        """The gradient by central differences: two forward passes for each of the parameters, in float64.
+
+        Returns:
+            float64 arrays of the parameters' names and shapes.
+        """
+        twin = self.network.astype(np.float64)
+        x = self._rows(x).astype(np.float64)
+        t = class_indices(t, len(x), self.network.layers[-1].b.shape[0])  # type: ignore[attr-defined]
+
+        def loss() -> float:
+            return self.last_layer(twin(x), t)[0]
+
+        gradients = {}
+        for name, value in zip(self.params, twin.arrays.values(), strict=True):
+            gradient = np.zeros(value.shape)
+            for index in np.ndindex(value.shape):
+                gradient[index] = central_difference(loss, value, index)
+            gradients[name] = gradient
+        return gradients
+
+    def gradient(self, x: Array, t: Array) -> dict[str, Array]:
+        """The gradient by backpropagation: one forward and one backward pass.
+
+        Returns:
+            arrays of the parameters' names, shapes and dtype; the caller's own copies.
+        """
+        self.network.gradients.fill(0)
+        logits, cache = self.network.forward(self._rows(x), train=True)
+        _, dlogits = self.last_layer(logits, t)
+        self.network.backward(dlogits, cache, input_gradient=False)
+        gradients = (parameter.grad.copy() for parameter in self.network.parameters.values())
+        return dict(zip(self.params, gradients, strict=True))
+
+    def _rows(self, x: Array) -> Array:
+        x = np.asarray(x)
+        inputs = self.params["W1"].shape[0]
+        if x.ndim == 1 and x.shape[0] == inputs:
+            x = x[np.newaxis]
+        if x.ndim != 2 or x.shape[1] != inputs:
+            raise ShapeError(f"TwoLayerNet reads rows (N, {inputs}), got {x.shape}: use x.reshape(len(x), -1)")
+        return x.astype(self.network.dtype, copy=False)

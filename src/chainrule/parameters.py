@@ -1,0 +1,137 @@
+"""What a layer keeps: trained Parameters and saved Buffers, all values of a network in one flat array."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+
+__all__ = ["Buffer", "Parameter", "flat_buffers", "trained_spans"]
+
+
+class Parameter:
+    """A trained array and the gradient of the loss with respect to it.
+
+    Both are views into flat buffers once the network is built, so assigning to `value` or `grad` copies into them.
+
+    Args:
+        value: the initial array, any shape; kept as it is.
+        grad: its gradient, or None for zeros.
+        decay: whether weight decay applies (weights yes, biases no).
+    """
+
+    def __init__(self, value: Array, grad: Array | None = None, decay: bool = True) -> None:
+        self._value = value
+        self._grad = np.zeros_like(value) if grad is None else grad
+        self.decay = decay
+        self.frozen = False
+        self._home: tuple[Array, Array] | None = None  # the flat buffers that hold it
+        self._start = 0  # and where in them it begins
+
+    @property
+    def value(self) -> Array:
+        return self._value
+
+    @value.setter
+    def value(self, value: Array) -> None:
+        if value is not self._value:  # `parameter.value -= step` has written in place already
+            self._value[...] = value
+
+    @property
+    def grad(self) -> Array:
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Array) -> None:
+        if grad is not self._grad:
+            self._grad[...] = grad
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._value.shape
+
+    @property
+    def size(self) -> int:
+        return self._value.size
+
+    def cast(self, dtype: np.dtype[Any]) -> None:
+        """Convert value and gradient to `dtype`; the flat buffers are laid out anew when next asked for."""
+        self._value, self._grad, self._home = self._value.astype(dtype), self._grad.astype(dtype), None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"value": self._value, "grad": self._grad, "decay": self.decay, "frozen": self.frozen}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["value"].copy(), state["grad"].copy(), state["decay"])  # type: ignore[misc]
+        self.frozen = state["frozen"]
+
+    def __repr__(self) -> str:
+        return f"Parameter(shape={self.shape}, dtype={self.value.dtype}, decay={self.decay})"
+
+
+class Buffer:
+    """An array that is saved with the network and not trained, such as a running mean."""
+
+    def __init__(self, value: Array) -> None:
+        self._value = value
+
+    @property
+    def value(self) -> Array:
+        return self._value
+
+    @value.setter
+    def value(self, value: Array) -> None:
+        if value is not self._value:
+            self._value[...] = value
+
+    def cast(self, dtype: np.dtype[Any]) -> None:
+        """Convert to `dtype`."""
+        self._value = self._value.astype(dtype)
+
+
+def flat_buffers(parameters: Iterable[Parameter]) -> tuple[Array, Array]:
+    """All values and all gradients, each as one array (P,) that the parameters are views of.
+
+    Parameters that lie side by side in one buffer already are returned as a slice of it (a network within a
+    network); otherwise they are copied into new buffers and pointed there.
+    """
+    members = list(parameters)
+    if not members:
+        return np.zeros(0, np.float32), np.zeros(0, np.float32)
+    home, start = members[0]._home, members[0]._start
+    stop = start
+    for parameter in members:
+        if home is None or parameter._home is not home or parameter._start != stop:
+            return _move(members)
+        stop += parameter.size
+    assert home is not None
+    return home[0][start:stop], home[1][start:stop]
+
+
+def _move(members: list[Parameter]) -> tuple[Array, Array]:
+    size, dtype = sum(parameter.size for parameter in members), members[0].value.dtype
+    home = np.empty(size, dtype), np.empty(size, dtype)
+    start = 0
+    for parameter in members:
+        stop = start + parameter.size
+        for buffer, old in zip(home, (parameter.value, parameter.grad), strict=True):
+            buffer[start:stop] = old.ravel()
+        parameter._value = home[0][start:stop].reshape(parameter.shape)
+        parameter._grad = home[1][start:stop].reshape(parameter.shape)
+        parameter._home, parameter._start = home, start
+        start = stop
+    return home
+
+
+def trained_spans(parameters: Iterable[Parameter]) -> Iterator[slice]:
+    """The stretches of the flat buffers that are not frozen; one slice over all of it where none is."""
+    start = stop = 0
+    for parameter in parameters:
+        if parameter.frozen:
+            if stop > start:
+                yield slice(start, stop)
+            start = stop + parameter.size
+        stop += parameter.size
+    if stop > start:
+        yield slice(start, stop)

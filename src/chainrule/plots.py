@@ -1,0 +1,95 @@
+"""Pictures of a training run: curves and the confusion matrix."""
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.errors import MissingExtraError
+from chainrule.files import replacing
+
+__all__ = ["plot_confusion", "plot_curves"]
+
+_TRAIN, _TEST = "#0072b2", "#d55e00"  # told apart also by colour-blind eyes (Okabe and Ito 2008)
+
+
+def plot_curves(history: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], title: str = "") -> None:
+    """Loss and accuracy against epochs as PNG; `history` has a mapping an epoch, with the columns of history.csv."""
+    figure = _figure(9, 3.8)
+    panels = figure.subplots(1, 2)
+    epochs = [row["number"] for row in history]
+    for panel, name, factor in zip(panels, ("loss", "accuracy"), (1, 100), strict=True):
+        for part, label, colour in (("train", "training", _TRAIN), ("validation", "test", _TEST)):
+            points = [row[f"{part}_{name}"] for row in history]
+            if any(point is not None for point in points):
+                values = [np.nan if point is None else factor * point for point in points]
+                panel.plot(epochs, values, color=colour, marker="o", markersize=3.5, label=label)
+        panel.set_xlabel("epoch")
+        panel.grid(color="#e0e0e0")
+        panel.set_axisbelow(True)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.legend(frameon=False)
+    panels[0].set_ylabel("loss (mean cross-entropy)")
+    panels[1].set_ylabel("accuracy (%)")
+    figure.suptitle(title)
+    _write(figure, path)
+
+
+def plot_confusion(counts: Array, classes: Sequence[str], path: str | os.PathLike[str], title: str = "") -> None:
+    """counts (C, C), row true class, column predicted -> PNG with every count.
+
+    Colour shows the errors: the scale ends at the most frequent confusion, and the diagonal is left out of it.
+    """
+    figure = _figure(1.8 + 0.55 * len(classes), 1.4 + 0.5 * len(classes))
+    panel = figure.subplots()
+    errors = np.where(np.eye(len(counts), dtype=bool), np.nan, counts.astype(float))
+    highest = max(float(np.nanmax(errors, initial=0)), 1.0)
+    image = panel.imshow(errors, cmap="Oranges", vmin=0, vmax=highest)
+    for (row, column), count in np.ndenumerate(counts):
+        if row == column:
+            panel.add_patch(_rectangle(column - 0.5, row - 0.5))
+        if count:
+            strong = row != column and count > 0.6 * highest
+            panel.text(
+                column,
+                row,
+                f"{count}",
+                ha="center",
+                va="center",
+                fontsize=9,
+                color="white" if strong else "black",
+                fontweight="bold" if row == column else "normal",
+            )
+    panel.set_xticks(range(len(classes)), classes)
+    panel.set_yticks(range(len(classes)), classes)
+    panel.set_xlabel("read as")
+    panel.set_ylabel("true class")
+    panel.set_title(title, fontsize=11)
+    panel.tick_params(length=0)
+    figure.colorbar(image, ax=panel, shrink=0.8, label="misread (diagonal: right)")
+    _write(figure, path)
+
+
+def _figure(width: float, height: float) -> Any:
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError:
+        raise MissingExtraError("matplotlib", "drawing pictures") from None
+    return Figure(figsize=(width, height), dpi=130, layout="constrained")
+
+
+def _rectangle(left: float, top: float) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((left, top), 1, 1, facecolor="#e8eef4", edgecolor="white")
+
+
+def _write(figure: Any, path: str | os.PathLike[str]) -> None:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", metadata={"Software": None})
+    with replacing(path) as file:
+        file.write(content.getvalue())

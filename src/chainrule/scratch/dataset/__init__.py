@@ -1,0 +1,1 @@
+"""`dataset`: the lesson's data."""

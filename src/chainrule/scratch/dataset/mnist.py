@@ -1,0 +1,27 @@
+"""`dataset.mnist`: the lesson's load_mnist, from the MNIST that chainrule brings along."""
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.data import Dataset, mnist
+
+
+def load_mnist(
+    normalize: bool = True, flatten: bool = True, one_hot_label: bool = False
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """(x_train, t_train), (x_test, t_test).
+
+    Args:
+        normalize: pixels as float32 0..1, else uint8 0..255.
+        flatten: images as rows (N, 784), else (N, 1, 28, 28).
+        one_hot_label: labels (N, 10) as float64 0 and 1, else class indices (N,) uint8.
+    """
+    train, test = mnist()
+    return _part(train, normalize, flatten, one_hot_label), _part(test, normalize, flatten, one_hot_label)
+
+
+def _part(data: Dataset, normalize: bool, flatten: bool, one_hot_label: bool) -> tuple[Array, Array]:
+    assert data.y is not None
+    x = data.x.astype(np.float32) / np.float32(255) if normalize else data.x.copy()
+    t = np.eye(10)[data.y] if one_hot_label else data.y.copy()
+    return (x.reshape(len(x), -1) if flatten else x), t

@@ -1,0 +1,7 @@
+"""Training: the loop over batches, what it records, and how good the result is."""
+
+from chainrule.training.evaluate import Evaluation, evaluate
+from chainrule.training.history import Epoch, Step, write_history
+from chainrule.training.trainer import Trainer
+
+__all__ = ["Epoch", "Evaluation", "Step", "Trainer", "evaluate", "write_history"]

@@ -1,0 +1,66 @@
+"""What an epoch brought, and the record of all of them as CSV."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+from chainrule.files import replacing
+
+__all__ = ["Epoch", "Step", "write_history"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update: `number` counts from 1 in all, `position` of `steps_in_epoch` within the epoch."""
+
+    number: int
+    epoch: int
+    position: int
+    steps_in_epoch: int
+    loss: float
+    accuracy: float | None
+    learning_rate: float
+    images: int
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training data.
+
+    Training loss and accuracy are averages over the epoch's batches, each as it was before its update; validation is
+    measured at the end. Accuracies are 0..1, None where the loss knows no classes or there is no validation data.
+    """
+
+    number: int
+    step: int
+    train_loss: float
+    train_accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    learning_rate: float
+    seconds: float
+    images_per_second: float
+
+    def __str__(self) -> str:
+        parts = [f"epoch {self.number:3d}", f"loss {self.train_loss:.4f}"]
+        if self.train_accuracy is not None:
+            parts.append(f"accuracy {self.train_accuracy:7.2%}")
+        if self.validation_loss is not None:
+            parts.append(f"validation loss {self.validation_loss:.4f}")
+        if self.validation_accuracy is not None:
+            parts.append(f"accuracy {self.validation_accuracy:7.2%}")
+        parts.append(f"{self.seconds:.1f} s")
+        return "  ".join(parts)
+
+
+def write_history(history: Sequence[Epoch], path: str | os.PathLike[str]) -> None:
+    """A CSV file with a row an epoch, columns named as in Epoch; what is None is left empty."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(epoch) for epoch in history)
+    with replacing(path) as file:
+        file.write(text.getvalue().encode())

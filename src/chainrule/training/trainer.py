@@ -1,0 +1,240 @@
+"""Trainer: forward, loss, backward, update; again and again, and resumable at any step.
+
+It is a generator, not a framework: `fit` yields epochs, `steps` yields steps, and stopping early is `break`.
+"""
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.config import to_config
+from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
+from chainrule.io import load_checkpoint, save_checkpoint
+from chainrule.layers import Sequential
+from chainrule.losses import Loss
+from chainrule.metrics import accuracy
+from chainrule.optimizers import Optimizer
+from chainrule.training.evaluate import Batches, evaluate
+from chainrule.training.history import Epoch, Step
+from chainrule.training.interrupt import uninterrupted
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """Trains a built network.
+
+    Args:
+        network: changed in place.
+        loss: called with outputs and labels.
+        optimizer: its state is part of the checkpoint.
+        seed: decides the order of the samples and the layers' random numbers.
+
+    Attributes:
+        epoch, step: epochs and steps done.
+        history: an Epoch for each epoch done.
+
+    Example:
+        >>> trainer = Trainer(net, loss=SoftmaxCrossEntropy(), optimizer=SGD(0.1), seed=0)
+        >>> for epoch in trainer.fit(train, validation=test, epochs=10):
+        ...     if epoch.validation_accuracy > 0.97:
+        ...         break
+    """
+
+    def __init__(self, network: Sequential, *, loss: Loss, optimizer: Optimizer, seed: int = 0) -> None:
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.seed = seed
+        self.epoch = 0
+        self.step = 0
+        self.history: list[Epoch] = []
+        self._position = 0  # steps done in the epoch under way
+        self._sums = {"loss": 0.0, "correct": 0.0, "samples": 0, "seconds": 0.0}  # of that epoch
+        self._form: dict[str, int] | None = None  # samples and batch size, which a position depends on
+        order, noise = np.random.SeedSequence(seed).spawn(2)
+        self._order, self._noise = np.random.default_rng(order), np.random.default_rng(noise)
+        self._order_state = self._order.bit_generator.state  # as it was when the epoch under way began
+
+    def fit(
+        self,
+        data: Batches,
+        *,
+        epochs: int,
+        batch_size: int = 100,
+        validation: Batches | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+    ) -> Iterator[Epoch]:
+        """Train until `epochs` epochs are done in all, those before a `resume` included; yield each as it ends.
+
+        Args:
+            data: a Dataset, or anything with its `batches`.
+            epochs: 1 or more.
+            batch_size: samples a step.
+            validation: measured after each epoch.
+            checkpoint: written after each epoch, and on Ctrl-C.
+
+        Raises:
+            DivergenceError: the loss became NaN or infinite; the checkpoint stays as it was.
+        """
+        while self.epoch < epochs:
+            try:
+                for _ in self.steps(data, batch_size=batch_size):
+                    pass
+                epoch = self.end_epoch(validation)
+                if checkpoint is not None:
+                    self.save(checkpoint)
+            except KeyboardInterrupt as interrupt:
+                if checkpoint is not None:
+                    self.save(checkpoint)
+                    interrupt.add_note(f"saved after step {self.step:,}: trainer.resume({str(checkpoint)!r}) goes on")
+                raise
+            yield epoch
+
+    def steps(self, data: Batches, *, batch_size: int = 100) -> Iterator[Step]:
+        """The steps that are left of the epoch under way; `end_epoch` closes it.
+
+        A step is whole or not done at all, also under Ctrl-C, so `save` may be called between any two.
+        """
+        self._start(len(data), batch_size)
+        steps_in_epoch = math.ceil(len(data) / batch_size)
+        if self._position == steps_in_epoch:
+            return
+        self._order.bit_generator.state = self._order_state
+        for x, labels in data.batches(batch_size, self._order, start=self._position):
+            if labels is None:
+                raise DataError("the data has no labels to learn from: use labelled data")
+            started = time.perf_counter()
+            with uninterrupted():
+                loss, correct = self._learn(x, labels)
+                seconds = time.perf_counter() - started
+                self._position += 1
+                self.step += 1
+                sums = self._sums
+                sums["loss"] += loss * len(x)
+                sums["samples"] += len(x)
+                sums["seconds"] += seconds
+                if correct is not None:
+                    sums["correct"] += correct * len(x)
+            yield Step(
+                number=self.step,
+                epoch=self.epoch + 1,
+                position=self._position,
+                steps_in_epoch=steps_in_epoch,
+                loss=loss,
+                accuracy=correct,
+                learning_rate=self.optimizer.learning_rate,
+                images=len(x),
+                images_per_second=len(x) / max(seconds, 1e-9),
+            )
+
+    def end_epoch(self, validation: Batches | None = None) -> Epoch:
+        """Measure, record and count the epoch whose steps are done.
+
+        Raises:
+            DivergenceError: the parameters are no longer finite.
+        """
+        self._check_finite()
+        measured = None if validation is None else evaluate(self.network, validation, self.loss)
+        sums = self._sums
+        samples, seconds = max(sums["samples"], 1), max(sums["seconds"], 1e-9)
+        epoch = Epoch(
+            number=self.epoch + 1,
+            step=self.step,
+            train_loss=sums["loss"] / samples,
+            train_accuracy=sums["correct"] / samples if self.loss.classifies else None,
+            validation_loss=None if measured is None else measured.loss,
+            validation_accuracy=None if measured is None else measured.accuracy,
+            learning_rate=self.optimizer.learning_rate,
+            seconds=seconds,
+            images_per_second=sums["samples"] / seconds,
+        )
+        with uninterrupted():
+            self.history.append(epoch)
+            self.epoch += 1
+            self._position = 0
+            self._sums = dict.fromkeys(sums, 0)
+            self._order_state = self._order.bit_generator.state
+        return epoch
+
+    def save(self, path: str | os.PathLike[str], run: dict[str, Any] | None = None) -> None:
+        """Write a checkpoint; `run` is any JSON data of the caller's, returned by `resume`.
+
+        Raises:
+            DivergenceError: the parameters are not finite; an earlier checkpoint stays.
+            FileError: it cannot be written.
+        """
+        self._check_finite()
+        progress = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "position": self._position,
+            "sums": self._sums,
+            "form": self._form,
+            "order": self._order_state,
+            "noise": self._noise.bit_generator.state,
+            "loss": to_config(self.loss),
+            "seed": self.seed,
+            "history": [asdict(epoch) for epoch in self.history],
+            "run": run or {},
+        }
+        save_checkpoint(path, self.network, self.optimizer, progress)
+
+    def resume(self, path: str | os.PathLike[str]) -> dict[str, Any]:
+        """Go on from a checkpoint as if nothing had happened; returns the `run` that was saved with it.
+
+        Raises:
+            ModelFileError: no checkpoint, or one of another network, optimizer or loss.
+        """
+        saved = load_checkpoint(path)
+        progress = saved.progress
+        try:
+            history = [Epoch(**epoch) for epoch in progress["history"]]
+            if progress["loss"] != to_config(self.loss):
+                raise ModelFileError(f"{path} is of another loss: resume with the same one, or start anew")
+            order, noise = np.random.PCG64(), np.random.PCG64()
+            order.state, noise.state = progress["order"], progress["noise"]
+            saved.restore(self.network, self.optimizer)
+            self.history, self._sums, self._form = history, dict(progress["sums"]), progress["form"]
+            self.epoch, self.step, self._position = progress["epoch"], progress["step"], progress["position"]
+            self._order, self._noise = np.random.Generator(order), np.random.Generator(noise)
+            self._order_state, self.seed = order.state, progress["seed"]
+            return dict(progress["run"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(f"{path} is a damaged checkpoint ({error}): start anew") from error
+
+    def _learn(self, x: Array, labels: Array) -> tuple[float, float | None]:
+        """One step: loss and accuracy of the batch before its update."""
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow is told by the loss, below
+            logits, cache = self.network.forward(x, train=True, rng=self._noise)
+            loss, dlogits = self.loss(logits, labels)
+            if not math.isfinite(loss):
+                raise self._diverged(f"the loss became {loss}")
+            self.network.backward(dlogits, cache, input_gradient=False)
+            self.optimizer.step(self.network)
+        return loss, accuracy(logits, labels) if self.loss.classifies else None
+
+    def _start(self, samples: int, batch_size: int) -> None:
+        if batch_size < 1:
+            raise OptionError(f"batch_size must be 1 or more, got {batch_size}")
+        form = {"samples": samples, "batch_size": batch_size}
+        if self._position and form != self._form:
+            raise OptionError(f"the epoch under way was begun with {self._form}, got {form}: go on with the same")
+        self._form = form
+
+    def _check_finite(self) -> None:
+        if not np.isfinite(self.network.values).all():
+            raise self._diverged("the parameters became NaN or infinite")
+
+    def _diverged(self, what: str) -> DivergenceError:
+        rate = self.optimizer.learning_rate
+        return DivergenceError(
+            f"{what} at step {self.step + 1:,} (epoch {self.epoch + 1}) with learning rate {rate:g}: "
+            f"try a smaller one, such as {rate / 10:g}, and check that the inputs are scaled"
+        )
