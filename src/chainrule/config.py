@@ -23,7 +23,7 @@ class Configured:
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def __repr__(self) -> str:
-        shown = []
+        shown: list[str] = []
         for name, parameter in inspect.signature(type(self)).parameters.items():
             value = getattr(self, name)
             if parameter.kind is parameter.VAR_POSITIONAL:
@@ -75,7 +75,7 @@ def from_config(config: Any, classes: Mapping[str, type], made: list[Any] | None
         except (IndexError, TypeError):
             raise ModelFileError("the network's description repeats a layer that it does not have") from None
     name = config.get("type")
-    if name not in classes:
+    if not isinstance(name, str) or name not in classes:
         raise ModelFileError(f"unknown layer {name!r}: pass its class as layers=[{name}], or update chainrule")
     slot = len(made)
     made.append(None)  # the object stands before its parts in the order of reading

@@ -24,7 +24,8 @@ def class_indices(labels: Array, samples: int, classes: int) -> Array:
     if labels.shape == (samples, classes) and labels.ndim == 2:
         if not ((labels == 0) | (labels == 1)).all() or (labels.sum(axis=1) != 1).any():
             raise LabelError("one-hot labels need a single 1 and zeros in each row: pass class indices (N,) instead")
-        return labels.argmax(axis=1)
+        indices: Array = labels.argmax(axis=1)
+        return indices
     if labels.shape != (samples,):
         raise LabelError(
             f"labels of shape {labels.shape} do not fit {samples} samples of {classes} classes: "

@@ -62,7 +62,7 @@ class Optimizer(Configured):
         Raises:
             ModelFileError: arrays are missing or of another size; nothing is changed then.
         """
-        if state and {name: (size,) for name in self.state_names} != {name: array.shape for name, array in state.items()}:
+        if state and dict.fromkeys(self.state_names, (size,)) != {name: array.shape for name, array in state.items()}:
             raise ModelFileError(f"the checkpoint's optimizer state does not fit {self!r} and {size} parameters")
         self.state = {name: array.copy() for name, array in state.items()} if state else None
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.errors import ShapeError
 
 __all__ = ["Buffer", "Parameter", "flat_buffers", "trained_spans"]
 
@@ -36,7 +37,7 @@ class Parameter:
     @value.setter
     def value(self, value: Array) -> None:
         if value is not self._value:  # `parameter.value -= step` has written in place already
-            self._value[...] = value
+            _copy_into(self._value, value)
 
     @property
     def grad(self) -> Array:
@@ -45,7 +46,7 @@ class Parameter:
     @grad.setter
     def grad(self, grad: Array) -> None:
         if grad is not self._grad:
-            self._grad[...] = grad
+            _copy_into(self._grad, grad)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -83,11 +84,17 @@ class Buffer:
     @value.setter
     def value(self, value: Array) -> None:
         if value is not self._value:
-            self._value[...] = value
+            _copy_into(self._value, value)
 
     def cast(self, dtype: np.dtype[Any]) -> None:
         """Convert to `dtype`."""
         self._value = self._value.astype(dtype)
+
+
+def _copy_into(array: Array, value: Array) -> None:
+    if np.shape(value) != array.shape:
+        raise ShapeError(f"an array of shape {array.shape} cannot become one of shape {np.shape(value)}")
+    array[...] = value
 
 
 def flat_buffers(parameters: Iterable[Parameter]) -> tuple[Array, Array]:

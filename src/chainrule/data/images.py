@@ -32,7 +32,8 @@ def read_gray(path: str | os.PathLike[str]) -> Array:
         with Image.open(Path(path)) as picture:
             if picture.width * picture.height > MAXIMUM_PIXELS:
                 raise DataError(
-                    f"{path} has {picture.width} x {picture.height} pixels, more than {MAXIMUM_PIXELS:,}: make it smaller"
+                    f"{path} has {picture.width} x {picture.height} pixels, more than {MAXIMUM_PIXELS:,}: "
+                    "make it smaller"
                 )
             upright = ImageOps.exif_transpose(picture)
             if upright.mode.startswith("I") or upright.mode == "F":  # 16 bits and more a pixel
@@ -71,7 +72,9 @@ def center_digit(gray: Array, size: int = 28) -> Array:
     box = size * 20 // 28
     scale = box / max(ink.shape)
     height, width = (max(1, round(length * scale)) for length in ink.shape)
-    small = Image.fromarray((255 * ink).astype(np.uint8)).resize((width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
+    small = Image.fromarray((255 * ink).astype(np.uint8)).resize(
+        (width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    )
     pixels = np.asarray(small, dtype=np.float64)
     weight = pixels.sum() or 1.0
     middle = [(np.arange(n) * pixels.sum(axis=1 - axis)).sum() / weight for axis, n in enumerate(pixels.shape)]

@@ -58,7 +58,9 @@ def load(path: str | os.PathLike[str], layers: Iterable[type[Layer]] = ()) -> Se
     except ModelFileError as error:
         raise ModelFileError(f"cannot load {path}: {error}") from error
     except KeyError as error:
-        raise ModelFileError(f"cannot load {path}: it has no {error.args[0]!r}, so chainrule did not save it") from error
+        raise ModelFileError(
+            f"cannot load {path}: it has no {error.args[0]!r}, so chainrule did not save it"
+        ) from error
     except MemoryError as error:
         raise ModelFileError(f"cannot load {path}: its layers are larger than this machine's memory") from error
     except (ChainruleError, TypeError, ValueError) as error:

@@ -90,7 +90,8 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 
 def scale_forward(x: Array, factor: float, dtype: npt.DTypeLike) -> Array:
     """x * factor in `dtype`, converting pixels (uint8) on the way."""
-    return np.multiply(x, np.asarray(factor, dtype), dtype=dtype)
+    y: Array = np.multiply(x, np.asarray(factor, dtype), dtype=dtype)
+    return y
 
 
 def softmax(x: Array) -> Array:

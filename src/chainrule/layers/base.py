@@ -91,7 +91,7 @@ class Layer(Configured):
     @property
     def arrays(self) -> dict[str, Array]:
         """Everything that a saved model holds: values of parameters, then of buffers, by name."""
-        return {name: holder.value for name, holder in (self.parameters | self.buffers).items()}  # type: ignore[operator]
+        return {name: holder.value for name, holder in self._holders().items()}
 
     @property
     def values(self) -> Array:
@@ -113,20 +113,26 @@ class Layer(Configured):
 
     def copy(self) -> Self:
         """An independent copy: same parameters, buffers and settings."""
-        return copy.deepcopy(self)
+        other = copy.deepcopy(self)
+        flat_buffers(other.parameters.values())
+        return other
 
     def astype(self, dtype: npt.DTypeLike) -> Self:
         """A copy that computes in `dtype`: "float64" for the gradient check, by the same code."""
         other, dtype = self.copy(), np.dtype(dtype)
-        for holder in (*other.parameters.values(), *other.buffers.values()):
+        for holder in other._holders().values():
             holder.cast(dtype)
         for layer in other._tree():
             layer.dtype = dtype
+        flat_buffers(other.parameters.values())
         return other
 
     def shape_error(self, problem: str) -> ShapeError:
         """The error for `raise self.shape_error("needs ..., got ...: cure")`."""
         return ShapeError(problem, self)
+
+    def _holders(self) -> dict[str, Parameter | Buffer]:
+        return {**self.parameters, **self.buffers}
 
     def _named(self, kind: type, memory: str) -> dict[str, Any]:
         if self.input_shape is None:  # still being made

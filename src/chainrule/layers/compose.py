@@ -1,7 +1,7 @@
 """Sequential: layers one after another, which is what a network is.
 
-    forward   x -> f1 -> f2 -> ... -> fn -> y
-    backward  dx <- f1' <- f2' <- ... <- fn' <- dy     (the chain rule, read from right to left)
+forward   x -> f1 -> f2 -> ... -> fn -> y
+backward  dx <- f1' <- f2' <- ... <- fn' <- dy     (the chain rule, read from right to left)
 """
 
 from typing import Any, Self, overload
@@ -35,7 +35,7 @@ class Sequential(Layer):
                 raise OptionError(f"Sequential takes layers, got {layer!r}: write Sequential(Affine(10), ReLU(), ...)")
         self.layers = layers
 
-    @overload  # type: ignore[override]
+    @overload
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape: ...
 
     @overload

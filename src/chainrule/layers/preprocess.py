@@ -49,7 +49,10 @@ class Standardize(Layer):
 
     @classmethod
     def of(cls, x: Array) -> Self:
-        """The layer that gives `x` (N, D) or (N, C, H, W) mean 0 and standard deviation 1; constant features get std 1."""
+        """The layer that gives `x` (N, D) or (N, C, H, W) mean 0 and standard deviation 1.
+
+        A constant feature gets std 1, so that it becomes 0.
+        """
         axes = (0, *range(2, x.ndim))
         std = x.std(axis=axes, dtype=np.float64)
         return cls(x.mean(axis=axes, dtype=np.float64).tolist(), np.where(std > 0, std, 1.0).tolist())

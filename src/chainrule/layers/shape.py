@@ -1,6 +1,6 @@
 """Flatten: the same numbers in another shape.
 
-    y = x.reshape(N, D),   dx = dy.reshape(x.shape)
+y = x.reshape(N, D),   dx = dy.reshape(x.shape)
 """
 
 import math

@@ -1,17 +1,45 @@
 """TwoLayerNet: the lesson's own class, with both ways to the gradient."""
 
+from collections.abc import Iterator, MutableMapping
+
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.errors import ShapeError
+from chainrule.errors import OptionError, ShapeError
 from chainrule.functions import class_indices
 from chainrule.initializers import Normal
 from chainrule.layers import Affine, Layer, ReLU, Sequential
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.metrics import accuracy
 from chainrule.numerical import central_difference
+from chainrule.parameters import Parameter
 
 __all__ = ["TwoLayerNet"]
+
+
+class _Params(MutableMapping[str, Array]):
+    """The parameters' own arrays under the lesson's names; assigning an array copies it into place."""
+
+    def __init__(self, parameters: dict[str, Parameter]) -> None:
+        self._parameters = parameters
+
+    def __getitem__(self, name: str) -> Array:
+        return self._parameters[name].value
+
+    def __setitem__(self, name: str, value: Array) -> None:
+        self._parameters[name].value = value
+
+    def __delitem__(self, name: str) -> None:
+        raise OptionError(f"{name} is a part of the network and stays")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parameters)
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 class TwoLayerNet:
@@ -45,7 +73,7 @@ class TwoLayerNet:
         network = Sequential(Affine(hidden_size, initializer), ReLU(), Affine(output_size, initializer))
         self.network = network.build((input_size,), seed=seed).astype(dtype)
         self.layers: dict[str, Layer] = dict(zip(("Affine1", "Relu1", "Affine2"), self.network.layers, strict=True))
-        self.params: dict[str, Array] = dict(zip(("W1", "b1", "W2", "b2"), self.network.arrays.values(), strict=True))
+        self.params = _Params(dict(zip(("W1", "b1", "W2", "b2"), self.network.parameters.values(), strict=True)))
         self.last_layer = SoftmaxCrossEntropy()
 
     def predict(self, x: Array) -> Array:
@@ -68,7 +96,7 @@ class TwoLayerNet:
         """
         twin = self.network.astype(np.float64)
         x = self._rows(x).astype(np.float64)
-        t = class_indices(t, len(x), self.network.layers[-1].b.shape[0])  # type: ignore[attr-defined]
+        t = class_indices(t, len(x), self.params["b2"].size)
 
         def loss() -> float:
             return self.last_layer(twin(x), t)[0]

@@ -6,7 +6,7 @@ import carries `np` and `common.functions`, as the lesson's does.
 
 from typing import Any
 
-import numpy as np  # noqa: F401 (scripts take np from the star import)
+import numpy as np
 
 from chainrule import kernels
 from chainrule.arrays import Array

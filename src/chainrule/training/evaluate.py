@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import DataError
+from chainrule.functions import class_indices
 from chainrule.layers import Sequential
 from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.metrics import confusion
@@ -61,8 +62,7 @@ def evaluate(network: Sequential, data: Batches, loss: Loss | None = None, batch
         total += loss(outputs, labels)[0] * len(x)
         count += len(x)
         if loss.classifies:
-            labels = labels.argmax(axis=1) if labels.ndim == 2 else labels
-            batch = confusion(outputs.argmax(axis=1), labels, outputs.shape[1])
+            batch = confusion(outputs.argmax(axis=1), class_indices(labels, *outputs.shape), outputs.shape[1])
             counts = batch if counts is None else counts + batch
     accuracy = None if counts is None else float(np.trace(counts) / count)
     return Evaluation(total / count, accuracy, counts, count)

@@ -1,0 +1,68 @@
+"""`chainrule evaluate`: how good a saved network is, class by class."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.arrays import name_shape
+from chainrule.cli.terminal import note, say
+from chainrule.data import Dataset, load
+from chainrule.errors import DataError
+from chainrule.io import load as load_network
+from chainrule.layers import Sequential
+from chainrule.plots import plot_confusion
+from chainrule.text import table
+from chainrule.training import evaluate as measure
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A model file that chainrule has saved.")],
+    data: Annotated[str, typer.Option(help="mnist, or a folder with four IDX files.")] = "mnist",
+    confusion: Annotated[Path | None, typer.Option(help="Write the confusion matrix as PNG.")] = None,
+) -> None:
+    """Measure a saved network on test data: loss, accuracy, and a row for each class.
+
+    Example: chainrule evaluate runs/two-layer/model.safetensors --confusion confusion.png
+    """
+    network = load_network(model)
+    _, test = load(data)
+    classes = _classes(network, test, model, data)
+    result = measure(network, test)
+    assert result.confusion is not None
+    say(f"accuracy  {result.accuracy:.2%} of {result.n:,}")
+    say(f"loss      {result.loss:.4f}")
+    rows = []
+    for index, name in enumerate(classes):
+        right, total, read = (
+            result.confusion[index, index],
+            result.confusion[index].sum(),
+            result.confusion[:, index].sum(),
+        )
+        wrong = result.confusion[index].copy()
+        wrong[index] = 0
+        worst = f"{classes[int(wrong.argmax())]} ({wrong.max()})" if wrong.max() else "-"
+        rows.append((name, total, _share(right, total), _share(right, read), worst))
+    say(table(("class", "images", "found", "right when read", "most often misread as"), rows))
+    if confusion is not None:
+        plot_confusion(result.confusion, classes, confusion, f"{model.name} on {data}: {result.accuracy:.2%}")
+        note(f"wrote {confusion}")
+
+
+def _classes(network: Sequential, test: Dataset, model: Path, data: str) -> tuple[str, ...]:
+    if test.x.shape[1:] != network.input_shape:
+        assert network.input_shape is not None
+        raise DataError(
+            f"{data} has images of {name_shape(test.x.shape[1:])}, {model} reads {name_shape(network.input_shape)}: "
+            "use data of this size"
+        )
+    outputs = (network.output_shape or (0,))[0]
+    if len(test.classes) > outputs:
+        raise DataError(f"{data} has {len(test.classes)} classes, {model} knows {outputs}: use data of its classes")
+    return network.labels or tuple(map(str, range(outputs)))
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "-"

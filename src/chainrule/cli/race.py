@@ -1,0 +1,56 @@
+"""`chainrule race`: numerical differentiation against backpropagation."""
+
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.terminal import note, say
+from chainrule.data import load
+from chainrule.text import table
+from chainrule.training.race import RaceRow
+from chainrule.training.race import race as run
+
+__all__ = ["race"]
+
+
+def race(
+    data: Annotated[str, typer.Option(help="mnist, or a folder with four IDX files.")] = "mnist",
+    seconds: Annotated[float, typer.Option(help="About how long it may take.")] = 20.0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in the batch.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Decides network, batch and order.")] = 0,
+) -> None:
+    """The lesson's point, measured: the same gradient, numerically and by backpropagation.
+
+    Example: chainrule race --seconds 10
+    """
+    train, test = load(data)
+    note(f"a 784-50-10 network, a batch of {batch_size}: the gradient of all parameters, three ways")
+    rows: list[RaceRow] = []
+    for row in run(train, test, seconds=seconds, batch_size=batch_size, seed=seed):
+        note(f"{row.way}: {_seconds(row.seconds)} a gradient")
+        rows.append(row)
+    fastest = rows[-1].seconds
+    say(
+        table(
+            ("way to the gradient", "a gradient", "ratio", "difference", f"steps in {rows[0].wall:g} s", "accuracy"),
+            [
+                (
+                    row.way,
+                    _seconds(row.seconds),
+                    f"{row.seconds / fastest:,.0f}",
+                    f"{row.difference:.0e}" if row.difference else "-",
+                    f"{row.steps:,.0f}" if row.steps >= 10 else f"{row.steps:.2g}",
+                    f"{row.accuracy:.1%}",
+                )
+                for row in rows
+            ],
+        )
+    )
+    for row in rows:
+        if row.measured < row.parameters:
+            say(f"{row.way}: measured on {row.measured:,} of {row.parameters:,} parameters, the rest extrapolated")
+    say("difference: largest, relative to the array's largest gradient; accuracy: on the test data, whole steps only")
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.3g} ms"

@@ -1,0 +1,209 @@
+"""`chainrule train`: train a network, measure it, and write it down with pictures."""
+
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from chainrule.cli.terminal import draw_digits, note, progress, say, stderr
+from chainrule.data import Dataset, load
+from chainrule.errors import DivergenceError, OptionError
+from chainrule.files import make_folder, replacing
+from chainrule.gradcheck import gradcheck
+from chainrule.io import load_checkpoint, save
+from chainrule.layers import Sequential
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.models import NETWORKS
+from chainrule.optimizers import SGD, Optimizer
+from chainrule.plots import plot_confusion, plot_curves
+from chainrule.training import Evaluation, Trainer, evaluate, write_history
+from chainrule.version import __version__
+
+__all__ = ["OPTIMIZERS", "train"]
+
+OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
+    "sgd": SGD,
+    "momentum": lambda rate: SGD(rate, momentum=0.9),
+    "nesterov": lambda rate: SGD(rate, momentum=0.9, nesterov=True),
+}
+
+
+def train(
+    context: typer.Context,
+    data: Annotated[str, typer.Option(help="mnist, or a folder with four IDX files.")] = "mnist",
+    model: Annotated[str, typer.Option(help=f"One of: {', '.join(NETWORKS)}.")] = "two-layer",
+    epochs: Annotated[int, typer.Option(help="Passes over the training data, in all.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 100,
+    learning_rate: Annotated[float, typer.Option(help="Step size of the optimizer.")] = 0.1,
+    optimizer: Annotated[str, typer.Option(help=f"One of: {', '.join(OPTIMIZERS)}.")] = "sgd",
+    seed: Annotated[int, typer.Option(help="Decides weights and order; the same seed gives the same bytes.")] = 0,
+    output: Annotated[Path | None, typer.Option(help="Folder for the results [default: runs/MODEL].")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+) -> None:
+    """Train a network by backpropagation and measure it.
+
+    Writes model.safetensors, history.csv, report.json, curves.png, confusion.png and checkpoint.safetensors.
+
+    Example: chainrule train --epochs 5 --output runs/first
+    """
+    output = Path("runs") / model if output is None else output
+    checkpoint = output / "checkpoint.safetensors"
+    options: dict[str, Any] = {
+        "data": data,
+        "model": model,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "optimizer": optimizer,
+        "seed": seed,
+    }
+    if resume:
+        options = _resumed(options, context, load_checkpoint(checkpoint).progress["run"])
+    _check(options)
+    make_folder(output)
+    if checkpoint.exists() and not resume:
+        note(f"replacing the run in {output} (--resume would go on with it)")
+    train_data, test_data = load(options["data"])
+    network = NETWORKS[options["model"]](len(train_data.classes))
+    network = network.build(train_data.x.shape[1:], seed=options["seed"])
+    network.labels = train_data.classes
+    trainer = Trainer(
+        network,
+        loss=SoftmaxCrossEntropy(),
+        optimizer=OPTIMIZERS[options["optimizer"]](options["learning_rate"]),
+        seed=options["seed"],
+    )
+    if resume:
+        trainer.resume(checkpoint)
+        note(f"resuming after step {trainer.step:,} in epoch {trainer.epoch + 1}")
+    note(f"{options['model']}: {network.summary().parameters:,} parameters, {len(train_data):,} images")
+    _check_gradients(network, train_data)
+    started = time.perf_counter()
+    try:
+        _run(trainer, train_data, test_data, options, checkpoint)
+    except KeyboardInterrupt:
+        trainer.save(checkpoint, options)
+        note(f"\nstopped after step {trainer.step:,} and saved; go on with: chainrule train --resume --output {output}")
+        raise
+    except DivergenceError as error:
+        kept = f"; the last good checkpoint is {checkpoint}" if checkpoint.exists() else ""
+        raise DivergenceError(f"{error}{kept}") from error
+    seconds = time.perf_counter() - started
+    _write_results(trainer, train_data, test_data, options, output, seconds)
+
+
+def _resumed(options: dict[str, Any], context: typer.Context, saved: dict[str, Any]) -> dict[str, Any]:
+    """The options of the run that is resumed; given anew, they must be the same, except for more epochs."""
+    for name, value in options.items():
+        given = context.get_parameter_source(name)
+        if given is None or given.name != "COMMANDLINE":
+            continue
+        if name == "epochs":
+            saved = saved | {"epochs": value}
+        elif value != saved.get(name):
+            raise OptionError(
+                f"--{name.replace('_', '-')} {value} differs from the run to be resumed ({saved.get(name)}): "
+                "leave it out"
+            )
+    return saved
+
+
+def _check(options: dict[str, Any]) -> None:
+    for name in ("epochs", "batch_size"):
+        if options[name] < 1:
+            raise OptionError(f"--{name.replace('_', '-')} must be 1 or more, got {options[name]}")
+    if options["seed"] < 0:
+        raise OptionError(f"--seed must be 0 or more, got {options['seed']}")
+    for name, known in (("model", NETWORKS), ("optimizer", OPTIMIZERS)):
+        if options[name] not in known:
+            raise OptionError(f"no {name} {options[name]!r}: use one of {', '.join(known)}")
+    OPTIMIZERS[options["optimizer"]](options["learning_rate"])  # refuses a bad rate before any work is done
+
+
+def _check_gradients(network: Sequential, data: Dataset) -> None:
+    """The lesson's proof before the lesson's training: a few gradients against numerical ones."""
+    report = gradcheck(network, inputs=data.x[:4], labels=data.y[:4], loss=SoftmaxCrossEntropy(), sample=20)  # type: ignore[index]
+    checked = sum(row.checked for row in report.rows)
+    if not report.ok:
+        raise DivergenceError(
+            f"backpropagation differs from the numerical gradient by {report.error:.1e}: see gradcheck"
+        )
+    note(
+        f"gradient check: {checked} gradients agree with numerical ones, largest relative difference {report.error:.0e}"
+    )
+
+
+def _run(trainer: Trainer, train: Dataset, test: Dataset, options: dict[str, Any], checkpoint: Path) -> None:
+    epochs, batch_size = options["epochs"], options["batch_size"]
+    total = epochs * -(-len(train) // batch_size)
+    with progress(total, trainer.step) as show:
+        while trainer.epoch < epochs:
+            shown = 0.0
+            for step in trainer.steps(train, batch_size=batch_size):
+                if (now := time.perf_counter()) - shown > 0.1:
+                    shown = now
+                    show(
+                        step.number,
+                        f"epoch {step.epoch}/{epochs}  loss {step.loss:.3f}  accuracy {step.accuracy:.0%}  "
+                        f"{step.images_per_second:,.0f} images/s",
+                    )
+            note(str(trainer.end_epoch(test)).replace("validation loss", "test loss"))
+            trainer.save(checkpoint, options)
+
+
+def _write_results(
+    trainer: Trainer, train: Dataset, test: Dataset, options: dict[str, Any], output: Path, seconds: float
+) -> None:
+    network, history = trainer.network, trainer.history
+    on_train, on_test = evaluate(network, train), evaluate(network, test)
+    assert on_test.confusion is not None
+    report = {
+        "model": options["model"],
+        "data": options["data"],
+        "seed": options["seed"],
+        "epochs": trainer.epoch,
+        "batch_size": options["batch_size"],
+        "optimizer": repr(trainer.optimizer),
+        "parameters": network.values.size,
+        "train_accuracy": on_train.accuracy,
+        "train_loss": on_train.loss,
+        "test_accuracy": on_test.accuracy,
+        "test_loss": on_test.loss,
+        "seconds": round(seconds, 3),
+        "images_per_second": round(
+            sum(epoch.images_per_second * epoch.seconds for epoch in history) / sum(epoch.seconds for epoch in history)
+        ),
+        "versions": {"chainrule": __version__, "python": platform.python_version(), "numpy": np.__version__},
+    }
+    save(network, output / "model.safetensors")
+    write_history(history, output / "history.csv")
+    with replacing(output / "report.json") as file:
+        file.write((json.dumps(report, indent=2) + "\n").encode())
+    title = f"{options['model']} on {Path(options['data']).name}: {on_test.accuracy:.2%} test accuracy"
+    plot_curves([asdict(epoch) for epoch in history], output / "curves.png", title)
+    plot_confusion(on_test.confusion, network.labels or (), output / "confusion.png", title)
+    if stderr.is_terminal:
+        _show_digits(network, test)
+    _tell(on_test, report, output)
+
+
+def _show_digits(network: Sequential, test: Dataset) -> None:
+    images = test.x[:4]
+    if images.shape[1:] == (1, 28, 28):
+        assert network.labels is not None
+        captions = [f"read as {network.labels[index]}" for index in network.predict(images)]
+        note(draw_digits(list(images[:, 0]), captions))
+
+
+def _tell(on_test: Evaluation, report: dict[str, Any], output: Path) -> None:
+    say(f"test accuracy   {on_test.accuracy:.2%} of {on_test.n:,}")
+    say(f"test loss       {on_test.loss:.4f}")
+    say(f"train accuracy  {report['train_accuracy']:.2%}")
+    say(f"time            {report['seconds']:.1f} s ({report['images_per_second']:,} images/s in training)")
+    say(f"written to      {output}: model.safetensors, history.csv, report.json, curves.png, confusion.png")
