@@ -9,11 +9,11 @@ try:
 except ModuleNotFoundError as missing:
     if missing.name not in ("typer", "rich"):
         raise
-    PACKAGE = missing.name
+    _PACKAGE = missing.name
 
     def main(arguments: list[str] | None = None) -> int:
         """Say how to install what the command line needs."""
-        print(f'error: the command line needs {PACKAGE}: pip install "chainrule[app]"', file=sys.stderr)
+        print(f'error: the command line needs {_PACKAGE}: pip install "chainrule[app]"', file=sys.stderr)
         return 2
 
 

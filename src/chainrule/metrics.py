@@ -10,10 +10,14 @@ __all__ = ["accuracy", "confusion"]
 
 
 def accuracy(logits: Array, labels: Array) -> float:
-    """logits or probabilities (N, C), labels as indices (N,) or one-hot (N, C) -> the share that is right, 0..1."""
+    """logits or probabilities (N, C), labels as indices (N,) or one-hot (N, C) -> the share that is right, 0..1.
+
+    Of an empty batch it is 0.
+    """
     if logits.ndim != 2:
         raise ShapeError(f"accuracy needs logits (N, C), got {logits.shape}")
-    return float(np.mean(logits.argmax(axis=1) == class_indices(labels, *logits.shape)))
+    right = np.count_nonzero(logits.argmax(axis=1) == class_indices(labels, *logits.shape))
+    return int(right) / max(len(logits), 1)
 
 
 def confusion(predicted: Array, labels: Array, classes: int) -> Array:

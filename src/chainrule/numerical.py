@@ -7,7 +7,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import OptionError
 
-__all__ = ["central_difference", "numerical_gradient"]
+__all__ = ["STEP", "central_difference", "numerical_gradient"]
 
 STEP = 1e-5
 """Half the distance between the two probes. In float64 the error of the difference, step^2 |f'''| / 6, and that of

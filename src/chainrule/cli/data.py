@@ -19,7 +19,7 @@ data = typer.Typer(no_args_is_help=True, help="What data is bundled, what it loo
 
 
 @data.command("list")
-def list_data() -> None:
+def _list() -> None:
     """Name the data that needs no download.
 
     Example: chainrule data list
@@ -28,8 +28,8 @@ def list_data() -> None:
     say(table(("name", "training", "test", "where"), rows))
 
 
-@data.command()
-def info(source: Annotated[str, typer.Argument(help="A name, or a folder with four IDX files.")] = "mnist") -> None:
+@data.command("info")
+def _info(source: Annotated[str, typer.Argument(help="A name, or a folder with four IDX files.")] = "mnist") -> None:
     """Tell sizes, classes and pixel values.
 
     Example: chainrule data info mnist
@@ -47,8 +47,8 @@ def info(source: Annotated[str, typer.Argument(help="A name, or a folder with fo
         say(f"unpacked in {cache_folder() / source}")
 
 
-@data.command()
-def fetch(
+@data.command("fetch")
+def _fetch(
     name: Annotated[str, typer.Argument(help="Which data.")] = "mnist",
     output: Annotated[Path, typer.Option(help="Folder for the IDX files.")] = Path("data"),
 ) -> None:

@@ -66,10 +66,10 @@ def train(
     if resume:
         options = _resumed(options, context, load_checkpoint(checkpoint).progress["run"])
     _check(options)
+    train_data, test_data = load(options["data"])
     make_folder(output)
     if checkpoint.exists() and not resume:
         note(f"replacing the run in {output} (--resume would go on with it)")
-    train_data, test_data = load(options["data"])
     network = NETWORKS[options["model"]](len(train_data.classes))
     network = network.build(train_data.x.shape[1:], seed=options["seed"])
     network.labels = train_data.classes

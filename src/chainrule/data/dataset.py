@@ -58,8 +58,12 @@ class Dataset:
             raise OptionError(f"batch_size must be 1 or more, got {batch_size}")
         order = None if rng is None else rng.permutation(len(self))
         for first in range(start * batch_size, len(self), batch_size):
-            batch = slice(first, first + batch_size) if order is None else order[first : first + batch_size]
-            yield self.x[batch], None if self.y is None else self.y[batch]
+            stop = first + batch_size
+            if order is None:
+                yield self.x[first:stop], None if self.y is None else self.y[first:stop]
+            else:
+                chosen = order[first:stop]
+                yield self.x.take(chosen, axis=0), None if self.y is None else self.y.take(chosen, axis=0)
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
         """Two datasets by chance: the first with `fraction` of the samples, the second with the rest.

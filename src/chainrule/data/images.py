@@ -80,7 +80,7 @@ def center_digit(gray: Array, size: int = 28) -> Array:
     middle = [(np.arange(n) * pixels.sum(axis=1 - axis)).sum() / weight for axis, n in enumerate(pixels.shape)]
     canvas = np.zeros((size, size), np.uint8)
     top, left = (
-        int(np.clip(round((size - 1) / 2 - center), 0, size - length))
+        int(np.clip(round(size / 2 - center), 0, size - length))
         for center, length in zip(middle, pixels.shape, strict=True)
     )
     canvas[top : top + height, left : left + width] = pixels.astype(np.uint8)

@@ -90,7 +90,8 @@ def tanh_backward(dy: Array, y: Array) -> Array:
 
 def scale_forward(x: Array, factor: float, dtype: npt.DTypeLike) -> Array:
     """x * factor in `dtype`, converting pixels (uint8) on the way."""
-    y: Array = np.multiply(x, np.asarray(factor, dtype), dtype=dtype)
+    y = x.astype(dtype)
+    y *= factor
     return y
 
 
@@ -104,26 +105,30 @@ def softmax(x: Array) -> Array:
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
     """logits (N, C), labels (N,) class indices -> mean of -log softmax(logits)[label], and its gradient (N, C).
 
-    The gradient is (softmax(logits) - onehot(labels)) / N: the exponentials of the loss serve both.
+    The gradient is (softmax(logits) - onehot(labels)) / N: the exponentials of the loss serve both. An empty batch has
+    loss 0.
     """
-    rows = np.arange(len(logits))
+    rows, count = np.arange(len(logits)), max(len(logits), 1)
     shifted = logits - logits.max(axis=1, keepdims=True)
     e = np.exp(shifted)
     total = e.sum(axis=1, keepdims=True)
-    loss = (np.log(total[:, 0]) - shifted[rows, labels]).mean()
+    loss = (np.log(total[:, 0]) - shifted[rows, labels]).sum() / count
     dlogits: Array = e / total
     dlogits[rows, labels] -= 1
-    dlogits /= len(logits)
+    dlogits /= count
     return float(loss), dlogits
 
 
 def sgd_update(
     values: Array, gradients: Array, velocity: Array | None, learning_rate: float, momentum: float, nesterov: bool
 ) -> None:
-    """One SGD step in place on the flat buffers (P,); `velocity` is None where there is no momentum."""
-    if velocity is None:
-        values -= learning_rate * gradients
-        return
-    velocity *= momentum
-    velocity += gradients
-    values -= learning_rate * (gradients + momentum * velocity if nesterov else velocity)
+    """One SGD step in place on the flat buffers (P,), `gradients` used up; `velocity` is None without momentum."""
+    if velocity is not None:
+        velocity *= momentum
+        velocity += gradients
+        if nesterov:
+            gradients += momentum * velocity
+        else:
+            gradients[...] = velocity
+    gradients *= learning_rate
+    values -= gradients

@@ -22,7 +22,7 @@ from chainrule.training.evaluate import Batches
 
 __all__ = ["RaceRow", "race"]
 
-LEARNING_RATE = 0.1
+_LEARNING_RATE = 0.1
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _accuracies(
                 if done == steps or (steps is None and time.perf_counter() - started > wall):
                     return done, accuracy(net.predict(x_test), t_test)
                 for name, gradient in net.gradient(x, t).items():
-                    net.params[name] -= LEARNING_RATE * gradient
+                    net.params[name] -= _LEARNING_RATE * gradient
                 done += 1
             epoch += 1
         return done, accuracy(net.predict(x_test), t_test)

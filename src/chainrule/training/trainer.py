@@ -107,10 +107,10 @@ class Trainer:
         if self._position == steps_in_epoch:
             return
         self._order.bit_generator.state = self._order_state
+        started = time.perf_counter()
         for x, labels in data.batches(batch_size, self._order, start=self._position):
             if labels is None:
                 raise DataError("the data has no labels to learn from: use labelled data")
-            started = time.perf_counter()
             with uninterrupted():
                 loss, correct = self._learn(x, labels)
                 seconds = time.perf_counter() - started
@@ -133,6 +133,7 @@ class Trainer:
                 images=len(x),
                 images_per_second=len(x) / max(seconds, 1e-9),
             )
+            started = time.perf_counter()  # what the caller does between steps is not training
 
     def end_epoch(self, validation: Batches | None = None) -> Epoch:
         """Measure, record and count the epoch whose steps are done.
@@ -177,7 +178,7 @@ class Trainer:
             "position": self._position,
             "sums": self._sums,
             "form": self._form,
-            "order": self._order_state,
+            "order": [self._order_state, self._order.bit_generator.state],
             "noise": self._noise.bit_generator.state,
             "loss": to_config(self.loss),
             "seed": self.seed,
@@ -199,12 +200,12 @@ class Trainer:
             if progress["loss"] != to_config(self.loss):
                 raise ModelFileError(f"{path} is of another loss: resume with the same one, or start anew")
             order, noise = np.random.PCG64(), np.random.PCG64()
-            order.state, noise.state = progress["order"], progress["noise"]
+            (began, order.state), noise.state = progress["order"], progress["noise"]
             saved.restore(self.network, self.optimizer)
             self.history, self._sums, self._form = history, dict(progress["sums"]), progress["form"]
             self.epoch, self.step, self._position = progress["epoch"], progress["step"], progress["position"]
             self._order, self._noise = np.random.Generator(order), np.random.Generator(noise)
-            self._order_state, self.seed = order.state, progress["seed"]
+            self._order_state, self.seed = began, progress["seed"]
             return dict(progress["run"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(f"{path} is a damaged checkpoint ({error}): start anew") from error

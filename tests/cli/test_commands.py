@@ -1,0 +1,223 @@
+"""The command line as a user starts it: what it prints, what it writes, in a process of its own."""
+
+import csv
+import gzip
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import chainrule as cr
+
+COMMANDS = ["train", "evaluate", "predict", "gradcheck", "race", "data", "info", "run"]
+
+
+def test_help_names_every_command_and_each_has_an_example(chainrule):
+    text = chainrule("--help").stdout
+    assert all(re.search(rf"\b{command}\b", text) for command in COMMANDS)
+    for command in [[c] for c in COMMANDS if c != "data"] + [["data", c] for c in ("list", "info", "fetch")]:
+        result = chainrule(*command, "--help")
+        assert result.returncode == 0
+        assert "Example: chainrule" in " ".join(result.stdout.split()), command
+
+
+def test_version(chainrule):
+    assert chainrule("--version").stdout == f"chainrule {cr.__version__}\n"
+
+
+def test_no_arguments_shows_the_help(chainrule):
+    assert "Usage: chainrule" in chainrule().stdout
+
+
+def test_train_writes_its_files(small_folder, chainrule, tmp_path):
+    result = chainrule("train", "--data", small_folder, "--epochs", 3, "--seed", 5, "--output", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "checkpoint.safetensors",
+        "confusion.png",
+        "curves.png",
+        "history.csv",
+        "model.safetensors",
+        "report.json",
+    ]
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert {"model", "data", "seed", "epochs", "train_accuracy", "test_accuracy", "test_loss", "seconds"} <= set(report)
+    assert (report["model"], report["seed"], report["epochs"]) == ("two-layer", 5, 3)
+    assert report["versions"] == {
+        "chainrule": cr.__version__,
+        "python": sys.version.split()[0],
+        "numpy": np.__version__,
+    }
+    assert report["images_per_second"] > 0
+    network, (_, test) = cr.load(tmp_path / "run" / "model.safetensors"), cr.data.load(small_folder)
+    assert cr.evaluate(network, test).accuracy == report["test_accuracy"]
+    assert network.labels == tuple("0123456789")
+    history = list(csv.DictReader((tmp_path / "run" / "history.csv").read_text().splitlines()))
+    assert [row["number"] for row in history] == ["1", "2", "3"]
+    assert float(history[-1]["validation_accuracy"]) == report["test_accuracy"]
+    for name in ("curves.png", "confusion.png"):
+        with Image.open(tmp_path / "run" / name) as picture:
+            assert min(picture.size) > 300
+            assert len(np.unique(np.asarray(picture.convert("L")))) > 20
+    assert f"test accuracy   {report['test_accuracy']:.2%} of 200" in result.stdout
+    assert "gradient check: " in result.stderr
+    assert len([line for line in result.stderr.splitlines() if line.startswith("epoch")]) == 3
+
+
+def test_same_seed_same_bytes(small_folder, chainrule, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        chainrule("train", "--data", small_folder, "--epochs", 1, "--seed", seed, "--output", tmp_path / name)
+    a, b, c = ((tmp_path / name / "model.safetensors").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov"])
+def test_optimizers(small_folder, chainrule, tmp_path, optimizer):
+    options = ["--epochs", 1, "--optimizer", optimizer, "--learning-rate", 0.02, "--batch-size", 50]
+    result = chainrule("train", "--data", small_folder, "--output", tmp_path, *options)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "report.json").read_text())["optimizer"].startswith("SGD(learning_rate=0.02")
+
+
+def test_default_training_reads_97_percent(chainrule, tmp_path):
+    """The figure of the README: two layers, 50 hidden units, plain SGD, all 60,000 images."""
+    result = chainrule("train", "--output", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "report.json").read_text())["test_accuracy"] >= 0.970
+
+
+def test_evaluate(model, small_folder, chainrule, tmp_path):
+    result = chainrule("evaluate", model, "--data", small_folder, "--confusion", tmp_path / "c.png")
+    assert result.returncode == 0, result.stderr
+    accuracy = cr.evaluate(cr.load(model), cr.data.load(small_folder)[1]).accuracy
+    assert result.stdout.startswith(f"accuracy  {accuracy:.2%} of 200\n")
+    assert len(result.stdout.splitlines()) == 13
+    assert (tmp_path / "c.png").stat().st_size > 10_000
+
+
+def test_predict(model, mnist, chainrule, tmp_path):
+    _, test = mnist
+    network = cr.load(model)
+    paths = []
+    for index in range(3):
+        paths.append(tmp_path / f"{index}.png")
+        Image.fromarray(255 - test.x[index, 0]).resize((90, 90)).save(paths[-1])
+    result = chainrule("predict", model, *paths, "--json")
+    readings = json.loads(result.stdout)
+    pixels = np.stack([cr.data.center_digit(cr.data.read_gray(path)) for path in paths])[:, None]
+    assert [r["class"] for r in readings] == [str(c) for c in network.predict(pixels)]
+    for reading, probabilities in zip(readings, network.predict_probabilities(pixels), strict=True):
+        assert reading["confidence"] == pytest.approx(probabilities.max(), abs=1e-6)
+        assert list(reading["probabilities"]) == list("0123456789")
+    table = chainrule("predict", model, *paths).stdout.splitlines()
+    assert len(table) == 4
+    assert table[1].split()[1] == readings[0]["class"]
+
+
+def test_gradcheck(model, chainrule):
+    for arguments in ([], [model]):
+        result = chainrule("gradcheck", *arguments)
+        assert result.returncode == 0
+        assert "WRONG" not in result.stdout
+        assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == [
+            "input",
+            "2.Affine.W",
+            "2.Affine.b",
+            "4.Affine.W",
+            "4.Affine.b",
+        ]
+
+
+def test_race(small_folder, chainrule):
+    result = chainrule("race", "--data", small_folder, "--seconds", 4, "--batch-size", 20)
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines[1:4]] == [
+        "numerical differentiation",
+        "numerical, only what a parameter touches",
+        "backpropagation",
+    ]
+    plain, clever, backpropagation = (re.split(r"\s{2,}", line) for line in lines[1:4])
+    ratios = [int(row[2].replace(",", "")) for row in (plain, clever, backpropagation)]
+    assert ratios[0] > ratios[1] > ratios[2] == 1
+    assert all(float(row[3]) < 1e-5 for row in (plain, clever))
+    assert float(backpropagation[4].replace(",", "")) > 100
+    assert "extrapolated" in result.stdout
+
+
+def test_data(small_folder, chainrule, tmp_path):
+    assert re.search(r"mnist\s+60,000\s+10,000\s+bundled", chainrule("data", "list").stdout)
+    assert re.search(r"training\s+600\s+\(1, 28, 28\)\s+uint8\s+0 to 255", chainrule("data", "info", small_folder).stdout)
+    result = chainrule("data", "fetch", "mnist", "--output", tmp_path / "raw")
+    assert result.returncode == 0
+    train, _ = cr.data.load(tmp_path / "raw")
+    np.testing.assert_array_equal(train.x, cr.data.mnist()[0].x)
+
+
+def test_info(chainrule):
+    text = chainrule("info").stdout
+    assert re.search(rf"numpy\s+{re.escape(np.__version__)}", text)
+    assert re.search(r"kernels\s+reference \(NumPy\)", text)
+
+
+def test_output_can_be_cut_off(chainrule):
+    command = f"{sys.executable} -m chainrule data info | head -n 1; exit ${{PIPESTATUS[0]}}"
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert result.returncode in (0, 1)
+    assert result.stderr == ""
+
+
+def test_without_the_app_extra_one_line_tells_how_to_install_it():
+    """A path finder that knows no typer stands for an environment without the extra."""
+    code = (
+        "import sys, runpy\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer': raise ModuleNotFoundError(\"No module named 'typer'\", name='typer')\n"
+        "sys.meta_path.insert(0, Missing()); sys.argv = ['chainrule', 'train']\n"
+        "runpy.run_module('chainrule', run_name='__main__')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == 'error: the command line needs typer: pip install "chainrule[app]"\n'
+
+
+def test_on_a_terminal_there_is_a_progress_bar_and_digits(small_folder, tmp_path):
+    """Under a pseudo-terminal the bar and the drawn digits appear; the numbers stay the same."""
+    import pty
+
+    arguments = ["train", "--data", str(small_folder), "--epochs", "60", "--output", str(tmp_path)]
+    primary, secondary = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "chainrule", *arguments], stdout=secondary, stderr=secondary, env=environment
+    ) as process:
+        os.close(secondary)
+        shown = bytearray()
+        while True:
+            try:
+                piece = os.read(primary, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            shown += piece
+    os.close(primary)
+    text = shown.decode(errors="replace")
+    assert process.returncode == 0, text
+    assert "images/s" in text
+    assert "time left" in text
+    assert "█" in text
+    assert text.count("read as") == 4
+
+
+def test_gzip_data(small_folder, chainrule, tmp_path):
+    for path in small_folder.iterdir():
+        (tmp_path / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    assert chainrule("data", "info", tmp_path).returncode == 0

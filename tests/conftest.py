@@ -1,0 +1,92 @@
+"""What the tests share: a small data set on disk, and the command line as a user starts it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.data.idx import STEMS
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def idx_bytes(array: np.ndarray) -> bytes:
+    """A uint8 array in the IDX format."""
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(length.to_bytes(4, "big") for length in array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+def write_idx(folder: Path, train: cr.Dataset, test: cr.Dataset) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, data in (("train", train), ("test", test)):
+        images, labels = STEMS[part]
+        (folder / images).write_bytes(idx_bytes(data.x[:, 0]))
+        (folder / labels).write_bytes(idx_bytes(data.y))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist() -> tuple[cr.Dataset, cr.Dataset]:
+    return cr.data.mnist()
+
+
+@pytest.fixture(scope="session")
+def small(mnist) -> tuple[cr.Dataset, cr.Dataset]:
+    """The first 600 training and 200 test images."""
+    train, test = mnist
+    return cr.Dataset(train.x[:600], train.y[:600]), cr.Dataset(test.x[:200], test.y[:200])
+
+
+@pytest.fixture(scope="session")
+def small_folder(small, tmp_path_factory) -> Path:
+    """The same as a folder of IDX files."""
+    return write_idx(tmp_path_factory.mktemp("data") / "small", *small)
+
+
+@pytest.fixture(scope="session")
+def chainrule() -> Run:
+    """Run the command line in a process of its own; returns exit code, stdout and stderr."""
+
+    def run(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | options.pop("environment", {})
+        return subprocess.run(
+            [sys.executable, "-m", "chainrule", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            env=environment,
+            **options,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def model(small_folder, chainrule, tmp_path_factory) -> Path:
+    """A model file, trained for two epochs on the small data by the command line."""
+    folder = tmp_path_factory.mktemp("trained")
+    result = chainrule("train", "--data", small_folder, "--epochs", 2, "--output", folder)
+    assert result.returncode == 0, result.stderr
+    return folder / "model.safetensors"
+
+
+@pytest.fixture
+def rejects(chainrule):
+    """Run a command that must end in one line on stderr and exit code 2; returns the line."""
+
+    def run(*arguments: object, **options) -> str:
+        result = chainrule(*arguments, **options)
+        lines = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+        assert result.returncode == 2, (result.returncode, result.stdout, result.stderr)
+        assert len(lines) == 1, result.stderr
+        assert "Traceback" not in result.stderr
+        assert result.stderr.splitlines()[-1] == lines[0]
+        return lines[0]
+
+    return run

@@ -1,0 +1,71 @@
+"""Dataset: every sample once, order by seed, and data that cannot be learned from is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.errors import DataError, OptionError
+
+
+@given(st.integers(1, 40), st.integers(1, 12), st.one_of(st.none(), st.integers(0, 99)))
+def test_batches_hold_every_sample_once(samples, batch_size, seed):
+    data = cr.Dataset(np.arange(samples)[:, None], np.arange(samples))
+    rng = None if seed is None else np.random.default_rng(seed)
+    batches = list(data.batches(batch_size, rng))
+    assert [len(x) for x, _ in batches[:-1]] == [batch_size] * (len(batches) - 1)
+    labels = np.concatenate([labels for _, labels in batches])
+    np.testing.assert_array_equal(np.concatenate([x[:, 0] for x, _ in batches]), labels)
+    assert sorted(labels) == list(range(samples))
+    if seed is None:
+        assert labels.tolist() == list(range(samples))
+
+
+@given(st.integers(1, 30), st.integers(1, 7), st.integers(0, 9))
+def test_starting_later_gives_the_rest_of_the_same_epoch(samples, batch_size, start):
+    data = cr.Dataset(np.arange(samples)[:, None], np.arange(samples))
+    whole = [y.tolist() for _, y in data.batches(batch_size, np.random.default_rng(1))]
+    assert [y.tolist() for _, y in data.batches(batch_size, np.random.default_rng(1), start=start)] == whole[start:]
+
+
+def test_split_is_disjoint_whole_and_by_seed():
+    data = cr.Dataset(np.arange(50)[:, None], np.arange(50) % 3, classes="abc")
+    one, two = data.split(0.8, seed=1)
+    assert (len(one), len(two)) == (40, 10)
+    assert sorted([*one.x[:, 0], *two.x[:, 0]]) == list(range(50))
+    assert one.classes == two.classes == ("a", "b", "c")
+    np.testing.assert_array_equal(data.split(0.8, seed=1)[0].x, one.x)
+    assert (data.split(0.8, seed=2)[0].x != one.x).any()
+    with pytest.raises(OptionError, match="leaves one side empty"):
+        data.split(1.0, seed=0)
+
+
+def test_pixels_stay_as_stored():
+    pixels = np.zeros((3, 1, 2, 2), np.uint8)
+    data = cr.Dataset(pixels, np.array([0, 2, 1]))
+    assert data.x is pixels
+    assert data.classes == ("0", "1", "2")
+    assert repr(data) == "Dataset(3 samples of shape (1, 2, 2) uint8, 3 classes)"
+    assert cr.Dataset(pixels).y is None
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros((0, 3)), None, "the data is empty"),
+        (np.zeros((3, 2)), np.zeros(2, int), "3 samples but 2 labels"),
+        (np.array([[0, 1], [2, np.nan]]), None, r"the samples hold nan at \[1, 1\]"),
+        (np.array([[0, np.inf]]), None, r"the samples hold inf at \[0, 1\]"),
+        (np.zeros((2, 1)), np.array([0, np.nan]), r"the labels hold nan at \[1\]"),
+        (np.array([["a"]]), None, "not numbers"),
+    ],
+)
+def test_useless_data_is_refused(x, y, message):
+    with pytest.raises(DataError, match=message):
+        cr.Dataset(x, y)
+
+
+def test_batch_size_below_one():
+    with pytest.raises(OptionError, match="batch_size must be 1 or more, got 0"):
+        next(cr.Dataset(np.zeros((2, 1))).batches(0))

@@ -1,0 +1,177 @@
+"""The rules of the house, read from the syntax trees: who may import whom, and what every module looks like."""
+
+import ast
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from catalogue import CATALOGUE
+
+import chainrule as cr
+
+SOURCE = Path(cr.__file__).parent
+MODULES = sorted(path.relative_to(SOURCE).with_suffix("").as_posix() for path in SOURCE.rglob("*.py"))
+
+# A room may import from rows below its own, and from itself. Within a row nobody knows anybody else.
+ROWS = [
+    # `text`, `files`, `config` and `version` serve every row: plain text, safe writing, constructor arguments
+    {"errors", "arrays", "version", "text"},
+    {"files", "config"},
+    {"kernels"},
+    {"parameters", "functions", "initializers"},
+    # `numerical` (central differences) is maths on arrays: gradcheck and models both stand on it
+    {"losses", "metrics", "optimizers", "numerical", "data"},
+    {"layers"},
+    {"io", "gradcheck", "models", "plots"},
+    {"training"},
+    {"scratch"},
+    # the command line starts every other face, so it stands above them
+    {"cli"},
+    {"__init__", "__main__"},
+]
+# The one place of each optional package.
+OPTIONAL = {
+    "matplotlib": {"plots"},
+    "PIL": {"data/images"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+}
+# Scripts of the lesson rely on what a star import of these carries along (np among it), so they have no __all__.
+STAR_IMPORTED = re.compile(r"scratch/(functions|gradient|layers|optimizer|util|dataset/mnist)$")
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse((SOURCE / f"{module}.py").read_text(encoding="utf-8"))
+
+
+def room(module: str) -> str:
+    return module.split("/")[0]
+
+
+def row(name: str) -> int:
+    return next(index for index, rooms in enumerate(ROWS) if name in rooms)
+
+
+def own_imports(module: str) -> set[str]:
+    """Rooms of chainrule that a module imports from."""
+    rooms = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "chainrule":
+            parts = node.module.split(".")
+            rooms |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            rooms |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("chainrule.")}
+    return rooms
+
+
+def foreign_imports(module: str) -> set[str]:
+    names = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+    return names - {"chainrule"} - set(sys.stdlib_module_names)
+
+
+def test_every_room_has_its_row():
+    assert {room(module) for module in MODULES} == set().union(*ROWS)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_downwards_only(module):
+    here = room(module)
+    for other in own_imports(module) - {here}:
+        assert row(other) < row(here), f"{module} imports {other}, which is not below it"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_own_modules_are_imported_at_the_top(module):
+    for function in ast.walk(tree(module)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            for node in ast.walk(function):
+                assert not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("chainrule")), module
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_optional_packages_have_one_place(module):
+    for package in foreign_imports(module) - {"numpy"}:
+        places = OPTIONAL[package]
+        assert module in places or room(module) in places, f"{module} imports {package}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_file_is_short_and_says_what_it_is(module):
+    lines = (SOURCE / f"{module}.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 400
+    docstring = ast.get_docstring(tree(module))
+    assert docstring, "no docstring"
+    assert docstring.splitlines()[0][-1] in ".?:", "the first line is a sentence"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if not STAR_IMPORTED.search(m)])
+def test_all_names_what_is_public(module):
+    body = tree(module).body
+    exported = next(
+        (ast.literal_eval(n.value) for n in body if isinstance(n, ast.Assign) and n.targets[0].id == "__all__"), []
+    )
+    assert len(set(exported)) == len(exported)
+    imported = {a.asname or a.name for n in body if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert set(exported) <= imported | _defined(body)
+    missing = {name for name in _defined(body) if not name.startswith("_")} - set(exported)
+    assert not missing, f"public and not in __all__: {missing}"
+
+
+def _defined(body: list[ast.stmt]) -> set[str]:
+    names = set()
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    names.add(target.id)
+        elif isinstance(node, ast.Try):
+            names |= _defined(node.body) | {a.asname or a.name for n in node.body for a in getattr(n, "names", [])}
+    return names - {"__all__"}
+
+
+def test_every_public_layer_is_in_the_catalogue():
+    def kinds(layer: cr.Layer):
+        yield type(layer)
+        for _, child in layer.children():
+            yield from kinds(child)
+
+    tested = {kind for row in CATALOGUE for kind in kinds(row.make())}
+    public = {getattr(cr.layers, name) for name in cr.layers.__all__} - {cr.Layer}
+    assert public <= tested
+    assert {name for name in cr.layers.__all__ if not hasattr(cr, name)} == set()
+
+
+def test_public_docstrings_are_there():
+    for name in cr.__all__:
+        thing = getattr(cr, name)
+        assert isinstance(thing, str) or (thing.__doc__ or "").strip(), f"{name} has no docstring"
+
+
+def test_import_loads_numpy_and_nothing_optional():
+    code = "import sys, chainrule; print(*{m.split('.')[0] for m in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    ours = {"chainrule", "numpy"}
+    # an editable install or a coverage tool may be loaded by the interpreter before our first line runs
+    bare = subprocess.run(
+        [sys.executable, "-c", "import sys, numpy, numpy.random; print(*{m.split('.')[0] for m in sys.modules})"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    extra = {m for m in set(loaded) - set(bare) - ours if m.lstrip("_") not in _standard()}
+    assert not extra, f"import chainrule also loads {extra}"
+
+
+def _standard() -> set[str]:
+    return {name.lstrip("_") for name in sys.stdlib_module_names}

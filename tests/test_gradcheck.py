@@ -1,0 +1,165 @@
+"""The checker itself is checked: it finds planted bugs, names kinks, and changes nothing."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.errors import OptionError
+
+SHAPE = (5,)
+
+
+class Broken(cr.Affine):
+    """An Affine whose backward has one planted bug."""
+
+    bug = "none"
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        x, W, N = cache, self.W.value, len(dy)
+        dW, db, dx = x.T @ dy, dy.sum(axis=0), dy @ W.T
+        match self.bug:
+            case "mean instead of sum":
+                dW = dW / N
+            case "bias gradient is the mean":
+                db = db / N
+            case "sign":
+                dx = -dx
+            case "upstream gradient ignored":
+                dW = x.T @ np.ones_like(dy)
+            case "bias ignores upstream":
+                db = np.full_like(db, N)
+            case "bias of the first sample only":
+                db = dy[0]
+            case "transposed input gradient":
+                dx = (dy @ W.T)[:, ::-1]
+            case "input gradient of the last sample":
+                dx = np.broadcast_to(dx[-1], dx.shape)
+            case "factor two":
+                dW = 2 * dW
+            case "forgotten weight gradient":
+                dW = np.zeros_like(dW)
+            case "one wrong element":
+                dW[1, 2] += 0.01
+            case "square of the input":
+                dW = (x * x).T @ dy
+        self.W.grad += dW
+        self.b.grad += db
+        return dx
+
+
+BUGS = [
+    "mean instead of sum",
+    "bias gradient is the mean",
+    "sign",
+    "upstream gradient ignored",
+    "bias ignores upstream",
+    "bias of the first sample only",
+    "transposed input gradient",
+    "input gradient of the last sample",
+    "factor two",
+    "forgotten weight gradient",
+    "one wrong element",
+    "square of the input",
+]
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_planted_bug_in_affine_is_found(bug):
+    layer = Broken(4)
+    layer.bug = bug
+    report = cr.gradcheck(layer, shape=SHAPE)
+    assert not report.ok
+    assert "WRONG" in str(report)
+
+
+def test_without_a_bug_all_is_well():
+    assert cr.gradcheck(Broken(4), shape=SHAPE).ok
+
+
+class Elementwise(cr.Layer):
+    """y = f(x) with a backward handed in."""
+
+    def __init__(self, forward, backward):
+        self.function, self.derivative = forward, backward
+
+    def forward(self, x, *, train=False, rng=None):
+        return self.function(x), x
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        return self.derivative(dy, cache)
+
+
+@pytest.mark.parametrize(
+    ("name", "forward", "backward"),
+    [
+        ("mask from the wrong side", lambda x: np.maximum(x, 0), lambda dy, x: dy * (x < 0)),
+        ("mask of dy instead of x", lambda x: np.maximum(x, 0), lambda dy, x: dy * (dy > 0)),
+        ("sigmoid of the input, not the output", np.tanh, lambda dy, x: dy * (1 - x * x)),
+        ("softmax without the sum", None, None),
+        ("reshape instead of transpose", None, None),
+        ("NaN", np.sin, lambda dy, x: dy * np.nan),
+    ],
+)
+def test_planted_bug_in_an_activation_is_found(name, forward, backward):
+    def softmax(x):
+        e = np.exp(x)
+        return e / e.sum(axis=-1, keepdims=True)
+
+    if name == "softmax without the sum":  # with an upstream gradient of ones, the true dx is 0 and this looks right
+        forward, backward = softmax, lambda dy, x: softmax(x) * (dy - dy.mean(axis=-1, keepdims=True))
+    if name == "reshape instead of transpose":
+        forward = lambda x: np.swapaxes(x, 1, 2)  # noqa: E731
+        backward = lambda dy, x: dy.reshape(x.shape)  # noqa: E731
+    assert not cr.gradcheck(Elementwise(forward, backward), shape=(3, 4)).ok
+
+
+def test_kink_is_named_not_hidden_and_not_an_error():
+    x = np.array([[3e-6, 1.0, -1.0, 2.0]])  # the probe of x[0, 0] reaches across zero, a smaller one does not
+    report = cr.gradcheck(cr.ReLU(), inputs=x)
+    (row,) = report.rows
+    assert report.ok
+    assert row.kinks == ((0, 0),)
+    assert "[0, 0]" in str(report)
+
+
+def test_a_wrong_derivative_is_no_kink():
+    layer = Elementwise(lambda x: np.maximum(x, 0), lambda dy, x: dy * (x > 0) * 1.001)
+    report = cr.gradcheck(layer, inputs=np.array([[1.0, 2.0, -1.0]]))
+    assert not report.ok
+    assert report.rows[0].kinks == ()
+
+
+def test_zero_gradient_is_right_when_it_is_zero():
+    assert cr.gradcheck(Elementwise(lambda x: 0 * x, lambda dy, x: 0 * dy), shape=(3,)).ok
+
+
+def test_large_arrays_are_sampled_and_the_report_says_so():
+    report = cr.gradcheck(cr.models.two_layer().build((1, 28, 28), seed=0), sample=50)
+    rows = {row.name: row for row in report.rows}
+    assert report.ok
+    assert list(rows) == ["input", "2.Affine.W", "2.Affine.b", "4.Affine.W", "4.Affine.b"]
+    assert rows["2.Affine.W"].checked == 50
+    assert rows["4.Affine.b"].checked == 10
+    assert "50 of 39,200" in str(report)
+
+
+def test_checking_changes_nothing():
+    net = cr.Sequential(cr.Affine(3), cr.Tanh(), cr.Affine(2)).build((4,), seed=0)
+    before = net.values.copy(), net.gradients.copy()
+    cr.gradcheck(net)
+    np.testing.assert_array_equal(net.values, before[0])
+    np.testing.assert_array_equal(net.gradients, before[1])
+    layer = cr.Affine(3)
+    cr.gradcheck(layer, shape=(2,))
+    assert not layer.parameters
+
+
+def test_whole_objective_with_loss():
+    net = cr.Sequential(cr.Affine(6), cr.ReLU(), cr.Affine(3)).build((4,), seed=0)
+    x = np.random.default_rng(0).standard_normal((5, 4))
+    assert cr.gradcheck(net, inputs=x, labels=np.array([0, 1, 2, 0, 1]), loss=cr.SoftmaxCrossEntropy()).ok
+
+
+def test_layer_of_unknown_shape():
+    with pytest.raises(OptionError, match=r"gradcheck needs the input's shape for Affine\(3\)"):
+        cr.gradcheck(cr.Affine(3))

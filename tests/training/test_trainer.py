@@ -1,0 +1,241 @@
+"""Training: reproducible, resumable to the bit at any step, and honest when it diverges."""
+
+import csv
+import os
+import signal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
+from chainrule.training import write_history
+
+
+class Noise(cr.Layer):
+    """Uses random numbers in training, as dropout does, and keeps a running mean, as batch norm does."""
+
+    def build(self, shape, rng):
+        self.mean = cr.Buffer(np.zeros(shape, np.float32))
+        return shape
+
+    def forward(self, x, *, train=False, rng=None):
+        if not train:
+            return x, None
+        self.mean.value += 0.1 * (x.mean(axis=0) - self.mean.value)
+        return x + 0.1 * rng.standard_normal(x.shape).astype(x.dtype), None
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        return dy
+
+
+def data(samples: int = 23) -> cr.Dataset:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 3, samples)
+    return cr.Dataset((rng.standard_normal((samples, 5)) + 2 * np.eye(3, 5)[y]).astype(np.float32), y)
+
+
+def trainer(momentum: float = 0.9, seed: int = 0, rate: float = 0.05) -> cr.Trainer:
+    net = cr.Sequential(cr.Affine(6), Noise(), cr.Tanh(), cr.Affine(3)).build((5,), seed=seed)
+    return cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(rate, momentum=momentum), seed=seed)
+
+
+def state(t: cr.Trainer) -> list[bytes]:
+    return [array.tobytes() for array in t.network.arrays.values()]
+
+
+def numbers(t: cr.Trainer) -> list[tuple]:
+    """The history without its times."""
+    return [(e.number, e.step, e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy) for e in t.history]
+
+
+def test_learns_and_records():
+    t = trainer()
+    epochs = list(t.fit(data(), validation=data(10), epochs=30, batch_size=4))
+    assert [e.number for e in epochs] == list(range(1, 31))
+    assert epochs[-1].step == t.step == 30 * 6
+    assert epochs[-1].train_loss < epochs[0].train_loss / 2
+    assert epochs[-1].train_accuracy > 0.8
+    assert epochs[-1].validation_loss == pytest.approx(cr.evaluate(t.network, data(10)).loss)
+    assert t.history == epochs
+    assert "validation loss" in str(epochs[0])
+
+
+def test_stopping_early_is_break():
+    t = trainer()
+    for epoch in t.fit(data(), epochs=10, batch_size=5):
+        if epoch.number == 3:
+            break
+    assert t.epoch == 3
+    assert [e.number for e in t.fit(data(), epochs=5, batch_size=5)] == [4, 5]
+
+
+def test_same_seed_same_bytes_other_seed_others():
+    def run(seed: int) -> list[bytes]:
+        t = trainer(seed=seed)
+        list(t.fit(data(), epochs=2, batch_size=4))
+        return state(t)
+
+    assert run(3) == run(3) != run(4)
+
+
+def test_steps_tell_where_they_are():
+    t = trainer()
+    steps = list(t.steps(data(), batch_size=10))
+    assert [(s.number, s.epoch, s.position, s.steps_in_epoch, s.images) for s in steps] == [
+        (1, 1, 1, 3, 10),
+        (2, 1, 2, 3, 10),
+        (3, 1, 3, 3, 3),
+    ]
+    assert all(s.loss > 0 and 0 <= s.accuracy <= 1 and s.images_per_second > 0 for s in steps)
+    assert list(t.steps(data(), batch_size=10)) == []  # the epoch is done and waits to be closed
+    record = t.end_epoch()
+    assert record.train_loss == pytest.approx(sum(s.loss * s.images for s in steps) / 23)
+    assert record.train_accuracy == pytest.approx(sum(s.accuracy * s.images for s in steps) / 23)
+    assert record.validation_loss is None
+
+
+@settings(max_examples=15, deadline=None)
+@given(stop=st.integers(0, 18), momentum=st.sampled_from([0.0, 0.9]))
+def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path_factory, stop, momentum):
+    path = tmp_path_factory.mktemp("run") / "checkpoint"
+    whole = trainer(momentum)
+    list(whole.fit(data(), validation=data(10), epochs=3, batch_size=4))
+
+    first = trainer(momentum)
+    while first.step < stop:  # stop after any step, in the middle of an epoch or at its end
+        for _ in first.steps(data(), batch_size=4):
+            if first.step == stop:
+                break
+        else:
+            first.end_epoch(data(10))
+    first.save(path, {"any": "thing"})
+    second = trainer(momentum)
+    second.network.values[...] = 7  # whatever it held before
+    assert second.resume(path) == {"any": "thing"}
+    assert second.step == stop
+    list(second.fit(data(), validation=data(10), epochs=3, batch_size=4))
+    assert state(second) == state(whole)
+    assert numbers(second) == numbers(whole)
+
+
+def test_ctrl_c_stops_between_steps_saves_and_says_how_to_go_on(tmp_path):
+    path = tmp_path / "checkpoint"
+
+    class Interrupting(cr.Layer):
+        """Sends a real SIGINT to this process in the middle of a step."""
+
+        calls = 0
+
+        def forward(self, x, *, train=False, rng=None):
+            if train:
+                Interrupting.calls += 1
+                if Interrupting.calls == 8:
+                    os.kill(os.getpid(), signal.SIGINT)
+            return x, None
+
+        def backward(self, dy, cache, *, input_gradient=True):
+            return dy
+
+    def make() -> cr.Trainer:
+        net = cr.Sequential(cr.Affine(3), Interrupting()).build((5,), seed=0)
+        return cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(0.1), seed=0)
+
+    first = make()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        list(first.fit(data(), epochs=3, batch_size=4, checkpoint=path))
+    assert first.step == 8  # the step under way was finished
+    assert f"saved after step 8: trainer.resume({str(path)!r}) goes on" in caught.value.__notes__
+    second, whole = make(), make()
+    second.resume(path)
+    list(second.fit(data(), epochs=3, batch_size=4))
+    list(whole.fit(data(), epochs=3, batch_size=4))
+    assert state(second) == state(whole)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("rate", [1e38, 3e38])
+def test_divergence_is_told_and_the_last_good_checkpoint_stays(tmp_path, rate):
+    path = tmp_path / "checkpoint"
+    t = trainer(momentum=0)
+    list(t.fit(data(), epochs=1, batch_size=4, checkpoint=path))
+    good = path.read_bytes()
+    t.optimizer.learning_rate = rate
+    with pytest.raises(DivergenceError, match=r"at step \d+ \(epoch \d\) with learning rate .* try a smaller one"):
+        list(t.fit(data(), epochs=5, batch_size=4, checkpoint=path))
+    assert path.read_bytes() == good
+    with pytest.raises(DivergenceError, match="the parameters became NaN or infinite"):
+        t.network.values[0] = np.nan
+        t.save(path)
+    assert path.read_bytes() == good
+
+
+def test_checkpoints_of_something_else_are_refused(tmp_path):
+    path = tmp_path / "checkpoint"
+    t = trainer()
+    list(t.fit(data(), epochs=1, batch_size=4, checkpoint=path))
+    other = cr.Sequential(cr.Affine(3)).build((5,), seed=0)
+    loss, sgd = cr.SoftmaxCrossEntropy(), cr.SGD(0.05, momentum=0.9)
+    with pytest.raises(ModelFileError, match="is of another network"):
+        cr.Trainer(other, loss=loss, optimizer=sgd).resume(path)
+    with pytest.raises(ModelFileError, match="is of another optimizer"):
+        trainer(momentum=0.5).resume(path)
+    with pytest.raises(ModelFileError, match="is of another loss"):
+        cr.Trainer(t.network, loss=cr.MeanSquaredError(), optimizer=sgd).resume(path)
+    cr.save(other, path)
+    with pytest.raises(ModelFileError, match="is not a checkpoint"):
+        trainer().resume(path)
+    before = state(t)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ModelFileError, match="cut off"):
+        t.resume(path)
+    assert state(t) == before
+
+
+def test_going_on_with_another_batch_size_in_the_middle_of_an_epoch():
+    t = trainer()
+    next(t.steps(data(), batch_size=4))
+    with pytest.raises(OptionError, match="the epoch under way was begun with"):
+        next(t.steps(data(), batch_size=5))
+
+
+def test_targets_that_are_no_classes():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((40, 3)).astype(np.float32)
+    regression = cr.Dataset(x, x @ np.array([[1.0], [2], [3]], np.float32))
+    net = cr.Sequential(cr.Affine(1)).build((3,), seed=0)
+    t = cr.Trainer(net, loss=cr.MeanSquaredError(), optimizer=cr.SGD(0.1), seed=0)
+    epochs = list(t.fit(regression, validation=regression, epochs=60, batch_size=10))
+    assert epochs[-1].validation_loss < 1e-4
+    assert epochs[-1].train_accuracy is epochs[-1].validation_accuracy is None
+    np.testing.assert_allclose(net.arrays["0.Affine.W"][:, 0], [1, 2, 3], atol=0.02)
+    assert cr.evaluate(net, regression, cr.MeanSquaredError()).confusion is None
+
+
+def test_data_without_labels():
+    unlabelled = cr.Dataset(np.zeros((4, 5), np.float32))
+    with pytest.raises(DataError, match="no labels to learn from"):
+        list(trainer().fit(unlabelled, epochs=1))
+    with pytest.raises(DataError, match="no labels to compare with"):
+        cr.evaluate(trainer().network, unlabelled)
+
+
+def test_evaluation_does_not_depend_on_the_batch_size():
+    net = trainer().network
+    one, many = cr.evaluate(net, data(), batch_size=1), cr.evaluate(net, data(), batch_size=1000)
+    assert one.loss == pytest.approx(many.loss)
+    assert one.accuracy == many.accuracy
+    np.testing.assert_array_equal(one.confusion, many.confusion)
+    assert one.confusion.sum() == one.n == 23
+    assert "on 23 samples" in str(one)
+
+
+def test_history_as_csv(tmp_path):
+    t = trainer()
+    list(t.fit(data(), epochs=2, batch_size=4))
+    write_history(t.history, tmp_path / "history.csv")
+    rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
+    assert [float(row["train_loss"]) for row in rows] == [e.train_loss for e in t.history]
+    assert rows[0]["validation_accuracy"] == ""
