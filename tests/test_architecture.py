@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from catalogue import CATALOGUE
 
 import chainrule as cr
+from catalogue import CATALOGUE
 
 SOURCE = Path(cr.__file__).parent
 MODULES = sorted(path.relative_to(SOURCE).with_suffix("").as_posix() for path in SOURCE.rglob("*.py"))
@@ -49,7 +49,7 @@ def tree(module: str) -> ast.Module:
 
 
 def room(module: str) -> str:
-    return module.split("/")[0]
+    return module.split("/", maxsplit=1)[0]
 
 
 def row(name: str) -> int:

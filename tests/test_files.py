@@ -37,7 +37,10 @@ def test_folders_that_cannot_be(tmp_path):
         make_folder(tmp_path / "file")
     with pytest.raises(FileError, match="cannot make the folder .*: a part of this path is a file"):
         make_folder(tmp_path / "file" / "below")
-    with pytest.raises(FileError, match="cannot write .*: there is no such file or folder"), replacing(tmp_path / "no" / "x"):
+    with (
+        pytest.raises(FileError, match="cannot write .*: there is no such file or folder"),
+        replacing(tmp_path / "no" / "x"),
+    ):
         pass
 
 

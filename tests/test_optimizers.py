@@ -12,7 +12,8 @@ def network(dtype: str = "float64") -> cr.Sequential:
 
 
 @pytest.mark.parametrize(
-    ("momentum", "nesterov", "weight_decay"), [(0, False, 0), (0.9, False, 0), (0.9, True, 0), (0.8, True, 0.01), (0, False, 0.1)]
+    ("momentum", "nesterov", "weight_decay"),
+    [(0, False, 0), (0.9, False, 0), (0.9, True, 0), (0.8, True, 0.01), (0, False, 0.1)],
 )
 def test_five_steps_by_the_formula(momentum, nesterov, weight_decay):
     net = network()

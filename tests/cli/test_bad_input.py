@@ -8,11 +8,11 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import idx_bytes
 from PIL import Image
 
 import chainrule as cr
 from chainrule.io.safetensors import read_safetensors, write_safetensors
+from conftest import idx_bytes
 
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
@@ -26,17 +26,29 @@ def folder(small_folder, tmp_path):
     ("damage", "told"),
     [
         (lambda f: (f / IMAGES).unlink(), f"has no {IMAGES} or {IMAGES}.gz"),
-        (lambda f: (f / IMAGES).write_bytes((f / IMAGES).read_bytes()[:5000]), "should hold 470,400 bytes for its shape"),
+        (
+            lambda f: (f / IMAGES).write_bytes((f / IMAGES).read_bytes()[:5000]),
+            "should hold 470,400 bytes for its shape",
+        ),
         (lambda f: (f / IMAGES).rename(f / f"{IMAGES}.gz"), "is not gzip data"),
         (
-            lambda f: ((f / f"{IMAGES}.gz").write_bytes(gzip.compress((f / IMAGES).read_bytes())[:900]), (f / IMAGES).unlink()),
+            lambda f: (
+                (f / f"{IMAGES}.gz").write_bytes(gzip.compress((f / IMAGES).read_bytes())[:900]),
+                (f / IMAGES).unlink(),
+            ),
             "ends too early",
         ),
         (lambda f: (f / IMAGES).write_bytes(b"PK\3\4" + bytes(900)), "begins with 50 4b 03 04, expected 00 00 08"),
         (lambda f: shutil.copy(f / LABELS, f / IMAGES), "holds an array of 1 axes, expected images (3 axes)"),
         (lambda f: (f / LABELS).write_bytes(idx_bytes(np.zeros(599))), "holds 600 images but"),
-        (lambda f: [(f / n).write_bytes(idx_bytes(np.zeros(s))) for n, s in ((IMAGES, (0, 28, 28)), (LABELS, 0))], "is empty"),
-        (lambda f: (f / IMAGES).write_bytes(idx_bytes(np.zeros((600, 32, 32)))), "training images are (1, 32, 32), test"),
+        (
+            lambda f: [(f / n).write_bytes(idx_bytes(np.zeros(s))) for n, s in ((IMAGES, (0, 28, 28)), (LABELS, 0))],
+            "is empty",
+        ),
+        (
+            lambda f: (f / IMAGES).write_bytes(idx_bytes(np.zeros((600, 32, 32)))),
+            "training images are (1, 32, 32), test",
+        ),
     ],
     ids=["missing", "truncated", "not-gzip", "gzip-cut", "magic", "kind", "counts", "empty", "sizes"],
 )
@@ -88,7 +100,10 @@ def altered(model, path, change):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda a, m: a.update({"2.Affine.W": a["2.Affine.W"][1:]}), "array 2.Affine.W has shape (783, 50), the network needs"),
+        (
+            lambda a, m: a.update({"2.Affine.W": a["2.Affine.W"][1:]}),
+            "array 2.Affine.W has shape (783, 50), the network needs",
+        ),
         (lambda a, m: a.pop("4.Affine.b"), "array 4.Affine.b is missing"),
         (lambda a, m: m.update(network=m["network"].replace("ReLU", "Sine")), "unknown layer 'Sine'"),
         (lambda a, m: m.update(chainrule="7.0.0"), "it was made by chainrule 7.0.0, this is"),

@@ -153,7 +153,9 @@ def test_race(small_folder, chainrule):
 
 def test_data(small_folder, chainrule, tmp_path):
     assert re.search(r"mnist\s+60,000\s+10,000\s+bundled", chainrule("data", "list").stdout)
-    assert re.search(r"training\s+600\s+\(1, 28, 28\)\s+uint8\s+0 to 255", chainrule("data", "info", small_folder).stdout)
+    assert re.search(
+        r"training\s+600\s+\(1, 28, 28\)\s+uint8\s+0 to 255", chainrule("data", "info", small_folder).stdout
+    )
     result = chainrule("data", "fetch", "mnist", "--output", tmp_path / "raw")
     assert result.returncode == 0
     train, _ = cr.data.load(tmp_path / "raw")

@@ -13,14 +13,20 @@ import chainrule as cr
 @pytest.fixture(scope="module")
 def uninterrupted(small_folder, chainrule, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    assert chainrule("train", "--data", small_folder, "--epochs", 400, "--batch-size", 10, "--output", folder).returncode == 0
+    assert (
+        chainrule("train", "--data", small_folder, "--epochs", 400, "--batch-size", 10, "--output", folder).returncode
+        == 0
+    )
     return (folder / "model.safetensors").read_bytes()
 
 
 def start(small_folder, folder, *options) -> subprocess.Popen:
     arguments = ["train", "--data", small_folder, "--epochs", 400, "--batch-size", 10, "--output", folder, *options]
     return subprocess.Popen(
-        [sys.executable, "-m", "chainrule", *map(str, arguments)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "chainrule", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 

@@ -4,7 +4,6 @@ import gzip
 
 import numpy as np
 import pytest
-from conftest import idx_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -12,6 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 import chainrule as cr
 from chainrule.data.idx import parse_idx
 from chainrule.errors import DataError
+from conftest import idx_bytes
 
 IMAGES = idx_bytes(np.arange(24).reshape(2, 3, 4))
 

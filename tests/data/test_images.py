@@ -14,7 +14,9 @@ def digit(mnist) -> np.ndarray:
     return mnist[1].x[0, 0]
 
 
-def picture(digit: np.ndarray, scale: int = 4, dark_on_light: bool = True, offset: tuple[int, int] = (30, 60)) -> Image.Image:
+def picture(
+    digit: np.ndarray, scale: int = 4, dark_on_light: bool = True, offset: tuple[int, int] = (30, 60)
+) -> Image.Image:
     big = np.asarray(Image.fromarray(digit).resize((28 * scale, 28 * scale), Image.Resampling.BICUBIC))
     canvas = np.zeros((200, 240), np.uint8)
     canvas[offset[0] : offset[0] + 28 * scale, offset[1] : offset[1] + 28 * scale] = big
@@ -85,7 +87,9 @@ def test_what_cannot_be_read_is_told(tmp_path, monkeypatch):
         read_gray(tmp_path / "good.png")
 
 
-@pytest.mark.parametrize("gray", [np.full((30, 30), 255, np.uint8), np.zeros((1, 1), np.uint8), np.full((5, 9), 128, np.uint8)])
+@pytest.mark.parametrize(
+    "gray", [np.full((30, 30), 255, np.uint8), np.zeros((1, 1), np.uint8), np.full((5, 9), 128, np.uint8)]
+)
 def test_nothing_drawn_is_told(gray):
     with pytest.raises(DataError, match="nothing is drawn in it"):
         center_digit(gray)

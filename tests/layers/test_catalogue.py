@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from catalogue import CATALOGUE, Row
 
 import chainrule as cr
+from catalogue import CATALOGUE, Row
 from chainrule import initializers, layers
 from chainrule.config import from_config, to_config
 

@@ -97,7 +97,10 @@ def test_one_hot_and_indices_give_the_same():
     hot = np.eye(2)[t]
     assert net.loss(x, t) == net.loss(x, hot)
     assert net.accuracy(x, t) == net.accuracy(x, hot)
-    for ways in ((net.gradient(x, t), net.gradient(x, hot)), (net.numerical_gradient(x, t), net.numerical_gradient(x, hot))):
+    for ways in (
+        (net.gradient(x, t), net.gradient(x, hot)),
+        (net.numerical_gradient(x, t), net.numerical_gradient(x, hot)),
+    ):
         for name in net.params:
             np.testing.assert_array_equal(ways[0][name], ways[1][name])
 

@@ -48,7 +48,9 @@ def state(t: cr.Trainer) -> list[bytes]:
 
 def numbers(t: cr.Trainer) -> list[tuple]:
     """The history without its times."""
-    return [(e.number, e.step, e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy) for e in t.history]
+    return [
+        (e.number, e.step, e.train_loss, e.train_accuracy, e.validation_loss, e.validation_accuracy) for e in t.history
+    ]
 
 
 def test_learns_and_records():

@@ -1,0 +1,35 @@
+# Everything happens in .venv, which `make` creates; nothing outside this folder is changed.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench clean
+
+help:  ## Say what each target does
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+.venv/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]"
+	@touch $@
+
+demo: .venv/.installed  ## Train the two-layer network on the bundled MNIST and show the result
+	$(BIN)/chainrule train --output runs/demo
+	$(BIN)/chainrule evaluate runs/demo/model.safetensors
+
+# One thread of matrix products for each of the test processes, so that they do not fight for the cores.
+test: .venv/.installed  ## Run the whole test suite
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+
+check: .venv/.installed  ## Check format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/.installed  ## Measure against scikit-learn, side by side
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all,bench]"
+	$(BIN)/python benchmarks/two_layer.py
+
+clean:  ## Remove .venv and everything that was built or trained here
+	rm -rf .venv build dist runs .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,158 @@
+"""`chainrule run`: the lesson, typed as it stands, trained with chainrule's modules."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from chainrule.scratch.answer import answering
+
+LESSON = """\
+import numpy as np
+from common.layers import *
+from common.gradient import numerical_gradient
+from collections import OrderedDict
+from dataset.mnist import load_mnist
+
+
+class TwoLayerNet:
+    def __init__(self, input_size, hidden_size, output_size, weight_init_std=0.01):
+        self.params = {}
+        self.params['W1'] = weight_init_std * np.random.randn(input_size, hidden_size)
+        self.params['b1'] = np.zeros(hidden_size)
+        self.params['W2'] = weight_init_std * np.random.randn(hidden_size, output_size)
+        self.params['b2'] = np.zeros(output_size)
+        self.layers = OrderedDict()
+        self.layers['Affine1'] = Affine(self.params['W1'], self.params['b1'])
+        self.layers['Relu1'] = Relu()
+        self.layers['Affine2'] = Affine(self.params['W2'], self.params['b2'])
+        self.lastLayer = SoftmaxWithLoss()
+
+    def predict(self, x):
+        for layer in self.layers.values():
+            x = layer.forward(x)
+        return x
+
+    def loss(self, x, t):
+        y = self.predict(x)
+        return self.lastLayer.forward(y, t)
+
+    def accuracy(self, x, t):
+        y = self.predict(x)
+        y = np.argmax(y, axis=1)
+        if t.ndim != 1: t = np.argmax(t, axis=1)
+        return np.sum(y == t) / float(x.shape[0])
+
+    def numerical_gradient(self, x, t):
+        loss_W = lambda W: self.loss(x, t)
+        grads = {}
+        for key in ('W1', 'b1', 'W2', 'b2'):
+            grads[key] = numerical_gradient(loss_W, self.params[key])
+        return grads
+
+    def gradient(self, x, t):
+        self.loss(x, t)
+        dout = 1
+        dout = self.lastLayer.backward(dout)
+        layers = list(self.layers.values())
+        layers.reverse()
+        for layer in layers:
+            dout = layer.backward(dout)
+        grads = {}
+        grads['W1'] = self.layers['Affine1'].dW
+        grads['b1'] = self.layers['Affine1'].db
+        grads['W2'] = self.layers['Affine2'].dW
+        grads['b2'] = self.layers['Affine2'].db
+        return grads
+
+
+np.random.seed(0)
+(x_train, t_train), (x_test, t_test) = load_mnist(normalize=True, one_hot_label=True)
+
+check = TwoLayerNet(input_size=784, hidden_size=3, output_size=10)
+numerical = check.numerical_gradient(x_train[:3], t_train[:3])
+backprop = check.gradient(x_train[:3], t_train[:3])
+for key in numerical.keys():
+    print(key, np.average(np.abs(backprop[key] - numerical[key])))
+
+network = TwoLayerNet(input_size=784, hidden_size=50, output_size=10)
+for i in range(2000):
+    batch_mask = np.random.choice(x_train.shape[0], 100)
+    grad = network.gradient(x_train[batch_mask], t_train[batch_mask])
+    for key in ('W1', 'b1', 'W2', 'b2'):
+        network.params[key] -= 0.1 * grad[key]
+print("test accuracy", network.accuracy(x_test, t_test))
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    def write(text: str, name: str = "script.py") -> Path:
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+def test_the_lesson_verbatim_reaches_93_percent_in_2000_steps(script, chainrule):
+    result = chainrule("run", script(LESSON))
+    assert result.returncode == 0, result.stderr
+    lines = dict(line.rsplit(" ", 1) for line in result.stdout.splitlines())
+    assert float(lines["test accuracy"]) >= 0.93
+    assert all(float(lines[key]) < 1e-4 for key in ("W1", "b1", "W2", "b2"))
+    assert "common, dataset: answered by chainrule.scratch" in result.stderr
+
+
+def test_arguments_and_name_reach_the_script(script, chainrule):
+    path = script("import sys; print(sys.argv[1:], __name__, sys.path[0])")
+    result = chainrule("run", path, "--epochs", "3", "-x")
+    assert result.stdout == f"['--epochs', '3', '-x'] __main__ {path.parent}\n"
+
+
+def test_a_common_of_the_scripts_own_folder_goes_first_unless_ours_is_asked_for(script, chainrule, tmp_path):
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common" / "layers.py").write_text("Relu = 'mine'")
+    path = script("from common.layers import Relu; from dataset.mnist import load_mnist; print(Relu)")
+    theirs = chainrule("run", path)
+    assert theirs.stdout == "mine\n"
+    assert f"common: the one in {tmp_path} (--ours takes chainrule's)" in theirs.stderr
+    assert "dataset: answered by chainrule.scratch" in theirs.stderr
+    assert "chainrule" in chainrule("run", "--ours", path).stdout
+
+
+def test_a_common_one_folder_up_does_not(script, chainrule, tmp_path):
+    """The book's scripts add the folder above to the path; its plain layers stay unused."""
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common" / "layers.py").write_text("Relu = 'the plain one'")
+    (tmp_path / "ch05").mkdir()
+    path = script(
+        "import sys, os; sys.path.append(os.pardir); from common.layers import Relu; print(Relu)", "ch05/a.py"
+    )
+    assert "chainrule.scratch.layers.Relu" in chainrule("run", path, cwd=path.parent).stdout
+
+
+def test_a_name_that_we_do_not_have_is_told(script, chainrule):
+    result = chainrule("run", script("import common.nothing"))
+    assert result.returncode == 1
+    assert "No module named 'common.nothing'" in result.stderr
+
+
+def test_an_error_of_the_script_is_shown_as_python_shows_it(script, chainrule):
+    result = chainrule("run", script("print(1 / 0)"))
+    assert result.returncode == 1
+    assert "ZeroDivisionError" in result.stderr
+    assert "script.py" in result.stderr
+
+
+def test_exit_code_of_the_script_is_ours(script, chainrule):
+    assert chainrule("run", script("raise SystemExit(3)")).returncode == 3
+
+
+def test_answers_end_with_the_block():
+    with answering():
+        import common.layers
+
+        assert common.layers.Relu.__module__ == "chainrule.scratch.layers"
+    assert not any(name.split(".")[0] in ("common", "dataset") for name in sys.modules)
+    with pytest.raises(ModuleNotFoundError):
+        import common.layers
