@@ -1,0 +1,77 @@
+"""Every command and every Python snippet in README, CONTRIBUTING and docs runs, in the order of reading.
+
+Lines that install (`make ...`, `pip ...`, `git ...`) are what the continuous integration itself does, in a fresh clone.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "README.zh-CN.md", "CONTRIBUTING.md")),
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if "```" in path.read_text(encoding="utf-8")),
+]
+INSTALLING = {"make", "pip", "git", "cd"}
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_snippets_and_commands_run(document, mnist, tmp_path):
+    Image.fromarray(255 - mnist[1].x[0, 0]).resize((140, 140)).save(tmp_path / "seven.png")
+    (tmp_path / "lesson.py").write_text("from common.layers import *\nfrom dataset.mnist import load_mnist\n")
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    ran = 0
+    for language, content in blocks(document.read_text(encoding="utf-8")):
+        if language == "python":
+            commands = [[sys.executable, "-c", content]]
+        elif language == "console":
+            lines = [shlex.split(line[2:], comments=True) for line in content.splitlines() if line.startswith("$ ")]
+            commands = [
+                [sys.executable, "-m", *words] if words[0] == "chainrule" else words
+                for words in lines
+                if words[0] not in INSTALLING
+            ]
+        else:
+            pytest.fail(f"a block of {language!r} is not tested")
+        for command in commands:
+            result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+            assert result.returncode == 0, f"{command}\n{result.stderr}"
+            ran += 1
+    assert ran
+
+
+def test_both_readmes_show_the_same_code_and_the_same_links():
+    english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+    assert blocks(english) == blocks(chinese)
+    assert len(re.findall("^## ", english, re.MULTILINE)) == len(re.findall("^## ", chinese, re.MULTILINE))
+    links = [set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.zh-CN.md"} for text in (english, chinese)]
+    assert links[0] == links[1]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for link in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+        if not link.startswith("http"):
+            assert (document.parent / link).exists(), link
+
+
+def test_the_tree_in_the_readme_is_the_tree():
+    """Every room of the house has its line in both READMEs."""
+    rooms = {
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in (ROOT / "src" / "chainrule").iterdir()
+        if not path.name.startswith("__") and (path.is_dir() or path.suffix == ".py")
+    }
+    for name in ("README.md", "README.zh-CN.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert not [room for room in rooms if f"{room} " not in text], name
