@@ -14,7 +14,7 @@ __all__ = ["gradcheck"]
 
 
 def gradcheck(
-    model: Annotated[Path | None, typer.Argument(help="A model file [default: a new two-layer network].")] = None,
+    model: Annotated[Path | None, typer.Argument(help="A model file; a new two-layer network if not given.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides inputs, noise and sampling.")] = 0,
 ) -> None:
     """Compare backpropagation with numerical derivatives, array by array; exit 1 if they differ.

@@ -43,7 +43,7 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Step size of the optimizer.")] = 0.1,
     optimizer: Annotated[str, typer.Option(help=f"One of: {', '.join(OPTIMIZERS)}.")] = "sgd",
     seed: Annotated[int, typer.Option(help="Decides weights and order; the same seed gives the same bytes.")] = 0,
-    output: Annotated[Path | None, typer.Option(help="Folder for the results [default: runs/MODEL].")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder for the results; runs/MODEL if not given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
 ) -> None:
     """Train a network by backpropagation and measure it.
