@@ -10,7 +10,7 @@ import chainrule as cr
 
 
 class Row(NamedTuple):
-    """A layer, made anew by `make`, its per-sample input shape, and what it is excused from, if anything."""
+    """A layer, made anew by `make`, and its per-sample input shape."""
 
     name: str
     make: Callable[[], cr.Layer]

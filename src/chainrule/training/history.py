@@ -13,7 +13,10 @@ __all__ = ["Epoch", "Step", "write_history"]
 
 @dataclass(frozen=True)
 class Step:
-    """One update: `number` counts from 1 in all, `position` of `steps_in_epoch` within the epoch."""
+    """One update: `number` counts from 1 in all, `position` of `steps_in_epoch` within the epoch.
+
+    Loss and accuracy are the batch's before its update; images_per_second is the mean of the epoch so far.
+    """
 
     number: int
     epoch: int

@@ -131,7 +131,7 @@ class Trainer:
                 accuracy=correct,
                 learning_rate=self.optimizer.learning_rate,
                 images=len(x),
-                images_per_second=len(x) / max(seconds, 1e-9),
+                images_per_second=sums["samples"] / max(sums["seconds"], 1e-9),
             )
             started = time.perf_counter()  # what the caller does between steps is not training
 
