@@ -4,7 +4,7 @@ LeCun, Cortes and Burges 1998; see NOTICE for credit and licence.
 """
 
 import gzip
-from importlib.resources import files
+from pathlib import Path
 
 from chainrule.data.cache import cached
 from chainrule.data.dataset import Dataset
@@ -20,6 +20,8 @@ DIGESTS = {
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 """SHA-256 of the raw IDX files."""
+
+_FOLDER = Path(__file__).parent / "files"
 
 
 def mnist() -> tuple[Dataset, Dataset]:
@@ -44,7 +46,7 @@ def mnist_file(name: str) -> bytes:
 
 def _unpack(name: str) -> bytes:
     try:
-        content = gzip.decompress((files("chainrule.data") / "files" / f"{name}.gz").read_bytes())
+        content = gzip.decompress((_FOLDER / f"{name}.gz").read_bytes())
     except (OSError, EOFError) as error:
         raise DataError(f"the bundled MNIST file {name}.gz cannot be read: install chainrule again") from error
     if sha256(content) != DIGESTS[name]:
