@@ -7,7 +7,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import OptionError
 
-__all__ = ["STEP", "central_difference", "numerical_gradient"]
+__all__ = ["STEP", "central_difference", "gradient_in_place", "numerical_gradient"]
 
 STEP = 1e-5
 """Half the distance between the two probes. In float64 the error of the difference, step^2 |f'''| / 6, and that of
@@ -30,6 +30,14 @@ def central_difference(f: Callable[[], float], x: Array, index: tuple[int, ...],
     return (above - below) / (2 * step)
 
 
+def gradient_in_place(f: Callable[[], float], x: Array, step: float = STEP) -> Array:
+    """`central_difference` at every element of x, any shape; f reads `x` itself, which is the same afterwards."""
+    gradient = np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        gradient[index] = central_difference(f, x, index, step)
+    return gradient
+
+
 def numerical_gradient(f: Callable[[Array], float], x: Array, step: float = STEP) -> Array:
     """The gradient of the number f(x) with respect to x, by central differences.
 
@@ -46,7 +54,6 @@ def numerical_gradient(f: Callable[[Array], float], x: Array, step: float = STEP
         OptionError: f returns an array instead of one number.
     """
     probe = np.array(x, dtype=np.float64)
-    gradient = np.zeros_like(probe)
 
     def value() -> float:
         result = f(probe)
@@ -54,6 +61,4 @@ def numerical_gradient(f: Callable[[Array], float], x: Array, step: float = STEP
             raise OptionError(f"numerical_gradient needs f to return one number, got shape {np.shape(result)}: sum it")
         return float(result)
 
-    for index in np.ndindex(probe.shape):
-        gradient[index] = central_difference(value, probe, index, step)
-    return gradient
+    return gradient_in_place(value, probe, step)

@@ -196,6 +196,12 @@ def test_divergence(small_folder, rejects, tmp_path):
     assert "with learning rate 1e+38: try a smaller one, such as 1e+37" in line
 
 
+def test_divergence_does_not_praise_the_checkpoint_of_another_run(small_folder, chainrule, rejects, tmp_path):
+    command = ["train", "--data", small_folder, "--epochs", 1, "--output", tmp_path]
+    assert chainrule(*command).returncode == 0
+    assert "last good checkpoint" not in rejects(*command, "--learning-rate", "1e38")
+
+
 def test_error_lines_are_one_line(rejects, tmp_path):
     line = rejects("evaluate", tmp_path / "two\nlines")
     assert "there is no such file" in line

@@ -90,6 +90,14 @@ def test_resuming_nothing_is_refused(rejects, tmp_path):
     assert "is not a checkpoint" in rejects("train", "--resume", "--output", tmp_path)
 
 
+def test_resuming_a_checkpoint_made_in_python_is_refused(small, rejects, tmp_path):
+    net = cr.models.two_layer().build((1, 28, 28), seed=0)
+    trainer = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(0.1), seed=0)
+    list(trainer.fit(small[0], epochs=1, checkpoint=tmp_path / "checkpoint.safetensors"))
+    line = rejects("train", "--resume", "--output", tmp_path)
+    assert "was not written by chainrule train: go on with Trainer.resume in Python" in line
+
+
 def test_starting_anew_in_the_folder_of_a_run_says_so(small_folder, chainrule, tmp_path):
     for _ in range(2):
         result = chainrule("train", "--data", small_folder, "--epochs", 1, "--output", tmp_path)

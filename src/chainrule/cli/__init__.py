@@ -40,9 +40,8 @@ def _options(version: bool = typer.Option(False, "--version", help="Print the ve
         raise typer.Exit
 
 
-_UsageError: type[Exception] = typer.BadParameter.__bases__[
-    0
-]  # typer brings click along under a private name since 0.16
+# typer brings click along under a private name since 0.16, so its base class is found through the public one
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -55,7 +55,8 @@ def predict(
 
 
 def _prepared(path: Path, size: int) -> np.ndarray:
+    gray = read_gray(path)
     try:
-        return center_digit(read_gray(path), size)
+        return center_digit(gray, size)
     except DataError as error:
-        raise DataError(str(error) if str(path) in str(error) else f"cannot read {path}: {error}") from error
+        raise DataError(f"cannot read {path}: {error}") from error

@@ -13,7 +13,7 @@ import typer
 
 from chainrule.cli.terminal import draw_digits, note, progress, say, stderr
 from chainrule.data import Dataset, load
-from chainrule.errors import DivergenceError, OptionError
+from chainrule.errors import DivergenceError, ModelFileError, OptionError
 from chainrule.files import make_folder, replacing
 from chainrule.gradcheck import gradcheck
 from chainrule.io import load_checkpoint, save
@@ -64,7 +64,7 @@ def train(
         "seed": seed,
     }
     if resume:
-        options = _resumed(options, context, load_checkpoint(checkpoint).progress["run"])
+        options = _resumed(options, context, checkpoint)
     _check(options)
     train_data, test_data = load(options["data"])
     make_folder(output)
@@ -92,14 +92,17 @@ def train(
         note(f"\nstopped after step {trainer.step:,} and saved; go on with: chainrule train --resume --output {output}")
         raise
     except DivergenceError as error:
-        kept = f"; the last good checkpoint is {checkpoint}" if checkpoint.exists() else ""
+        kept = f"; the last good checkpoint is {checkpoint}" if trainer.epoch else ""
         raise DivergenceError(f"{error}{kept}") from error
     seconds = time.perf_counter() - started
     _write_results(trainer, train_data, test_data, options, output, seconds)
 
 
-def _resumed(options: dict[str, Any], context: typer.Context, saved: dict[str, Any]) -> dict[str, Any]:
+def _resumed(options: dict[str, Any], context: typer.Context, checkpoint: Path) -> dict[str, Any]:
     """The options of the run that is resumed; given anew, they must be the same, except for more epochs."""
+    saved: dict[str, Any] = load_checkpoint(checkpoint).progress.get("run", {})
+    if set(saved) != set(options):
+        raise ModelFileError(f"{checkpoint} was not written by chainrule train: go on with Trainer.resume in Python")
     for name, value in options.items():
         given = context.get_parameter_source(name)
         if given is None or given.name != "COMMANDLINE":

@@ -13,6 +13,7 @@ from chainrule.errors import NotBuiltError, OptionError, ShapeError
 from chainrule.functions import softmax
 from chainrule.layers.base import Layer
 from chainrule.layers.summary import Summary, summarize
+from chainrule.parameters import flat_buffers
 
 __all__ = ["Sequential"]
 
@@ -56,8 +57,7 @@ class Sequential(Layer):
         self.input_shape, self.output_shape = input_shape, shape
         if rng is not None:
             return shape
-        flat = self.values  # lays all parameters out in one buffer, now rather than at the first step
-        assert flat.size == sum(parameter.size for parameter in self.parameters.values())
+        flat_buffers(self.parameters.values())  # laid out now rather than at the first step
         return self
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:

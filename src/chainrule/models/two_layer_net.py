@@ -11,7 +11,7 @@ from chainrule.initializers import Normal
 from chainrule.layers import Affine, Layer, ReLU, Sequential
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.metrics import accuracy
-from chainrule.numerical import central_difference
+from chainrule.numerical import gradient_in_place
 from chainrule.parameters import Parameter
 
 __all__ = ["TwoLayerNet"]
@@ -101,13 +101,8 @@ class TwoLayerNet:
         def loss() -> float:
             return self.last_layer(twin(x), t)[0]
 
-        gradients = {}
-        for name, value in zip(self.params, twin.arrays.values(), strict=True):
-            gradient = np.zeros(value.shape)
-            for index in np.ndindex(value.shape):
-                gradient[index] = central_difference(loss, value, index)
-            gradients[name] = gradient
-        return gradients
+        gradients = (gradient_in_place(loss, value) for value in twin.arrays.values())
+        return dict(zip(self.params, gradients, strict=True))
 
     def gradient(self, x: Array, t: Array) -> dict[str, Array]:
         """The gradient by backpropagation: one forward and one backward pass.

@@ -104,7 +104,7 @@ def _measure(
 
 
 def _probe_plainly(net: TwoLayerNet, x: Array, t: Array, seed: int) -> Iterator[tuple[str, tuple[Array, ...], Array]]:
-    """Each parameter by the definition, in random order, so that a part is a fair sample; ten at a time."""
+    """Each parameter by the definition, in random order, so that a part is a fair sample."""
     places = [(name, index) for name, array in net.params.items() for index in np.ndindex(array.shape)]
     order = np.random.default_rng(seed).permutation(len(places))
 
@@ -135,16 +135,16 @@ def _probe_cleverly(net: TwoLayerNet, x: Array, t: Array) -> Iterator[tuple[str,
     def difference(logits_at: Callable[[float], Array]) -> Array:
         return (loss(logits_at(STEP)) - loss(logits_at(-STEP))) / (2 * STEP)
 
+    ones = np.ones(len(x))
+    # h x_i is how far unit j moves for W1[i, j], h hidden_j how far logit k moves for W2[j, k]; h for the biases
+    by_input, by_hidden = np.vstack([x.T, ones]), np.vstack([hidden.T, ones])
     for j in range(W1.shape[1]):
-        # the unit's value moves by h x_i for W1[i, j], and by h for b1[j]
-        touch = np.vstack([x.T, np.ones(len(x))])
-        moved = difference(lambda h, j=j, touch=touch: logits + _shift(a[:, j], h * touch)[..., None] * W2[j])  # type: ignore[misc]
+        moved = difference(lambda h, j=j: logits + _shift(a[:, j], h * by_input)[..., None] * W2[j])  # type: ignore[misc]
         yield "W1", (slice(None), np.array(j)), moved[:-1]  # type: ignore[misc]
         yield "b1", (np.array([j]),), moved[-1:]
     columns = np.eye(W2.shape[1])
     for k in range(W2.shape[1]):
-        touch = np.vstack([hidden.T, np.ones(len(x))])
-        moved = difference(lambda h, k=k, touch=touch: logits + h * touch[..., None] * columns[k])  # type: ignore[misc]
+        moved = difference(lambda h, k=k: logits + h * by_hidden[..., None] * columns[k])  # type: ignore[misc]
         yield "W2", (slice(None), np.array(k)), moved[:-1]  # type: ignore[misc]
         yield "b2", (np.array([k]),), moved[-1:]
 
