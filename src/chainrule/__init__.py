@@ -5,53 +5,127 @@
 >>> net = cr.models.two_layer().build((1, 28, 28), seed=0)
 """
 
-from chainrule import data, errors, functions, initializers, io, kernels, layers, losses, metrics, models, optimizers
+from chainrule import (
+    data,
+    errors,
+    functions,
+    initializers,
+    io,
+    kernels,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    schedules,
+)
 from chainrule.config import Configured
 from chainrule.data import Dataset
 from chainrule.gradcheck import gradcheck
 from chainrule.initializers import He, Normal, Xavier, Zeros
 from chainrule.io import load, save
-from chainrule.layers import Affine, Flatten, Layer, ReLU, Scale, Sequential, Sigmoid, Standardize, Tanh
-from chainrule.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
+from chainrule.layers import (
+    GELU,
+    Affine,
+    AvgPool2D,
+    BatchNorm,
+    Conv2D,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAvgPool2D,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    Pad,
+    Parallel,
+    ReLU,
+    Reshape,
+    Residual,
+    Scale,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Standardize,
+    Tanh,
+)
+from chainrule.losses import Huber, Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.metrics import accuracy, confusion
 from chainrule.models import TwoLayerNet
 from chainrule.numerical import numerical_gradient
-from chainrule.optimizers import SGD, Optimizer
+from chainrule.optimizers import SGD, AdaGrad, Adam, AdamW, Muon, Optimizer, RMSProp, WeightAverage, clip_gradients
 from chainrule.parameters import Buffer, Parameter
-from chainrule.training import Trainer, evaluate
+from chainrule.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay, Warmup
+from chainrule.training import Trainer, evaluate, find_learning_rate
 from chainrule.version import __version__
 
 __all__ = [
+    "GELU",
     "SGD",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
     "Affine",
+    "AvgPool2D",
+    "BatchNorm",
     "Buffer",
     "Configured",
+    "Constant",
+    "Conv2D",
+    "Cosine",
     "Dataset",
+    "Dropout",
+    "Embedding",
     "Flatten",
+    "GlobalAvgPool2D",
     "He",
+    "Huber",
     "Layer",
+    "LayerNorm",
+    "LeakyReLU",
     "Loss",
+    "MaxPool2D",
     "MeanSquaredError",
+    "Muon",
     "Normal",
+    "OneCycle",
     "Optimizer",
+    "Pad",
+    "Parallel",
     "Parameter",
+    "RMSProp",
     "ReLU",
+    "Reshape",
+    "Residual",
     "Scale",
+    "Schedule",
     "Sequential",
+    "SiLU",
     "Sigmoid",
+    "SigmoidCrossEntropy",
+    "Softmax",
     "SoftmaxCrossEntropy",
+    "Softplus",
     "Standardize",
+    "StepDecay",
     "Tanh",
     "Trainer",
     "TwoLayerNet",
+    "Warmup",
+    "WeightAverage",
     "Xavier",
     "Zeros",
     "__version__",
     "accuracy",
+    "clip_gradients",
     "confusion",
     "data",
     "errors",
     "evaluate",
+    "find_learning_rate",
     "functions",
     "gradcheck",
     "initializers",
@@ -65,4 +139,5 @@ __all__ = [
     "numerical_gradient",
     "optimizers",
     "save",
+    "schedules",
 ]

@@ -6,7 +6,7 @@ from chainrule.arrays import Array
 from chainrule.errors import LabelError
 from chainrule.kernels import softmax
 
-__all__ = ["class_indices", "one_hot", "softmax"]
+__all__ = ["class_indices", "distributions", "one_hot", "softmax"]
 
 
 def one_hot(labels: Array, classes: int) -> Array:
@@ -15,21 +15,20 @@ def one_hot(labels: Array, classes: int) -> Array:
 
 
 def class_indices(labels: Array, samples: int, classes: int) -> Array:
-    """Labels as class indices (N,), from indices or one-hot rows (N, C).
+    """Labels as class indices (N,), from indices, or from rows (N, C) the class with the largest share.
 
     Raises:
-        LabelError: another shape than the batch's, fractions, or a label outside 0 to classes - 1.
+        LabelError: another shape than the batch's, fractions as indices, a label outside 0 to classes - 1, or rows that
+            are no distributions.
     """
     labels = np.asarray(labels)
     if labels.shape == (samples, classes) and labels.ndim == 2:
-        if not ((labels == 0) | (labels == 1)).all() or (labels.sum(axis=1) != 1).any():
-            raise LabelError("one-hot labels need a single 1 and zeros in each row: pass class indices (N,) instead")
-        indices: Array = labels.argmax(axis=1)
+        indices: Array = distributions(labels, samples, classes).argmax(axis=1)
         return indices
     if labels.shape != (samples,):
         raise LabelError(
             f"labels of shape {labels.shape} do not fit {samples} samples of {classes} classes: "
-            f"pass class indices ({samples},) or one-hot rows ({samples}, {classes})"
+            f"pass class indices ({samples},) or rows of shares ({samples}, {classes})"
         )
     if labels.dtype.kind not in "iu":
         raise LabelError(f"class indices are whole numbers, got {labels.dtype}: use labels.astype(int)")
@@ -38,5 +37,25 @@ def class_indices(labels: Array, samples: int, classes: int) -> Array:
         raise LabelError(
             f"label {labels[wrong]} of sample {wrong} is outside the classes 0 to {classes - 1}: "
             "give the last layer as many outputs as there are classes, or correct the labels"
+        )
+    return labels
+
+
+def distributions(labels: Array, samples: int, classes: int) -> Array:
+    """Labels as rows (N, C) of shares that sum to 1: one-hot from indices, rows (one-hot or soft) as they are.
+
+    Raises:
+        LabelError: as `class_indices`.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (samples, classes) or labels.ndim != 2:
+        return one_hot(class_indices(labels, samples, classes), classes)
+    if labels.dtype.kind not in "biuf":
+        raise LabelError(f"shares of classes are numbers, got {labels.dtype}")
+    sums = labels.sum(axis=1)
+    if wrong := np.flatnonzero(~((np.abs(sums - 1) <= 1e-3) & (labels >= 0).all(axis=1))).tolist():
+        raise LabelError(
+            f"the label of sample {wrong[0]}, {labels[wrong[0]].tolist()}, is no distribution over the classes: "
+            "each row needs shares of 0 or more that sum to 1 (one-hot rows a single 1)"
         )
     return labels

@@ -93,11 +93,12 @@ def gradcheck(
         tolerance: largest relative error that is ok.
         train: check the training pass; its random numbers are the same in every probe.
         perturb: standard deviation of the noise added to the parameters, 0 to check them as they are.
-        inputs: (N, *shape); the upstream gradient is random all the same, unless a loss is given.
+        inputs: (N, *shape); the upstream gradient is random all the same, unless a loss is given. Needed where the
+            layer reads indices (Embedding); they stay whole numbers and have no gradient to check.
         loss, labels: check the gradient of this loss instead of a random upstream gradient.
 
     Raises:
-        OptionError: neither `shape` nor `inputs` for a layer that is not built.
+        OptionError: neither `shape` nor `inputs` for a layer that is not built; no `inputs` for one that reads indices.
     """
     rng = np.random.default_rng(seed)
     shape = _input_shape(layer, shape, inputs)
@@ -107,7 +108,12 @@ def gradcheck(
     for parameter in layer.parameters.values():
         parameter.value += perturb * rng.standard_normal(parameter.shape)
         parameter.grad = np.zeros(parameter.shape)
-    x = rng.standard_normal((batch, *shape)) if inputs is None else np.array(inputs, dtype=np.float64)
+    if layer.takes_indices:
+        if inputs is None:
+            raise OptionError(f"{layer!r} reads indices: pass inputs=, whole numbers of shape (N, *{shape})")
+        x = np.array(inputs)
+    else:
+        x = rng.standard_normal((batch, *shape)) if inputs is None else np.array(inputs, dtype=np.float64)
 
     def forward() -> tuple[Array, object]:
         return layer.forward(x, train=train, rng=np.random.default_rng(seed))
@@ -126,8 +132,8 @@ def gradcheck(
         y, _ = forward()
         return float(np.sum(upstream * y)) if loss is None else loss(y, np.asarray(labels))[0]
 
-    assert dx is not None
-    arrays = {"input": (x, dx)} | {name: (p.value, p.grad) for name, p in layer.parameters.items()}
+    arrays = {} if dx is None else {"input": (x, dx)}
+    arrays |= {name: (p.value, p.grad) for name, p in layer.parameters.items()}
     rows = [
         _check_array(name, values, gradient, objective, sample, tolerance, 10 * rounding, rng)
         for name, (values, gradient) in arrays.items()

@@ -1,17 +1,21 @@
 """How wrong an output is, and the gradient of that with respect to the output.
 
-A loss is called with outputs and targets and returns both: `value, doutputs = loss(outputs, targets)`.
+A loss is called with outputs and targets and returns both: `value, doutputs = loss(outputs, targets)`. The value is a
+mean over the batch; with weights, one a sample, a weighted mean.
 """
+
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.config import Configured
-from chainrule.errors import ShapeError
-from chainrule.functions import class_indices
+from chainrule.errors import LabelError, OptionError, ShapeError
+from chainrule.functions import class_indices, distributions
 
-__all__ = ["Loss", "MeanSquaredError", "SoftmaxCrossEntropy"]
+__all__ = ["Huber", "Loss", "MeanSquaredError", "SigmoidCrossEntropy", "SoftmaxCrossEntropy"]
 
 
 class Loss(Configured):
@@ -20,24 +24,78 @@ class Loss(Configured):
     classifies: bool = False
     """Whether outputs are logits of classes, so that accuracy has a meaning."""
 
-    def __call__(self, outputs: Array, targets: Array) -> tuple[float, Array]:
-        """outputs (N, ...), targets -> the loss and its gradient with respect to outputs, in their shape and dtype."""
+    def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
+        """outputs (N, ...), targets -> the loss and its gradient with respect to outputs, in their shape and dtype.
+
+        Args:
+            outputs: what the network returned.
+            targets: what it should have been.
+            weights: (N,), 0 or more: how much each sample counts; all alike by default.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
 
 
 class SoftmaxCrossEntropy(Loss):
     """Mean of -log softmax(logits)[label]; dlogits = (softmax(logits) - onehot(label)) / N.
 
-    logits (N, C); labels as class indices (N,) or one-hot rows (N, C). Softmax and logarithm are taken together, so
-    that neither overflows nor loses digits (Bridle 1990).
+    logits (N, C); labels as class indices (N,), one-hot rows (N, C), or soft rows (N, C) of shares that sum to 1, for
+    which the loss is -sum(share log softmax(logits)). Softmax and logarithm are taken together, so that neither
+    overflows nor loses digits (Bridle 1990).
+
+    Args:
+        label_smoothing: this share of each label is spread evenly over all classes (Szegedy et al. 2015,
+            arXiv:1512.00567).
+        class_weight: C numbers, how much each class counts; the mean is then a weighted one.
     """
 
     classifies = True
 
-    def __call__(self, outputs: Array, targets: Array) -> tuple[float, Array]:
+    def __init__(self, label_smoothing: float = 0.0, class_weight: Sequence[float] | None = None) -> None:
+        if not 0 <= label_smoothing < 1:
+            raise OptionError(f"label_smoothing must be from 0 up to (not including) 1, got {label_smoothing}")
+        if class_weight is not None and not (np.isfinite(class_weight).all() and np.min(class_weight) >= 0):
+            raise OptionError(f"class_weight must be numbers of 0 or more, one a class, got {class_weight}")
+        self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
+
+    def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
         if outputs.ndim != 2:
             raise ShapeError(f"needs logits (N, C), got {outputs.shape}: end the network in Affine(classes)", self)
-        return kernels.softmax_cross_entropy(outputs, class_indices(targets, *outputs.shape))
+        samples, classes = outputs.shape
+        targets = np.asarray(targets)
+        plain = not self.label_smoothing and self.class_weight is None and weights is None
+        if plain and (targets.ndim == 1 or ((targets == 0) | (targets == 1)).all()):
+            return kernels.softmax_cross_entropy(outputs, class_indices(targets, samples, classes))
+        shares = distributions(targets, samples, classes).astype(outputs.dtype)
+        counts = _sample_weights(weights, samples)[:, np.newaxis] * self._class_weights(classes)
+        total = float((counts * shares).sum())
+        if samples and not total:
+            raise OptionError(f"{self!r} got samples whose weights are all 0: at least one must count")
+        smoothed = (1 - self.label_smoothing) * shares + self.label_smoothing / classes
+        return kernels.weighted_cross_entropy(outputs, (counts * smoothed / (total or 1)).astype(outputs.dtype))
+
+    def _class_weights(self, classes: int) -> Array:
+        if self.class_weight is None:
+            return np.ones(classes)
+        if np.shape(self.class_weight) != (classes,):
+            raise ShapeError(f"has weights for {np.size(self.class_weight)} classes, the outputs have {classes}", self)
+        return np.asarray(self.class_weight, np.float64)
+
+
+class SigmoidCrossEntropy(Loss):
+    """For labels that do not exclude each other: mean of -t log s - (1 - t) log(1 - s), s = sigmoid(logit).
+
+    logits and targets t of one shape (N, ...), t from 0 to 1; dlogits = (s - t) / size.
+    """
+
+    def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
+        targets = _same_shape(self, outputs, targets)
+        if targets.size and not (targets.min() >= 0 and targets.max() <= 1):
+            raise LabelError(f"{self!r} needs targets from 0 to 1, got {targets.min():g} to {targets.max():g}")
+        loss, dlogits = kernels.sigmoid_cross_entropy(
+            *(_rows(array) for array in (outputs, targets, _element_weights(outputs, weights)))
+        )
+        return loss, dlogits.reshape(outputs.shape)
 
 
 class MeanSquaredError(Loss):
@@ -46,11 +104,65 @@ class MeanSquaredError(Loss):
     Outputs and targets have the same shape.
     """
 
-    def __call__(self, outputs: Array, targets: Array) -> tuple[float, Array]:
-        if np.shape(targets) != outputs.shape:
-            raise ShapeError(
-                f"needs targets of the outputs' shape {outputs.shape}, got {np.shape(targets)}: reshape them", self
-            )
-        difference = outputs - np.asarray(targets, outputs.dtype)
-        # loss = mean(difference ** 2)
-        return float(np.mean(np.square(difference))), 2 * difference / difference.size
+    def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
+        difference = outputs - _same_shape(self, outputs, targets)
+        share = _element_weights(outputs, weights)
+        # loss = sum(share * difference ** 2)
+        return float(np.sum(share * np.square(difference))), 2 * share * difference
+
+
+class Huber(Loss):
+    """Mean of d^2 / 2 where |d| <= delta, else of delta (|d| - delta / 2), d = output - target (Huber 1964).
+
+    doutputs = d / size, held between -delta / size and delta / size: outliers pull with a bounded force. Outputs and
+    targets have the same shape.
+
+    Args:
+        delta: where the square becomes a straight line, above 0.
+    """
+
+    def __init__(self, delta: float = 1.0) -> None:
+        if not (math.isfinite(delta) and delta > 0):
+            raise OptionError(f"delta must be a number above 0, got {delta}: 1 is usual")
+        self.delta = delta
+
+    def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
+        difference = outputs - _same_shape(self, outputs, targets)
+        share = _element_weights(outputs, weights)
+        held = np.clip(difference, -self.delta, self.delta)
+        # loss = sum(share * (held * difference - held ** 2 / 2)), which is d^2 / 2 inside and the line outside
+        return float(np.sum(share * (held * difference - held * held / 2))), share * held
+
+
+def _same_shape(loss: Loss, outputs: Array, targets: Array) -> Array:
+    if np.shape(targets) != outputs.shape:
+        raise ShapeError(
+            f"needs targets of the outputs' shape {outputs.shape}, got {np.shape(targets)}: reshape them", loss
+        )
+    return np.asarray(targets, outputs.dtype)
+
+
+def _sample_weights(weights: Array | None, samples: int) -> Array:
+    if weights is None:
+        return np.ones(samples)
+    weights = np.asarray(weights, np.float64)
+    if weights.shape != (samples,) or not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise OptionError(
+            f"sample weights must be {samples} numbers of 0 or more, one a sample, got shape {weights.shape}"
+        )
+    return weights
+
+
+def _element_weights(outputs: Array, weights: Array | None) -> Array:
+    """What each element of `outputs` counts in the mean: all of them sum to 1."""
+    samples = len(outputs)
+    counts = _sample_weights(weights, samples)
+    total = counts.sum() * (outputs.size / max(samples, 1))
+    if samples and not total:
+        raise OptionError("the samples' weights are all 0: at least one must count")
+    shares = (counts / (total or 1)).astype(outputs.dtype)
+    return np.broadcast_to(shares.reshape(-1, *[1] * (outputs.ndim - 1)), outputs.shape)
+
+
+def _rows(array: Array) -> Array:
+    return array.reshape(len(array), math.prod(array.shape[1:]))

@@ -1,6 +1,6 @@
 """What a layer keeps: trained Parameters and saved Buffers, all values of a network in one flat array."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import ShapeError
 
-__all__ = ["Buffer", "Parameter", "flat_buffers", "trained_spans"]
+__all__ = ["Buffer", "Parameter", "flat_buffers", "spans"]
 
 
 class Parameter:
@@ -131,11 +131,11 @@ def _move(members: list[Parameter]) -> tuple[Array, Array]:
     return home
 
 
-def trained_spans(parameters: Iterable[Parameter]) -> Iterator[slice]:
-    """The stretches of the flat buffers that are not frozen; one slice over all of it where none is."""
+def spans(parameters: Iterable[Parameter], wanted: Callable[[Parameter], bool]) -> Iterator[slice]:
+    """The stretches of the flat buffers that hold wanted parameters; one slice over all of it where all are."""
     start = stop = 0
     for parameter in parameters:
-        if parameter.frozen:
+        if not wanted(parameter):
             if stop > start:
                 yield slice(start, stop)
             start = stop + parameter.size

@@ -1,4 +1,4 @@
-"""Pictures of a training run: curves and the confusion matrix."""
+"""Pictures of a training run: curves, the confusion matrix, the loss against the learning rate."""
 
 import io
 import os
@@ -11,7 +11,7 @@ from chainrule.arrays import Array
 from chainrule.errors import MissingExtraError
 from chainrule.files import replacing
 
-__all__ = ["plot_confusion", "plot_curves"]
+__all__ = ["plot_confusion", "plot_curves", "plot_learning_rates"]
 
 _TRAIN, _TEST = "#0072b2", "#d55e00"  # told apart also by colour-blind eyes (Okabe and Ito 2008)
 
@@ -71,6 +71,33 @@ def plot_confusion(counts: Array, classes: Sequence[str], path: str | os.PathLik
     panel.set_title(title, fontsize=11)
     panel.tick_params(length=0)
     figure.colorbar(image, ax=panel, shrink=0.8, label="misread (diagonal: right)")
+    _write(figure, path)
+
+
+def plot_learning_rates(
+    rates: Sequence[float],
+    losses: Sequence[float],
+    smoothed: Sequence[float],
+    proposal: float,
+    path: str | os.PathLike[str],
+    title: str = "",
+) -> None:
+    """The loss of each step against its learning rate (logarithmic), smoothed too, and the proposed rate, as PNG."""
+    figure = _figure(7, 4.2)
+    panel = figure.subplots()
+    panel.plot(rates, losses, color="#b8c4ce", linewidth=0.8, label="loss of a step")
+    panel.plot(rates, smoothed, color=_TRAIN, label="smoothed")
+    panel.axvline(proposal, color=_TEST, linestyle="--", label=f"proposed: {proposal:g}")
+    panel.set_xscale("log")
+    low, high = min(smoothed), max(smoothed[: max(len(smoothed) // 2, 1)])
+    panel.set_ylim(low - 0.1 * (high - low), high + 0.6 * (high - low))
+    panel.set_xlabel("learning rate")
+    panel.set_ylabel("loss")
+    panel.grid(color="#e0e0e0")
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.legend(frameon=False)
+    panel.set_title(title, fontsize=11)
     _write(figure, path)
 
 

@@ -1,9 +1,9 @@
 """`chainrule train`: train a network, measure it, and write it down with pictures."""
 
 import json
+import math
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from chainrule.cli.choices import OPTIMIZERS, SCHEDULES, make_optimizer, make_rate
 from chainrule.cli.terminal import draw_digits, note, progress, say, stderr
 from chainrule.data import Dataset, load
 from chainrule.errors import DivergenceError, ModelFileError, OptionError
@@ -20,18 +21,13 @@ from chainrule.io import load_checkpoint, save
 from chainrule.layers import Sequential
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.models import NETWORKS
-from chainrule.optimizers import SGD, Optimizer
-from chainrule.plots import plot_confusion, plot_curves
-from chainrule.training import Evaluation, Trainer, evaluate, write_history
+from chainrule.plots import plot_confusion, plot_curves, plot_learning_rates
+from chainrule.training import Evaluation, Trainer, evaluate, find_learning_rate, write_history
 from chainrule.version import __version__
 
-__all__ = ["OPTIMIZERS", "train"]
+__all__ = ["train"]
 
-OPTIMIZERS: dict[str, Callable[[float], Optimizer]] = {
-    "sgd": SGD,
-    "momentum": lambda rate: SGD(rate, momentum=0.9),
-    "nesterov": lambda rate: SGD(rate, momentum=0.9, nesterov=True),
-}
+_RANGE_STEPS = 200
 
 
 def train(
@@ -40,11 +36,24 @@ def train(
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(NETWORKS)}.")] = "two-layer",
     epochs: Annotated[int, typer.Option(help="Passes over the training data, in all.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 100,
-    learning_rate: Annotated[float, typer.Option(help="Step size of the optimizer.")] = 0.1,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Step size; if not given {', '.join(f'{c.usual_rate:g} ({n})' for n, c in OPTIMIZERS.items())}."
+        ),
+    ] = None,
     optimizer: Annotated[str, typer.Option(help=f"One of: {', '.join(OPTIMIZERS)}.")] = "sgd",
+    schedule: Annotated[
+        str, typer.Option(help=f"How the rate changes over the training: {', '.join(SCHEDULES)}.")
+    ] = "constant",
+    warmup: Annotated[int, typer.Option(help="Steps in which the rate rises to its value.")] = 0,
     seed: Annotated[int, typer.Option(help="Decides weights and order; the same seed gives the same bytes.")] = 0,
     output: Annotated[Path | None, typer.Option(help="Folder for the results; runs/MODEL if not given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+    range_test: Annotated[
+        bool,
+        typer.Option("--find-learning-rate", help="Do not train: try rates, draw the loss, propose one."),
+    ] = False,
 ) -> None:
     """Train a network by backpropagation and measure it.
 
@@ -61,28 +70,39 @@ def train(
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "optimizer": optimizer,
+        "schedule": schedule,
+        "warmup": warmup,
         "seed": seed,
     }
+    if resume and range_test:
+        raise OptionError("--find-learning-rate begins anew: leave --resume out")
     if resume:
         options = _resumed(options, context, checkpoint)
     _check(options)
+    if options["learning_rate"] is None:
+        options["learning_rate"] = OPTIMIZERS[options["optimizer"]].usual_rate
     train_data, test_data = load(options["data"])
+    steps = options["epochs"] * math.ceil(len(train_data) / options["batch_size"])
+    rate = make_rate(options["schedule"], options["learning_rate"], steps, options["warmup"])
     make_folder(output)
-    if checkpoint.exists() and not resume:
+    if checkpoint.exists() and not resume and not range_test:
         note(f"replacing the run in {output} (--resume would go on with it)")
     network = NETWORKS[options["model"]](len(train_data.classes))
     network = network.build(train_data.x.shape[1:], seed=options["seed"])
     network.labels = train_data.classes
+    if range_test:
+        _find_learning_rate(network, train_data, options, output)
+        return
     trainer = Trainer(
         network,
         loss=SoftmaxCrossEntropy(),
-        optimizer=OPTIMIZERS[options["optimizer"]](options["learning_rate"]),
+        optimizer=make_optimizer(options["optimizer"], rate),
         seed=options["seed"],
     )
     if resume:
         trainer.resume(checkpoint)
         note(f"resuming after step {trainer.step:,} in epoch {trainer.epoch + 1}")
-    note(f"{options['model']}: {network.summary().parameters:,} parameters, {len(train_data):,} images")
+    note(f"{options['model']}: {network.values.size:,} parameters, {len(train_data):,} images")
     _check_gradients(network, train_data)
     started = time.perf_counter()
     try:
@@ -107,7 +127,7 @@ def _resumed(options: dict[str, Any], context: typer.Context, checkpoint: Path) 
         given = context.get_parameter_source(name)
         if given is None or given.name != "COMMANDLINE":
             continue
-        if name == "epochs":
+        if name == "epochs" and (value == saved["epochs"] or saved["schedule"] == "constant"):
             saved = saved | {"epochs": value}
         elif value != saved.get(name):
             raise OptionError(
@@ -123,15 +143,20 @@ def _check(options: dict[str, Any]) -> None:
             raise OptionError(f"--{name.replace('_', '-')} must be 1 or more, got {options[name]}")
     if options["seed"] < 0:
         raise OptionError(f"--seed must be 0 or more, got {options['seed']}")
-    for name, known in (("model", NETWORKS), ("optimizer", OPTIMIZERS)):
+    if options["warmup"] < 0:
+        raise OptionError(f"--warmup must be 0 steps or more, got {options['warmup']}")
+    for name, known in (("model", NETWORKS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
         if options[name] not in known:
             raise OptionError(f"no {name} {options[name]!r}: use one of {', '.join(known)}")
-    OPTIMIZERS[options["optimizer"]](options["learning_rate"])  # refuses a bad rate before any work is done
+    if options["learning_rate"] is not None:
+        make_optimizer(options["optimizer"], options["learning_rate"])  # refuses a bad rate before any work is done
 
 
 def _check_gradients(network: Sequential, data: Dataset) -> None:
     """The lesson's proof before the lesson's training: a few gradients against numerical ones."""
-    report = gradcheck(network, inputs=data.x[:4], labels=data.y[:4], loss=SoftmaxCrossEntropy(), sample=20)  # type: ignore[index]
+    assert data.y is not None
+    sample = max(2, 100 // (len(network.parameters) + 1))
+    report = gradcheck(network, inputs=data.x[:4], labels=data.y[:4], loss=SoftmaxCrossEntropy(), sample=sample)
     checked = sum(row.checked for row in report.rows)
     if not report.ok:
         raise DivergenceError(
@@ -140,6 +165,26 @@ def _check_gradients(network: Sequential, data: Dataset) -> None:
     note(
         f"gradient check: {checked} gradients agree with numerical ones, largest relative difference {report.error:.0e}"
     )
+
+
+def _find_learning_rate(network: Sequential, data: Dataset, options: dict[str, Any], output: Path) -> None:
+    with progress(_RANGE_STEPS) as show:
+        found = find_learning_rate(
+            network,
+            data,
+            loss=SoftmaxCrossEntropy(),
+            optimizer=lambda rate: make_optimizer(options["optimizer"], rate),
+            batch_size=options["batch_size"],
+            steps=_RANGE_STEPS,
+            seed=options["seed"],
+            follow=lambda step: show(step.number, f"rate {step.learning_rate:.1e}  loss {step.loss:.3f}"),
+        )
+    path = output / "learning-rate.png"
+    title = f"{options['model']} with {options['optimizer']}: loss against learning rate"
+    plot_learning_rates(found.rates, found.losses, found.smoothed, found.proposal, path, title)
+    say(f"learning rate  {found.proposal:g}")
+    say(f"tried          {len(found.rates)} rates from {found.rates[0]:.1e} to {found.rates[-1]:.1e}")
+    say(f"written to     {path}")
 
 
 def _run(trainer: Trainer, train: Dataset, test: Dataset, options: dict[str, Any], checkpoint: Path) -> None:

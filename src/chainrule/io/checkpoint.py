@@ -11,11 +11,11 @@ from chainrule.errors import ModelFileError
 from chainrule.io.safetensors import read_safetensors, write_safetensors
 from chainrule.io.weights import check_arrays, decode, describe, encode, fill, reject_newer
 from chainrule.layers import Layer
-from chainrule.optimizers import Optimizer
+from chainrule.optimizers import Optimizer, WeightAverage
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
-_NETWORK, _OPTIMIZER = "network/", "optimizer/"
+_NETWORK, _OPTIMIZER, _AVERAGE = "network/", "optimizer/", "average/"
 
 
 @dataclass(frozen=True)
@@ -25,28 +25,36 @@ class Checkpoint:
     path: str
     network: dict[str, Array]
     optimizer: dict[str, Array]
+    average: dict[str, Array]
     description: dict[str, Any]
     progress: dict[str, Any]
 
-    def restore(self, network: Layer, optimizer: Optimizer) -> None:
-        """Put arrays and optimizer state back, after checking that both are of the same kind as when saved.
+    def restore(self, network: Layer, optimizer: Optimizer, average: WeightAverage | None = None) -> None:
+        """Put arrays and optimizer state back, after checking that all are of the same kind as when saved.
 
         Raises:
-            ModelFileError: network or optimizer differ from the saved ones; nothing is changed then.
+            ModelFileError: network, optimizer or average differ from the saved ones; nothing is changed then.
         """
-        now = describe(network) | {"optimizer": to_config(optimizer)}
-        for what in ("network", "optimizer"):
-            if decode(encode(now))[what] != self.description[what]:
+        now = decode(encode(describe(network) | _describe(optimizer, average)))
+        for what in ("network", "optimizer", "average"):
+            if now[what] != self.description[what]:
                 raise ModelFileError(f"{self.path} is of another {what}: resume with the same one, or start anew")
         check_arrays(network, self.network)
-        optimizer.load_state(self.optimizer, network.values.size)
+        steps = self.description["steps"]
+        if average is not None:
+            average.load_state(self.average, steps["average"], network)
+        optimizer.load_state(self.optimizer, steps["optimizer"], network.values.size)
         fill(network, self.network)
         for name, parameter in network.parameters.items():
             parameter.frozen = name in self.description["frozen"]
 
 
 def save_checkpoint(
-    path: str | os.PathLike[str], network: Layer, optimizer: Optimizer, progress: Mapping[str, Any]
+    path: str | os.PathLike[str],
+    network: Layer,
+    optimizer: Optimizer,
+    progress: Mapping[str, Any],
+    average: WeightAverage | None = None,
 ) -> None:
     """Write the file whole or not at all, so that a run killed at any moment finds the last complete one.
 
@@ -55,7 +63,8 @@ def save_checkpoint(
     """
     arrays = {_NETWORK + name: array for name, array in network.arrays.items()}
     arrays |= {_OPTIMIZER + name: array for name, array in (optimizer.state or {}).items()}
-    description = describe(network) | {"optimizer": to_config(optimizer), "progress": dict(progress)}
+    arrays |= {_AVERAGE + name: array for name, array in ((average and average.state) or {}).items()}
+    description = describe(network) | _describe(optimizer, average) | {"progress": dict(progress)}
     write_safetensors(path, arrays, encode(description))
 
 
@@ -76,9 +85,18 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         str(path),
         _below(arrays, _NETWORK),
         _below(arrays, _OPTIMIZER),
+        _below(arrays, _AVERAGE),
         description,
         progress,
     )
+
+
+def _describe(optimizer: Optimizer, average: WeightAverage | None) -> dict[str, Any]:
+    return {
+        "optimizer": to_config(optimizer),
+        "average": to_config(average),
+        "steps": {"optimizer": optimizer.steps, "average": average.steps if average else 0},
+    }
 
 
 def _below(arrays: Mapping[str, Array], prefix: str) -> dict[str, Array]:

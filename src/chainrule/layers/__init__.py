@@ -1,10 +1,43 @@
 """The bricks: layers with a hand-written forward and backward pass, and the networks made of them."""
 
-from chainrule.layers.activations import ReLU, Sigmoid, Tanh
+from chainrule.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from chainrule.layers.affine import Affine
 from chainrule.layers.base import Layer
+from chainrule.layers.branches import Parallel, Residual
 from chainrule.layers.compose import Sequential
+from chainrule.layers.conv import Conv2D
+from chainrule.layers.dropout import Dropout
+from chainrule.layers.embedding import Embedding
+from chainrule.layers.norm import BatchNorm, LayerNorm
+from chainrule.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from chainrule.layers.preprocess import Scale, Standardize
-from chainrule.layers.shape import Flatten
+from chainrule.layers.shape import Flatten, Pad, Reshape
 
-__all__ = ["Affine", "Flatten", "Layer", "ReLU", "Scale", "Sequential", "Sigmoid", "Standardize", "Tanh"]
+__all__ = [
+    "GELU",
+    "Affine",
+    "AvgPool2D",
+    "BatchNorm",
+    "Conv2D",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "GlobalAvgPool2D",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "MaxPool2D",
+    "Pad",
+    "Parallel",
+    "ReLU",
+    "Reshape",
+    "Residual",
+    "Scale",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Standardize",
+    "Tanh",
+]

@@ -1,10 +1,15 @@
-"""Elementwise nonlinearities: ReLU, Sigmoid, Tanh.
+"""Elementwise nonlinearities, and Softmax.
 
-    ReLU     y = max(x, 0)          dx = dy where y > 0, else 0
-    Sigmoid  y = 1 / (1 + e^-x)     dx = dy y (1 - y)
-    Tanh     y = tanh(x)            dx = dy (1 - y^2)
+    ReLU       y = max(x, 0)               dx = dy where y > 0, else 0
+    LeakyReLU  y = x, or slope x below 0   dx = dy, or slope dy below 0
+    Sigmoid    y = s(x) = 1 / (1 + e^-x)   dx = dy y (1 - y)
+    Tanh       y = tanh(x)                 dx = dy (1 - y^2)
+    SiLU       y = x s(x)                  dx = dy s (1 + x (1 - s))
+    GELU       y = x P(x)                  dx = dy (P(x) + x p(x)), p and P the normal density and its integral
+    Softplus   y = log(1 + e^x)            dx = dy s(x)
+    Softmax    y = e^x / sum(e^x)          dx = y (dy - sum(dy y))
 
-Each derivative is a function of the output, so the output is all that is cached. Any shape.
+Where the derivative is a function of the output, the output is all that is cached; else the input is. Any shape.
 """
 
 from typing import Any
@@ -15,7 +20,7 @@ from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.layers.base import Layer
 
-__all__ = ["ReLU", "Sigmoid", "Tanh"]
+__all__ = ["GELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"]
 
 
 class ReLU(Layer):
@@ -55,3 +60,75 @@ class Tanh(Layer):
         y = cache
         # y = tanh(x)
         return kernels.tanh_backward(dy, y)
+
+
+class LeakyReLU(Layer):
+    """y = x where x > 0, else slope x  (Maas, Hannun and Ng 2013).
+
+    Args:
+        slope: the derivative below zero.
+    """
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self.slope = slope
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        return kernels.leaky_relu_forward(x, self.slope), x
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        x = cache
+        # y = x where x > 0, else slope * x
+        return kernels.leaky_relu_backward(dy, x, self.slope)
+
+
+class SiLU(Layer):
+    """y = x sigmoid(x), also called swish  (Elfwing, Uchibe and Doya 2017, arXiv:1702.03118)."""
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        return kernels.silu_forward(x), x
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        x = cache
+        # y = x * s with s = sigmoid(x), and ds/dx = s * (1 - s)
+        return kernels.silu_backward(dy, x)
+
+
+class GELU(Layer):
+    """y = x P(x), P(x) the share of a standard normal distribution below x  (Hendrycks and Gimpel 2016,
+    arXiv:1606.08415); exact, not the approximation by tanh."""
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        return kernels.gelu_forward(x), x
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        x = cache
+        # y = x * P(x), and dP/dx = p(x) = exp(-x^2 / 2) / sqrt(2 pi)
+        return kernels.gelu_backward(dy, x)
+
+
+class Softplus(Layer):
+    """y = log(1 + exp(x)), a smooth ReLU  (Dugas et al. 2001)."""
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        return kernels.softplus_forward(x), x
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        x = cache
+        # y = log(1 + exp(x)), so dy/dx = exp(x) / (1 + exp(x))
+        return kernels.softplus_backward(dy, x)
+
+
+class Softmax(Layer):
+    """y = exp(x) / sum(exp(x)) over the last axis  (Bridle 1990); its own true derivative.
+
+    A classifier does not end in it: SoftmaxCrossEntropy and `predict_probabilities` take logits.
+    """
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        y = kernels.softmax(x)
+        return y, y
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        y = cache
+        # y = exp(x) / sum(exp(x)): every x moves every y through the sum
+        return kernels.softmax_backward(dy, y)

@@ -32,6 +32,9 @@ class Layer(Configured):
     dtype: np.dtype[Any] = np.dtype(np.float32)
     """What integers (pixels) are converted to; floating inputs keep their own dtype."""
 
+    reads: str = "floats"
+    """"floats": integers (pixels) are converted before they come in; "numbers": both come in as they are; "indices"."""
+
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         """Check the per-sample input shape, make the Parameters, return the per-sample output shape.
 
@@ -61,6 +64,10 @@ class Layer(Configured):
         """Multiplications with an addition that forward does for one sample of this shape."""
         return 0
 
+    def entering(self, x: Array) -> Array:
+        """`x` as this layer reads it: a network calls this before `forward`."""
+        return x if x.dtype.kind == "f" or self.reads != "floats" else x.astype(self.dtype)
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "build" in vars(cls):
@@ -77,6 +84,17 @@ class Layer(Configured):
                 for index, item in enumerate(value):
                     if isinstance(item, Layer):
                         yield f"{index}.{type(item).__name__}", item
+
+    def parts(self, shape: Shape) -> Iterator[tuple[str, "Layer", Shape]]:
+        """The children of a built layer with their per-sample input shapes; by default they stand one after another."""
+        for name, layer in self.children():
+            yield name, layer, shape
+            shape = layer.build(shape, np.random.default_rng(0))  # built already: this only tells the shape
+
+    @property
+    def takes_indices(self) -> bool:
+        """Whether the input is whole numbers that pick rows (Embedding), which have no gradient."""
+        return self.reads == "indices" or any(layer.takes_indices for _, layer in self.children())
 
     @property
     def parameters(self) -> dict[str, Parameter]:

@@ -13,6 +13,8 @@ from chainrule.errors import NotBuiltError, OptionError, ShapeError
 from chainrule.functions import softmax
 from chainrule.layers.base import Layer
 from chainrule.layers.summary import Summary, summarize
+from chainrule.layers.trace import Trace, trace
+from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.parameters import flat_buffers
 
 __all__ = ["Sequential"]
@@ -27,13 +29,15 @@ class Sequential(Layer):
         (1, 2)
     """
 
+    reads = "numbers"
     labels: tuple[str, ...] | None = None
     """Names of the classes in the order of the logits; saved with the network."""
 
     def __init__(self, *layers: Layer) -> None:
         for layer in layers:
             if not isinstance(layer, Layer):
-                raise OptionError(f"Sequential takes layers, got {layer!r}: write Sequential(Affine(10), ReLU(), ...)")
+                name = type(self).__name__
+                raise OptionError(f"{name} takes layers, got {layer!r}: write {name}(Affine(10), ReLU(), ...)")
         self.layers = layers
 
     @overload
@@ -47,31 +51,35 @@ class Sequential(Layer):
 
         As a layer of another network, `build(shape, rng)` returns the output shape like any layer's.
         """
-        shape = input_shape = tuple(shape)
-        generator = np.random.default_rng(seed) if rng is None else rng
-        for index, layer in enumerate(self.layers):
-            try:
-                shape = layer.build(shape, generator)
-            except ShapeError as error:
-                raise error.inside(index) from None
-        self.input_shape, self.output_shape = input_shape, shape
+        shape = tuple(shape)
+        output = self._flow(shape, np.random.default_rng(seed) if rng is None else rng)
+        self.input_shape, self.output_shape = shape, output
         if rng is not None:
-            return shape
+            return output
         flat_buffers(self.parameters.values())  # laid out now rather than at the first step
         return self
+
+    def _flow(self, shape: Shape, rng: np.random.Generator) -> Shape:
+        """Build layer after layer; the shape that comes out at the end."""
+        for index, layer in enumerate(self.layers):
+            try:
+                shape = layer.build(shape, rng)
+            except ShapeError as error:
+                raise error.inside(index) from None
+        return shape
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         self._check(x)
         caches = []
         for layer in self.layers:
-            x, cache = layer.forward(x, train=train, rng=rng)
+            x, cache = layer.forward(layer.entering(x), train=train, rng=rng)
             caches.append(cache)
         return x, caches
 
     def __call__(self, x: Array) -> Array:
         self._check(x)
         for layer in self.layers:
-            x = layer(x)
+            x = layer(layer.entering(x))
         return x
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
@@ -80,7 +88,8 @@ class Sequential(Layer):
         gradient: Array | None = dy
         for index in reversed(range(lowest, len(self.layers))):
             # x = layer.forward(x)
-            assert gradient is not None
+            if gradient is None:  # the layer above reads indices, which have no gradient
+                break
             gradient = self.layers[index].backward(
                 gradient, cache[index], input_gradient=input_gradient or index > lowest
             )
@@ -98,9 +107,30 @@ class Sequential(Layer):
         return indices
 
     def summary(self) -> Summary:
-        """A row a layer: output shape, parameters, multiply-adds."""
+        """A row a layer: output shape, parameters, multiply-adds, memory a sample in training."""
         self._check_built()
         return summarize(self)
+
+    def trace(
+        self,
+        x: Array,
+        labels: Array,
+        loss: Loss = SoftmaxCrossEntropy(),  # noqa: B008 (a loss has no state)
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> Trace:
+        """One forward and one backward pass with everything in between kept, by layer; the network is not changed.
+
+        Args:
+            x: (N, *input_shape).
+            labels: what the loss compares with.
+            loss: SoftmaxCrossEntropy() by default.
+            train: the pass of training, in which Dropout and BatchNorm behave otherwise.
+            rng: their random numbers.
+        """
+        self._check(x)
+        return trace(self, x, labels, loss, train=train, rng=rng)
 
     def _first_with_parameters(self) -> int:
         for index, layer in enumerate(self.layers):

@@ -22,6 +22,8 @@ __all__ = ["Scale", "Standardize"]
 class Scale(Layer):
     """y = factor * x, any shape; Scale(1 / 255) maps pixels to 0..1."""
 
+    reads = "numbers"
+
     def __init__(self, factor: float) -> None:
         self.factor = factor
 
@@ -40,6 +42,8 @@ class Standardize(Layer):
         mean: one number, or one for each entry of the first axis after the batch.
         std: likewise; above 0.
     """
+
+    reads = "numbers"
 
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]) -> None:
         if not np.all(np.asarray(std) > 0):

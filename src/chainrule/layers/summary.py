@@ -1,11 +1,14 @@
 """What a network consists of, as a table: a row a layer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import Shape, name_shape
+from chainrule.arrays import Array, Shape, name_shape
 from chainrule.layers.base import Layer
+from chainrule.layers.trace import record
 from chainrule.text import table
 
 __all__ = ["Summary", "SummaryRow", "summarize"]
@@ -13,13 +16,18 @@ __all__ = ["Summary", "SummaryRow", "summarize"]
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One layer: its place and repr, per-sample output shape, parameters, multiply-adds a sample."""
+    """One layer: its place and repr, per-sample output shape, parameters, multiply-adds a sample.
+
+    `memory` is how many bytes a sample this layer keeps in training, from its forward to its backward pass; an array
+    that two layers keep is counted at the first.
+    """
 
     name: str
     layer: str
     output_shape: Shape
     parameters: int
     multiply_adds: int
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -33,30 +41,96 @@ class Summary:
     def multiply_adds(self) -> int:
         return sum(row.multiply_adds for row in self.rows)
 
+    @property
+    def memory(self) -> int:
+        """Bytes a sample kept in training; parameters, gradients and the optimizer's state come to it once."""
+        return sum(row.memory for row in self.rows)
+
     def __str__(self) -> str:
         rows = [
-            (row.name, row.layer, name_shape(row.output_shape), f"{row.parameters:,}", f"{row.multiply_adds:,}")
+            (
+                row.name,
+                row.layer,
+                name_shape(row.output_shape),
+                f"{row.parameters:,}",
+                f"{row.multiply_adds:,}",
+                f"{row.memory:,}",
+            )
             for row in self.rows
         ]
-        rows.append(("", "total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}"))
-        return table(("", "layer", "output", "parameters", "multiply-adds"), rows)
+        rows.append(("", "total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", f"{self.memory:,}"))
+        return table(("", "layer", "output", "parameters", "multiply-adds", "bytes a sample"), rows)
 
 
 def summarize(network: Layer) -> Summary:
-    """The rows of a built network whose children stand one after another; a network within it is told row by row."""
-    rows: list[SummaryRow] = []
+    """The rows of a built network, in the order of the forward pass.
+
+    Layers within a layer are told row by row; what joins them (Residual, Parallel) has a row of its own before them.
+    """
     assert network.input_shape is not None
-    _describe(network, "", network.input_shape, rows)
+    kept = _memory(network)
+    rows: list[SummaryRow] = []
+    for path, layer, shape in _places(network, "", network.input_shape):
+        container = any(layer.children())
+        if container and type(layer).__name__ == "Sequential":
+            continue
+        place = ".".join(part for part in path.split(".") if part.isdigit())
+        output = layer.build(shape, np.random.default_rng(0))  # built already: this only checks and tells the shape
+        own = {} if container else layer.parameters
+        rows.append(
+            SummaryRow(
+                place,
+                type(layer).__name__ if container else repr(layer),
+                output,
+                sum(parameter.size for parameter in own.values()),
+                0 if container else layer.multiply_adds(shape),
+                0 if container else kept[path],
+            )
+        )
     return Summary(tuple(rows), sum(parameter.size for parameter in network.parameters.values()))
 
 
-def _describe(network: Layer, prefix: str, shape: Shape, rows: list[SummaryRow]) -> None:
-    for name, layer in network.children():
-        output = layer.build(shape, np.random.default_rng(0))  # built already: this only checks and tells the shape
-        place = prefix + name.split(".")[0]
-        if any(layer.children()):
-            _describe(layer, f"{place}.", shape, rows)
-        else:
-            size = sum(parameter.size for parameter in layer.parameters.values())
-            rows.append(SummaryRow(place, repr(layer), output, size, layer.multiply_adds(shape)))
-        shape = output
+def _places(layer: Layer, prefix: str, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
+    for name, part, input_shape in layer.parts(shape):
+        yield prefix + name, part, input_shape
+        yield from _places(part, f"{prefix}{name}.", input_shape)
+
+
+def _memory(network: Layer) -> dict[str, int]:
+    """Bytes a sample that each layer keeps, from two small batches: what both have in common is no sample's."""
+    small, large = (_kept(network, batch) for batch in (2, 4))
+    return {name: (large[name] - small[name]) // 2 for name in small}
+
+
+def _kept(network: Layer, batch: int) -> dict[str, int]:
+    assert network.input_shape is not None
+    x = np.zeros((batch, *network.input_shape), np.int64 if network.takes_indices else network.dtype)
+    with np.errstate(all="ignore"):
+        _, _, rows = record(network.copy(), x, train=True, rng=np.random.default_rng(0))
+    seen: set[int] = set()
+    kept: dict[str, int] = {}
+    for row in rows:
+        if any(row.layer.children()):
+            continue
+        kept[row.name] = kept.get(row.name, 0)
+        for array in _arrays(row.cache):
+            owner = _owner(array)
+            if id(owner) not in seen:
+                seen.add(id(owner))
+                kept[row.name] += owner.nbytes
+    return kept
+
+
+def _arrays(cache: Any) -> Iterator[Array]:
+    if isinstance(cache, np.ndarray):
+        yield cache
+    elif isinstance(cache, list | tuple):
+        for item in cache:
+            yield from _arrays(item)
+
+
+def _owner(array: Array) -> Array:
+    """The array whose memory a view shows."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

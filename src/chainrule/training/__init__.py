@@ -2,6 +2,16 @@
 
 from chainrule.training.evaluate import Evaluation, evaluate
 from chainrule.training.history import Epoch, Step, write_history
+from chainrule.training.range_test import RangeTest, find_learning_rate
 from chainrule.training.trainer import Trainer
 
-__all__ = ["Epoch", "Evaluation", "Step", "Trainer", "evaluate", "write_history"]
+__all__ = [
+    "Epoch",
+    "Evaluation",
+    "RangeTest",
+    "Step",
+    "Trainer",
+    "evaluate",
+    "find_learning_rate",
+    "write_history",
+]

@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -19,7 +20,7 @@ from chainrule.io import load_checkpoint, save_checkpoint
 from chainrule.layers import Sequential
 from chainrule.losses import Loss
 from chainrule.metrics import accuracy
-from chainrule.optimizers import Optimizer
+from chainrule.optimizers import Optimizer, WeightAverage, clip_gradients
 from chainrule.training.evaluate import Batches, evaluate
 from chainrule.training.history import Epoch, Step
 from chainrule.training.interrupt import uninterrupted
@@ -35,6 +36,8 @@ class Trainer:
         loss: called with outputs and labels.
         optimizer: its state is part of the checkpoint.
         seed: decides the order of the samples and the layers' random numbers.
+        clip_norm: the largest norm that all gradients together may have; longer ones are scaled down.
+        average: a WeightAverage that follows the weights; validation then measures the averaged ones.
 
     Attributes:
         epoch, step: epochs and steps done.
@@ -47,16 +50,27 @@ class Trainer:
         ...         break
     """
 
-    def __init__(self, network: Sequential, *, loss: Loss, optimizer: Optimizer, seed: int = 0) -> None:
+    def __init__(
+        self,
+        network: Sequential,
+        *,
+        loss: Loss,
+        optimizer: Optimizer,
+        seed: int = 0,
+        clip_norm: float | None = None,
+        average: WeightAverage | None = None,
+    ) -> None:
         self.network = network
         self.loss = loss
         self.optimizer = optimizer
         self.seed = seed
+        self.clip_norm = clip_norm
+        self.average = average
         self.epoch = 0
         self.step = 0
         self.history: list[Epoch] = []
         self._position = 0  # steps done in the epoch under way
-        self._sums = {"loss": 0.0, "correct": 0.0, "samples": 0, "seconds": 0.0}  # of that epoch
+        self._sums = {"loss": 0.0, "correct": 0.0, "samples": 0, "seconds": 0.0, "learning_rate": 0.0}  # of that epoch
         self._form: dict[str, int] | None = None  # samples and batch size, which a position depends on
         order, noise = np.random.SeedSequence(seed).spawn(2)
         self._order, self._noise = np.random.default_rng(order), np.random.default_rng(noise)
@@ -111,6 +125,7 @@ class Trainer:
         for x, labels in data.batches(batch_size, self._order, start=self._position):
             if labels is None:
                 raise DataError("the data has no labels to learn from: use labelled data")
+            rate = self.optimizer.rate
             with uninterrupted():
                 loss, correct = self._learn(x, labels)
                 seconds = time.perf_counter() - started
@@ -120,6 +135,7 @@ class Trainer:
                 sums["loss"] += loss * len(x)
                 sums["samples"] += len(x)
                 sums["seconds"] += seconds
+                sums["learning_rate"] = rate
                 if correct is not None:
                     sums["correct"] += correct * len(x)
             yield Step(
@@ -129,7 +145,7 @@ class Trainer:
                 steps_in_epoch=steps_in_epoch,
                 loss=loss,
                 accuracy=correct,
-                learning_rate=self.optimizer.learning_rate,
+                learning_rate=rate,
                 images=len(x),
                 images_per_second=sums["samples"] / max(sums["seconds"], 1e-9),
             )
@@ -142,7 +158,8 @@ class Trainer:
             DivergenceError: the parameters are no longer finite.
         """
         self._check_finite()
-        measured = None if validation is None else evaluate(self.network, validation, self.loss)
+        with self.average.applied(self.network) if self.average else nullcontext():
+            measured = None if validation is None else evaluate(self.network, validation, self.loss)
         sums = self._sums
         samples, seconds = max(sums["samples"], 1), max(sums["seconds"], 1e-9)
         epoch = Epoch(
@@ -152,7 +169,7 @@ class Trainer:
             train_accuracy=sums["correct"] / samples if self.loss.classifies else None,
             validation_loss=None if measured is None else measured.loss,
             validation_accuracy=None if measured is None else measured.accuracy,
-            learning_rate=self.optimizer.learning_rate,
+            learning_rate=sums["learning_rate"],
             seconds=seconds,
             images_per_second=sums["samples"] / seconds,
         )
@@ -181,11 +198,12 @@ class Trainer:
             "order": [self._order_state, self._order.bit_generator.state],
             "noise": self._noise.bit_generator.state,
             "loss": to_config(self.loss),
+            "clip_norm": self.clip_norm,
             "seed": self.seed,
             "history": [asdict(epoch) for epoch in self.history],
             "run": run or {},
         }
-        save_checkpoint(path, self.network, self.optimizer, progress)
+        save_checkpoint(path, self.network, self.optimizer, progress, self.average)
 
     def resume(self, path: str | os.PathLike[str]) -> dict[str, Any]:
         """Go on from a checkpoint as if nothing had happened; returns the `run` that was saved with it.
@@ -197,11 +215,12 @@ class Trainer:
         progress = saved.progress
         try:
             history = [Epoch(**epoch) for epoch in progress["history"]]
-            if progress["loss"] != to_config(self.loss):
-                raise ModelFileError(f"{path} is of another loss: resume with the same one, or start anew")
+            for what, own in (("loss", to_config(self.loss)), ("clip_norm", self.clip_norm)):
+                if progress[what] != own:
+                    raise ModelFileError(f"{path} is of another {what}: resume with the same one, or start anew")
             order, noise = np.random.PCG64(), np.random.PCG64()
             (began, order.state), noise.state = progress["order"], progress["noise"]
-            saved.restore(self.network, self.optimizer)
+            saved.restore(self.network, self.optimizer, self.average)
             self.history, self._sums, self._form = history, dict(progress["sums"]), progress["form"]
             self.epoch, self.step, self._position = progress["epoch"], progress["step"], progress["position"]
             self._order, self._noise = np.random.Generator(order), np.random.Generator(noise)
@@ -218,7 +237,11 @@ class Trainer:
             if not math.isfinite(loss):
                 raise self._diverged(f"the loss became {loss}")
             self.network.backward(dlogits, cache, input_gradient=False)
+            if self.clip_norm is not None:
+                clip_gradients(self.network, self.clip_norm)
             self.optimizer.step(self.network)
+            if self.average is not None:
+                self.average.update(self.network)
         return loss, accuracy(logits, labels) if self.loss.classifies else None
 
     def _start(self, samples: int, batch_size: int) -> None:
@@ -234,7 +257,7 @@ class Trainer:
             raise self._diverged("the parameters became NaN or infinite")
 
     def _diverged(self, what: str) -> DivergenceError:
-        rate = self.optimizer.learning_rate
+        rate = self.optimizer.rate
         return DivergenceError(
             f"{what} at step {self.step + 1:,} (epoch {self.epoch + 1}) with learning rate {rate:g}: "
             f"try a smaller one, such as {rate / 10:g}, and check that the inputs are scaled"

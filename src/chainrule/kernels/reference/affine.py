@@ -1,0 +1,52 @@
+"""Matrix products with a bias, and rows picked from a table."""
+
+import numpy as np
+
+from chainrule.arrays import Array
+
+__all__ = [
+    "affine_bias_gradient",
+    "affine_forward",
+    "affine_input_gradient",
+    "affine_weight_gradient",
+    "embedding_forward",
+    "embedding_weight_gradient",
+]
+
+
+def affine_forward(x: Array, W: Array, b: Array) -> Array:
+    """x (N, D), W (D, H), b (H,) -> y = xW + b (N, H)."""
+    y: Array = x @ W
+    y += b
+    return y
+
+
+def affine_weight_gradient(x: Array, dy: Array) -> Array:
+    """x (N, D), dy (N, H) -> dW = x^T dy (D, H)."""
+    dW: Array = x.T @ dy
+    return dW
+
+
+def affine_bias_gradient(dy: Array) -> Array:
+    """dy (N, H) -> db, the sum over the batch (H,)."""
+    db: Array = dy.sum(axis=0)
+    return db
+
+
+def affine_input_gradient(dy: Array, W: Array) -> Array:
+    """dy (N, H), W (D, H) -> dx = dy W^T (N, D)."""
+    dx: Array = dy @ W.T
+    return dx
+
+
+def embedding_forward(indices: Array, W: Array) -> Array:
+    """indices (N, ...) from 0 to V - 1, W (V, D) -> the rows W[indices] (N, ..., D)."""
+    y: Array = W[indices]
+    return y
+
+
+def embedding_weight_gradient(indices: Array, dy: Array, entries: int) -> Array:
+    """indices (N, ...), dy (N, ..., D) -> dW (V, D): each row the sum of the dy of the places that picked it."""
+    dW = np.zeros((entries, dy.shape[-1]), dy.dtype)
+    np.add.at(dW, indices, dy)
+    return dW

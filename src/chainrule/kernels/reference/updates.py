@@ -1,0 +1,73 @@
+"""What an optimizer does to the flat buffers (P,) in one step, in place; `gradients` are used up on the way."""
+
+import numpy as np
+
+from chainrule.arrays import Array
+
+__all__ = ["adagrad_update", "adam_update", "average_update", "rmsprop_update", "sgd_update"]
+
+
+def sgd_update(
+    values: Array, gradients: Array, velocity: Array | None, learning_rate: float, momentum: float, nesterov: bool
+) -> None:
+    """One SGD step in place on the flat buffers (P,), `gradients` used up; `velocity` is None without momentum."""
+    if velocity is not None:
+        velocity *= momentum
+        velocity += gradients
+        if nesterov:
+            gradients += momentum * velocity
+        else:
+            gradients[...] = velocity
+    gradients *= learning_rate
+    values -= gradients
+
+
+def adagrad_update(values: Array, gradients: Array, square: Array, learning_rate: float, epsilon: float) -> None:
+    """h <- h + g^2;  p <- p - learning_rate g / (sqrt(h) + epsilon), with h = `square`."""
+    square += gradients * gradients
+    gradients /= np.sqrt(square) + epsilon
+    gradients *= learning_rate
+    values -= gradients
+
+
+def rmsprop_update(
+    values: Array, gradients: Array, square: Array, learning_rate: float, decay: float, epsilon: float
+) -> None:
+    """h <- decay h + (1 - decay) g^2;  p <- p - learning_rate g / (sqrt(h) + epsilon), with h = `square`."""
+    square *= decay
+    square += (1 - decay) * gradients * gradients
+    gradients /= np.sqrt(square) + epsilon
+    gradients *= learning_rate
+    values -= gradients
+
+
+def adam_update(
+    values: Array,
+    gradients: Array,
+    mean: Array,
+    square: Array,
+    learning_rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    step: int,
+) -> None:
+    """m <- beta1 m + (1 - beta1) g;  h <- beta2 h + (1 - beta2) g^2;  p <- p - learning_rate m' / (sqrt(h') + epsilon).
+
+    m' = m / (1 - beta1^step) and h' = h / (1 - beta2^step), `step` counted from 1, make up for the start at zero.
+    """
+    mean *= beta1
+    mean += (1 - beta1) * gradients
+    square *= beta2
+    square += (1 - beta2) * gradients * gradients
+    root = np.sqrt(square / (1 - beta2**step))
+    root += epsilon
+    np.divide(mean, root, out=gradients)
+    gradients *= learning_rate / (1 - beta1**step)
+    values -= gradients
+
+
+def average_update(average: Array, values: Array, decay: float) -> None:
+    """average <- decay average + (1 - decay) values."""
+    average *= decay
+    average += (1 - decay) * values

@@ -1,0 +1,46 @@
+"""How a window slides over an image: padding it, reading it window by window, and adding windows back.
+
+Shared by convolution and pooling. A kernel is (KH, KW), a stride (SH, SW), a padding ((top, bottom), (left, right)).
+"""
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from chainrule.arrays import Array
+
+__all__ = ["Padding", "Pair", "offsets", "pad_image", "unpad_image", "windows"]
+
+Pair: TypeAlias = tuple[int, int]
+Padding: TypeAlias = tuple[Pair, Pair]
+
+
+def pad_image(x: Array, padding: Padding, value: float = 0.0) -> Array:
+    """x (N, C, H, W) -> (N, C, H + top + bottom, W + left + right), `value` around it; x itself without padding."""
+    if padding == ((0, 0), (0, 0)):
+        return x
+    return np.pad(x, ((0, 0), (0, 0), *padding), constant_values=value)
+
+
+def unpad_image(x: Array, padding: Padding) -> Array:
+    """What `pad_image` was given, cut out of what it returned."""
+    (top, bottom), (left, right) = padding
+    return x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
+
+
+def windows(x: Array, kernel: Pair, stride: Pair) -> Array:
+    """x (N, C, H, W) -> every window as a read-only view (N, C, OH, OW, KH, KW)."""
+    view: Array = sliding_window_view(x, kernel, axis=(2, 3))[:, :, :: stride[0], :: stride[1]]
+    return view
+
+
+def offsets(kernel: Pair, stride: Pair, output: Pair) -> Iterator[tuple[slice, slice]]:
+    """For each place within a window, row by row: where in the image this place of all windows (OH, OW) lies."""
+    for i in range(kernel[0]):
+        for j in range(kernel[1]):
+            yield (
+                slice(i, i + stride[0] * (output[0] - 1) + 1, stride[0]),
+                slice(j, j + stride[1] * (output[1] - 1) + 1, stride[1]),
+            )

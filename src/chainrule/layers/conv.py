@@ -1,0 +1,104 @@
+"""Conv2D: a small kernel slides over the image, and every place is a matrix product with its window.
+
+With p, q a place of the output, c a channel and i, j a place of the kernel,
+
+    y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, p S + i - top, q S + j - left]
+
+    dW[f, c, i, j] = sum over n, p, q of dy[n, f, p, q] x[n, c, p S + i - top, q S + j - left]
+    db[f] = sum over n, p, q of dy[n, f, p, q]
+    dx: each dy[n, f, p, q] W[f, c, i, j] added where forward read its x
+
+(LeCun et al. 1989, "Backpropagation applied to handwritten zip code recognition"; groups: Krizhevsky et al. 2012.)
+Legend: N batch, C channels, F filters, H height, W width, K kernel, S stride.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule import kernels
+from chainrule.arrays import Array, Shape
+from chainrule.errors import OptionError
+from chainrule.initializers import He, Initializer, Zeros
+from chainrule.layers.base import Layer
+from chainrule.layers.geometry import PaddingOption, PairOption, check_image, pair, place_window
+from chainrule.parameters import Parameter
+
+__all__ = ["Conv2D"]
+
+
+class Conv2D(Layer):
+    """x (N, C, H, W), W (F, C / groups, KH, KW), b (F,) -> y (N, F, OH, OW).
+
+    Args:
+        filters: F.
+        kernel_size: K, or (KH, KW).
+        stride: how far the kernel moves, one number or (down, across).
+        padding: zeros around the image: one number, (above and below, left and right), or "same" for
+            OH = ceil(H / stride).
+        groups: channels and filters in so many groups that do not see each other; C of them is a depthwise convolution.
+        bias: whether there is a b; a BatchNorm right above makes it useless.
+        initializer: draws W; b begins at zero.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: PairOption,
+        stride: PairOption = 1,
+        padding: PaddingOption = 0,
+        groups: int = 1,
+        bias: bool = True,
+        initializer: Initializer = He(),  # noqa: B008 (an initializer has no state)
+    ) -> None:
+        pair(kernel_size, "kernel_size", 1), pair(stride, "stride", 1)
+        if padding != "same":
+            if isinstance(padding, str):
+                raise OptionError(f'padding must be a number, a pair or "same", got {padding!r}')
+            pair(padding, "padding", 0)
+        if filters < 1 or groups < 1 or filters % groups:
+            raise OptionError(f"Conv2D needs filters that divide into groups, got {filters} into {groups}")
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.padding = padding
+        self.groups = groups
+        self.bias = bias
+        self.initializer = initializer
+
+    def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
+        check_image(self, shape)
+        channels = shape[0]
+        if channels % self.groups:
+            raise self.shape_error(
+                f"cannot divide {channels} channels into {self.groups} groups, got {shape}: "
+                "choose groups that divide both channels and filters"
+            )
+        kernel = pair(self.kernel_size, "kernel_size", 1)
+        self._stride = pair(self.stride, "stride", 1)
+        self._padding, output = place_window(self, shape, kernel, self._stride, self.padding)
+        window = channels // self.groups * kernel[0] * kernel[1]
+        fan_out = self.filters // self.groups * kernel[0] * kernel[1]
+        weight_shape = (self.filters, channels // self.groups, *kernel)
+        self.W = Parameter(self.initializer(weight_shape, window, fan_out, rng))
+        if self.bias:
+            self.b = Parameter(Zeros()((self.filters,), window, fan_out, rng), decay=False)
+        return (self.filters, *output)
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        b = self.b.value if self.bias else None
+        return kernels.conv_forward(x, self.W.value, b, self._stride, self._padding, self.groups), x
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        x, W = cache, self.W.value
+        # y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, p S + i - top, q S + j - left]
+        self.W.grad += kernels.conv_weight_gradient(x, dy, W.shape, self._stride, self._padding, self.groups)
+        if self.bias:
+            self.b.grad += kernels.conv_bias_gradient(dy)
+        if not input_gradient:
+            return None
+        return kernels.conv_input_gradient(dy, W, x.shape, self._stride, self._padding, self.groups)
+
+    def multiply_adds(self, shape: Shape) -> int:
+        assert self.output_shape is not None
+        return self.output_shape[1] * self.output_shape[2] * self.W.size

@@ -1,0 +1,136 @@
+"""BatchNorm and LayerNorm: mean 0 and variance 1, then a learned scale gamma and shift beta.
+
+    h = (x - mean) / sqrt(variance + epsilon),   y = gamma h + beta
+
+BatchNorm takes mean and variance of a channel over the batch (and over the image); LayerNorm of a sample over its
+features. Where they are the data's own, they depend on every x, and with means taken over the same M numbers
+
+    dgamma = sum of dy h,   dbeta = sum of dy
+    dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - h mean(dy h))                              (BatchNorm)
+    dx = 1 / sqrt(variance + epsilon) (dh - mean(dh) - h mean(dh h)),  dh = gamma dy                  (LayerNorm)
+
+In inference BatchNorm's mean and variance are constants, and dx = gamma / sqrt(variance + epsilon) dy.
+(Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450.)
+Legend: N batch, C channels or features.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule import kernels
+from chainrule.arrays import Array, Shape
+from chainrule.errors import OptionError, ShapeError
+from chainrule.layers.base import Layer
+from chainrule.parameters import Buffer, Parameter
+
+__all__ = ["BatchNorm", "LayerNorm"]
+
+
+class BatchNorm(Layer):
+    """x (N, C) or (N, C, H, W) -> the same shape; gamma, beta and the running statistics (C,).
+
+    Training uses the batch's mean and variance and moves the running ones towards them; inference uses those.
+
+    Args:
+        momentum: running <- momentum running + (1 - momentum) batch; the variance enters as the paper's unbiased
+            estimate, divided by one less than the count.
+        epsilon: keeps the root away from zero.
+    """
+
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5) -> None:
+        if not 0 <= momentum < 1:
+            raise OptionError(f"momentum must be from 0 up to (not including) 1, got {momentum}: 0.9 is usual")
+        _check_epsilon(epsilon)
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
+        if not shape:
+            raise self.shape_error("needs features (C,) or images (C, H, W), got (): put Reshape((1,)) before it")
+        channels = shape[:1]
+        self.gamma = Parameter(np.ones(channels, np.float32), decay=False)
+        self.beta = Parameter(np.zeros(channels, np.float32), decay=False)
+        self.running_mean = Buffer(np.zeros(channels, np.float32))
+        self.running_variance = Buffer(np.ones(channels, np.float32))
+        return shape
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        flat = x.reshape(len(x), x.shape[1], math.prod(x.shape[2:]))
+        gamma, beta = self.gamma.value, self.beta.value
+        count = flat.shape[0] * flat.shape[2]
+        if train and count:
+            self._refuse_single(count, x.shape)
+            y, mean, variance = kernels.batch_norm_forward(flat, gamma, beta, self.epsilon)
+            keep = self.momentum
+            self.running_mean.value = keep * self.running_mean.value + (1 - keep) * mean
+            unbiased = variance * (count / (count - 1))
+            self.running_variance.value = keep * self.running_variance.value + (1 - keep) * unbiased
+            inverse_std = 1 / np.sqrt(variance + self.epsilon)
+        else:
+            mean, inverse_std = self.running_mean.value.copy(), 1 / np.sqrt(self.running_variance.value + self.epsilon)
+            y = kernels.batch_norm_inference(flat, gamma, beta, mean, inverse_std)
+        return y.reshape(x.shape), (train and count > 0, flat, mean, inverse_std)
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        of_batch, x, mean, inverse_std = cache
+        # y = gamma (x - mean) / sqrt(variance + epsilon) + beta; in training mean and variance are functions of x
+        backward = kernels.batch_norm_backward if of_batch else kernels.batch_norm_inference_backward
+        dx, dgamma, dbeta = backward(dy.reshape(x.shape), x, self.gamma.value, mean, inverse_std)
+        self.gamma.grad += dgamma
+        self.beta.grad += dbeta
+        return dx.reshape(dy.shape)
+
+    def _refuse_single(self, count: int, shape: Shape) -> None:
+        if count == 1:
+            raise ShapeError(
+                f"cannot train on a batch of one, got {shape}: one number has no variance; use a batch_size that "
+                "leaves no batch of one at the end, or LayerNorm",
+                self,
+            )
+
+
+class LayerNorm(Layer):
+    """x (N, ...) -> the same shape, each sample by itself; gamma and beta have the shape of the normalised axes.
+
+    Args:
+        axes: how many of the last axes are normalised together: 1 for rows, 3 for whole images.
+        epsilon: keeps the root away from zero.
+    """
+
+    def __init__(self, axes: int = 1, epsilon: float = 1e-5) -> None:
+        if axes < 1:
+            raise OptionError(f"LayerNorm needs 1 axis or more, got {axes}")
+        _check_epsilon(epsilon)
+        self.axes = axes
+        self.epsilon = epsilon
+
+    def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
+        if len(shape) < self.axes:
+            raise self.shape_error(f"normalises the last {self.axes} axes, got {shape}: use LayerNorm({len(shape)})")
+        normalised = shape[len(shape) - self.axes :]
+        self.gamma = Parameter(np.ones(normalised, np.float32), decay=False)
+        self.beta = Parameter(np.zeros(normalised, np.float32), decay=False)
+        return shape
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        size = self.gamma.size
+        rows = x.reshape(x.size // size, size)
+        gamma, beta = self.gamma.value.ravel(), self.beta.value.ravel()
+        y, mean, inverse_std = kernels.layer_norm_forward(rows, gamma, beta, self.epsilon)
+        return y.reshape(x.shape), (rows, mean, inverse_std)
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        rows, mean, inverse_std = cache
+        gamma = self.gamma.value.ravel()
+        # y = gamma (x - mean) / sqrt(variance + epsilon) + beta; mean and variance are functions of x
+        dx, dgamma, dbeta = kernels.layer_norm_backward(dy.reshape(rows.shape), rows, gamma, mean, inverse_std)
+        self.gamma.grad += dgamma.reshape(self.gamma.shape)
+        self.beta.grad += dbeta.reshape(self.beta.shape)
+        return dx.reshape(dy.shape)
+
+
+def _check_epsilon(epsilon: float) -> None:
+    if not (math.isfinite(epsilon) and epsilon > 0):
+        raise OptionError(f"epsilon must be a number above 0, got {epsilon}: 1e-5 is usual")

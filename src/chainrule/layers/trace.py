@@ -1,0 +1,124 @@
+"""What went through each layer: its input and output, and on the way back dy, dx and the parameters' gradients.
+
+A copy of the network gets a recorder around every layer; the layers themselves know nothing of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.layers.base import Layer
+
+__all__ = ["Trace", "TraceRow", "record", "trace"]
+
+
+@dataclass
+class TraceRow:
+    """One layer at one place: `name` such as "2.Affine", or "3.Residual.0.Conv2D" within another layer.
+
+    x (N, ...), y (N, ...), the gradients dy and dx of the loss with respect to them (None where backward does not
+    come, or an input has no gradient), and `gradients`: what this place adds to each of the layer's own parameters.
+    """
+
+    name: str
+    layer: Layer
+    x: Array
+    y: Array
+    cache: Any = field(repr=False)
+    dy: Array | None = None
+    dx: Array | None = None
+    gradients: dict[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """`rows` in the order of the forward pass, a layer before those within it; `trace["2.Affine"]` is one of them.
+
+    outputs: what the network returned. loss: its number. doutputs: the loss's gradient with respect to the outputs.
+    """
+
+    rows: tuple[TraceRow, ...]
+    outputs: Array
+    loss: float
+    doutputs: Array
+
+    def __getitem__(self, name: str) -> TraceRow:
+        return next(row for row in self.rows if row.name == name)
+
+
+def trace(
+    network: Layer,
+    x: Array,
+    labels: Array,
+    loss: Callable[[Array, Array], tuple[float, Array]],
+    *,
+    train: bool,
+    rng: np.random.Generator | None,
+) -> Trace:
+    """Run a built network forward and backward on one batch, on a copy, and keep everything."""
+    network = network.copy()
+    network.gradients.fill(0)
+    outputs, cache, rows = record(network, x, train=train, rng=rng)
+    value, doutputs = loss(outputs, labels)
+    network.backward(doutputs, cache)
+    return Trace(tuple(rows), outputs, value, doutputs)
+
+
+def record(
+    network: Layer, x: Array, *, train: bool, rng: np.random.Generator | None
+) -> tuple[Array, Any, list[TraceRow]]:
+    """Forward pass of a network whose layers are replaced by recorders of themselves, for good: pass a copy.
+
+    Returns outputs, cache and the rows, which the backward pass goes on filling.
+    """
+    rows: list[TraceRow] = []
+    _replace_children(network, "", rows, set())
+    outputs, cache = network.forward(x, train=train, rng=rng)
+    return outputs, cache, rows
+
+
+class _Recorder(Layer):
+    """Stands in a layer's place and writes down what passes."""
+
+    def __init__(self, layer: Layer, name: str, rows: list[TraceRow]) -> None:
+        self.layer = layer
+        self.name = name
+        self.rows = rows
+        self.reads, self.dtype = layer.reads, layer.dtype
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        row = TraceRow(self.name, self.layer, x, x, None)
+        self.rows.append(row)
+        row.y, row.cache = self.layer.forward(x, train=train, rng=rng)
+        return row.y, row
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        row: TraceRow = cache
+        own = {} if any(self.layer.children()) else self.layer.parameters
+        before = {name: parameter.grad.copy() for name, parameter in own.items()}
+        row.dy = dy
+        row.dx = self.layer.backward(dy, row.cache, input_gradient=input_gradient)
+        row.gradients = {name: parameter.grad - before[name] for name, parameter in own.items()}
+        return row.dx
+
+
+def _replace_children(layer: Layer, prefix: str, rows: list[TraceRow], done: set[int]) -> None:
+    """Put a recorder around each layer within `layer`; one that stands in two places gets one at each."""
+    if id(layer) in done:
+        return
+    done.add(id(layer))
+    recorders: dict[str, Layer] = {}
+    for name, child in layer.children():
+        _replace_children(child, f"{prefix}{name}.", rows, done)
+        recorders[name] = _Recorder(child, prefix + name, rows)
+    for name, value in vars(layer).items():
+        if isinstance(value, Layer):
+            vars(layer)[name] = recorders[name]
+        elif isinstance(value, list | tuple) and any(isinstance(item, Layer) for item in value):
+            vars(layer)[name] = type(value)(
+                recorders[f"{index}.{type(item).__name__}"] if isinstance(item, Layer) else item
+                for index, item in enumerate(value)
+            )

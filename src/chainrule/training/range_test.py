@@ -1,0 +1,127 @@
+"""Which learning rate? Raise it from step to step and watch the loss: the learning-rate range test.
+
+(Smith 2015, arXiv:1506.01186.) A short training on a copy of the network, from a rate at which nothing moves to one at
+which everything breaks; the rate to use lies where the loss falls fastest, well below where it rises again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.errors import DivergenceError, OptionError
+from chainrule.layers import Sequential
+from chainrule.losses import Loss
+from chainrule.optimizers import Optimizer
+from chainrule.schedules import Exponential, Schedule
+from chainrule.training.evaluate import Batches
+from chainrule.training.history import Step
+from chainrule.training.trainer import Trainer
+
+__all__ = ["RangeTest", "find_learning_rate"]
+
+_BROKEN = 4.0
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """rates, losses: one number a step done. smoothed: means of the losses around each. proposal: a rate to begin
+    with."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    proposal: float
+
+    def __str__(self) -> str:
+        return (
+            f"learning rate {self.proposal:.2g} (of {len(self.rates)} tried from {self.rates[0]:.2g} "
+            f"to {self.rates[-1]:.2g})"
+        )
+
+
+def find_learning_rate(
+    network: Sequential,
+    data: Batches,
+    *,
+    loss: Loss,
+    optimizer: Callable[[Schedule], Optimizer],
+    batch_size: int = 100,
+    first: float = 1e-6,
+    last: float = 10.0,
+    steps: int = 200,
+    seed: int = 0,
+    follow: Callable[[Step], None] = lambda step: None,
+) -> RangeTest:
+    """Train a copy of the network with a rate that grows from `first` to `last`; the network is not changed.
+
+    Ends early where the smoothed loss is four times its lowest, or not finite. The proposal is the rate at which the
+    smoothed loss falls fastest.
+
+    Args:
+        network: built.
+        data: labelled.
+        loss: to be watched.
+        optimizer: makes the optimizer from a learning rate, such as `lambda rate: SGD(rate, momentum=0.9)`.
+        batch_size: samples a step.
+        first, last: the range.
+        steps: how many rates are tried, 10 or more.
+        seed: decides the batches.
+        follow: called with each step, for a progress bar.
+
+    Raises:
+        OptionError: the range or the steps are no use.
+        DivergenceError: the loss was broken before ten steps: begin with a smaller rate.
+    """
+    if not 0 < first < last or steps < 10:
+        raise OptionError(f"the range test needs 0 < first < last and 10 steps or more, got {first}, {last}, {steps}")
+    schedule = Exponential(first, last, steps - 1)
+    trainer = Trainer(network.copy(), loss=loss, optimizer=optimizer(schedule), seed=seed)
+    rates: list[float] = []
+    losses: list[float] = []
+    width = max(1, steps // 20)
+    try:
+        while len(rates) < steps:
+            for step in trainer.steps(data, batch_size=batch_size):
+                follow(step)
+                rates.append(step.learning_rate)
+                losses.append(step.loss)
+                if len(rates) == steps or (len(rates) > 10 and _is_broken(losses, width)):
+                    return _result(rates, losses, width)
+            trainer.end_epoch()
+    except DivergenceError:
+        if len(rates) < 10:
+            raise
+    return _result(rates, losses, width)
+
+
+def _is_broken(losses: list[float], width: int) -> bool:
+    """Whether the latest losses are far above the lowest stretch so far."""
+    smoothed = _smooth(np.array(losses), width)
+    return float(np.mean(losses[-width:])) > _BROKEN * float(smoothed.min())
+
+
+def _result(rates: list[float], losses: list[float], width: int) -> RangeTest:
+    """The rate at which the loss falls fastest against the logarithm of the rate, before its lowest point.
+
+    The slope at a step is taken between the mean of the steps before it and the mean of those after, since single
+    losses are mostly noise.
+    """
+    values = np.array(losses)
+    smoothed = _smooth(values, width)
+    falls = [
+        values[i - width : i].mean() - values[i : i + width].mean()
+        for i in range(width, max(min(int(smoothed.argmin()), len(losses) - width) + 1, width + 1))
+    ]
+    proposal = rates[min(width + int(np.argmax(falls)), len(rates) - 1)]
+    return RangeTest(tuple(rates), tuple(losses), tuple(smoothed.tolist()), float(f"{proposal:.1e}"))
+
+
+def _smooth(values: Array, width: int) -> Array:
+    """The mean of each value and up to `width` neighbours on either side."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(len(values))
+    first, stop = np.maximum(places - width, 0), np.minimum(places + width + 1, len(values))
+    means: Array = (sums[stop] - sums[first]) / (stop - first)
+    return means
