@@ -10,11 +10,17 @@ import chainrule as cr
 
 
 class Row(NamedTuple):
-    """A layer, made anew by `make`, and its per-sample input shape."""
+    """A layer, made anew by `make`, and its per-sample input shape.
+
+    entries: for layers that read indices, how many there are. alone: whether a sample's result in training is the same
+    without the rest of its batch (not so where statistics of the batch or random numbers per place are used).
+    """
 
     name: str
     make: Callable[[], cr.Layer]
     shape: tuple[int, ...]
+    entries: int | None = None
+    alone: bool = True
 
 
 CATALOGUE = [
@@ -30,6 +36,53 @@ CATALOGUE = [
     Row("Standardize", lambda: cr.Standardize(0.5, 2.0), (3, 2)),
     Row("Standardize-features", lambda: cr.Standardize((0.5, -1.0, 2.0), (1.0, 2.0, 0.5)), (3,)),
     Row("Standardize-channels", lambda: cr.Standardize((0.5, -1.0, 2.0), (1.0, 2.0, 0.5)), (3, 4, 5)),
+    Row("LeakyReLU", lambda: cr.LeakyReLU(0.2), (3, 5)),
+    Row("GELU", lambda: cr.GELU(), (4, 2)),
+    Row("SiLU", lambda: cr.SiLU(), (5,)),
+    Row("Softplus", lambda: cr.Softplus(), (5,)),
+    Row("Softmax", lambda: cr.Softmax(), (6,)),
+    Row("Softmax-last-axis", lambda: cr.Softmax(), (3, 4)),
+    Row("Reshape", lambda: cr.Reshape((5, 2, 3)), (2, 3, 5)),
+    Row("Reshape-rest", lambda: cr.Reshape((5, -1)), (2, 3, 5)),
+    Row("Pad", lambda: cr.Pad((1, 2)), (2, 3, 5)),
+    Row("Conv2D", lambda: cr.Conv2D(4, (3, 2)), (3, 6, 5)),
+    Row("Conv2D-one-pixel", lambda: cr.Conv2D(2, 1), (3, 4, 5)),
+    Row("Conv2D-stride-padding", lambda: cr.Conv2D(2, (2, 3), stride=(3, 2), padding=(1, 2)), (3, 7, 6)),
+    Row("Conv2D-same", lambda: cr.Conv2D(3, (4, 3), padding="same"), (2, 5, 6)),
+    Row("Conv2D-same-stride", lambda: cr.Conv2D(3, 3, stride=2, padding="same"), (2, 6, 7)),
+    Row("Conv2D-groups", lambda: cr.Conv2D(6, (2, 3), groups=2, padding=1), (4, 3, 5)),
+    Row("Conv2D-depthwise", lambda: cr.Conv2D(6, 3, groups=3, padding=(0, 1), bias=False), (3, 5, 4)),
+    Row("Conv2D-whole-image", lambda: cr.Conv2D(5, (3, 4), initializer=cr.Normal(0.5)), (2, 3, 4)),
+    Row("MaxPool2D", lambda: cr.MaxPool2D(), (2, 6, 4)),
+    Row("MaxPool2D-overlapping", lambda: cr.MaxPool2D((3, 2), stride=(2, 1)), (3, 8, 5)),
+    Row("MaxPool2D-padding", lambda: cr.MaxPool2D((2, 3), stride=2, padding=(1, 1)), (2, 5, 7)),
+    Row("AvgPool2D", lambda: cr.AvgPool2D(), (2, 6, 4)),
+    Row("AvgPool2D-overlapping", lambda: cr.AvgPool2D((3, 2), stride=(2, 1)), (3, 8, 5)),
+    Row("AvgPool2D-padding", lambda: cr.AvgPool2D((2, 3), stride=(1, 2), padding=(1, 1)), (2, 5, 7)),
+    Row("GlobalAvgPool2D", lambda: cr.GlobalAvgPool2D(), (3, 4, 5)),
+    Row("BatchNorm-rows", lambda: cr.BatchNorm(), (5,), alone=False),
+    Row("BatchNorm-images", lambda: cr.BatchNorm(momentum=0.5, epsilon=0.01), (3, 2, 4), alone=False),
+    Row("LayerNorm", lambda: cr.LayerNorm(), (6,)),
+    Row("LayerNorm-last-axis", lambda: cr.LayerNorm(epsilon=0.01), (3, 5)),
+    Row("LayerNorm-images", lambda: cr.LayerNorm(axes=3), (2, 3, 4)),
+    Row("Dropout", lambda: cr.Dropout(0.3), (4, 5), alone=False),
+    Row("Embedding", lambda: cr.Embedding(5, 3), (4,), entries=5),
+    Row("Embedding-single", lambda: cr.Embedding(7, 2, cr.Normal(0.5)), (), entries=7),
+    Row("Embedding-network", lambda: cr.Sequential(cr.Embedding(5, 3), cr.Flatten(), cr.Affine(2)), (4,), entries=5),
+    Row("Residual", lambda: cr.Residual(cr.Affine(4), cr.Tanh(), cr.Affine(4)), (4,)),
+    Row(
+        "Residual-images",
+        lambda: cr.Residual(cr.Conv2D(3, 3, padding="same"), cr.BatchNorm(), cr.SiLU()),
+        (3, 4, 5),
+        alone=False,
+    ),
+    Row("Parallel-concat", lambda: cr.Parallel(cr.Affine(3), cr.Sequential(cr.Affine(2), cr.Tanh())), (4,)),
+    Row(
+        "Parallel-concat-images",
+        lambda: cr.Parallel(cr.Conv2D(2, 3, padding="same"), cr.Sequential(), cr.MaxPool2D(3, 1, 1)),
+        (3, 4, 5),
+    ),
+    Row("Parallel-sum", lambda: cr.Parallel(cr.Conv2D(2, 3, stride=2), cr.AvgPool2D(3, 2), join="sum"), (2, 5, 7)),
     Row("Sequential", lambda: cr.Sequential(cr.Affine(5), cr.Tanh(), cr.Affine(2)), (3,)),
     Row(
         "Sequential-nested",
@@ -46,3 +99,12 @@ def shared_layer() -> cr.Sequential:
 
 
 CATALOGUE.append(Row("Sequential-shared", shared_layer, (4,)))
+
+
+def shared_convolution() -> cr.Sequential:
+    """One convolution twice, once within a block around it; one activation at two different shapes."""
+    twice, activation = cr.Conv2D(3, 3, padding="same"), cr.Softplus()
+    return cr.Sequential(twice, activation, cr.Residual(twice), cr.MaxPool2D(2), activation, cr.Flatten(), cr.Affine(2))
+
+
+CATALOGUE.append(Row("Sequential-shared-convolution", shared_convolution, (3, 4, 6)))

@@ -21,7 +21,8 @@ ROWS = [
     {"errors", "arrays", "version", "text"},
     {"files", "config"},
     {"kernels"},
-    {"parameters", "functions", "initializers"},
+    # `schedules` (a rate for each step) stands below the optimizers, which take one in place of a number
+    {"parameters", "functions", "initializers", "schedules"},
     # `numerical` (central differences) is maths on arrays: gradcheck and models both stand on it
     {"losses", "metrics", "optimizers", "numerical", "data"},
     {"layers"},

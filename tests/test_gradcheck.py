@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import kernels
 from chainrule.errors import OptionError
 
 SHAPE = (5,)
@@ -111,6 +112,182 @@ def test_planted_bug_in_an_activation_is_found(name, forward, backward):
         forward = lambda x: np.swapaxes(x, 1, 2)  # noqa: E731
         backward = lambda dy, x: dy.reshape(x.shape)  # noqa: E731
     assert not cr.gradcheck(Elementwise(forward, backward), shape=(3, 4)).ok
+
+
+class Convolution(cr.Conv2D):
+    """A Conv2D whose backward has one planted bug."""
+
+    bug = "none"
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        x, W, stride, padding = cache, self.W.value, self._stride, self._padding
+        if self.bug == "swapped paddings":  # the height's and the width's; the shapes still fit
+            padding = padding[::-1]
+        dW = kernels.conv_weight_gradient(x, dy, W.shape, stride, padding, 1)
+        dx = kernels.conv_input_gradient(dy, W, x.shape, stride, padding, 1)
+        match self.bug:
+            case "flipped kernel":
+                dx = kernels.conv_input_gradient(dy, W[:, :, ::-1, ::-1], x.shape, stride, padding, 1)
+            case "flipped weight gradient":
+                dW = dW[:, :, ::-1, ::-1]
+            case "swapped axes of the kernel":
+                dW = dW.swapaxes(2, 3)
+            case "padding forgotten":
+                dx = np.roll(dx, 1, axis=2)
+            case "NHWC reshape":
+                dx = dx.transpose(0, 2, 3, 1).reshape(dx.shape)
+            case "missing 1 / N":
+                dW = dW / len(x)
+            case "bias summed over the batch only":
+                self.b.grad += dy.sum(axis=0)[:, 0, 0]
+        if self.bug != "bias summed over the batch only":
+            self.b.grad += dy.sum(axis=(0, 2, 3))
+        self.W.grad += dW
+        return dx
+
+
+CONVOLUTION_BUGS = [
+    "swapped paddings",
+    "flipped kernel",
+    "flipped weight gradient",
+    "swapped axes of the kernel",
+    "padding forgotten",
+    "NHWC reshape",
+    "missing 1 / N",
+    "bias summed over the batch only",
+]
+
+
+@pytest.mark.parametrize("bug", CONVOLUTION_BUGS)
+def test_planted_bug_in_convolution_is_found(bug):
+    layer = Convolution(3, 3, stride=3, padding=(1, 0))
+    layer.bug = bug
+    assert not cr.gradcheck(layer, shape=(2, 6, 6)).ok
+
+
+class Normalisation(cr.BatchNorm):
+    """A BatchNorm whose backward has one planted bug."""
+
+    bug = "none"
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        _, x, mean, inverse_std = cache
+        gamma, count = self.gamma.value, len(x)
+        dy = dy.reshape(x.shape)
+        h = (x - mean[:, None]) * inverse_std[:, None]
+        dgamma, dbeta = (dy * h).sum(axis=(0, 2)), dy.sum(axis=(0, 2))
+        through_mean, through_variance = (dbeta / count)[:, None], h * (dgamma / count)[:, None]
+        match self.bug:
+            case "dropped term of the mean":
+                through_mean = 0
+            case "dropped term of the variance":
+                through_variance = 0
+            case "gamma forgotten":
+                gamma = np.ones_like(gamma)
+            case "divided by one less":
+                through_mean = through_mean * count / (count - 1)
+            case "gamma's gradient from x":
+                dgamma = (dy * x).sum(axis=(0, 2))
+            case "epsilon forgotten":
+                inverse_std = 1 / np.sqrt(1 / inverse_std**2 - self.epsilon)
+        self.gamma.grad += dgamma
+        self.beta.grad += dbeta
+        return ((gamma * inverse_std)[:, None] * (dy - through_mean - through_variance)).reshape(len(x), -1)
+
+
+NORMALISATION_BUGS = [
+    "dropped term of the mean",
+    "dropped term of the variance",
+    "gamma forgotten",
+    "divided by one less",
+    "gamma's gradient from x",
+    "epsilon forgotten",
+]
+
+
+@pytest.mark.parametrize("bug", NORMALISATION_BUGS)
+def test_planted_bug_in_batch_norm_is_found(bug):
+    layer = Normalisation(epsilon=1e-3)
+    layer.bug = bug
+    assert not cr.gradcheck(layer, shape=(3,), train=True).ok
+
+
+def test_without_a_bug_these_are_well_too():
+    assert cr.gradcheck(Convolution(3, 3, stride=3, padding=(1, 0)), shape=(2, 6, 6)).ok
+    assert cr.gradcheck(Normalisation(epsilon=1e-3), shape=(3,), train=True).ok
+
+
+class OtherMask(cr.Dropout):
+    """Draws a new mask on the way back."""
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        return dy * (np.random.default_rng(5).random(dy.shape) >= self.rate) / (1 - self.rate)
+
+
+class Unscaled(cr.Dropout):
+    """Forgets to divide by 1 - rate."""
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        return dy * cache
+
+
+class LastOnly(cr.Parallel):
+    """Keeps one branch's gradient instead of the sum."""
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        return self.branches[-1].backward(dy, cache[0][-1])
+
+
+class ThroughOnly(cr.Residual):
+    """Forgets the way around."""
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        return super().backward(dy, cache) - dy
+
+
+class Overwriting(cr.Embedding):
+    """Of the places that picked a row, the last wins."""
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        self.W.grad[cache] = dy
+
+
+class EveryWinner(cr.MaxPool2D):
+    """Shares the gradient among all pixels of the window."""
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        return (dy / 4).repeat(2, axis=2).repeat(2, axis=3)
+
+
+@pytest.mark.parametrize(
+    ("layer", "options"),
+    [
+        (OtherMask(0.5), {"shape": (5,), "train": True}),
+        (Unscaled(0.5), {"shape": (5,), "train": True}),
+        (LastOnly(cr.Tanh(), cr.Sigmoid(), join="sum"), {"shape": (5,)}),
+        (ThroughOnly(cr.Tanh()), {"shape": (5,)}),
+        (Overwriting(3, 2), {"inputs": np.array([[0, 1, 1], [2, 1, 0]])}),
+        (EveryWinner(2), {"shape": (1, 4, 4)}),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, cr.Layer) else "",
+)
+def test_planted_bug_in_other_layers_is_found(layer, options):
+    assert not cr.gradcheck(layer, **options).ok
+
+
+def test_a_place_without_a_derivative_is_named():
+    """All four pixels of the window are equal: to the left and to the right the slopes differ, and neither is wrong."""
+    report = cr.gradcheck(cr.MaxPool2D(2), inputs=np.zeros((1, 1, 2, 2)))
+    assert report.ok
+    assert report.rows[0].kinks == tuple((0, 0, i, j) for i in range(2) for j in range(2))
+
+
+def test_a_wrong_derivative_on_a_steep_curve_is_no_kink():
+    """x^2 bends strongly at this place: the one-sided slopes differ, but less with a smaller step."""
+    layer = Elementwise(lambda x: 1e4 * x**2, lambda dy, x: dy * 2.1e4 * x)
+    report = cr.gradcheck(layer, inputs=np.array([[0.5, 1e-6, -2.0]]))
+    assert not report.ok
+    assert report.rows[0].kinks == ()
 
 
 def test_kink_is_named_not_hidden_and_not_an_error():

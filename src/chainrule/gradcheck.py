@@ -24,8 +24,9 @@ class GradientRow:
     """One array: how far backpropagation is from the numerical gradient.
 
     `error` is the largest difference divided by the array's largest gradient, `worst` the element that has it.
-    `kinks` are elements whose probe crossed a kink (a ReLU's zero): they disagree at the usual step and agree at a
-    smaller one, and are left out of `error`.
+    `kinks` are elements at or beside a kink, left out of `error`: the probe crossed it (a ReLU's zero), so that they
+    disagree at the usual step and agree at a smaller one; or they lie on it (equal numbers in a MaxPool2D's window), so
+    that there is no derivative: those to the left and to the right differ.
     """
 
     name: str
@@ -174,13 +175,42 @@ def _check_array(
     kinks = []
     for position in np.flatnonzero(~(errors <= tolerance)):
         index = indices[position]
-        for step in (STEP / 10, STEP / 100, STEP / 1000):
-            difference = abs(central_difference(objective, values, index, step) - analytic[position])
-            if difference <= max(tolerance * scale, rounding * STEP / step):
-                kinks.append(index)
-                errors[position] = 0
-                break
+        if _on_kink(objective, values, index, analytic[position], tolerance * scale, rounding):
+            kinks.append(index)
+            errors[position] = 0
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors))) if len(errors) else 0
     error = float(errors[worst]) if len(errors) else 0.0
     where = indices[worst] if indices else ()
     return GradientRow(name, values.shape, len(indices), error, where, tuple(kinks), error <= tolerance)
+
+
+def _on_kink(
+    objective: Callable[[], float],
+    values: Array,
+    index: tuple[int, ...],
+    analytic: float,
+    tolerance: float,
+    rounding: float,
+) -> bool:
+    """Whether a derivative that disagrees at the usual step does so because of a kink, beside or at this place."""
+    for step in (STEP / 10, STEP / 100, STEP / 1000):
+        difference = abs(central_difference(objective, values, index, step) - analytic)
+        if difference <= max(tolerance, rounding * STEP / step):
+            return True
+    # on a kink the gap between the two one-sided derivatives stays as the step shrinks; on a curve it shrinks with it
+    (left, right), wide = (_one_sided(objective, values, index, step) for step in (STEP / 10, STEP))
+    return abs(right - left) > max(tolerance, 10 * rounding, abs(wide[1] - wide[0]) / 2)
+
+
+def _one_sided(
+    objective: Callable[[], float], values: Array, index: tuple[int, ...], step: float
+) -> tuple[float, float]:
+    """The derivatives to the left and to the right."""
+    half = central_difference(objective, values, index, step)  # (f(x + step) - f(x - step)) / 2 step
+    value, here = values[index], objective()
+    try:
+        values[index] = value + step
+        right = (objective() - here) / step
+    finally:
+        values[index] = value
+    return 2 * half - right, right

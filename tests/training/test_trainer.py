@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
-from chainrule.training import write_history
+from chainrule.training import find_learning_rate, write_history
 
 
 class Noise(cr.Layer):
@@ -40,6 +40,19 @@ def data(samples: int = 23) -> cr.Dataset:
 def trainer(momentum: float = 0.9, seed: int = 0, rate: float = 0.05) -> cr.Trainer:
     net = cr.Sequential(cr.Affine(6), Noise(), cr.Tanh(), cr.Affine(3)).build((5,), seed=seed)
     return cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(rate, momentum=momentum), seed=seed)
+
+
+def full_trainer() -> cr.Trainer:
+    """Everything that has a state: dropout, batch norm, Adam on a schedule, clipping, averaged weights."""
+    net = cr.Sequential(cr.Affine(6), cr.BatchNorm(), cr.ReLU(), cr.Dropout(0.2), cr.Affine(3)).build((5,), seed=0)
+    optimizer = cr.AdamW(cr.Warmup(cr.Cosine(0.05, steps=12), 5))
+    return cr.Trainer(
+        net,
+        loss=cr.SoftmaxCrossEntropy(label_smoothing=0.1),
+        optimizer=optimizer,
+        clip_norm=0.5,
+        average=cr.WeightAverage(0.9),
+    )
 
 
 def state(t: cr.Trainer) -> list[bytes]:
@@ -100,13 +113,13 @@ def test_steps_tell_where_they_are():
 
 
 @settings(max_examples=15, deadline=None)
-@given(stop=st.integers(0, 18), momentum=st.sampled_from([0.0, 0.9]))
-def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path_factory, stop, momentum):
+@given(stop=st.integers(0, 18), make=st.sampled_from([trainer, lambda: trainer(momentum=0), full_trainer]))
+def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path_factory, stop, make):
     path = tmp_path_factory.mktemp("run") / "checkpoint"
-    whole = trainer(momentum)
+    whole = make()
     list(whole.fit(data(), validation=data(10), epochs=3, batch_size=4))
 
-    first = trainer(momentum)
+    first = make()
     while first.step < stop:  # stop after any step, in the middle of an epoch or at its end
         for _ in first.steps(data(), batch_size=4):
             if first.step == stop:
@@ -114,13 +127,78 @@ def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path_fac
         else:
             first.end_epoch(data(10))
     first.save(path, {"any": "thing"})
-    second = trainer(momentum)
+    second = make()
     second.network.values[...] = 7  # whatever it held before
     assert second.resume(path) == {"any": "thing"}
     assert second.step == stop
     list(second.fit(data(), validation=data(10), epochs=3, batch_size=4))
     assert state(second) == state(whole)
     assert numbers(second) == numbers(whole)
+    if whole.average is not None:
+        for name, array in whole.average.state.items():
+            assert array.tobytes() == second.average.state[name].tobytes()
+    assert second.optimizer.steps == whole.optimizer.steps == 18
+
+
+def test_the_rate_of_each_step_and_epoch_is_told():
+    t = full_trainer()
+    rates = [step.learning_rate for step in t.steps(data(), batch_size=4)]
+    expected = [t.optimizer.learning_rate(step) for step in range(6)]
+    assert rates == expected
+    assert t.end_epoch().learning_rate == expected[-1]
+
+
+def test_validation_measures_the_averaged_weights():
+    t = full_trainer()
+    (epoch,) = t.fit(data(), validation=data(10), epochs=1, batch_size=4)
+    own = cr.evaluate(t.network, data(10), t.loss).loss
+    with t.average.applied(t.network):
+        assert epoch.validation_loss == cr.evaluate(t.network, data(10), t.loss).loss != own
+
+
+def test_clipping_bounds_what_one_step_can_do():
+    net = cr.Sequential(cr.Affine(3)).build((5,), seed=0)
+    before = net.values.copy()
+    t = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(1.0), clip_norm=0.01)
+    next(t.steps(data(), batch_size=23))
+    assert np.linalg.norm(net.values - before) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_range_test_proposes_a_rate_that_trains_and_leaves_the_network_alone():
+    net = cr.Sequential(cr.Affine(16), cr.ReLU(), cr.Affine(3)).build((5,), seed=0)
+    before = net.values.copy()
+    seen = []
+    found = find_learning_rate(
+        net,
+        data(200),
+        loss=cr.SoftmaxCrossEntropy(),
+        optimizer=cr.SGD,
+        batch_size=10,
+        last=1e4,
+        steps=120,
+        follow=seen.append,
+    )
+    np.testing.assert_array_equal(net.values, before)
+    assert not net.gradients.any()
+    assert len(found.rates) == len(found.losses) == len(found.smoothed) == len(seen) < 120  # the end was not reached
+    assert found.rates[0] == pytest.approx(1e-6)
+    np.testing.assert_allclose(np.diff(np.log(found.rates)), np.log(1e10) / 119, rtol=1e-9)
+    assert 1e-3 < found.proposal < 1
+    assert f"learning rate {found.proposal:.2g}" in str(found)
+    t = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(found.proposal))
+    *_, last = t.fit(data(200), epochs=20, batch_size=10)
+    assert last.train_accuracy > 0.85
+
+
+def test_range_test_that_cannot_be():
+    net, loss = cr.Sequential(cr.Affine(3)).build((5,), seed=0), cr.SoftmaxCrossEntropy()
+    with pytest.raises(OptionError, match="needs 0 < first < last and 10 steps or more"):
+        find_learning_rate(net, data(), loss=loss, optimizer=cr.SGD, first=1, last=0.1)
+    with pytest.raises(OptionError, match="needs 0 < first < last and 10 steps or more"):
+        find_learning_rate(net, data(), loss=loss, optimizer=cr.SGD, steps=5)
+    net = trainer().network
+    with pytest.raises(DivergenceError):
+        find_learning_rate(net, data(), loss=loss, optimizer=cr.SGD, first=1e37, last=1e38)
 
 
 def test_ctrl_c_stops_between_steps_saves_and_says_how_to_go_on(tmp_path):
@@ -184,6 +262,10 @@ def test_checkpoints_of_something_else_are_refused(tmp_path):
         cr.Trainer(other, loss=loss, optimizer=sgd).resume(path)
     with pytest.raises(ModelFileError, match="is of another optimizer"):
         trainer(momentum=0.5).resume(path)
+    with pytest.raises(ModelFileError, match="is of another clip_norm"):
+        cr.Trainer(t.network, loss=loss, optimizer=sgd, clip_norm=1.0).resume(path)
+    with pytest.raises(ModelFileError, match="is of another average"):
+        cr.Trainer(t.network, loss=loss, optimizer=sgd, average=cr.WeightAverage()).resume(path)
     with pytest.raises(ModelFileError, match="is of another loss"):
         cr.Trainer(t.network, loss=cr.MeanSquaredError(), optimizer=sgd).resume(path)
     cr.save(other, path)

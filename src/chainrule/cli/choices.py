@@ -7,7 +7,7 @@ from chainrule.errors import OptionError
 from chainrule.optimizers import SGD, AdaGrad, Adam, AdamW, Muon, Optimizer, RMSProp
 from chainrule.schedules import Cosine, OneCycle, Rate, StepDecay, Warmup
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "Choice", "make_optimizer", "make_rate"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Choice", "make_optimizer", "make_rate", "usual_optimizer"]
 
 
 class Choice(NamedTuple):
@@ -35,6 +35,11 @@ SCHEDULES: dict[str, Callable[[float, int], Rate]] = {
     "one-cycle": OneCycle,
 }
 """From the rate and the number of steps in all; "step" divides the rate by 10 after each third."""
+
+
+def usual_optimizer(model: str) -> str:
+    """What a named network is trained with where nothing is said: the lesson's plain SGD, Adam where it convolves."""
+    return "sgd" if model in ("two-layer", "mlp") else "adam"
 
 
 def make_rate(schedule: str, rate: float, steps: int, warmup: int) -> Rate:

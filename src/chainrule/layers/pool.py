@@ -87,7 +87,7 @@ class AvgPool2D(_Pool2D):
 
 
 class GlobalAvgPool2D(Layer):
-    """x (N, C, H, W) -> y (N, C), the mean of each channel: a network that ends so takes images of any size."""
+    """x (N, C, H, W) -> y (N, C), the mean of each channel."""
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         check_image(self, shape)

@@ -1,0 +1,188 @@
+"""Convolution, pooling, padding: against their definitions written as loops, worked by hand, and misused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.errors import OptionError, ShapeError
+
+
+def build(layer: cr.Layer, shape: tuple[int, ...]) -> cr.Layer:
+    layer.build(shape, np.random.default_rng(0))
+    return layer.astype("float64")
+
+
+def convolution_by_its_definition(x, W, b, stride, padding, groups):
+    """One number after the other."""
+    (top, bottom), (left, right) = padding
+    N, _, H, width = x.shape
+    F, channels, KH, KW = W.shape
+    OH, OW = (top + H + bottom - KH) // stride[0] + 1, (left + width + right - KW) // stride[1] + 1
+    y = np.zeros((N, F, OH, OW))
+    for n, f, p, q in np.ndindex(y.shape):
+        y[n, f, p, q] = b[f]
+        first = f // (F // groups) * channels
+        for c, i, j in np.ndindex(channels, KH, KW):
+            row, column = p * stride[0] + i - top, q * stride[1] + j - left
+            if 0 <= row < H and 0 <= column < width:
+                y[n, f, p, q] += W[f, c, i, j] * x[n, first + c, row, column]
+    return y
+
+
+@st.composite
+def convolutions(draw):
+    groups = draw(st.integers(1, 3))
+    number = st.integers(1, 3)
+    height, width = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    padding = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
+    kernel = draw(st.integers(1, min(4, height + 2 * padding[0]))), draw(st.integers(1, min(4, width + 2 * padding[1])))
+    stride = draw(st.tuples(number, number))
+    same = draw(st.booleans())
+    layer = cr.Conv2D(
+        groups * draw(number), kernel, stride, "same" if same else padding, groups, initializer=cr.Normal(1)
+    )
+    return layer, (groups * draw(number), height, width), draw(st.integers(0, 3))
+
+
+@settings(deadline=None, max_examples=60)
+@given(convolutions())
+def test_convolution_is_its_definition_and_its_gradient_is_the_derivative(case):
+    layer, shape, batch = case
+    layer = build(layer, shape)
+    x = np.random.default_rng(1).standard_normal((batch, *shape))
+    layer.b.value = np.arange(layer.filters)
+    y = layer(x)
+    expected = convolution_by_its_definition(
+        x, layer.W.value, layer.b.value, layer._stride, layer._padding, layer.groups
+    )
+    np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
+    assert y.shape == (batch, *layer.output_shape)
+    if layer.padding == "same":
+        steps = cr.layers.geometry.pair(layer.stride, "stride", 1)
+        assert y.shape[2:] == tuple(-(-n // s) for n, s in zip(shape[1:], steps, strict=True))
+    report = cr.gradcheck(layer, inputs=x, sample=20)
+    assert report.ok, str(report)
+
+
+def test_convolution_by_hand():
+    # x = [1 2 3; 4 5 6; 7 8 9], W = [1 0; 0 -1], b = 10: y[p, q] = x[p, q] - x[p + 1, q + 1] + 10 = 6 everywhere
+    layer = build(cr.Conv2D(1, 2), (1, 3, 3))
+    layer.W.value = np.array([[[[1.0, 0], [0, -1]]]])
+    layer.b.value = np.array([10.0])
+    x = np.arange(1.0, 10).reshape(1, 1, 3, 3)
+    y, cache = layer.forward(x)
+    assert y.tolist() == [[[[6, 6], [6, 6]]]]
+    # dy = [1 2; 3 4]: dW[i, j] = sum of dy[p, q] x[p + i, q + j], db = 10, dx[r, s] = dy[r, s] - dy[r - 1, s - 1]
+    dx = layer.backward(np.array([[[[1.0, 2], [3, 4]]]]), cache)
+    assert layer.W.grad.tolist() == [[[[37, 47], [67, 77]]]]
+    assert layer.b.grad.tolist() == [10]
+    assert dx.tolist() == [[[[1, 2, 0], [3, 3, -2], [0, -3, -4]]]]
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (cr.MaxPool2D(2), [[6, 8], [14, 16]]),
+        (cr.AvgPool2D(2), [[3.5, 5.5], [11.5, 13.5]]),
+        (cr.MaxPool2D(3, 1), [[11, 12], [15, 16]]),
+        (cr.MaxPool2D((1, 4)), [[4], [8], [12], [16]]),
+        (cr.AvgPool2D((4, 2), (1, 1)), [[7.5, 8.5, 9.5]]),
+        (cr.MaxPool2D(2, 2, 1), [[1, 3, 4], [9, 11, 12], [13, 15, 16]]),
+        (cr.AvgPool2D(2, 2, 1), [[1, 2.5, 4], [7, 8.5, 10], [13, 14.5, 16]]),  # padding is not counted
+    ],
+    ids=repr,
+)
+def test_pooling_by_hand(layer, expected):
+    x = np.arange(1.0, 17).reshape(1, 1, 4, 4)
+    layer.build((1, 4, 4), np.random.default_rng(0))
+    assert layer(x)[0, 0].tolist() == expected
+    assert layer(-x)[0, 0].max() < 0  # padding is never the largest, nor drawn in with its zeros
+
+
+def test_max_pooling_sends_the_gradient_to_the_first_of_equal_ones():
+    layer = cr.MaxPool2D(2)
+    layer.build((1, 2, 2), np.random.default_rng(0))
+    _, cache = layer.forward(np.ones((1, 1, 2, 2)))
+    assert layer.backward(np.full((1, 1, 1, 1), 5.0), cache).tolist() == [[[[5, 0], [0, 0]]]]
+
+
+def test_max_pooling_does_not_lose_nan():
+    layer = cr.MaxPool2D(2)
+    layer.build((1, 2, 4), np.random.default_rng(0))
+    y = layer(np.array([[[[1, np.nan, 1, 2], [3, 4, 3, 4]]]]))
+    assert np.isnan(y[0, 0, 0, 0])
+    assert y[0, 0, 0, 1] == 4
+
+
+def test_pixels_may_come_first():
+    """A network that forgets to scale its uint8 pixels computes with numbers all the same, not with wrapped bytes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 1, 8, 8), dtype=np.uint8)
+    for first in (
+        cr.Conv2D(2, 3),
+        cr.MaxPool2D(2, padding=1),
+        cr.AvgPool2D(2),
+        cr.BatchNorm(),
+        cr.LayerNorm(3),
+        cr.Sigmoid(),
+        cr.Residual(cr.Conv2D(1, 3, padding=1)),
+        cr.Parallel(cr.Conv2D(2, 3), cr.MaxPool2D(3, 1)),
+    ):
+        net = cr.Sequential(cr.Reshape((1, 8, 8)), cr.Pad(1), first).build((1, 8, 8), seed=0)
+        y = net(pixels)
+        assert y.dtype == np.float32
+        np.testing.assert_allclose(y, net(pixels.astype(np.float32)), rtol=1e-5)
+    dropped, _ = (
+        cr.Sequential(cr.Dropout(0.5)).build((1, 8, 8)).forward(pixels, train=True, rng=np.random.default_rng(0))
+    )
+    assert set((dropped / np.maximum(pixels, 1)).ravel().tolist()) == {0, 2}
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (
+            cr.Conv2D(4, 5),
+            (1, 4, 6),
+            r"^Conv2D\(4, 5\) as layer 0 has a kernel of 5 x 5, larger than the image of 4 x 6 \(padding included\), "
+            r"got \(1, 4, 6\): use a smaller kernel, more padding, or less pooling before it$",
+        ),
+        (cr.MaxPool2D(3), (1, 2, 9), "has a kernel of 3 x 3, larger than the image of 2 x 9"),
+        (cr.Conv2D(4, 3, groups=2), (3, 8, 8), "cannot divide 3 channels into 2 groups"),
+        (cr.Conv2D(4, 3), (784,), r"needs images \(C, H, W\), got \(784,\): put Reshape\(\(C, H, W\)\) before it"),
+        (cr.AvgPool2D(2), (5, 5), "needs images"),
+        (cr.GlobalAvgPool2D(), (5,), "needs images"),
+        (cr.Pad(1), (5,), "needs images"),
+        (cr.Reshape((2, 3)), (7,), r"cannot take the 7 numbers of \(7,\)"),
+        (cr.Reshape((2, -1)), (7,), r"cannot take the 7 numbers of \(7,\)"),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, cr.Layer) else "",
+)
+def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
+    with pytest.raises(ShapeError, match=message):
+        cr.Sequential(layer).build(shape, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: cr.Conv2D(4, 3, groups=3), "filters that divide into groups, got 4 into 3"),
+        (lambda: cr.Conv2D(0, 3), "filters that divide into groups, got 0"),
+        (lambda: cr.Conv2D(4, 0), "kernel_size must be a whole number of 1 or more, or a pair of them, got 0"),
+        (lambda: cr.Conv2D(4, (3, 3, 3)), "kernel_size must be"),
+        (lambda: cr.Conv2D(4, 2.5), "kernel_size must be"),
+        (lambda: cr.Conv2D(4, 3, stride=0), "stride must be"),
+        (lambda: cr.Conv2D(4, 3, padding=-1), "padding must be a whole number of 0 or more"),
+        (lambda: cr.Conv2D(4, 3, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
+        (lambda: cr.MaxPool2D(2, padding=2), r"a padding of at most half its kernel \(2, 2\), got 2"),
+        (lambda: cr.MaxPool2D(2, stride=0), "stride must be"),
+        (lambda: cr.Pad(-1), "padding must be"),
+        (lambda: cr.Reshape((0, 3)), "shape must be lengths above 0, at most one of them -1"),
+        (lambda: cr.Reshape((-1, -1)), "at most one of them -1"),
+        (lambda: cr.Reshape(5), "shape must be"),
+    ],
+)
+def test_arguments_outside_their_range(make, message):
+    with pytest.raises(OptionError, match=message):
+        make()
