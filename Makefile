@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean
+.PHONY: help demo test test-peers check bench clean
 
 help:  ## Say what each target does
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -20,6 +20,11 @@ demo: .venv/.installed  ## Train the two-layer network on the bundled MNIST and 
 # One thread of matrix products for each of the test processes, so that they do not fight for the cores.
 test: .venv/.installed  ## Run the whole test suite
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+
+# PyTorch is the oracle here, and no part of chainrule.
+test-peers: .venv/.installed  ## Compare every layer, loss and optimizer with PyTorch (installs torch)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -o python_files="peer_*.py" tests/peers
 
 check: .venv/.installed  ## Check format, lint and types
 	$(BIN)/ruff format --check .

@@ -61,7 +61,7 @@ def test_it_learns(name, mnist):
     before = cr.evaluate(net, some).loss
     trainer = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.Adam(0.002), seed=0)
     list(trainer.fit(some, epochs=30, batch_size=20))
-    assert cr.evaluate(net, some).loss < 0.6 * before
+    assert cr.evaluate(net, some).loss < 0.7 * before
 
 
 def test_memory_at_batch_100_stays_below_a_gigabyte(name):

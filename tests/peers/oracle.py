@@ -1,0 +1,53 @@
+"""How a layer of ours is compared with PyTorch's: the same numbers through both, in float64."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+import chainrule as cr
+
+torch.set_num_threads(1)  # the test processes share the cores
+
+
+def tensor(array: np.ndarray, gradient: bool = True) -> torch.Tensor:
+    return torch.tensor(np.array(array), requires_grad=gradient)
+
+
+def agree(ours: np.ndarray, theirs: torch.Tensor | np.ndarray, rtol: float = 1e-9) -> None:
+    theirs = theirs.detach().numpy() if isinstance(theirs, torch.Tensor) else theirs
+    assert ours.shape == theirs.shape
+    scale = max(1.0, float(np.abs(theirs).max(initial=0)))
+    np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=1e-12 * scale)
+
+
+def compare(
+    layer: cr.Layer,
+    theirs: Callable[..., torch.Tensor],
+    x: np.ndarray,
+    *,
+    train: bool = False,
+    seed: int = 0,
+) -> cr.Layer:
+    """Forward, input gradient and parameter gradients of a layer, at random parameters and a random upstream gradient.
+
+    `theirs` is called with x and the layer's parameters by name, as tensors.
+    """
+    rng = np.random.default_rng(seed)
+    layer.build(x.shape[1:], rng)
+    layer = layer.astype("float64")
+    for parameter in layer.parameters.values():
+        parameter.value += rng.standard_normal(parameter.shape)
+    x_tensor = tensor(x, gradient=x.dtype.kind == "f")
+    parameters = {name.rpartition(".")[2]: tensor(p.value) for name, p in layer.parameters.items()}
+    y, cache = layer.forward(x, train=train, rng=np.random.default_rng(seed))
+    y_theirs = theirs(x_tensor, **parameters)
+    agree(y, y_theirs)
+    dy = rng.standard_normal(y.shape)
+    y_theirs.backward(torch.tensor(dy))
+    dx = layer.backward(dy, cache)
+    if x.dtype.kind == "f":
+        agree(dx, x_tensor.grad)
+    for name, parameter in layer.parameters.items():
+        agree(parameter.grad, parameters[name.rpartition(".")[2]].grad)
+    return layer

@@ -1,0 +1,221 @@
+"""Every layer and loss that PyTorch has too: outputs and all gradients agree to float64 rounding."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional as F  # noqa: N812 (its usual name)
+
+import chainrule as cr
+from peers.oracle import agree, compare, tensor
+
+settings.register_profile("peers", deadline=None, max_examples=60)
+settings.load_profile("peers")
+
+SEED = st.integers(0, 2**32 - 1)
+SIZE = st.integers(1, 7)
+
+
+def normal(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+@given(SEED, SIZE, SIZE, SIZE)
+def test_affine(seed, samples, inputs, outputs):
+    x = normal(seed, samples, inputs)
+    compare(cr.Affine(outputs), lambda x, W, b: F.linear(x, W.T, b), x, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("layer", "theirs"),
+    [
+        (cr.ReLU(), F.relu),
+        (cr.LeakyReLU(0.2), lambda x: F.leaky_relu(x, 0.2)),
+        (cr.Sigmoid(), torch.sigmoid),
+        (cr.Tanh(), torch.tanh),
+        (cr.GELU(), F.gelu),
+        (cr.SiLU(), F.silu),
+        (cr.Softplus(), lambda x: F.softplus(x, threshold=1e9)),  # theirs is a straight line above 20 otherwise
+        (cr.Softmax(), lambda x: F.softmax(x, dim=-1)),
+        (cr.Flatten(), lambda x: x.flatten(1)),
+        (cr.Reshape((-1,)), lambda x: x.flatten(1)),
+        (cr.Scale(0.3), lambda x: 0.3 * x),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, cr.Layer) else "",
+)
+@given(seed=SEED, shape=st.lists(SIZE, min_size=2, max_size=4), scale=st.sampled_from([0.1, 1.0, 30.0]))
+def test_layers_without_parameters(layer, theirs, seed, shape, scale):
+    layer = type(layer)(**layer.arguments())
+    compare(layer, theirs, scale * normal(seed, *shape), seed=seed)
+
+
+@st.composite
+def sliding(draw, pooling=False):
+    """Kernel, stride and padding as pairs, and a height and width that the kernel fits into."""
+    kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    padding = tuple(draw(st.integers(0, k // 2 if pooling else 3)) for k in kernel)
+    size = tuple(draw(st.integers(max(1, k - 2 * p), 8)) for k, p in zip(kernel, padding, strict=True))
+    return kernel, stride, padding, size
+
+
+@given(SEED, sliding(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.booleans())
+def test_convolution(seed, window, samples, groups, channels, filters, bias):
+    kernel, stride, padding, size = window
+    layer = cr.Conv2D(groups * filters, kernel, stride, padding, groups, bias)
+    x = normal(seed, samples, groups * channels, *size)
+    compare(layer, lambda x, W, b=None: F.conv2d(x, W, b, stride, padding, groups=groups), x, seed=seed)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # a copy more where the kernel is even: theirs to mind
+@given(SEED, st.integers(1, 5), st.integers(1, 5), st.integers(1, 8), st.integers(1, 8))
+def test_convolution_that_keeps_the_size(seed, down, across, height, width):
+    layer = cr.Conv2D(2, (down, across), padding="same")
+    x = normal(seed, 2, 3, height, width)
+    compare(layer, lambda x, W, b: F.conv2d(x, W, b, padding="same"), x, seed=seed)
+
+
+@given(SEED, sliding(pooling=True), SIZE)
+def test_max_pooling(seed, window, channels):
+    kernel, stride, padding, size = window
+    x = normal(seed, 2, channels, *size)
+    compare(cr.MaxPool2D(kernel, stride, padding), lambda x: F.max_pool2d(x, kernel, stride, padding), x, seed=seed)
+
+
+@given(SEED, sliding(pooling=True), SIZE)
+def test_average_pooling(seed, window, channels):
+    kernel, stride, padding, size = window
+    x = normal(seed, 2, channels, *size)
+
+    def theirs(x):
+        return F.avg_pool2d(x, kernel, stride, padding, count_include_pad=False)
+
+    compare(cr.AvgPool2D(kernel, stride, padding), theirs, x, seed=seed)
+
+
+@given(SEED, SIZE, SIZE, SIZE)
+def test_global_average_pooling(seed, channels, height, width):
+    x = normal(seed, 2, channels, height, width)
+    compare(cr.GlobalAvgPool2D(), lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1), x, seed=seed)
+
+
+@given(SEED, st.tuples(st.integers(0, 3), st.integers(0, 3)))
+def test_padding(seed, padding):
+    down, across = padding
+    compare(cr.Pad(padding), lambda x: F.pad(x, (across, across, down, down)), normal(seed, 2, 3, 4, 5), seed=seed)
+
+
+@given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (3, 2), (1, 1)]), st.booleans())
+def test_batch_norm(seed, samples, channels, image, train):
+    x = 3 * normal(seed, samples, channels, *image) + 2
+    mean, variance = torch.zeros(channels, dtype=torch.float64), torch.ones(channels, dtype=torch.float64)
+
+    def theirs(x, gamma, beta):
+        return F.batch_norm(x, mean, variance, gamma, beta, training=train, momentum=0.1, eps=1e-5)
+
+    layer = compare(cr.BatchNorm(), theirs, x, train=train, seed=seed)
+    agree(layer.running_mean.value, mean)
+    agree(layer.running_variance.value, variance)
+
+
+@given(SEED, st.integers(1, 3), st.lists(st.integers(2, 5), min_size=3, max_size=3))
+def test_layer_norm(seed, axes, shape):
+    x = 3 * normal(seed, 2, *shape) + 2
+
+    def theirs(x, gamma, beta):
+        return F.layer_norm(x, shape[3 - axes :], gamma, beta, 1e-5)
+
+    compare(cr.LayerNorm(axes), theirs, x, seed=seed)
+
+
+@given(SEED, SIZE, SIZE, st.lists(st.integers(1, 4), max_size=2))
+def test_embedding(seed, entries, size, shape):
+    x = np.random.default_rng(seed).integers(0, entries, (3, *shape))
+    compare(cr.Embedding(entries, size), lambda x, W: F.embedding(x, W), x, seed=seed)
+
+
+@given(SEED, st.sampled_from([0.0, 0.3, 0.8]))
+def test_dropout_with_the_same_mask(seed, rate):
+    keep = np.random.default_rng(seed).random((4, 6), dtype=np.float32) >= rate
+    compare(
+        cr.Dropout(rate),
+        lambda x: x * torch.tensor(keep) / (1 - rate),
+        normal(seed, 4, 6),
+        train=True,
+        seed=seed,
+    )
+
+
+@given(SEED)
+def test_branches(seed):
+    x = normal(seed, 2, 3, 5, 6)
+    inner = cr.Residual(cr.Conv2D(3, 3, padding="same"), cr.Tanh())
+    compare(inner, lambda x, W, b: x + torch.tanh(F.conv2d(x, W, b, padding="same")), x, seed=seed)
+    joined = cr.Parallel(cr.MaxPool2D(2), cr.Sequential(cr.Conv2D(2, 2, stride=2), cr.ReLU()))
+
+    def theirs(x, W, b):
+        return torch.cat([F.max_pool2d(x, 2), F.relu(F.conv2d(x, W, b, stride=2))], dim=1)
+
+    compare(joined, theirs, x, seed=seed)
+    summed = cr.Parallel(cr.AvgPool2D(2), cr.Conv2D(3, 2, stride=2), join="sum")
+    compare(summed, lambda x, W, b: F.avg_pool2d(x, 2) + F.conv2d(x, W, b, stride=2), x, seed=seed)
+
+
+LOSS_CASES = st.tuples(SEED, st.integers(1, 6), st.integers(2, 5))
+
+
+def compare_losses(loss, theirs, outputs, targets, weights=None):
+    value, doutputs = loss(outputs, targets, weights)
+    z = tensor(outputs)
+    expected = theirs(z, torch.tensor(targets))
+    expected.backward()
+    assert value == pytest.approx(expected.item(), rel=1e-11)
+    agree(doutputs, z.grad)
+
+
+@given(LOSS_CASES, st.sampled_from([0.0, 0.1, 0.7]), st.booleans())
+def test_softmax_cross_entropy(case, smoothing, weighted):
+    seed, samples, classes = case
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, samples)
+    weight = rng.random(classes) + 0.1 if weighted else None
+    loss = cr.SoftmaxCrossEntropy(smoothing, None if weight is None else tuple(weight.tolist()))
+
+    def theirs(z, t):
+        w = None if weight is None else torch.tensor(weight)
+        return F.cross_entropy(z, t, weight=w, label_smoothing=smoothing)
+
+    compare_losses(loss, theirs, 5 * normal(seed, samples, classes), labels)
+
+
+@given(LOSS_CASES, st.sampled_from([0.0, 0.2]))
+def test_softmax_cross_entropy_of_soft_labels(case, smoothing):
+    seed, samples, classes = case
+    shares = np.random.default_rng(seed).dirichlet(np.ones(classes), samples)
+    loss = cr.SoftmaxCrossEntropy(smoothing)
+    outputs = 5 * normal(seed, samples, classes)
+    compare_losses(loss, lambda z, t: F.cross_entropy(z, t, label_smoothing=smoothing), outputs, shares)
+
+
+@given(LOSS_CASES)
+def test_sample_weights(case):
+    seed, samples, classes = case
+    rng = np.random.default_rng(seed)
+    labels, weights = rng.integers(0, classes, samples), rng.random(samples) + 0.1
+    w = torch.tensor(weights)
+
+    def theirs(z, t):
+        return (w * F.cross_entropy(z, t, reduction="none")).sum() / w.sum()
+
+    compare_losses(cr.SoftmaxCrossEntropy(), theirs, normal(seed, samples, classes), labels, weights)
+
+
+@given(LOSS_CASES, st.sampled_from([0.5, 1.0, 2.0]))
+def test_losses_of_every_element(case, delta):
+    seed, *shape = case
+    outputs, targets = 4 * normal(seed, *shape), normal(seed + 1, *shape)
+    compare_losses(cr.MeanSquaredError(), F.mse_loss, outputs, targets)
+    compare_losses(cr.Huber(delta), lambda z, t: F.huber_loss(z, t, delta=delta), outputs, targets)
+    shares = np.random.default_rng(seed).random(shape)
+    compare_losses(cr.SigmoidCrossEntropy(), F.binary_cross_entropy_with_logits, 9 * outputs, shares)
