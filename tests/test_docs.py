@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import chainrule as cr
+from chainrule.models import NETWORKS
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "README.zh-CN.md", "CONTRIBUTING.md")),
@@ -50,11 +53,12 @@ def test_snippets_and_commands_run(document, mnist, tmp_path):
     assert ran
 
 
-def test_both_readmes_show_the_same_code_and_the_same_links():
-    english, chinese = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+@pytest.mark.parametrize("name", ["README", "docs/bricks"])
+def test_both_languages_show_the_same_code_and_the_same_links(name):
+    english, chinese = ((ROOT / f"{name}{ending}").read_text(encoding="utf-8") for ending in (".md", ".zh-CN.md"))
     assert blocks(english) == blocks(chinese)
     assert len(re.findall("^## ", english, re.MULTILINE)) == len(re.findall("^## ", chinese, re.MULTILINE))
-    links = [set(re.findall(r"\]\(([^)]+)\)", text)) - {"README.md", "README.zh-CN.md"} for text in (english, chinese)]
+    links = [{link.replace(".zh-CN", "") for link in re.findall(r"\]\(([^)]+)\)", text)} for text in (english, chinese)]
     assert links[0] == links[1]
 
 
@@ -75,3 +79,16 @@ def test_the_tree_in_the_readme_is_the_tree():
     for name in ("README.md", "README.zh-CN.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert not [room for room in rooms if f"{room} " not in text], name
+
+
+@pytest.mark.parametrize("name", ["docs/bricks.md", "docs/bricks.zh-CN.md"])
+def test_the_bricks_page_names_everything_there_is(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    kinds = (cr.layers.Layer, cr.losses.Loss, cr.Optimizer, cr.Schedule)
+    public = [thing for thing in vars(cr).values() if isinstance(thing, type) and issubclass(thing, kinds)]
+    missing = [kind.__name__ for kind in public if kind not in kinds and not re.search(rf"`{kind.__name__}\b", text)]
+    assert not missing
+    for model, make in NETWORKS.items():
+        summary = make().build((1, 28, 28), seed=0).summary()
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{model}` "))
+        assert f"| {summary.parameters:,} | {summary.multiply_adds:,} |" in row

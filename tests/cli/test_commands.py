@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import chainrule as cr
+from chainrule.models import NETWORKS
 
 COMMANDS = ["train", "evaluate", "predict", "gradcheck", "race", "data", "info", "run"]
 
@@ -77,12 +78,84 @@ def test_same_seed_same_bytes(small_folder, chainrule, tmp_path):
     assert a == b != c
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov"])
-def test_optimizers(small_folder, chainrule, tmp_path, optimizer):
-    options = ["--epochs", 1, "--optimizer", optimizer, "--learning-rate", 0.02, "--batch-size", 50]
+@pytest.mark.parametrize(
+    ("optimizer", "told"),
+    [
+        ("sgd", "SGD(learning_rate=0.1)"),
+        ("momentum", "SGD(learning_rate=0.05, momentum=0.9)"),
+        ("nesterov", "SGD(learning_rate=0.05, momentum=0.9, nesterov=True)"),
+        ("adagrad", "AdaGrad()"),
+        ("rmsprop", "RMSProp()"),
+        ("adam", "Adam()"),
+        ("adamw", "AdamW()"),
+        ("muon", "Muon()"),
+    ],
+)
+def test_optimizers_and_their_usual_rates(small_folder, chainrule, tmp_path, optimizer, told):
+    options = ["--epochs", 2, "--optimizer", optimizer, "--batch-size", 50]
     result = chainrule("train", "--data", small_folder, "--output", tmp_path, *options)
     assert result.returncode == 0, result.stderr
-    assert json.loads((tmp_path / "report.json").read_text())["optimizer"].startswith("SGD(learning_rate=0.02")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["optimizer"] == told
+    assert report["test_accuracy"] > 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "rates"),
+    [
+        (["--learning-rate", 0.02], [0.02, 0.02, 0.02]),
+        (["--schedule", "step", "--learning-rate", 0.02], [0.02, 0.002, 0.0002]),
+        # (1 + cos(pi t / 18)) / 2 at steps 5, 11, 17
+        (["--schedule", "cosine"], [0.0821394, 0.0328990, 0.0007596]),
+        # 1 / 25 + 24 / 25 (1 - cos(pi 5 / 5.4)) / 2, then (1 + cos(pi (t - 5.4) / 12.6)) / 2
+        (["--schedule", "one-cycle"], [0.0987062, 0.0586826, 0.0015465]),
+        (["--warmup", 9], [0.1 * 6 / 9, 0.1, 0.1]),
+    ],
+    ids=["constant", "step", "cosine", "one-cycle", "warmup"],
+)
+def test_schedules(small_folder, chainrule, tmp_path, options, rates):
+    """The rate of the last of each epoch's six steps."""
+    result = chainrule("train", "--data", small_folder, "--epochs", 3, "--output", tmp_path, *options)
+    assert result.returncode == 0, result.stderr
+    history = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
+    assert [float(row["learning_rate"]) for row in history] == pytest.approx(rates, rel=2e-3, abs=1e-6)
+
+
+def test_range_test(small_folder, chainrule, tmp_path):
+    arguments = ["train", "--find-learning-rate", "--data", small_folder, "--batch-size", 20, "--output", tmp_path]
+    result = chainrule(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["learning-rate.png"]
+    proposal = float(re.match(r"learning rate  (\S+)\n", result.stdout)[1])
+    assert 0.003 < proposal < 1
+    with Image.open(tmp_path / "learning-rate.png") as picture:
+        assert min(picture.size) > 300
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 20
+    trained = chainrule("train", "--data", small_folder, "--learning-rate", proposal, "--output", tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text())["test_accuracy"] > 0.7, trained.stderr
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_every_named_network_trains_and_is_saved(small_folder, chainrule, tmp_path, model):
+    assert model in chainrule("train", "--help", environment={"COLUMNS": "200"}).stdout
+    options = ["--model", model, "--epochs", 1, "--batch-size", 200, "--output", tmp_path]
+    result = chainrule("train", "--data", small_folder, *options)
+    assert result.returncode == 0, result.stderr
+    assert "gradients agree with numerical ones" in result.stderr
+    network = cr.load(tmp_path / "model.safetensors")
+    assert repr(network) == repr(NETWORKS[model]())
+    assert (
+        cr.evaluate(network, cr.data.load(small_folder)[1]).accuracy
+        == (json.loads((tmp_path / "report.json").read_text())["test_accuracy"])
+    )
+    result = chainrule("evaluate", tmp_path / "model.safetensors", "--data", small_folder)
+    assert result.returncode == 0, result.stderr
+
+
+def test_simple_conv_reads_97_5_percent_after_one_epoch(chainrule, tmp_path):
+    result = chainrule("train", "--model", "simple-conv", "--epochs", 1, "--output", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "report.json").read_text())["test_accuracy"] >= 0.975
 
 
 def test_default_training_reads_97_percent(chainrule, tmp_path):

@@ -52,6 +52,26 @@ def test_ctrl_c_saves_and_says_how_to_resume(small_folder, chainrule, tmp_path, 
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == uninterrupted
 
 
+def test_a_schedule_is_resumed_as_it_was_planned(small_folder, chainrule, rejects, tmp_path):
+    options = ["--data", small_folder, "--schedule", "cosine", "--optimizer", "adam", "--epochs", 60]
+    whole = chainrule("train", *options, "--output", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chainrule", "train", *map(str, options), "--output", tmp_path / "run"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(process, "epoch   2")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    line = rejects("train", "--resume", "--epochs", 90, "--output", tmp_path / "run")
+    assert "--epochs 90 differs from the run to be resumed (60): leave it out" in line
+    assert chainrule("train", "--resume", "--output", tmp_path / "run").returncode == 0
+    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "run")]
+    assert models[0] == models[1]
+
+
 def test_killed_at_any_moment_the_last_complete_checkpoint_loads(small_folder, chainrule, tmp_path, uninterrupted):
     process = start(small_folder, tmp_path / "run")
     wait_for(process, "epoch   1")
