@@ -162,9 +162,9 @@ def config(metadata, change):
         (lambda a, m: config(m, lambda layers: layers.insert(0, {"repeat": 99})), "repeats a layer that it does not"),
         (
             lambda a, m: m.update(chainrule="99.0.0"),
-            r"made by chainrule 99\.0\.0, this is 0\.1\.0: pip install --upgrade",
+            r"made by chainrule 99\.0\.0, this is 0\.2\.0: pip install --upgrade",
         ),
-        (lambda a, m: m.update(chainrule="0.2.0"), r"made by chainrule 0\.2\.0"),
+        (lambda a, m: m.update(chainrule="0.3.0"), r"made by chainrule 0\.3\.0"),
         (lambda a, m: m.update(chainrule="new"), "'new', which is no version"),
         (lambda a, m: m.pop("network"), "it has no 'network', so chainrule did not save it"),
         (lambda a, m: m.clear(), "it has no 'chainrule'"),
