@@ -1,75 +1,10 @@
-"""The hot operations: array arguments, array results; which implementation runs is decided here and nowhere else."""
+"""The hot operations: array arguments, array results. Each is its native twin where that was compiled, else NumPy."""
 
-from chainrule.kernels.reference.affine import (
-    affine_bias_gradient,
-    affine_forward,
-    affine_input_gradient,
-    affine_weight_gradient,
-    embedding_forward,
-    embedding_weight_gradient,
-)
-from chainrule.kernels.reference.conv import (
-    conv_bias_gradient,
-    conv_forward,
-    conv_input_gradient,
-    conv_weight_gradient,
-)
-from chainrule.kernels.reference.elementwise import (
-    dropout,
-    gelu_backward,
-    gelu_forward,
-    leaky_relu_backward,
-    leaky_relu_forward,
-    relu_backward,
-    relu_forward,
-    scale_forward,
-    sigmoid_backward,
-    sigmoid_forward,
-    silu_backward,
-    silu_forward,
-    softmax,
-    softmax_backward,
-    softplus_backward,
-    softplus_forward,
-    tanh_backward,
-    tanh_forward,
-)
-from chainrule.kernels.reference.losses import (
-    sigmoid_cross_entropy,
-    softmax_cross_entropy,
-    weighted_cross_entropy,
-)
-from chainrule.kernels.reference.norm import (
-    batch_norm_backward,
-    batch_norm_forward,
-    batch_norm_inference,
-    batch_norm_inference_backward,
-    layer_norm_backward,
-    layer_norm_forward,
-)
-from chainrule.kernels.reference.pool import (
-    avg_pool_backward,
-    avg_pool_forward,
-    max_pool_backward,
-    max_pool_forward,
-)
-from chainrule.kernels.reference.updates import (
-    adagrad_update,
-    adam_update,
-    average_update,
-    rmsprop_update,
-    sgd_update,
-)
-from chainrule.kernels.reference.windows import (
-    Padding,
-    Pair,
-    pad_image,
-)
+from chainrule.kernels.native import IMPLEMENTATION, accelerated
+from chainrule.kernels.reference import affine, conv, elementwise, losses, norm, pool, updates
 
 __all__ = [
     "IMPLEMENTATION",
-    "Padding",
-    "Pair",
     "adagrad_update",
     "adam_update",
     "affine_bias_gradient",
@@ -98,7 +33,6 @@ __all__ = [
     "leaky_relu_forward",
     "max_pool_backward",
     "max_pool_forward",
-    "pad_image",
     "relu_backward",
     "relu_forward",
     "rmsprop_update",
@@ -119,5 +53,49 @@ __all__ = [
     "weighted_cross_entropy",
 ]
 
-IMPLEMENTATION = "reference (NumPy)"
-"""The implementation in use, for `chainrule info` and reports."""
+affine_bias_gradient = accelerated(affine.affine_bias_gradient)
+affine_forward = accelerated(affine.affine_forward)
+affine_input_gradient = accelerated(affine.affine_input_gradient)
+affine_weight_gradient = accelerated(affine.affine_weight_gradient)
+embedding_forward = accelerated(affine.embedding_forward)
+embedding_weight_gradient = accelerated(affine.embedding_weight_gradient)
+conv_bias_gradient = accelerated(conv.conv_bias_gradient)
+conv_forward = accelerated(conv.conv_forward)
+conv_input_gradient = accelerated(conv.conv_input_gradient)
+conv_weight_gradient = accelerated(conv.conv_weight_gradient)
+dropout = accelerated(elementwise.dropout)
+gelu_backward = accelerated(elementwise.gelu_backward)
+gelu_forward = accelerated(elementwise.gelu_forward)
+leaky_relu_backward = accelerated(elementwise.leaky_relu_backward)
+leaky_relu_forward = accelerated(elementwise.leaky_relu_forward)
+relu_backward = accelerated(elementwise.relu_backward)
+relu_forward = accelerated(elementwise.relu_forward)
+scale_forward = accelerated(elementwise.scale_forward)
+sigmoid_backward = accelerated(elementwise.sigmoid_backward)
+sigmoid_forward = accelerated(elementwise.sigmoid_forward)
+silu_backward = accelerated(elementwise.silu_backward)
+silu_forward = accelerated(elementwise.silu_forward)
+softmax = accelerated(elementwise.softmax)
+softmax_backward = accelerated(elementwise.softmax_backward)
+softplus_backward = accelerated(elementwise.softplus_backward)
+softplus_forward = accelerated(elementwise.softplus_forward)
+tanh_backward = accelerated(elementwise.tanh_backward)
+tanh_forward = accelerated(elementwise.tanh_forward)
+sigmoid_cross_entropy = accelerated(losses.sigmoid_cross_entropy)
+softmax_cross_entropy = accelerated(losses.softmax_cross_entropy)
+weighted_cross_entropy = accelerated(losses.weighted_cross_entropy)
+batch_norm_backward = accelerated(norm.batch_norm_backward)
+batch_norm_forward = accelerated(norm.batch_norm_forward)
+batch_norm_inference = accelerated(norm.batch_norm_inference)
+batch_norm_inference_backward = accelerated(norm.batch_norm_inference_backward)
+layer_norm_backward = accelerated(norm.layer_norm_backward)
+layer_norm_forward = accelerated(norm.layer_norm_forward)
+avg_pool_backward = accelerated(pool.avg_pool_backward)
+avg_pool_forward = accelerated(pool.avg_pool_forward)
+max_pool_backward = accelerated(pool.max_pool_backward)
+max_pool_forward = accelerated(pool.max_pool_forward)
+adagrad_update = accelerated(updates.adagrad_update)
+adam_update = accelerated(updates.adam_update)
+average_update = accelerated(updates.average_update)
+rmsprop_update = accelerated(updates.rmsprop_update)
+sgd_update = accelerated(updates.sgd_update)

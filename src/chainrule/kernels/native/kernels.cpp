@@ -1,0 +1,759 @@
+// The kernels, compiled once for every instruction set: see simd.hpp for which one this is.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include "memory.hpp"
+#include "products.hpp"
+#include "threads.hpp"
+
+namespace chainrule::CHAINRULE_ISA {
+namespace {
+
+// Work below this many multiply-adds is done by the caller alone: waking others takes a few microseconds.
+constexpr Index kWorthIt = 100000;
+
+// Scratch memory for the time of a kernel.
+template <class T>
+class Scratch {
+public:
+    explicit Scratch(Index size) : data_(static_cast<T*>(take_buffer(static_cast<std::size_t>(size) * sizeof(T)))) {}
+    ~Scratch() { give_buffer(data_); }
+    Scratch(const Scratch&) = delete;
+    Scratch& operator=(const Scratch&) = delete;
+    T* data() { return data_; }
+    T& operator[](Index i) { return data_[i]; }
+
+private:
+    T* data_;
+};
+
+// 0, step, 2 step, ...
+std::vector<Index> every(Index count, Index step) {
+    std::vector<Index> offsets(static_cast<std::size_t>(count));
+    for (Index i = 0; i < count; ++i) offsets[static_cast<std::size_t>(i)] = i * step;
+    return offsets;
+}
+
+// (rows, columns) -> (columns, rows)
+template <class T>
+void transpose(const T* from, T* to, Index rows, Index columns) {
+    constexpr Index block = 16;
+    for (Index r = 0; r < rows; r += block)
+        for (Index c = 0; c < columns; c += block)
+            for (Index j = c; j < std::min(c + block, columns); ++j)
+                for (Index i = r; i < std::min(r + block, rows); ++i) to[j * rows + i] = from[i * columns + j];
+}
+
+// ---- y = xW + b ----
+
+template <class T>
+void affine_forward(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
+    const auto offset = every(D, H);
+    divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
+        const auto [first, last] = stretch(N, part, parts);
+        rows_times(x + first * D, D, W, offset.data(), last - first, D, H, (const T*)nullptr, b, y + first * H, H);
+    });
+}
+
+template <class T>
+void affine_weight_gradient(const T* x, const T* dy, T* dW, Index N, Index D, Index H) {
+    const auto offset = every(D, 1);
+    divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
+        const auto [first, last] = stretch(D, part, parts, CHAINRULE_TILE_ROWS);
+        outer_sums(x, offset.data() + first, D, last - first, dy, H, N, H, dW + first * H, H);
+    });
+}
+
+template <class T>
+void affine_bias_gradient(const T* dy, T* db, Index N, Index H) {
+    std::fill(db, db + H, T(0));
+    for (Index n = 0; n < N; ++n)
+        for (Index h = 0; h < H; ++h) db[h] += dy[n * H + h];
+}
+
+template <class T>
+void affine_input_gradient(const T* dy, const T* W, T* dx, Index N, Index D, Index H) {
+    Scratch<T> turned(H * D);
+    const auto offset = every(H, D);
+    const bool large = N * D * H > kWorthIt;
+    divide_if(large, [&](int part, int parts) {
+        const auto [first, last] = stretch(D, part, parts, 16);
+        for (Index h = 0; h < H; ++h)
+            for (Index d = first; d < last; ++d) turned[h * D + d] = W[d * H + h];
+    });
+    divide_if(large, [&](int part, int parts) {
+        const auto [first, last] = stretch(N, part, parts);
+        rows_times(
+            dy + first * H, H, turned.data(), offset.data(), last - first, H, D, (const T*)nullptr, (const T*)nullptr,
+            dx + first * D, D);
+    });
+}
+
+// ---- convolution ----
+
+// Copy an image (channels, height, width) into a larger one, zeros around it (or `fill`).
+template <class T>
+void copy_into(
+    const T* image, Index channels, Index height, Index width, T* larger, Index larger_height, Index larger_width,
+    Index top, Index left, T fill = T(0)) {
+    std::fill(larger, larger + channels * larger_height * larger_width, fill);
+    for (Index c = 0; c < channels; ++c)
+        for (Index h = 0; h < height; ++h)
+            std::copy_n(
+                image + (c * height + h) * width, width, larger + (c * larger_height + h + top) * larger_width + left);
+}
+
+// The columns (K, places) of one padded image's group of channels: every window written out.
+template <class T>
+void windows_to_columns(const T* padded, Index channels, Index height, Index width, const Windows& at, T* columns) {
+    for (Index c = 0; c < channels; ++c)
+        for (Index i = 0; i < at.kernel_height; ++i)
+            for (Index j = 0; j < at.kernel_width; ++j)
+                for (Index p = 0; p < at.out_height; ++p) {
+                    const T* line = padded + (c * height + p * at.stride_down + i) * width + j;
+                    for (Index q = 0; q < at.out_width; ++q) *columns++ = line[q * at.stride_across];
+                }
+}
+
+// Where the columns of an image are: with stride 1 they are the image itself, read from other places, on rows as wide
+// as the padded image (what lies beyond out_width is computed and left out); else they are written out.
+struct Reading {
+    Index height, width;  // of the padded image
+    bool direct, padded;
+    Index line;            // distance of two output rows
+    Index size;            // from the first output to the last
+    std::vector<Index> offset;  // of the K numbers of a window, for one group
+
+    Reading(const Windows& at, Index group_channels)
+        : height(at.height + at.top + at.bottom),
+          width(at.width + at.left + at.right),
+          direct(at.stride_down == 1 && at.stride_across == 1),
+          padded(at.top || at.bottom || at.left || at.right),
+          line(direct ? width : at.out_width),
+          size((at.out_height - 1) * line + at.out_width) {
+        for (Index c = 0; c < group_channels; ++c)
+            for (Index i = 0; i < at.kernel_height; ++i)
+                for (Index j = 0; j < at.kernel_width; ++j)
+                    offset.push_back(direct ? (c * height + i) * width + j : Index(offset.size()) * at.places());
+    }
+};
+
+template <class T>
+class Images {
+public:
+    Images(const Windows& at, Index groups)
+        : at_(at),
+          channels_(at.channels / groups),
+          reading_(at, channels_),
+          padded_(reading_.padded ? at.channels * reading_.height * reading_.width : 0),
+          columns_(reading_.direct ? 0 : channels_ * at.area() * at.places()) {}
+
+    void open(const T* image) {
+        image_ = image;
+        if (!reading_.padded) return;
+        copy_into(
+            image, at_.channels, at_.height, at_.width, padded_.data(), reading_.height, reading_.width, at_.top,
+            at_.left);
+        image_ = padded_.data();
+    }
+
+    // What the offsets of a group refer to.
+    const T* group(Index g) {
+        const T* channels = image_ + g * channels_ * reading_.height * reading_.width;
+        if (reading_.direct) return channels;
+        windows_to_columns(channels, channels_, reading_.height, reading_.width, at_, columns_.data());
+        return columns_.data();
+    }
+
+    const Reading& reading() const { return reading_; }
+
+private:
+    const Windows& at_;
+    Index channels_;
+    Reading reading_;
+    Scratch<T> padded_, columns_;
+    const T* image_ = nullptr;
+};
+
+template <class T>
+void conv_forward(const T* x, const T* W, const T* b, T* y, const Windows& at, Index filters, Index groups) {
+    const Index K = at.channels / groups * at.area(), some = filters / groups, places = at.places();
+    divide([&](int part, int parts) {
+        const auto [first, last] = stretch(at.samples, part, parts);
+        if (first == last) return;
+        Images<T> images(at, groups);
+        const Reading& in = images.reading();
+        const bool straight = in.line == at.out_width;
+        Scratch<T> wide(straight ? 0 : some * in.size);
+        for (Index n = first; n < last; ++n) {
+            images.open(x + n * at.channels * at.pixels());
+            for (Index g = 0; g < groups; ++g) {
+                T* out = y + (n * filters + g * some) * places;
+                T* target = straight ? out : wide.data();
+                rows_times(
+                    W + g * some * K, K, images.group(g), in.offset.data(), some, K, in.size,
+                    b ? b + g * some : nullptr, (const T*)nullptr, target, straight ? places : in.size);
+                if (straight) continue;
+                for (Index f = 0; f < some; ++f)
+                    for (Index p = 0; p < at.out_height; ++p)
+                        std::copy_n(
+                            target + f * in.size + p * in.line, at.out_width, out + f * places + p * at.out_width);
+            }
+        }
+    });
+}
+
+template <class T>
+void conv_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups) {
+    const Index K = at.channels / groups * at.area(), some = filters / groups, places = at.places();
+    const int most = thread_count();
+    Scratch<T> sums(most * groups * K * some);  // each part's own, added up in their order at the end
+    std::fill(sums.data(), sums.data() + most * groups * K * some, T(0));
+    divide([&](int part, int parts) {
+        const auto [first, last] = stretch(at.samples, part, parts);
+        if (first == last) return;
+        Images<T> images(at, groups);
+        const Reading& in = images.reading();
+        Scratch<T> turned(in.size * some), product(K * some);
+        std::fill(turned.data(), turned.data() + in.size * some, T(0));  // what lies between the rows stays zero
+        for (Index n = first; n < last; ++n) {
+            images.open(x + n * at.channels * at.pixels());
+            for (Index g = 0; g < groups; ++g) {
+                const T* rows = dy + (n * filters + g * some) * places;
+                for (Index p = 0; p < at.out_height; ++p)
+                    for (Index f = 0; f < some; ++f) {
+                        const T* from = rows + f * places + p * at.out_width;
+                        T* to = turned.data() + p * in.line * some + f;
+                        for (Index q = 0; q < at.out_width; ++q) to[q * some] = from[q];
+                    }
+                outer_sums(
+                    images.group(g), in.offset.data(), Index(1), K, turned.data(), some, in.size, some, product.data(),
+                    some);
+                T* sum = sums.data() + (part * groups + g) * K * some;
+                for (Index i = 0; i < K * some; ++i) sum[i] += product[i];
+            }
+        }
+    });
+    for (Index g = 0; g < groups; ++g) {
+        T* sum = sums.data() + g * K * some;
+        for (int part = 1; part < most; ++part) {
+            const T* other = sums.data() + (part * groups + g) * K * some;
+            for (Index i = 0; i < K * some; ++i) sum[i] += other[i];
+        }
+        transpose(sum, dW + g * some * K, K, some);
+    }
+}
+
+template <class T>
+void conv_bias_gradient(const T* dy, T* db, Index samples, Index filters, Index places) {
+    divide_if(samples * filters * places > kWorthIt, [&](int part, int parts) {
+        const auto [first, last] = stretch(filters, part, parts);
+        for (Index f = first; f < last; ++f) {
+            T sum[16] = {};
+            for (Index n = 0; n < samples; ++n) {
+                const T* line = dy + (n * filters + f) * places;
+                Index i = 0;
+                for (; i + 16 <= places; i += 16)
+                    for (Index lane = 0; lane < 16; ++lane) sum[lane] += line[i + lane];
+                for (; i < places; ++i) sum[i & 15] += line[i];
+            }
+            db[f] = std::accumulate(sum, sum + 16, T(0));
+        }
+    });
+}
+
+// Stride 1: a convolution of dy, widened by the kernel less one, with the kernels turned round and channels and filters
+// exchanged.
+template <class T>
+void conv_input_gradient_direct(
+    const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+    const Index C = at.channels / groups, some = filters / groups, area = at.area(), K = some * area;
+    const Index height = at.height + at.kernel_height - 1, width = at.width + at.kernel_width - 1;
+    const Index top = at.kernel_height - 1 - at.top, left = at.kernel_width - 1 - at.left;
+    Scratch<T> turned(groups * C * K);
+    for (Index g = 0; g < groups; ++g)
+        for (Index c = 0; c < C; ++c)
+            for (Index f = 0; f < some; ++f)
+                for (Index a = 0; a < area; ++a)
+                    turned[((g * C + c) * some + f) * area + a] = W[((g * some + f) * C + c) * area + area - 1 - a];
+    std::vector<Index> offset;
+    for (Index f = 0; f < some; ++f)
+        for (Index i = 0; i < at.kernel_height; ++i)
+            for (Index j = 0; j < at.kernel_width; ++j) offset.push_back((f * height + i) * width + j);
+    const Index size = (at.height - 1) * width + at.width;
+    divide([&](int part, int parts) {
+        const auto [first, last] = stretch(at.samples, part, parts);
+        if (first == last) return;
+        Scratch<T> widened(filters * height * width), wide(C * size);
+        for (Index n = first; n < last; ++n) {
+            copy_into(
+                dy + n * filters * at.places(), filters, at.out_height, at.out_width, widened.data(), height, width, top,
+                left);
+            for (Index g = 0; g < groups; ++g) {
+                rows_times(
+                    turned.data() + g * C * K, K, widened.data() + g * some * height * width, offset.data(), C, K, size,
+                    (const T*)nullptr, (const T*)nullptr, wide.data(), size);
+                for (Index c = 0; c < C; ++c)
+                    for (Index h = 0; h < at.height; ++h)
+                        std::copy_n(
+                            wide.data() + c * size + h * width, at.width,
+                            dx + ((n * groups + g) * C + c) * at.pixels() + h * at.width);
+            }
+        }
+    });
+}
+
+// Any stride: the columns' gradient is W transposed times dy; each is added back where it was read.
+template <class T>
+void conv_input_gradient_scattered(
+    const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+    const Index C = at.channels / groups, some = filters / groups, K = C * at.area(), places = at.places();
+    const Index height = at.height + at.top + at.bottom, width = at.width + at.left + at.right;
+    Scratch<T> turned(groups * K * some);
+    for (Index g = 0; g < groups; ++g) transpose(W + g * some * K, turned.data() + g * K * some, some, K);
+    const auto offset = every(some, places);
+    divide([&](int part, int parts) {
+        const auto [first, last] = stretch(at.samples, part, parts);
+        if (first == last) return;
+        Scratch<T> columns(K * places), padded(C * height * width);
+        for (Index n = first; n < last; ++n)
+            for (Index g = 0; g < groups; ++g) {
+                rows_times(
+                    turned.data() + g * K * some, some, dy + (n * filters + g * some) * places, offset.data(), K, some,
+                    places, (const T*)nullptr, (const T*)nullptr, columns.data(), places);
+                std::fill(padded.data(), padded.data() + C * height * width, T(0));
+                const T* from = columns.data();
+                for (Index c = 0; c < C; ++c)
+                    for (Index i = 0; i < at.kernel_height; ++i)
+                        for (Index j = 0; j < at.kernel_width; ++j)
+                            for (Index p = 0; p < at.out_height; ++p) {
+                                T* line = padded.data() + (c * height + p * at.stride_down + i) * width + j;
+                                for (Index q = 0; q < at.out_width; ++q) line[q * at.stride_across] += *from++;
+                            }
+                for (Index c = 0; c < C; ++c)
+                    for (Index h = 0; h < at.height; ++h)
+                        std::copy_n(
+                            padded.data() + (c * height + h + at.top) * width + at.left, at.width,
+                            dx + ((n * groups + g) * C + c) * at.pixels() + h * at.width);
+            }
+    });
+}
+
+template <class T>
+void conv_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+    const bool direct = at.stride_down == 1 && at.stride_across == 1 && at.top < at.kernel_height &&
+                        at.bottom < at.kernel_height && at.left < at.kernel_width && at.right < at.kernel_width;
+    if (direct) {
+        conv_input_gradient_direct(dy, W, dx, at, filters, groups);
+    } else {
+        conv_input_gradient_scattered(dy, W, dx, at, filters, groups);
+    }
+}
+
+// ---- pooling ----
+
+// The part of a window that lies on the image, for one output row or column.
+struct Span {
+    Index first, last;
+};
+inline Span inside(Index place, Index stride, Index before, Index kernel, Index length) {
+    const Index start = place * stride - before;
+    return {std::max<Index>(0, -start), std::min(kernel, length - start)};
+}
+
+template <class T>
+void max_pool_image(const T* x, T* y, std::uint8_t* place, const Windows& at) {
+    for (Index p = 0; p < at.out_height; ++p) {
+        const Span rows = inside(p, at.stride_down, at.top, at.kernel_height, at.height);
+        for (Index q = 0; q < at.out_width; ++q) {
+            const Span columns = inside(q, at.stride_across, at.left, at.kernel_width, at.width);
+            T best = -std::numeric_limits<T>::infinity();
+            Index which = 0;
+            for (Index i = rows.first; i < rows.last; ++i)
+                for (Index j = columns.first; j < columns.last; ++j) {
+                    const T value = x[(p * at.stride_down - at.top + i) * at.width + q * at.stride_across - at.left + j];
+                    if (value > best || value != value) {
+                        best = value;
+                        which = i * at.kernel_width + j;
+                    }
+                }
+            *y++ = best;
+            *place++ = static_cast<std::uint8_t>(which);
+        }
+    }
+}
+
+// Windows of 2 x 2 side by side, the usual ones: a row of outputs at a time, which the compiler makes vectors of.
+template <class T>
+void max_pool_pairs(const T* x, T* y, std::uint8_t* place, const Windows& at) {
+    for (Index p = 0; p < at.out_height; ++p) {
+        const T* upper = x + 2 * p * at.width;
+        const T* lower = upper + at.width;
+        for (Index q = 0; q < at.out_width; ++q) {
+            const T a = upper[2 * q], b = upper[2 * q + 1], c = lower[2 * q], d = lower[2 * q + 1];
+            T best = a;
+            std::uint8_t which = 0;
+            which = b > best || b != b ? 1 : which;
+            best = b > best || b != b ? b : best;
+            which = c > best || c != c ? 2 : which;
+            best = c > best || c != c ? c : best;
+            which = d > best || d != d ? 3 : which;
+            best = d > best || d != d ? d : best;
+            y[q] = best;
+            place[q] = which;
+        }
+        y += at.out_width;
+        place += at.out_width;
+    }
+}
+
+inline bool side_by_side(const Windows& at) {
+    return at.kernel_height == 2 && at.kernel_width == 2 && at.stride_down == 2 && at.stride_across == 2 && !at.top &&
+           !at.bottom && !at.left && !at.right;
+}
+
+template <class T>
+void max_pool_forward(const T* x, T* y, std::uint8_t* place, const Windows& at) {
+    const Index images = at.samples * at.channels;
+    const bool pairs = side_by_side(at);
+    divide_if(images * at.places() * at.area() > kWorthIt, [&](int part, int parts) {
+        const auto [first, last] = stretch(images, part, parts);
+        for (Index n = first; n < last; ++n) {
+            if (pairs) {
+                max_pool_pairs(x + n * at.pixels(), y + n * at.places(), place + n * at.places(), at);
+            } else {
+                max_pool_image(x + n * at.pixels(), y + n * at.places(), place + n * at.places(), at);
+            }
+        }
+    });
+}
+
+template <class T>
+void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Windows& at) {
+    const Index images = at.samples * at.channels, outputs = at.places();
+    const bool pairs = side_by_side(at);
+    divide_if(images * at.places() * at.area() > kWorthIt, [&](int part, int parts) {
+        const auto [first, last] = stretch(images, part, parts);
+        for (Index n = first; n < last; ++n) {
+            T* image = dx + n * at.pixels();
+            std::fill(image, image + at.pixels(), T(0));
+            for (Index p = 0; p < at.out_height; ++p) {
+                const T* from = dy + n * outputs + p * at.out_width;
+                const std::uint8_t* which = place + n * outputs + p * at.out_width;
+                if (pairs) {
+                    T* upper = image + 2 * p * at.width;
+                    T* lower = upper + at.width;
+                    for (Index q = 0; q < at.out_width; ++q) {
+                        upper[2 * q] = which[q] == 0 ? from[q] : T(0);
+                        upper[2 * q + 1] = which[q] == 1 ? from[q] : T(0);
+                        lower[2 * q] = which[q] == 2 ? from[q] : T(0);
+                        lower[2 * q + 1] = which[q] == 3 ? from[q] : T(0);
+                    }
+                    continue;
+                }
+                for (Index q = 0; q < at.out_width; ++q) {
+                    const Index i = which[q] / at.kernel_width, j = which[q] % at.kernel_width;
+                    const Index row = p * at.stride_down - at.top + i, column = q * at.stride_across - at.left + j;
+                    if (row >= 0 && row < at.height && column >= 0 && column < at.width)
+                        image[row * at.width + column] += from[q];
+                }
+            }
+        }
+    });
+}
+
+template <class T>
+void avg_pool_forward(const T* x, T* y, const Windows& at) {
+    const Index images = at.samples * at.channels;
+    divide_if(images * at.places() * at.area() > kWorthIt, [&](int part, int parts) {
+        const auto [first, last] = stretch(images, part, parts);
+        for (Index n = first; n < last; ++n) {
+            const T* image = x + n * at.pixels();
+            T* out = y + n * at.places();
+            for (Index p = 0; p < at.out_height; ++p) {
+                const Span rows = inside(p, at.stride_down, at.top, at.kernel_height, at.height);
+                for (Index q = 0; q < at.out_width; ++q) {
+                    const Span columns = inside(q, at.stride_across, at.left, at.kernel_width, at.width);
+                    T sum = T(0);
+                    for (Index i = rows.first; i < rows.last; ++i)
+                        for (Index j = columns.first; j < columns.last; ++j)
+                            sum += image
+                                [(p * at.stride_down - at.top + i) * at.width + q * at.stride_across - at.left + j];
+                    *out++ = sum / static_cast<T>((rows.last - rows.first) * (columns.last - columns.first));
+                }
+            }
+        }
+    });
+}
+
+template <class T>
+void avg_pool_backward(const T* dy, T* dx, const Windows& at) {
+    const Index images = at.samples * at.channels;
+    divide_if(images * at.places() * at.area() > kWorthIt, [&](int part, int parts) {
+        const auto [first, last] = stretch(images, part, parts);
+        for (Index n = first; n < last; ++n) {
+            T* image = dx + n * at.pixels();
+            const T* from = dy + n * at.places();
+            std::fill(image, image + at.pixels(), T(0));
+            for (Index p = 0; p < at.out_height; ++p) {
+                const Span rows = inside(p, at.stride_down, at.top, at.kernel_height, at.height);
+                for (Index q = 0; q < at.out_width; ++q) {
+                    const Span columns = inside(q, at.stride_across, at.left, at.kernel_width, at.width);
+                    const T share =
+                        *from++ / static_cast<T>((rows.last - rows.first) * (columns.last - columns.first));
+                    for (Index i = rows.first; i < rows.last; ++i)
+                        for (Index j = columns.first; j < columns.last; ++j)
+                            image[(p * at.stride_down - at.top + i) * at.width + q * at.stride_across - at.left + j] +=
+                                share;
+                }
+            }
+        }
+    });
+}
+
+// ---- batch norm ----
+
+// Sum of term(n, s) over samples and places, in sixteen parallel sums.
+template <class T, class Term>
+inline T sum_over(Index N, Index S, Term term) {
+    T sum[16] = {};
+    for (Index n = 0; n < N; ++n) {
+        Index s = 0;
+        for (; s + 16 <= S; s += 16)
+            for (Index lane = 0; lane < 16; ++lane) sum[lane] += term(n, s + lane);
+        for (; s < S; ++s) sum[(n + s) & 15] += term(n, s);
+    }
+    return std::accumulate(sum, sum + 16, T(0));
+}
+
+template <class T>
+void batch_norm_inference(
+    const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse_std, T* y, Index N, Index C, Index S) {
+    divide_if(N * C * S > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(N * C, part, parts);
+        for (Index row = first; row < last; ++row) {
+            const Index c = row % C;
+            const T scale = gamma[c] * inverse_std[c], middle = mean[c], shift = beta[c];
+            const T* from = x + row * S;
+            T* to = y + row * S;
+            for (Index s = 0; s < S; ++s) to[s] = (from[s] - middle) * scale + shift;
+        }
+    });
+}
+
+template <class T>
+void batch_norm_forward(
+    const T* x, const T* gamma, const T* beta, T epsilon, T* y, T* mean, T* variance, Index N, Index C, Index S) {
+    const T count = static_cast<T>(N * S);
+    divide_if(N * C * S > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(C, part, parts);
+        for (Index c = first; c < last; ++c) {
+            const auto at = [&](Index n, Index s) { return x[(n * C + c) * S + s]; };
+            const T middle = sum_over<T>(N, S, at) / count;
+            mean[c] = middle;
+            variance[c] = sum_over<T>(N, S, [&](Index n, Index s) {
+                              const T d = at(n, s) - middle;
+                              return d * d;
+                          }) /
+                          count;
+        }
+    });
+    Scratch<T> inverse_std(C);
+    for (Index c = 0; c < C; ++c) inverse_std[c] = 1 / std::sqrt(variance[c] + epsilon);
+    batch_norm_inference(x, gamma, beta, mean, inverse_std.data(), y, N, C, S);
+}
+
+template <class T>
+void batch_norm_backward(
+    const T* dy, const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta, Index N,
+    Index C, Index S) {
+    const T count = static_cast<T>(N * S);
+    divide_if(N * C * S > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(C, part, parts);
+        for (Index c = first; c < last; ++c) {
+            const T middle = mean[c], inverse = inverse_std[c];
+            const T shift = sum_over<T>(N, S, [&](Index n, Index s) { return dy[(n * C + c) * S + s]; });
+            const T scale = sum_over<T>(N, S, [&](Index n, Index s) {
+                const Index i = (n * C + c) * S + s;
+                return dy[i] * ((x[i] - middle) * inverse);
+            });
+            dbeta[c] = shift;
+            dgamma[c] = scale;
+            const T by = gamma[c] * inverse, of_mean = shift / count, of_variance = scale / count;
+            for (Index n = 0; n < N; ++n) {
+                const Index row = (n * C + c) * S;
+                for (Index s = row; s < row + S; ++s)
+                    dx[s] = by * (dy[s] - of_mean - (x[s] - middle) * inverse * of_variance);
+            }
+        }
+    });
+}
+
+// ---- each number by itself ----
+
+template <class Work>
+void divide_numbers(Index size, Work work) {
+    divide_if(size > 65536, [&](int part, int parts) {
+        const auto [first, last] = stretch(size, part, parts, 64);
+        work(first, last);
+    });
+}
+
+template <class T>
+void relu_forward(const T* x, T* y, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) y[i] = x[i] < T(0) ? T(0) : x[i];  // NaN stays NaN
+    });
+}
+
+template <class T>
+void relu_backward(const T* dy, const T* y, T* dx, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) dx[i] = dy[i] * (y[i] > T(0) ? T(1) : T(0));
+    });
+}
+
+template <class T>
+void leaky_relu_forward(const T* x, T slope, T* y, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) y[i] = x[i] * (x[i] > T(0) ? T(1) : slope);
+    });
+}
+
+template <class T>
+void leaky_relu_backward(const T* dy, const T* x, T slope, T* dx, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) dx[i] = dy[i] * (x[i] > T(0) ? T(1) : slope);
+    });
+}
+
+template <class T>
+void dropout(const T* x, const std::uint8_t* keep, T rest, T* y, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) y[i] = keep[i] ? x[i] / rest : T(0);
+    });
+}
+
+template <class T>
+void scale_bytes(const std::uint8_t* x, T factor, T* y, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) y[i] = static_cast<T>(x[i]) * factor;
+    });
+}
+
+template <class T>
+void scale_numbers(const T* x, T factor, T* y, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) y[i] = x[i] * factor;
+    });
+}
+
+// ---- loss ----
+
+template <class T>
+double softmax_cross_entropy(const T* logits, const Index* labels, T* dlogits, Index N, Index C) {
+    double loss = 0;
+    const T share = T(1) / static_cast<T>(std::max<Index>(N, 1));
+    for (Index n = 0; n < N; ++n) {
+        const T* z = logits + n * C;
+        T* d = dlogits + n * C;
+        T top = z[0];
+        for (Index c = 1; c < C; ++c) top = z[c] > top || z[c] != z[c] ? z[c] : top;
+        T total = T(0);
+        for (Index c = 0; c < C; ++c) {
+            d[c] = std::exp(z[c] - top);
+            total += d[c];
+        }
+        for (Index c = 0; c < C; ++c) d[c] /= total;
+        d[labels[n]] -= T(1);
+        for (Index c = 0; c < C; ++c) d[c] *= share;
+        loss += static_cast<double>(std::log(total) - (z[labels[n]] - top));
+    }
+    return N ? loss / static_cast<double>(N) : 0.0;
+}
+
+// ---- updates ----
+
+template <class T>
+void sgd_update(T* values, T* gradients, T* velocity, T rate, T momentum, bool nesterov, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        if (velocity == nullptr) {
+            for (Index i = first; i < last; ++i) values[i] -= rate * gradients[i];
+        } else if (nesterov) {
+            for (Index i = first; i < last; ++i) {
+                velocity[i] = momentum * velocity[i] + gradients[i];
+                values[i] -= rate * (gradients[i] + momentum * velocity[i]);
+            }
+        } else {
+            for (Index i = first; i < last; ++i) {
+                velocity[i] = momentum * velocity[i] + gradients[i];
+                values[i] -= rate * velocity[i];
+            }
+        }
+    });
+}
+
+template <class T>
+void adam_update(
+    T* values, T* gradients, T* mean, T* square, T rate, T beta1, T beta2, T epsilon, T correction1, T correction2,
+    Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) {
+            const T g = gradients[i];
+            mean[i] = beta1 * mean[i] + (1 - beta1) * g;
+            square[i] = beta2 * square[i] + (1 - beta2) * g * g;
+            values[i] -= rate / correction1 * mean[i] / (std::sqrt(square[i] / correction2) + epsilon);
+        }
+    });
+}
+
+template <class T>
+void average_update(T* average, const T* values, T decay, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) average[i] = decay * average[i] + (1 - decay) * values[i];
+    });
+}
+
+template <class T>
+constexpr Table<T> make_table() {
+    return {
+        affine_forward<T>,
+        affine_weight_gradient<T>,
+        affine_bias_gradient<T>,
+        affine_input_gradient<T>,
+        conv_forward<T>,
+        conv_weight_gradient<T>,
+        conv_bias_gradient<T>,
+        conv_input_gradient<T>,
+        max_pool_forward<T>,
+        max_pool_backward<T>,
+        avg_pool_forward<T>,
+        avg_pool_backward<T>,
+        batch_norm_forward<T>,
+        batch_norm_backward<T>,
+        batch_norm_inference<T>,
+        relu_forward<T>,
+        relu_backward<T>,
+        leaky_relu_forward<T>,
+        leaky_relu_backward<T>,
+        dropout<T>,
+        scale_bytes<T>,
+        scale_numbers<T>,
+        softmax_cross_entropy<T>,
+        sgd_update<T>,
+        adam_update<T>,
+        average_update<T>,
+    };
+}
+
+}  // namespace
+
+extern const Table<float> singles;
+extern const Table<double> doubles;
+const Table<float> singles = make_table<float>();
+const Table<double> doubles = make_table<double>();
+
+}  // namespace chainrule::CHAINRULE_ISA

@@ -1,0 +1,430 @@
+// The bindings: each takes what its namesake in kernels/reference takes, checks it, and works without Python's lock.
+//
+// Arrays are float32 or float64, all of one kind, dense; an argument of another kind does not match, and the caller
+// (native.py) makes it so or turns to the reference. Shapes that do not fit raise ValueError.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
+
+#include <array>
+#include <cmath>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "memory.hpp"
+#include "table.hpp"
+#include "threads.hpp"
+
+namespace nb = nanobind;
+using chainrule::Index;
+using chainrule::Windows;
+
+namespace {
+
+template <class T>
+using In = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
+template <class T>
+using InPlace = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+template <class T>
+using Out = nb::ndarray<nb::numpy, T>;
+using Pair = std::pair<Index, Index>;
+using Padding = std::pair<Pair, Pair>;
+using Free = nb::gil_scoped_release;
+
+// A new array in memory that comes back to us when the array is gone.
+template <class T>
+struct Fresh {
+    T* data;
+    Out<T> array;
+
+    Fresh(std::size_t dimensions, const std::size_t* shape) {
+        std::size_t size = 1;
+        for (std::size_t i = 0; i < dimensions; ++i) size *= shape[i];
+        data = static_cast<T*>(chainrule::take_buffer(size * sizeof(T)));
+        nb::capsule owner(data, [](void* buffer) noexcept { chainrule::give_buffer(buffer); });
+        array = Out<T>(data, dimensions, shape, owner);
+    }
+    explicit Fresh(std::initializer_list<Index> shape) : Fresh(std::vector<std::size_t>(shape.begin(), shape.end())) {}
+    explicit Fresh(const std::vector<std::size_t>& shape) : Fresh(shape.size(), shape.data()) {}
+
+    // Like another array.
+    template <class Array>
+    static Fresh like(const Array& other) {
+        std::vector<std::size_t> shape(other.ndim());
+        for (std::size_t i = 0; i < shape.size(); ++i) shape[i] = other.shape(i);
+        return Fresh(shape);
+    }
+};
+
+std::string name(std::initializer_list<Index> shape) {
+    std::string text = "(";
+    for (Index length : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(length);
+    return text + ")";
+}
+
+template <class Array>
+std::string name(const Array& array) {
+    std::string text = "(";
+    for (std::size_t i = 0; i < array.ndim(); ++i) text += (i ? ", " : "") + std::to_string(array.shape(i));
+    return text + ")";
+}
+
+template <class Array>
+void expect(const Array& array, std::initializer_list<Index> shape, const char* what) {
+    bool fits = array.ndim() == shape.size();
+    std::size_t axis = 0;
+    for (Index length : shape) fits = fits && static_cast<Index>(array.shape(axis++)) == length;
+    if (!fits) throw nb::value_error((std::string(what) + " has shape " + name(array) + ", expected " + name(shape)).c_str());
+}
+
+template <class Array>
+void expect_axes(const Array& array, std::size_t axes, const char* what) {
+    if (array.ndim() != axes)
+        throw nb::value_error(
+            (std::string(what) + " has shape " + name(array) + ", expected " + std::to_string(axes) + " axes").c_str());
+}
+
+template <class Array>
+Index length(const Array& array, std::size_t axis) {
+    return static_cast<Index>(array.shape(axis));
+}
+
+Windows windows(
+    Index samples, Index channels, Index height, Index width, Pair kernel, Pair stride, const Padding& padding) {
+    Windows at{};
+    at.samples = samples, at.channels = channels, at.height = height, at.width = width;
+    std::tie(at.kernel_height, at.kernel_width) = kernel;
+    std::tie(at.stride_down, at.stride_across) = stride;
+    std::tie(at.top, at.bottom) = padding.first;
+    std::tie(at.left, at.right) = padding.second;
+    constexpr Index most = Index{1} << 31;
+    for (Index number : {at.kernel_height, at.kernel_width, at.stride_down, at.stride_across})
+        if (number < 1 || number > most) throw nb::value_error("kernel and stride must be 1 or more");
+    for (Index number : {at.top, at.bottom, at.left, at.right})
+        if (number < 0 || number > most) throw nb::value_error("padding must be 0 or more");
+    const Index down = height + at.top + at.bottom - at.kernel_height;
+    const Index across = width + at.left + at.right - at.kernel_width;
+    if (down < 0 || across < 0) throw nb::value_error("the kernel is larger than the padded image");
+    at.out_height = down / at.stride_down + 1;
+    at.out_width = across / at.stride_across + 1;
+    return at;
+}
+
+// A window of pooling must meet the image.
+void expect_pooling(const Windows& at) {
+    if (at.top >= at.kernel_height || at.bottom >= at.kernel_height || at.left >= at.kernel_width ||
+        at.right >= at.kernel_width)
+        throw nb::value_error("padding must be smaller than the pooling window");
+    if (at.area() > 256) throw nb::next_overload();  // a place would not fit into a byte
+}
+
+void expect_groups(Index channels, Index filters, Index groups) {
+    if (groups < 1 || channels % groups || filters % groups)
+        throw nb::value_error("groups must divide channels and filters");
+}
+
+template <class T>
+void bind(nb::module_& m) {
+    const auto& kernels = chainrule::table<T>();
+    const auto exactly = nb::arg().noconvert();
+
+    m.def("affine_forward", [&kernels](In<T> x, In<T> W, In<T> b) {
+        expect_axes(x, 2, "x"), expect_axes(W, 2, "W");
+        const Index N = length(x, 0), D = length(x, 1), H = length(W, 1);
+        expect(W, {D, H}, "W"), expect(b, {H}, "b");
+        Fresh<T> y({N, H});
+        Free free;
+        kernels.affine_forward(x.data(), W.data(), b.data(), y.data, N, D, H);
+        return y.array;
+    }, exactly, exactly, exactly);
+    m.def("affine_weight_gradient", [&kernels](In<T> x, In<T> dy) {
+        expect_axes(x, 2, "x"), expect_axes(dy, 2, "dy");
+        const Index N = length(x, 0), D = length(x, 1), H = length(dy, 1);
+        expect(dy, {N, H}, "dy");
+        Fresh<T> dW({D, H});
+        Free free;
+        kernels.affine_weight_gradient(x.data(), dy.data(), dW.data, N, D, H);
+        return dW.array;
+    }, exactly, exactly);
+    m.def("affine_bias_gradient", [&kernels](In<T> dy) {
+        expect_axes(dy, 2, "dy");
+        Fresh<T> db({length(dy, 1)});
+        Free free;
+        kernels.affine_bias_gradient(dy.data(), db.data, length(dy, 0), length(dy, 1));
+        return db.array;
+    }, exactly);
+    m.def("affine_input_gradient", [&kernels](In<T> dy, In<T> W) {
+        expect_axes(dy, 2, "dy"), expect_axes(W, 2, "W");
+        const Index N = length(dy, 0), D = length(W, 0), H = length(W, 1);
+        expect(dy, {N, H}, "dy");
+        Fresh<T> dx({N, D});
+        Free free;
+        kernels.affine_input_gradient(dy.data(), W.data(), dx.data, N, D, H);
+        return dx.array;
+    }, exactly, exactly);
+
+    m.def("conv_forward", [&kernels](
+        In<T> x, In<T> W, std::optional<In<T>> b, Pair stride, const Padding& padding, Index groups) {
+        expect_axes(x, 4, "x"), expect_axes(W, 4, "W");
+        const Index filters = length(W, 0), channels = length(x, 1);
+        expect_groups(channels, filters, groups);
+        expect(W, {filters, channels / groups, length(W, 2), length(W, 3)}, "W");
+        if (b) expect(*b, {filters}, "b");
+        const Windows at = windows(
+            length(x, 0), channels, length(x, 2), length(x, 3), {length(W, 2), length(W, 3)}, stride, padding);
+        Fresh<T> y({at.samples, filters, at.out_height, at.out_width});
+        const T* bias = b ? b->data() : nullptr;
+        Free free;
+        kernels.conv_forward(x.data(), W.data(), bias, y.data, at, filters, groups);
+        return y.array;
+    }, exactly, exactly, exactly.none(), nb::arg(), nb::arg(), nb::arg());
+    m.def("conv_weight_gradient", [&kernels](
+        In<T> x, In<T> dy, std::array<Index, 4> shape, Pair stride, const Padding& padding, Index groups) {
+        expect_axes(x, 4, "x"), expect_axes(dy, 4, "dy");
+        const Index filters = shape[0], channels = length(x, 1);
+        expect_groups(channels, filters, groups);
+        const Windows at =
+            windows(length(x, 0), channels, length(x, 2), length(x, 3), {shape[2], shape[3]}, stride, padding);
+        if (shape[1] != channels / groups) throw nb::value_error("W's channels are not those of x, divided into groups");
+        expect(dy, {at.samples, filters, at.out_height, at.out_width}, "dy");
+        Fresh<T> dW({shape[0], shape[1], shape[2], shape[3]});
+        Free free;
+        kernels.conv_weight_gradient(x.data(), dy.data(), dW.data, at, filters, groups);
+        return dW.array;
+    }, exactly, exactly, nb::arg(), nb::arg(), nb::arg(), nb::arg());
+    m.def("conv_bias_gradient", [&kernels](In<T> dy) {
+        expect_axes(dy, 4, "dy");
+        Fresh<T> db({length(dy, 1)});
+        Free free;
+        kernels.conv_bias_gradient(
+            dy.data(), db.data, length(dy, 0), length(dy, 1), length(dy, 2) * length(dy, 3));
+        return db.array;
+    }, exactly);
+    m.def("conv_input_gradient", [&kernels](
+        In<T> dy, In<T> W, std::array<Index, 4> shape, Pair stride, const Padding& padding, Index groups) {
+        expect_axes(dy, 4, "dy"), expect_axes(W, 4, "W");
+        const Index filters = length(W, 0);
+        expect_groups(shape[1], filters, groups);
+        expect(W, {filters, shape[1] / groups, length(W, 2), length(W, 3)}, "W");
+        const Windows at =
+            windows(shape[0], shape[1], shape[2], shape[3], {length(W, 2), length(W, 3)}, stride, padding);
+        expect(dy, {at.samples, filters, at.out_height, at.out_width}, "dy");
+        Fresh<T> dx({shape[0], shape[1], shape[2], shape[3]});
+        Free free;
+        kernels.conv_input_gradient(dy.data(), W.data(), dx.data, at, filters, groups);
+        return dx.array;
+    }, exactly, exactly, nb::arg(), nb::arg(), nb::arg(), nb::arg());
+
+    m.def("max_pool_forward", [&kernels](In<T> x, Pair kernel, Pair stride, const Padding& padding) {
+        expect_axes(x, 4, "x");
+        const Windows at =
+            windows(length(x, 0), length(x, 1), length(x, 2), length(x, 3), kernel, stride, padding);
+        expect_pooling(at);
+        Fresh<T> y({at.samples, at.channels, at.out_height, at.out_width});
+        Fresh<std::uint8_t> place({at.samples, at.channels, at.out_height, at.out_width});
+        {
+            Free free;
+            kernels.max_pool_forward(x.data(), y.data, place.data, at);
+        }
+        return std::make_pair(y.array, place.array);
+    }, exactly, nb::arg(), nb::arg(), nb::arg());
+    m.def("max_pool_backward", [&kernels](
+        In<T> dy, In<std::uint8_t> place, std::array<Index, 4> shape, Pair kernel, Pair stride, const Padding& padding) {
+        const Windows at = windows(shape[0], shape[1], shape[2], shape[3], kernel, stride, padding);
+        expect_pooling(at);
+        expect(dy, {at.samples, at.channels, at.out_height, at.out_width}, "dy");
+        expect(place, {at.samples, at.channels, at.out_height, at.out_width}, "place");
+        Fresh<T> dx({shape[0], shape[1], shape[2], shape[3]});
+        Free free;
+        kernels.max_pool_backward(dy.data(), place.data(), dx.data, at);
+        return dx.array;
+    }, exactly, exactly, nb::arg(), nb::arg(), nb::arg(), nb::arg());
+    m.def("avg_pool_forward", [&kernels](In<T> x, Pair kernel, Pair stride, const Padding& padding) {
+        expect_axes(x, 4, "x");
+        const Windows at =
+            windows(length(x, 0), length(x, 1), length(x, 2), length(x, 3), kernel, stride, padding);
+        expect_pooling(at);
+        Fresh<T> y({at.samples, at.channels, at.out_height, at.out_width});
+        Free free;
+        kernels.avg_pool_forward(x.data(), y.data, at);
+        return y.array;
+    }, exactly, nb::arg(), nb::arg(), nb::arg());
+    m.def("avg_pool_backward", [&kernels](
+        In<T> dy, std::array<Index, 4> shape, Pair kernel, Pair stride, const Padding& padding) {
+        const Windows at = windows(shape[0], shape[1], shape[2], shape[3], kernel, stride, padding);
+        expect_pooling(at);
+        expect(dy, {at.samples, at.channels, at.out_height, at.out_width}, "dy");
+        Fresh<T> dx({shape[0], shape[1], shape[2], shape[3]});
+        Free free;
+        kernels.avg_pool_backward(dy.data(), dx.data, at);
+        return dx.array;
+    }, exactly, nb::arg(), nb::arg(), nb::arg(), nb::arg());
+
+    m.def("batch_norm_forward", [&kernels](In<T> x, In<T> gamma, In<T> beta, double epsilon) {
+        expect_axes(x, 3, "x");
+        const Index N = length(x, 0), C = length(x, 1), S = length(x, 2);
+        expect(gamma, {C}, "gamma"), expect(beta, {C}, "beta");
+        if (N * S == 0) throw nb::next_overload();
+        Fresh<T> y({N, C, S}), mean({C}), variance({C});
+        {
+            Free free;
+            kernels.batch_norm_forward(
+                x.data(), gamma.data(), beta.data(), static_cast<T>(epsilon), y.data, mean.data, variance.data, N, C, S);
+        }
+        return std::make_tuple(y.array, mean.array, variance.array);
+    }, exactly, exactly, exactly, nb::arg());
+    m.def("batch_norm_backward", [&kernels](In<T> dy, In<T> x, In<T> gamma, In<T> mean, In<T> inverse_std) {
+        expect_axes(x, 3, "x");
+        const Index N = length(x, 0), C = length(x, 1), S = length(x, 2);
+        expect(dy, {N, C, S}, "dy"), expect(gamma, {C}, "gamma");
+        expect(mean, {C}, "mean"), expect(inverse_std, {C}, "inverse_std");
+        Fresh<T> dx({N, C, S}), dgamma({C}), dbeta({C});
+        {
+            Free free;
+            kernels.batch_norm_backward(
+                dy.data(), x.data(), gamma.data(), mean.data(), inverse_std.data(), dx.data, dgamma.data, dbeta.data, N,
+                C, S);
+        }
+        return std::make_tuple(dx.array, dgamma.array, dbeta.array);
+    }, exactly, exactly, exactly, exactly, exactly);
+    m.def("batch_norm_inference", [&kernels](In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> inverse_std) {
+        expect_axes(x, 3, "x");
+        const Index N = length(x, 0), C = length(x, 1), S = length(x, 2);
+        expect(gamma, {C}, "gamma"), expect(beta, {C}, "beta");
+        expect(mean, {C}, "mean"), expect(inverse_std, {C}, "inverse_std");
+        Fresh<T> y({N, C, S});
+        Free free;
+        kernels.batch_norm_inference(
+            x.data(), gamma.data(), beta.data(), mean.data(), inverse_std.data(), y.data, N, C, S);
+        return y.array;
+    }, exactly, exactly, exactly, exactly, exactly);
+
+    m.def("relu_forward", [&kernels](In<T> x) {
+        auto y = Fresh<T>::like(x);
+        Free free;
+        kernels.relu_forward(x.data(), y.data, static_cast<Index>(x.size()));
+        return y.array;
+    }, exactly);
+    m.def("relu_backward", [&kernels](In<T> dy, In<T> y) {
+        if (name(dy) != name(y)) throw nb::next_overload();
+        auto dx = Fresh<T>::like(dy);
+        Free free;
+        kernels.relu_backward(dy.data(), y.data(), dx.data, static_cast<Index>(dy.size()));
+        return dx.array;
+    }, exactly, exactly);
+    m.def("leaky_relu_forward", [&kernels](In<T> x, double slope) {
+        auto y = Fresh<T>::like(x);
+        Free free;
+        kernels.leaky_relu_forward(x.data(), static_cast<T>(slope), y.data, static_cast<Index>(x.size()));
+        return y.array;
+    }, exactly, nb::arg());
+    m.def("leaky_relu_backward", [&kernels](In<T> dy, In<T> x, double slope) {
+        if (name(dy) != name(x)) throw nb::next_overload();
+        auto dx = Fresh<T>::like(dy);
+        Free free;
+        kernels.leaky_relu_backward(
+            dy.data(), x.data(), static_cast<T>(slope), dx.data, static_cast<Index>(dy.size()));
+        return dx.array;
+    }, exactly, exactly, nb::arg());
+    m.def("dropout", [&kernels](In<T> x, In<bool> keep, double rate) {
+        if (name(x) != name(keep)) throw nb::next_overload();
+        auto y = Fresh<T>::like(x);
+        Free free;
+        kernels.dropout(
+            x.data(), reinterpret_cast<const std::uint8_t*>(keep.data()), static_cast<T>(1 - rate), y.data,
+            static_cast<Index>(x.size()));
+        return y.array;
+    }, exactly, exactly, nb::arg());
+
+    const auto wanted = [](nb::handle dtype) {  // NumPy's own numbers of float32 and float64
+        if (!nb::hasattr(dtype, "num")) throw nb::next_overload();
+        return nb::cast<int>(dtype.attr("num")) == (sizeof(T) == 4 ? 11 : 12);
+    };
+    m.def("scale_forward", [&kernels, wanted](In<T> x, double factor, nb::handle dtype) {
+        if (!wanted(dtype)) throw nb::next_overload();
+        auto y = Fresh<T>::like(x);
+        Free free;
+        kernels.scale_numbers(x.data(), static_cast<T>(factor), y.data, static_cast<Index>(x.size()));
+        return y.array;
+    }, exactly, nb::arg(), nb::arg());
+    m.def("scale_forward", [&kernels, wanted](In<std::uint8_t> x, double factor, nb::handle dtype) {
+        if (!wanted(dtype)) throw nb::next_overload();
+        auto y = Fresh<T>::like(x);
+        Free free;
+        kernels.scale_bytes(x.data(), static_cast<T>(factor), y.data, static_cast<Index>(x.size()));
+        return y.array;
+    }, exactly, nb::arg(), nb::arg());
+
+    const auto cross_entropy = [&kernels](const In<T>& logits, const auto& labels) {
+        expect_axes(logits, 2, "logits");
+        const Index N = length(logits, 0), C = length(logits, 1);
+        expect(labels, {N}, "labels");
+        std::vector<Index> classes(static_cast<std::size_t>(N));
+        for (Index n = 0; n < N; ++n) {
+            classes[static_cast<std::size_t>(n)] = static_cast<Index>(labels.data()[n]);
+            if (classes[static_cast<std::size_t>(n)] < 0 || classes[static_cast<std::size_t>(n)] >= C)
+                throw nb::value_error("a label is outside the classes");
+        }
+        Fresh<T> dlogits({N, C});
+        double loss;
+        {
+            Free free;
+            loss = kernels.softmax_cross_entropy(logits.data(), classes.data(), dlogits.data, N, C);
+        }
+        return std::make_pair(loss, dlogits.array);
+    };
+    m.def("softmax_cross_entropy", [cross_entropy](In<T> logits, In<std::int64_t> labels) {
+        return cross_entropy(logits, labels);
+    }, exactly, exactly);
+    m.def("softmax_cross_entropy", [cross_entropy](In<T> logits, In<std::uint8_t> labels) {
+        return cross_entropy(logits, labels);
+    }, exactly, exactly);
+
+    m.def("sgd_update", [&kernels](
+        InPlace<T> values, InPlace<T> gradients, std::optional<InPlace<T>> velocity, double rate, double momentum,
+        bool nesterov) {
+        expect_axes(values, 1, "values");
+        const Index size = length(values, 0);
+        expect(gradients, {size}, "gradients");
+        if (velocity) expect(*velocity, {size}, "velocity");
+        T* moved = velocity ? velocity->data() : nullptr;
+        Free free;
+        kernels.sgd_update(
+            values.data(), gradients.data(), moved, static_cast<T>(rate), static_cast<T>(momentum), nesterov, size);
+    }, exactly, exactly, exactly.none(), nb::arg(), nb::arg(), nb::arg());
+    m.def("adam_update", [&kernels](
+        InPlace<T> values, InPlace<T> gradients, InPlace<T> mean, InPlace<T> square, double rate, double beta1,
+        double beta2, double epsilon, Index step) {
+        expect_axes(values, 1, "values");
+        const Index size = length(values, 0);
+        expect(gradients, {size}, "gradients"), expect(mean, {size}, "mean"), expect(square, {size}, "square");
+        Free free;
+        kernels.adam_update(
+            values.data(), gradients.data(), mean.data(), square.data(), static_cast<T>(rate), static_cast<T>(beta1),
+            static_cast<T>(beta2), static_cast<T>(epsilon), static_cast<T>(1 - std::pow(beta1, step)),
+            static_cast<T>(1 - std::pow(beta2, step)), size);
+    }, exactly, exactly, exactly, exactly, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
+    m.def("average_update", [&kernels](InPlace<T> average, In<T> values, double decay) {
+        if (name(average) != name(values)) throw nb::next_overload();
+        Free free;
+        kernels.average_update(average.data(), values.data(), static_cast<T>(decay), static_cast<Index>(values.size()));
+    }, exactly, exactly, nb::arg());
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    m.doc() = "The hot operations in C++; chainrule.kernels.native is the way in.";
+    bind<float>(m);
+    bind<double>(m);
+    m.def("instruction_set", &chainrule::instruction_set);
+    m.def("thread_count", &chainrule::thread_count);
+    m.def("kept_bytes", &chainrule::kept_bytes);
+}

@@ -1,0 +1,200 @@
+// The two products that all heavy work is made of, each written once, for any vector width.
+//
+//     rows_times:   out[m, q] = of_row[m] + of_column[q] + sum over k of left[m, k] right[offset[k] + q]
+//     outer_sums:   out[k, h] = sum over q of left[offset[k] + q step] right[q, h]
+//
+// With offset[k] = k H the first is a matrix product; with offsets into an image it is a convolution that copies no
+// windows. A tile of `out` stays in registers while the sum runs.
+#pragma once
+
+#include <algorithm>
+
+#include "simd.hpp"
+
+namespace chainrule::CHAINRULE_ISA {
+
+// Columns are taken in vectors; the last vector of a row is moved back so that it ends with the row. Its first numbers
+// are then computed twice, with the same result.
+inline Index vector_place(Index v, Index lanes, Index size) { return std::min(v * lanes, size - lanes); }
+
+template <class T, class V, int rows, int vectors>
+inline void rows_times_tile(
+    const T* left, Index left_stride, const T* right, const Index* offset, Index K, const Index* place, const T* of_row,
+    const T* of_column, T* out, Index out_stride) {
+    V sum[rows][vectors];
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v) {
+            sum[r][v] = of_column ? load<V>(of_column + place[v]) : V{};
+            if (of_row) sum[r][v] += of_row[r];
+        }
+    for (Index k = 0; k < K; ++k) {
+        const T* line = right + offset[k];
+        V b[vectors];
+        for (int v = 0; v < vectors; ++v) b[v] = load<V>(line + place[v]);
+        for (int r = 0; r < rows; ++r) {
+            const T a = left[r * left_stride + k];
+            for (int v = 0; v < vectors; ++v) sum[r][v] += a * b[v];
+        }
+    }
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v) store(out + r * out_stride + place[v], sum[r][v]);
+}
+
+template <class T, class V, int vectors>
+inline void rows_times_strip(
+    const T* left, Index left_stride, const T* right, const Index* offset, Index M, Index K, const Index* place,
+    const T* of_row, const T* of_column, T* out, Index out_stride) {
+    constexpr int rows = CHAINRULE_TILE_ROWS;
+    Index m = 0;
+    for (; m + rows <= M; m += rows)
+        rows_times_tile<T, V, rows, vectors>(
+            left + m * left_stride, left_stride, right, offset, K, place, of_row ? of_row + m : nullptr, of_column,
+            out + m * out_stride, out_stride);
+    for (; m + 2 <= M; m += 2)
+        rows_times_tile<T, V, 2, vectors>(
+            left + m * left_stride, left_stride, right, offset, K, place, of_row ? of_row + m : nullptr, of_column,
+            out + m * out_stride, out_stride);
+    for (; m < M; ++m)
+        rows_times_tile<T, V, 1, vectors>(
+            left + m * left_stride, left_stride, right, offset, K, place, of_row ? of_row + m : nullptr, of_column,
+            out + m * out_stride, out_stride);
+}
+
+// left (M, K) with rows left_stride apart, right any, `size` columns; of_row (M) and of_column (size) may be null.
+template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
+void rows_times(
+    const T* left, Index left_stride, const T* right, const Index* offset, Index M, Index K, Index size,
+    const T* of_row, const T* of_column, T* out, Index out_stride) {
+    constexpr Index lanes = bytes / sizeof(T);
+    if constexpr (lanes > 1) {
+        if (size < lanes) {
+            rows_times<T, bytes / 2>(
+                left, left_stride, right, offset, M, K, size, of_row, of_column, out, out_stride);
+            return;
+        }
+        using V = Vector<T, bytes>;
+        constexpr int most = CHAINRULE_TILE_VECTORS;
+        const Index count = (size + lanes - 1) / lanes;
+        Index place[most];
+        for (Index v = 0; v < count;) {
+            const Index left_over = count - v;
+            const int take = left_over >= most ? most : static_cast<int>(left_over);
+            for (int i = 0; i < take; ++i) place[i] = vector_place(v + i, lanes, size);
+            switch (take) {
+                case 1:
+                    rows_times_strip<T, V, 1>(
+                        left, left_stride, right, offset, M, K, place, of_row, of_column, out, out_stride);
+                    break;
+                case 2:
+                    rows_times_strip<T, V, 2>(
+                        left, left_stride, right, offset, M, K, place, of_row, of_column, out, out_stride);
+                    break;
+                case 3:
+                    if constexpr (most >= 3)
+                        rows_times_strip<T, V, 3>(
+                            left, left_stride, right, offset, M, K, place, of_row, of_column, out, out_stride);
+                    break;
+                default:
+                    if constexpr (most >= 4)
+                        rows_times_strip<T, V, 4>(
+                            left, left_stride, right, offset, M, K, place, of_row, of_column, out, out_stride);
+                    break;
+            }
+            v += take;
+        }
+    } else {
+        for (Index m = 0; m < M; ++m)
+            for (Index q = 0; q < size; ++q) {
+                T sum = (of_column ? of_column[q] : T(0)) + (of_row ? of_row[m] : T(0));
+                for (Index k = 0; k < K; ++k) sum += left[m * left_stride + k] * right[offset[k] + q];
+                out[m * out_stride + q] = sum;
+            }
+    }
+}
+
+template <class T, class V, int rows, int vectors>
+inline void outer_sums_tile(
+    const T* left, const Index* offset, Index step, const T* right, Index right_stride, Index count, const Index* place,
+    T* out, Index out_stride) {
+    V sum[rows][vectors];
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v) sum[r][v] = V{};
+    const T* line[rows];
+    for (int r = 0; r < rows; ++r) line[r] = left + offset[r];
+    for (Index q = 0; q < count; ++q) {
+        V b[vectors];
+        for (int v = 0; v < vectors; ++v) b[v] = load<V>(right + q * right_stride + place[v]);
+        for (int r = 0; r < rows; ++r) {
+            const T a = line[r][q * step];
+            for (int v = 0; v < vectors; ++v) sum[r][v] += a * b[v];
+        }
+    }
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v) store(out + r * out_stride + place[v], sum[r][v]);
+}
+
+template <class T, class V, int vectors>
+inline void outer_sums_strip(
+    const T* left, const Index* offset, Index step, Index K, const T* right, Index right_stride, Index count,
+    const Index* place, T* out, Index out_stride) {
+    constexpr int rows = CHAINRULE_TILE_ROWS;
+    Index k = 0;
+    for (; k + rows <= K; k += rows)
+        outer_sums_tile<T, V, rows, vectors>(
+            left, offset + k, step, right, right_stride, count, place, out + k * out_stride, out_stride);
+    for (; k < K; ++k)
+        outer_sums_tile<T, V, 1, vectors>(
+            left, offset + k, step, right, right_stride, count, place, out + k * out_stride, out_stride);
+}
+
+// out (K, size) is written, not added to.
+template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
+void outer_sums(
+    const T* left, const Index* offset, Index step, Index K, const T* right, Index right_stride, Index count, Index size,
+    T* out, Index out_stride) {
+    constexpr Index lanes = bytes / sizeof(T);
+    if constexpr (lanes > 1) {
+        if (size < lanes) {
+            outer_sums<T, bytes / 2>(left, offset, step, K, right, right_stride, count, size, out, out_stride);
+            return;
+        }
+        using V = Vector<T, bytes>;
+        constexpr int most = CHAINRULE_TILE_VECTORS;
+        const Index vectors = (size + lanes - 1) / lanes;
+        Index place[most];
+        for (Index v = 0; v < vectors;) {
+            const int take = vectors - v >= most ? most : static_cast<int>(vectors - v);
+            for (int i = 0; i < take; ++i) place[i] = vector_place(v + i, lanes, size);
+            switch (take) {
+                case 1:
+                    outer_sums_strip<T, V, 1>(
+                        left, offset, step, K, right, right_stride, count, place, out, out_stride);
+                    break;
+                case 2:
+                    outer_sums_strip<T, V, 2>(
+                        left, offset, step, K, right, right_stride, count, place, out, out_stride);
+                    break;
+                case 3:
+                    if constexpr (most >= 3)
+                        outer_sums_strip<T, V, 3>(
+                            left, offset, step, K, right, right_stride, count, place, out, out_stride);
+                    break;
+                default:
+                    if constexpr (most >= 4)
+                        outer_sums_strip<T, V, 4>(
+                            left, offset, step, K, right, right_stride, count, place, out, out_stride);
+                    break;
+            }
+            v += take;
+        }
+    } else {
+        for (Index k = 0; k < K; ++k)
+            for (Index h = 0; h < size; ++h) {
+                T sum = T(0);
+                for (Index q = 0; q < count; ++q) sum += left[offset[k] + q * step] * right[q * right_stride + h];
+                out[k * out_stride + h] = sum;
+            }
+    }
+}
+
+}  // namespace chainrule::CHAINRULE_ISA

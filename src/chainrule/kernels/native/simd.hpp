@@ -1,0 +1,49 @@
+// Vectors of numbers, by the compiler's own extension: the same source becomes SSE, AVX2, AVX-512 or NEON.
+#pragma once
+
+#include <cstring>
+#include <type_traits>
+
+#include "table.hpp"
+
+#ifndef CHAINRULE_VECTOR_BYTES
+#define CHAINRULE_VECTOR_BYTES 16
+#endif
+
+#if CHAINRULE_VECTOR_BYTES == 64
+#define CHAINRULE_ISA avx512
+#define CHAINRULE_TILE_ROWS 6
+#define CHAINRULE_TILE_VECTORS 4
+#elif CHAINRULE_VECTOR_BYTES == 32
+#define CHAINRULE_ISA avx2
+#define CHAINRULE_TILE_ROWS 6
+#define CHAINRULE_TILE_VECTORS 2
+#else
+#define CHAINRULE_ISA baseline
+#define CHAINRULE_TILE_ROWS 6
+#define CHAINRULE_TILE_VECTORS 2
+#endif
+
+namespace chainrule::CHAINRULE_ISA {
+
+template <class T, int bytes>
+struct VectorOf {
+    typedef T type __attribute__((vector_size(bytes)));
+};
+template <class T, int bytes>
+using Vector = typename VectorOf<T, bytes>::type;
+
+// A vector as it lies anywhere in memory.
+template <class V, class T>
+inline V load(const T* at) {
+    V v;
+    std::memcpy(&v, at, sizeof v);
+    return v;
+}
+
+template <class V, class T>
+inline void store(T* at, V v) {
+    std::memcpy(at, &v, sizeof v);
+}
+
+}  // namespace chainrule::CHAINRULE_ISA

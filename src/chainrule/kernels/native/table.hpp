@@ -1,0 +1,78 @@
+// What the native kernels are: one table of functions a number type, filled in once for every instruction set.
+//
+// Arrays are dense, row after row. N batch, D inputs, H outputs or height, W width, C channels or classes, F filters,
+// P places of the output, K numbers of one window. The plain NumPy versions in kernels/reference are the specification.
+#pragma once
+
+#include <cstdint>
+
+namespace chainrule {
+
+using Index = std::int64_t;
+
+// Where a window stands on an image: shared by convolution and pooling.
+struct Windows {
+    Index samples, channels, height, width;  // input
+    Index out_height, out_width;
+    Index kernel_height, kernel_width, stride_down, stride_across;
+    Index top, bottom, left, right;  // padding
+
+    Index pixels() const { return height * width; }
+    Index places() const { return out_height * out_width; }
+    Index area() const { return kernel_height * kernel_width; }
+};
+
+template <class T>
+struct Table {
+    // y = xW + b
+    void (*affine_forward)(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H);
+    void (*affine_weight_gradient)(const T* x, const T* dy, T* dW, Index N, Index D, Index H);
+    void (*affine_bias_gradient)(const T* dy, T* db, Index N, Index H);
+    void (*affine_input_gradient)(const T* dy, const T* W, T* dx, Index N, Index D, Index H);
+
+    // b may be null
+    void (*conv_forward)(const T* x, const T* W, const T* b, T* y, const Windows& at, Index filters, Index groups);
+    void (*conv_weight_gradient)(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups);
+    void (*conv_bias_gradient)(const T* dy, T* db, Index samples, Index filters, Index places);
+    void (*conv_input_gradient)(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups);
+
+    // place: which of the window's pixels was the largest, counted row by row
+    void (*max_pool_forward)(const T* x, T* y, std::uint8_t* place, const Windows& at);
+    void (*max_pool_backward)(const T* dy, const std::uint8_t* place, T* dx, const Windows& at);
+    void (*avg_pool_forward)(const T* x, T* y, const Windows& at);
+    void (*avg_pool_backward)(const T* dy, T* dx, const Windows& at);
+
+    // x (N, C, S)
+    void (*batch_norm_forward)(
+        const T* x, const T* gamma, const T* beta, T epsilon, T* y, T* mean, T* variance, Index N, Index C, Index S);
+    void (*batch_norm_backward)(
+        const T* dy, const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta,
+        Index N, Index C, Index S);
+    void (*batch_norm_inference)(
+        const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse_std, T* y, Index N, Index C, Index S);
+
+    void (*relu_forward)(const T* x, T* y, Index size);
+    void (*relu_backward)(const T* dy, const T* y, T* dx, Index size);
+    void (*leaky_relu_forward)(const T* x, T slope, T* y, Index size);
+    void (*leaky_relu_backward)(const T* dy, const T* x, T slope, T* dx, Index size);
+    void (*dropout)(const T* x, const std::uint8_t* keep, T scale, T* y, Index size);
+    void (*scale_bytes)(const std::uint8_t* x, T factor, T* y, Index size);
+    void (*scale_numbers)(const T* x, T factor, T* y, Index size);
+
+    // returns the loss
+    double (*softmax_cross_entropy)(const T* logits, const Index* labels, T* dlogits, Index N, Index C);
+
+    // velocity may be null
+    void (*sgd_update)(T* values, T* gradients, T* velocity, T rate, T momentum, bool nesterov, Index size);
+    void (*adam_update)(
+        T* values, T* gradients, T* mean, T* square, T rate, T beta1, T beta2, T epsilon, T correction1, T correction2,
+        Index size);
+    void (*average_update)(T* average, const T* values, T decay, Index size);
+};
+
+// The table for the best instruction set that both this build and this processor have, and its name.
+template <class T>
+const Table<T>& table();
+const char* instruction_set();
+
+}  // namespace chainrule

@@ -1,0 +1,26 @@
+// One team of threads owns the cores: it divides a kernel's work into as many fixed parts as it has members.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace chainrule {
+
+using Index = std::int64_t;
+
+int thread_count();
+
+// Call work(part, parts) once for each part, on as many threads; returns when all are done. The parts are the same
+// whoever is free to do them (when two callers meet, the second does its parts alone), so results do not depend on it.
+void divide(const std::function<void(int part, int parts)>& work);
+
+// The stretch [first, last) of `size` items, in blocks of `block`, that is this part's.
+struct Stretch {
+    Index first, last;
+};
+Stretch stretch(Index size, int part, int parts, Index block = 1);
+
+// As `divide`, or in one part where there is too little work (`effort` in multiply-adds) to wake others up for.
+void divide_if(bool worth_it, const std::function<void(int part, int parts)>& work);
+
+}  // namespace chainrule
