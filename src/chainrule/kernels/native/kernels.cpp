@@ -37,14 +37,14 @@ std::vector<Index> every(Index count, Index step) {
     return offsets;
 }
 
-// (rows, columns) -> (columns, rows)
+// (rows, columns) -> (columns, rows), the rows of the result `line` apart
 template <class T>
-void transpose(const T* from, T* to, Index rows, Index columns) {
+void transpose(const T* from, T* to, Index rows, Index columns, Index line) {
     constexpr Index block = 16;
     for (Index r = 0; r < rows; r += block)
         for (Index c = 0; c < columns; c += block)
             for (Index j = c; j < std::min(c + block, columns); ++j)
-                for (Index i = r; i < std::min(r + block, rows); ++i) to[j * rows + i] = from[i * columns + j];
+                for (Index i = r; i < std::min(r + block, rows); ++i) to[j * line + i] = from[i * columns + j];
 }
 
 // ---- y = xW + b ----
@@ -81,8 +81,7 @@ void affine_input_gradient(const T* dy, const T* W, T* dx, Index N, Index D, Ind
     const bool large = N * D * H > kWorthIt;
     divide_if(large, [&](int part, int parts) {
         const auto [first, last] = stretch(D, part, parts, 16);
-        for (Index h = 0; h < H; ++h)
-            for (Index d = first; d < last; ++d) turned[h * D + d] = W[d * H + h];
+        transpose(W + first * H, turned.data() + first, last - first, H, D);
     });
     divide_if(large, [&](int part, int parts) {
         const auto [first, last] = stretch(N, part, parts);
@@ -206,45 +205,83 @@ void conv_forward(const T* x, const T* W, const T* b, T* y, const Windows& at, I
     });
 }
 
+// How the gradient of a convolution's output is read, one sample and group at a time, into rows `line` apart: as it is,
+// or (below) through the pooling and ReLU above it.
 template <class T>
-void conv_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups) {
-    const Index K = at.channels / groups * at.area(), some = filters / groups, places = at.places();
+struct Plain {
+    const T* dy;
+    Index filters, height, width;
+
+    // Write the rows of filters [first, first + some) of sample n into flat (some, size), whose other places are zero.
+    void spread(Index n, Index first, Index some, T* flat, Index size, Index line) const {
+        for (Index f = 0; f < some; ++f)
+            for (Index p = 0; p < height; ++p)
+                std::copy_n(
+                    dy + ((n * filters + first + f) * height + p) * width, width, flat + f * size + p * line);
+    }
+};
+
+template <class T, class Source>
+void weight_gradient(const T* x, const Source& source, T* dW, const Windows& at, Index filters, Index groups) {
+    using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
+    constexpr Index lanes = sizeof(V) / sizeof(T);
+    const Index C = at.channels / groups, K = C * at.area(), some = filters / groups;
+    const Reading in(at, C);
+    const Index steps = (in.size + lanes - 1) / lanes, size = steps * lanes;
+    // the image (or its columns) with zeros around, and behind it as far as the last vector reads
+    const Index image = in.direct ? at.channels * in.height * in.width + size - in.size : groups * K * at.places() + lanes;
+    // as many samples at a time as stay in the second cache with their gradients
+    const Index together = std::max<Index>(1, (Index{384} << 10) / ((filters * size + image) * Index(sizeof(T))));
     const int most = thread_count();
-    Scratch<T> sums(most * groups * K * some);  // each part's own, added up in their order at the end
-    std::fill(sums.data(), sums.data() + most * groups * K * some, T(0));
+    Scratch<V> sums(most * filters * K);  // each part's own, added up in their order at the end
     divide([&](int part, int parts) {
+        V* sum = sums.data() + part * filters * K;
+        std::fill(sum, sum + filters * K, V{});
         const auto [first, last] = stretch(at.samples, part, parts);
         if (first == last) return;
-        Images<T> images(at, groups);
-        const Reading& in = images.reading();
-        Scratch<T> turned(in.size * some), product(K * some);
-        std::fill(turned.data(), turned.data() + in.size * some, T(0));  // what lies between the rows stays zero
-        for (Index n = first; n < last; ++n) {
-            images.open(x + n * at.channels * at.pixels());
+        Scratch<T> images(together * image), flats(together * filters * size);
+        Scratch<T> padded(in.direct ? 0 : at.channels * in.height * in.width);
+        std::fill(images.data(), images.data() + together * image, T(0));
+        std::fill(flats.data(), flats.data() + together * filters * size, T(0));
+        for (Index begin = first; begin < last; begin += together) {
+            const Index end = std::min(begin + together, last);
+            for (Index n = begin; n < end; ++n) {
+                T* target = in.direct ? images.data() + (n - begin) * image : padded.data();
+                copy_into(
+                    x + n * at.channels * at.pixels(), at.channels, at.height, at.width, target, in.height, in.width,
+                    at.top, at.left);
+                for (Index g = 0; g < groups; ++g) {
+                    if (!in.direct)
+                        windows_to_columns(
+                            padded.data() + g * C * in.height * in.width, C, in.height, in.width, at,
+                            images.data() + (n - begin) * image + g * K * at.places());
+                    source.spread(
+                        n, g * some, some, flats.data() + ((n - begin) * filters + g * some) * size, size, in.line);
+                }
+            }
             for (Index g = 0; g < groups; ++g) {
-                const T* rows = dy + (n * filters + g * some) * places;
-                for (Index p = 0; p < at.out_height; ++p)
-                    for (Index f = 0; f < some; ++f) {
-                        const T* from = rows + f * places + p * at.out_width;
-                        T* to = turned.data() + p * in.line * some + f;
-                        for (Index q = 0; q < at.out_width; ++q) to[q * some] = from[q];
-                    }
-                outer_sums(
-                    images.group(g), in.offset.data(), Index(1), K, turned.data(), some, in.size, some, product.data(),
-                    some);
-                T* sum = sums.data() + (part * groups + g) * K * some;
-                for (Index i = 0; i < K * some; ++i) sum[i] += product[i];
+                const Index start = g * (in.direct ? C * in.height * in.width : K * at.places());
+                for (Index f = 0; f < some; f += 4)  // a few filters over all samples, whose sums stay in the first cache
+                    for (Index n = begin; n < end; ++n)
+                        inner_sums<T>(
+                            flats.data() + ((n - begin) * filters + g * some + f) * size, size,
+                            images.data() + (n - begin) * image + start, in.offset.data(), std::min<Index>(4, some - f), K,
+                            steps, sum + (g * some + f) * K);
             }
         }
     });
-    for (Index g = 0; g < groups; ++g) {
-        T* sum = sums.data() + g * K * some;
-        for (int part = 1; part < most; ++part) {
-            const T* other = sums.data() + (part * groups + g) * K * some;
-            for (Index i = 0; i < K * some; ++i) sum[i] += other[i];
-        }
-        transpose(sum, dW + g * some * K, K, some);
+    for (Index i = 0; i < filters * K; ++i) {
+        V total = sums[i];
+        for (int part = 1; part < most; ++part) total += sums[part * filters * K + i];
+        T number = T(0);
+        for (Index lane = 0; lane < lanes; ++lane) number += total[lane];
+        dW[i] = number;
     }
+}
+
+template <class T>
+void conv_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups) {
+    weight_gradient(x, Plain<T>{dy, filters, at.out_height, at.out_width}, dW, at, filters, groups);
 }
 
 template <class T>
@@ -313,7 +350,7 @@ void conv_input_gradient_scattered(
     const Index C = at.channels / groups, some = filters / groups, K = C * at.area(), places = at.places();
     const Index height = at.height + at.top + at.bottom, width = at.width + at.left + at.right;
     Scratch<T> turned(groups * K * some);
-    for (Index g = 0; g < groups; ++g) transpose(W + g * some * K, turned.data() + g * K * some, some, K);
+    for (Index g = 0; g < groups; ++g) transpose(W + g * some * K, turned.data() + g * K * some, some, K, some);
     const auto offset = every(some, places);
     divide([&](int part, int parts) {
         const auto [first, last] = stretch(at.samples, part, parts);
@@ -355,6 +392,50 @@ void conv_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Inde
 
 // ---- pooling ----
 
+// One row of outputs of 2 x 2 windows: the largest of each (with relu: at least 0) and its place.
+template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
+void pairs_in_row(const T* upper, const T* lower, T* y, std::uint8_t* place, Index width, bool relu) {
+    constexpr Index lanes = bytes / sizeof(T);
+    if constexpr (lanes > 1) {
+        if (width < lanes) {
+            pairs_in_row<T, bytes / 2>(upper, lower, y, place, width, relu);
+            return;
+        }
+        using V = Vector<T, bytes>;
+        using Mask = decltype(V{} < V{});
+        using Places = Vector<std::uint8_t, static_cast<int>(lanes)>;
+        const Index vectors = (width + lanes - 1) / lanes;
+        for (Index v = 0; v < vectors; ++v) {
+            const Index at = vector_place(v, lanes, width);
+            const auto [a, b] = apart<V>(upper + 2 * at);
+            const auto [c, d] = apart<V>(lower + 2 * at);
+            V best = a;
+            Mask which{};
+            Mask larger = (b > best) | (b != b);
+            best = larger ? b : best;
+            which = larger ? Mask{} + 1 : which;
+            larger = (c > best) | (c != c);
+            best = larger ? c : best;
+            which = larger ? Mask{} + 2 : which;
+            larger = (d > best) | (d != d);
+            best = larger ? d : best;
+            which = larger ? Mask{} + 3 : which;
+            if (relu) best = best < T(0) ? V{} : best;
+            store(y + at, best);
+            store(place + at, __builtin_convertvector(which, Places));
+        }
+    } else {
+        for (Index q = 0; q < width; ++q) {
+            const T window[4] = {upper[2 * q], upper[2 * q + 1], lower[2 * q], lower[2 * q + 1]};
+            int which = 0;
+            for (int i = 1; i < 4; ++i)
+                if (window[i] > window[which] || window[i] != window[i]) which = i;
+            y[q] = relu && window[which] < T(0) ? T(0) : window[which];
+            place[q] = static_cast<std::uint8_t>(which);
+        }
+    }
+}
+
 // The part of a window that lies on the image, for one output row or column.
 struct Span {
     Index first, last;
@@ -386,27 +467,47 @@ void max_pool_image(const T* x, T* y, std::uint8_t* place, const Windows& at) {
     }
 }
 
-// Windows of 2 x 2 side by side, the usual ones: a row of outputs at a time, which the compiler makes vectors of.
+// Windows of 2 x 2 side by side, the usual ones, a vector of outputs at a time. The rows are `line` apart.
 template <class T>
-void max_pool_pairs(const T* x, T* y, std::uint8_t* place, const Windows& at) {
-    for (Index p = 0; p < at.out_height; ++p) {
-        const T* upper = x + 2 * p * at.width;
-        const T* lower = upper + at.width;
-        for (Index q = 0; q < at.out_width; ++q) {
-            const T a = upper[2 * q], b = upper[2 * q + 1], c = lower[2 * q], d = lower[2 * q + 1];
-            T best = a;
-            std::uint8_t which = 0;
-            which = b > best || b != b ? 1 : which;
-            best = b > best || b != b ? b : best;
-            which = c > best || c != c ? 2 : which;
-            best = c > best || c != c ? c : best;
-            which = d > best || d != d ? 3 : which;
-            best = d > best || d != d ? d : best;
-            y[q] = best;
-            place[q] = which;
+void max_pool_pairs(const T* x, Index line, T* y, std::uint8_t* place, Index out_height, Index out_width, bool relu) {
+    for (Index p = 0; p < out_height; ++p) {
+        const T* upper = x + 2 * p * line;
+        const T* lower = upper + line;
+        pairs_in_row(upper, lower, y, place, out_width, relu);
+        y += out_width;
+        place += out_width;
+    }
+}
+
+// One row of gradients back to their 2 x 2 windows; where `y` is given, only those whose y is above 0 (a ReLU below).
+template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
+void pairs_back(const T* dy, const T* y, const std::uint8_t* place, T* upper, T* lower, Index width) {
+    constexpr Index lanes = bytes / sizeof(T);
+    if constexpr (lanes > 1) {
+        if (width < lanes) {
+            pairs_back<T, bytes / 2>(dy, y, place, upper, lower, width);
+            return;
         }
-        y += at.out_width;
-        place += at.out_width;
+        using V = Vector<T, bytes>;
+        using Mask = decltype(V{} < V{});
+        using Places = Vector<std::uint8_t, static_cast<int>(lanes)>;
+        const Index vectors = (width + lanes - 1) / lanes;
+        for (Index v = 0; v < vectors; ++v) {
+            const Index at = vector_place(v, lanes, width);
+            V from = load<V>(dy + at);
+            if (y != nullptr) from = load<V>(y + at) > T(0) ? from : V{};
+            const Mask which = __builtin_convertvector(load<Places>(place + at), Mask);
+            together<V>(which == 0 ? from : V{}, which == 1 ? from : V{}, upper + 2 * at);
+            together<V>(which == 2 ? from : V{}, which == 3 ? from : V{}, lower + 2 * at);
+        }
+    } else {
+        for (Index q = 0; q < width; ++q) {
+            const T from = y != nullptr && !(y[q] > T(0)) ? T(0) : dy[q];
+            upper[2 * q] = place[q] == 0 ? from : T(0);
+            upper[2 * q + 1] = place[q] == 1 ? from : T(0);
+            lower[2 * q] = place[q] == 2 ? from : T(0);
+            lower[2 * q + 1] = place[q] == 3 ? from : T(0);
+        }
     }
 }
 
@@ -423,7 +524,9 @@ void max_pool_forward(const T* x, T* y, std::uint8_t* place, const Windows& at) 
         const auto [first, last] = stretch(images, part, parts);
         for (Index n = first; n < last; ++n) {
             if (pairs) {
-                max_pool_pairs(x + n * at.pixels(), y + n * at.places(), place + n * at.places(), at);
+                max_pool_pairs(
+                    x + n * at.pixels(), at.width, y + n * at.places(), place + n * at.places(), at.out_height,
+                    at.out_width, false);
             } else {
                 max_pool_image(x + n * at.pixels(), y + n * at.places(), place + n * at.places(), at);
             }
@@ -439,19 +542,14 @@ void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Wind
         const auto [first, last] = stretch(images, part, parts);
         for (Index n = first; n < last; ++n) {
             T* image = dx + n * at.pixels();
-            std::fill(image, image + at.pixels(), T(0));
+            if (!pairs || at.height % 2 || at.width % 2) std::fill(image, image + at.pixels(), T(0));
             for (Index p = 0; p < at.out_height; ++p) {
                 const T* from = dy + n * outputs + p * at.out_width;
                 const std::uint8_t* which = place + n * outputs + p * at.out_width;
                 if (pairs) {
-                    T* upper = image + 2 * p * at.width;
-                    T* lower = upper + at.width;
-                    for (Index q = 0; q < at.out_width; ++q) {
-                        upper[2 * q] = which[q] == 0 ? from[q] : T(0);
-                        upper[2 * q + 1] = which[q] == 1 ? from[q] : T(0);
-                        lower[2 * q] = which[q] == 2 ? from[q] : T(0);
-                        lower[2 * q + 1] = which[q] == 3 ? from[q] : T(0);
-                    }
+                    pairs_back(
+                        from, static_cast<const T*>(nullptr), which, image + 2 * p * at.width,
+                        image + (2 * p + 1) * at.width, at.out_width);
                     continue;
                 }
                 for (Index q = 0; q < at.out_width; ++q) {

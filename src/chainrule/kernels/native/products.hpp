@@ -1,7 +1,8 @@
-// The two products that all heavy work is made of, each written once, for any vector width.
+// The three products that all heavy work is made of, each written once, for any vector width.
 //
 //     rows_times:   out[m, q] = of_row[m] + of_column[q] + sum over k of left[m, k] right[offset[k] + q]
 //     outer_sums:   out[k, h] = sum over q of left[offset[k] + q step] right[q, h]
+//     inner_sums:   out[f, k] = out[f, k] + sum over q of left[f, q] right[offset[k] + q]
 //
 // With offset[k] = k H the first is a matrix product; with offsets into an image it is a convolution that copies no
 // windows. A tile of `out` stays in registers while the sum runs.
@@ -195,6 +196,53 @@ void outer_sums(
                 out[k * out_stride + h] = sum;
             }
     }
+}
+
+template <class T, class V, int rows, int columns>
+inline void inner_sums_tile(
+    const T* left, Index left_stride, const T* right, const Index* offset, Index steps, V* out, Index out_stride) {
+    constexpr Index lanes = sizeof(V) / sizeof(T);
+    V sum[rows][columns];
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < columns; ++c) sum[r][c] = out[r * out_stride + c];
+    const T* line[columns];
+    for (int c = 0; c < columns; ++c) line[c] = right + offset[c];
+    for (Index q = 0; q < steps * lanes; q += lanes) {
+        V a[rows];
+        for (int r = 0; r < rows; ++r) a[r] = load<V>(left + r * left_stride + q);
+        for (int c = 0; c < columns; ++c) {
+            const V b = load<V>(line[c] + q);
+            for (int r = 0; r < rows; ++r) sum[r][c] += a[r] * b;
+        }
+    }
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < columns; ++c) out[r * out_stride + c] = sum[r][c];
+}
+
+template <class T, class V, int rows>
+inline void inner_sums_rows(
+    const T* left, Index left_stride, const T* right, const Index* offset, Index K, Index steps, V* out,
+    Index out_stride) {
+    Index k = 0;
+    for (; k + 6 <= K; k += 6)
+        inner_sums_tile<T, V, rows, 6>(left, left_stride, right, offset + k, steps, out + k, out_stride);
+    for (; k + 3 <= K; k += 3)
+        inner_sums_tile<T, V, rows, 3>(left, left_stride, right, offset + k, steps, out + k, out_stride);
+    for (; k < K; ++k)
+        inner_sums_tile<T, V, rows, 1>(left, left_stride, right, offset + k, steps, out + k, out_stride);
+}
+
+// out (F, K) holds a vector for each sum, whose lanes are added up by the caller, once, at the end. The columns are
+// `steps` whole vectors: what is beyond the last one must be zero in left and finite in right.
+template <class T, class V = Vector<T, CHAINRULE_VECTOR_BYTES>>
+void inner_sums(
+    const T* left, Index left_stride, const T* right, const Index* offset, Index F, Index K, Index steps, V* out) {
+    constexpr int rows = CHAINRULE_VECTOR_BYTES == 64 ? 4 : 2;
+    Index f = 0;
+    for (; f + rows <= F; f += rows)
+        inner_sums_rows<T, V, rows>(left + f * left_stride, left_stride, right, offset, K, steps, out + f * K, K);
+    for (; f < F; ++f)
+        inner_sums_rows<T, V, 1>(left + f * left_stride, left_stride, right, offset, K, steps, out + f * K, K);
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

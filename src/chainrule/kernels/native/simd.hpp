@@ -46,4 +46,32 @@ inline void store(T* at, V v) {
     std::memcpy(at, &v, sizeof v);
 }
 
+// The numbers at even and at odd places of two vectors' length of memory, and back.
+template <class V>
+struct Two {
+    V even, odd;
+};
+
+template <class V, class T>
+inline Two<V> apart(const T* at) {
+    constexpr int lanes = sizeof(V) / sizeof(T);
+    Two<V> result;
+#pragma GCC unroll 32
+    for (int i = 0; i < lanes; ++i) {
+        result.even[i] = at[2 * i];
+        result.odd[i] = at[2 * i + 1];
+    }
+    return result;
+}
+
+template <class V, class T>
+inline void together(V even, V odd, T* at) {
+    constexpr int lanes = sizeof(V) / sizeof(T);
+#pragma GCC unroll 32
+    for (int i = 0; i < lanes; ++i) {
+        at[2 * i] = even[i];
+        at[2 * i + 1] = odd[i];
+    }
+}
+
 }  // namespace chainrule::CHAINRULE_ISA
