@@ -120,7 +120,7 @@ class Convolution(cr.Conv2D):
     bug = "none"
 
     def backward(self, dy, cache, *, input_gradient=True):
-        x, W, stride, padding = cache, self.W.value, self._stride, self._padding
+        x, W, stride, padding = cache, self.W.value, *self.reading()[:2]
         if self.bug == "swapped paddings":  # the height's and the width's; the shapes still fit
             padding = padding[::-1]
         dW = kernels.conv_weight_gradient(x, dy, W.shape, stride, padding, 1)

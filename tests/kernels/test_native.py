@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chainrule import kernels
 from chainrule.kernels import native
-from chainrule.kernels.reference import affine, conv, elementwise, losses, norm, pool, updates
+from chainrule.kernels.reference import affine, conv, elementwise, fused, losses, norm, pool, updates
 
 settings.register_profile("kernels", deadline=None, max_examples=60)
 settings.load_profile("kernels")
@@ -25,7 +25,7 @@ TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 TWINS = {
     name: (getattr(kernels, name), getattr(room, name))
-    for room in (affine, conv, elementwise, losses, norm, pool, updates)
+    for room in (affine, conv, elementwise, fused, losses, norm, pool, updates)
     for name in room.__all__
     if getattr(kernels, name) is not getattr(room, name)
 }
@@ -66,7 +66,7 @@ def both(name: str, dtype: str, *arguments) -> None:
 def test_the_native_kernels_are_there_and_are_told():
     """Where they are missing, everything below would compare the reference with itself."""
     assert native.IMPLEMENTATION.startswith("native (C++, ")
-    assert len(TWINS) >= 25
+    assert len(TWINS) >= 28
 
 
 @given(SEED, DTYPE, LENGTH, LENGTH, POSITIVE)
@@ -101,6 +101,23 @@ def test_convolution(seed, dtype, window, N, groups, channels, filters, bias):
     both("conv_weight_gradient", dtype, x, dy, W.shape, stride, padding, groups)
     both("conv_bias_gradient", dtype, dy)
     both("conv_input_gradient", dtype, dy, W, x.shape, stride, padding, groups)
+
+
+@given(SEED, DTYPE, windows(), st.integers(0, 3), st.integers(1, 2), st.integers(1, 3), st.integers(1, 9))
+def test_convolution_relu_and_pooling_in_one(seed, dtype, window, N, groups, channels, filters):
+    kernel, stride, padding, size = window
+    size = tuple(length + 2 * step for length, step in zip(size, stride, strict=True))
+    reading = (stride, padding, groups)
+    x = draw(seed, dtype, N, groups * channels, *size)
+    W = draw(seed + 1, dtype, groups * filters, channels, *kernel)
+    b = draw(seed + 2, dtype, groups * filters)
+    y, place = fused.conv_relu_pool_forward(x, W, b, *reading)
+    native_y, native_place = kernels.conv_relu_pool_forward(x, W, b, *reading)
+    agree(native_y, y, dtype)
+    assert ((native_place == place) | (np.abs(native_y - y) < 1e-5)).all()  # nearly equal pixels may change places
+    dy = draw(seed + 3, dtype, *y.shape)
+    both("conv_relu_pool_weight_gradient", dtype, x, dy, y, place, W.shape, *reading)
+    both("conv_relu_pool_input_gradient", dtype, dy, y, place, W, x.shape, *reading)
 
 
 @given(SEED, DTYPE, windows(pooling=True), st.integers(0, 3), st.integers(1, 3), st.booleans())

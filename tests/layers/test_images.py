@@ -54,9 +54,7 @@ def test_convolution_is_its_definition_and_its_gradient_is_the_derivative(case):
     x = np.random.default_rng(1).standard_normal((batch, *shape))
     layer.b.value = np.arange(layer.filters)
     y = layer(x)
-    expected = convolution_by_its_definition(
-        x, layer.W.value, layer.b.value, layer._stride, layer._padding, layer.groups
-    )
+    expected = convolution_by_its_definition(x, layer.W.value, layer.b.value, *layer.reading())
     np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
     assert y.shape == (batch, *layer.output_shape)
     if layer.padding == "same":

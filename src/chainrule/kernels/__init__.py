@@ -1,10 +1,11 @@
 """The hot operations: array arguments, array results. Each is its native twin where that was compiled, else NumPy."""
 
-from chainrule.kernels.native import IMPLEMENTATION, accelerated
-from chainrule.kernels.reference import affine, conv, elementwise, losses, norm, pool, updates
+from chainrule.kernels.native import IMPLEMENTATION, NATIVE, accelerated
+from chainrule.kernels.reference import affine, conv, elementwise, fused, losses, norm, pool, updates
 
 __all__ = [
     "IMPLEMENTATION",
+    "NATIVE",
     "adagrad_update",
     "adam_update",
     "affine_bias_gradient",
@@ -21,6 +22,9 @@ __all__ = [
     "conv_bias_gradient",
     "conv_forward",
     "conv_input_gradient",
+    "conv_relu_pool_forward",
+    "conv_relu_pool_input_gradient",
+    "conv_relu_pool_weight_gradient",
     "conv_weight_gradient",
     "dropout",
     "embedding_forward",
@@ -99,3 +103,6 @@ adam_update = accelerated(updates.adam_update)
 average_update = accelerated(updates.average_update)
 rmsprop_update = accelerated(updates.rmsprop_update)
 sgd_update = accelerated(updates.sgd_update)
+conv_relu_pool_forward = accelerated(fused.conv_relu_pool_forward)
+conv_relu_pool_input_gradient = accelerated(fused.conv_relu_pool_input_gradient)
+conv_relu_pool_weight_gradient = accelerated(fused.conv_relu_pool_weight_gradient)

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.errors import OptionError
 
-__all__ = ["IMPLEMENTATION", "accelerated"]
+__all__ = ["IMPLEMENTATION", "NATIVE", "accelerated"]
 
 try:
     from chainrule.kernels import _native  # type: ignore[attr-defined]
@@ -29,18 +29,26 @@ if _CHOICE == "native" and _native is None:
 if _CHOICE == "reference":
     _native = None
 
-if _native is not None:
-    IMPLEMENTATION = f"native (C++, {_native.instruction_set()}, {_native.thread_count()} threads)"
-elif _CHOICE == "reference":
-    IMPLEMENTATION = "reference (NumPy), by CHAINRULE_KERNELS"
-else:
-    IMPLEMENTATION = "reference (NumPy): no compiler was at hand when chainrule was installed"
 
-P = ParamSpec("P")
-R = TypeVar("R")
+def _describe() -> str:
+    if _native is not None:
+        return f"native (C++, {_native.instruction_set()}, {_native.thread_count()} threads)"
+    if _CHOICE == "reference":
+        return "reference (NumPy), by CHAINRULE_KERNELS"
+    return "reference (NumPy): no compiler was at hand when chainrule was installed"
 
 
-def accelerated(reference: Callable[P, R]) -> Callable[P, R]:
+IMPLEMENTATION = _describe()
+"""The implementation in use, for `chainrule info` and reports."""
+
+NATIVE = _native is not None
+"""Whether compiled kernels are in use."""
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def accelerated(reference: Callable[_P, _R]) -> Callable[_P, _R]:
     """The native twin of a reference kernel, or the reference itself.
 
     The twin takes dense float32 or float64 arrays of one kind. Others are made so if they are floats; what is left
@@ -51,9 +59,9 @@ def accelerated(reference: Callable[P, R]) -> Callable[P, R]:
         return reference
 
     @wraps(reference)
-    def kernel(*arguments: P.args, **options: P.kwargs) -> R:
+    def kernel(*arguments: _P.args, **options: _P.kwargs) -> _R:
         try:
-            result: R = twin(*arguments)
+            result: _R = twin(*arguments)
             return result
         except TypeError:
             return _otherwise(twin, reference, arguments)
@@ -61,7 +69,7 @@ def accelerated(reference: Callable[P, R]) -> Callable[P, R]:
     return kernel
 
 
-def _otherwise(twin: Callable[..., Any], reference: Callable[..., R], arguments: tuple[Any, ...]) -> R:
+def _otherwise(twin: Callable[..., Any], reference: Callable[..., _R], arguments: tuple[Any, ...]) -> _R:
     if not reference.__name__.endswith("_update"):
         floats = {a.dtype for a in arguments if isinstance(a, np.ndarray) and a.dtype.kind == "f"}
         if floats:
@@ -71,7 +79,7 @@ def _otherwise(twin: Callable[..., Any], reference: Callable[..., R], arguments:
                 for a in arguments
             ]
             try:
-                result: R = twin(*dense)
+                result: _R = twin(*dense)
                 return result
             except TypeError:
                 pass

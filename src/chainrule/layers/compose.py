@@ -12,6 +12,7 @@ from chainrule.arrays import Array, Shape, name_shape
 from chainrule.errors import NotBuiltError, OptionError, ShapeError
 from chainrule.functions import softmax
 from chainrule.layers.base import Layer
+from chainrule.layers.fused import fuse
 from chainrule.layers.summary import Summary, summarize
 from chainrule.layers.trace import Trace, trace
 from chainrule.losses import Loss, SoftmaxCrossEntropy
@@ -39,6 +40,7 @@ class Sequential(Layer):
                 name = type(self).__name__
                 raise OptionError(f"{name} takes layers, got {layer!r}: write {name}(Affine(10), ReLU(), ...)")
         self.layers = layers
+        self._planned: tuple[tuple[Layer, ...], tuple[Layer, ...]] | None = None
 
     @overload
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape: ...
@@ -68,17 +70,24 @@ class Sequential(Layer):
                 raise error.inside(index) from None
         return shape
 
+    @property
+    def _steps(self) -> tuple[Layer, ...]:
+        """The layers as they run: some of them, where it pays, as one."""
+        if self._planned is None or self._planned[0] is not self.layers:
+            self._planned = (self.layers, fuse(self.layers))
+        return self._planned[1]
+
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         self._check(x)
         caches = []
-        for layer in self.layers:
+        for layer in self._steps:
             x, cache = layer.forward(layer.entering(x), train=train, rng=rng)
             caches.append(cache)
         return x, caches
 
     def __call__(self, x: Array) -> Array:
         self._check(x)
-        for layer in self.layers:
+        for layer in self._steps:
             x = layer(layer.entering(x))
         return x
 
@@ -86,13 +95,12 @@ class Sequential(Layer):
         # without input_gradient, the layers below the first that learns have nothing to do
         lowest = 0 if input_gradient else self._first_with_parameters()
         gradient: Array | None = dy
-        for index in reversed(range(lowest, len(self.layers))):
+        steps = self._steps
+        for index in reversed(range(lowest, len(steps))):
             # x = layer.forward(x)
             if gradient is None:  # the layer above reads indices, which have no gradient
                 break
-            gradient = self.layers[index].backward(
-                gradient, cache[index], input_gradient=input_gradient or index > lowest
-            )
+            gradient = steps[index].backward(gradient, cache[index], input_gradient=input_gradient or index > lowest)
         return gradient if input_gradient else None
 
     def predict_probabilities(self, x: Array, batch_size: int = 1000) -> Array:
@@ -133,10 +141,10 @@ class Sequential(Layer):
         return trace(self, x, labels, loss, train=train, rng=rng)
 
     def _first_with_parameters(self) -> int:
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self._steps):
             if layer.parameters:
                 return index
-        return len(self.layers)
+        return len(self._steps)
 
     def _check_built(self) -> None:
         if self.input_shape is None:

@@ -21,7 +21,7 @@ from chainrule.arrays import Array, Shape
 from chainrule.errors import OptionError
 from chainrule.initializers import He, Initializer, Zeros
 from chainrule.layers.base import Layer
-from chainrule.layers.geometry import PaddingOption, PairOption, check_image, pair, place_window
+from chainrule.layers.geometry import Padding, PaddingOption, Pair, PairOption, check_image, pair, place_window
 from chainrule.parameters import Parameter
 
 __all__ = ["Conv2D"]
@@ -87,17 +87,21 @@ class Conv2D(Layer):
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         b = self.b.value if self.bias else None
-        return kernels.conv_forward(x, self.W.value, b, self._stride, self._padding, self.groups), x
+        return kernels.conv_forward(x, self.W.value, b, *self.reading()), x
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         x, W = cache, self.W.value
         # y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, p S + i - top, q S + j - left]
-        self.W.grad += kernels.conv_weight_gradient(x, dy, W.shape, self._stride, self._padding, self.groups)
+        self.W.grad += kernels.conv_weight_gradient(x, dy, W.shape, *self.reading())
         if self.bias:
             self.b.grad += kernels.conv_bias_gradient(dy)
         if not input_gradient:
             return None
-        return kernels.conv_input_gradient(dy, W, x.shape, self._stride, self._padding, self.groups)
+        return kernels.conv_input_gradient(dy, W, x.shape, *self.reading())
+
+    def reading(self) -> tuple[Pair, Padding, int]:
+        """How a built layer's windows lie: stride, padding of all four sides, groups, as the kernels take them."""
+        return self._stride, self._padding, self.groups
 
     def multiply_adds(self, shape: Shape) -> int:
         assert self.output_shape is not None

@@ -39,10 +39,11 @@ class _Pool2D(Layer):
         self.padding = padding
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
-        kernel, stride, _ = self._windows()
+        kernel, stride, _ = self.windows()
         return (shape[0], *place_window(self, shape, kernel, stride, self.padding)[1])
 
-    def _windows(self) -> tuple[Pair, Pair, Padding]:
+    def windows(self) -> tuple[Pair, Pair, Padding]:
+        """Where the windows lie: their size, stride, and padding of all four sides, as the kernels take them."""
         kernel = pair(self.kernel_size, "kernel_size", 1)
         down, across = pair(self.padding, "padding", 0)
         stride = kernel if self.stride is None else pair(self.stride, "stride", 1)
@@ -59,13 +60,13 @@ class MaxPool2D(_Pool2D):
     """
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        y, place = kernels.max_pool_forward(x, *self._windows())
+        y, place = kernels.max_pool_forward(x, *self.windows())
         return y, (place, x.shape)
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         place, input_shape = cache
         # y = x[place], the largest of the window
-        return kernels.max_pool_backward(dy, place, input_shape, *self._windows())
+        return kernels.max_pool_backward(dy, place, input_shape, *self.windows())
 
 
 class AvgPool2D(_Pool2D):
@@ -78,12 +79,12 @@ class AvgPool2D(_Pool2D):
     """
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        return kernels.avg_pool_forward(x, *self._windows()), x.shape
+        return kernels.avg_pool_forward(x, *self.windows()), x.shape
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         input_shape = cache
         # y = sum of the window / pixels in the window
-        return kernels.avg_pool_backward(dy, input_shape, *self._windows())
+        return kernels.avg_pool_backward(dy, input_shape, *self.windows())
 
 
 class GlobalAvgPool2D(Layer):

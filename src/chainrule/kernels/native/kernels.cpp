@@ -47,6 +47,19 @@ void transpose(const T* from, T* to, Index rows, Index columns, Index line) {
                 for (Index i = r; i < std::min(r + block, rows); ++i) to[j * line + i] = from[i * columns + j];
 }
 
+// Sum of term(n, s) over samples and places, in sixteen parallel sums.
+template <class T, class Term>
+inline T sum_over(Index N, Index S, Term term) {
+    T sum[16] = {};
+    for (Index n = 0; n < N; ++n) {
+        Index s = 0;
+        for (; s + 16 <= S; s += 16)
+            for (Index lane = 0; lane < 16; ++lane) sum[lane] += term(n, s + lane);
+        for (; s < S; ++s) sum[(n + s) & 15] += term(n, s);
+    }
+    return std::accumulate(sum, sum + 16, T(0));
+}
+
 // ---- y = xW + b ----
 
 template <class T>
@@ -177,31 +190,41 @@ private:
     const T* image_ = nullptr;
 };
 
-template <class T>
-void conv_forward(const T* x, const T* W, const T* b, T* y, const Windows& at, Index filters, Index groups) {
-    const Index K = at.channels / groups * at.area(), some = filters / groups, places = at.places();
+// Convolution of every sample and group; `take(n, g, wide)` gets the filters' outputs of each, in rows in.line apart and
+// in.size from filter to filter.
+template <class T, class Take>
+void convolve(
+    const T* x, const T* W, const T* b, T* straight_out, const Windows& at, Index filters, Index groups, Take take) {
+    const Index K = at.channels / groups * at.area(), some = filters / groups;
     divide([&](int part, int parts) {
         const auto [first, last] = stretch(at.samples, part, parts);
         if (first == last) return;
         Images<T> images(at, groups);
         const Reading& in = images.reading();
-        const bool straight = in.line == at.out_width;
+        const bool straight = straight_out != nullptr && in.line == at.out_width;
         Scratch<T> wide(straight ? 0 : some * in.size);
         for (Index n = first; n < last; ++n) {
             images.open(x + n * at.channels * at.pixels());
             for (Index g = 0; g < groups; ++g) {
-                T* out = y + (n * filters + g * some) * places;
-                T* target = straight ? out : wide.data();
+                T* out = straight ? straight_out + (n * filters + g * some) * at.places() : wide.data();
                 rows_times(
                     W + g * some * K, K, images.group(g), in.offset.data(), some, K, in.size,
-                    b ? b + g * some : nullptr, (const T*)nullptr, target, straight ? places : in.size);
-                if (straight) continue;
-                for (Index f = 0; f < some; ++f)
-                    for (Index p = 0; p < at.out_height; ++p)
-                        std::copy_n(
-                            target + f * in.size + p * in.line, at.out_width, out + f * places + p * at.out_width);
+                    b ? b + g * some : nullptr, (const T*)nullptr, out, in.size);
+                if (!straight) take(n, g, out, in);
             }
         }
+    });
+}
+
+template <class T>
+void conv_forward(const T* x, const T* W, const T* b, T* y, const Windows& at, Index filters, Index groups) {
+    const Index some = filters / groups, places = at.places();
+    convolve(x, W, b, y, at, filters, groups, [&](Index n, Index g, const T* wide, const Reading& in) {
+        for (Index f = 0; f < some; ++f)
+            for (Index p = 0; p < at.out_height; ++p)
+                std::copy_n(
+                    wide + f * in.size + p * in.line, at.out_width,
+                    y + (n * filters + g * some + f) * places + p * at.out_width);
     });
 }
 
@@ -261,12 +284,9 @@ void weight_gradient(const T* x, const Source& source, T* dW, const Windows& at,
             }
             for (Index g = 0; g < groups; ++g) {
                 const Index start = g * (in.direct ? C * in.height * in.width : K * at.places());
-                for (Index f = 0; f < some; f += 4)  // a few filters over all samples, whose sums stay in the first cache
-                    for (Index n = begin; n < end; ++n)
-                        inner_sums<T>(
-                            flats.data() + ((n - begin) * filters + g * some + f) * size, size,
-                            images.data() + (n - begin) * image + start, in.offset.data(), std::min<Index>(4, some - f), K,
-                            steps, sum + (g * some + f) * K);
+                inner_sums<T>(
+                    {flats.data() + g * some * size, filters * size}, size, {images.data() + start, image},
+                    in.offset.data(), some, K, end - begin, steps, sum + g * some * K);
             }
         }
     });
@@ -288,25 +308,16 @@ template <class T>
 void conv_bias_gradient(const T* dy, T* db, Index samples, Index filters, Index places) {
     divide_if(samples * filters * places > kWorthIt, [&](int part, int parts) {
         const auto [first, last] = stretch(filters, part, parts);
-        for (Index f = first; f < last; ++f) {
-            T sum[16] = {};
-            for (Index n = 0; n < samples; ++n) {
-                const T* line = dy + (n * filters + f) * places;
-                Index i = 0;
-                for (; i + 16 <= places; i += 16)
-                    for (Index lane = 0; lane < 16; ++lane) sum[lane] += line[i + lane];
-                for (; i < places; ++i) sum[i & 15] += line[i];
-            }
-            db[f] = std::accumulate(sum, sum + 16, T(0));
-        }
+        for (Index f = first; f < last; ++f)
+            db[f] = sum_over<T>(samples, places, [&](Index n, Index s) { return dy[(n * filters + f) * places + s]; });
     });
 }
 
 // Stride 1: a convolution of dy, widened by the kernel less one, with the kernels turned round and channels and filters
 // exchanged.
-template <class T>
-void conv_input_gradient_direct(
-    const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+template <class T, class Source>
+void input_gradient_direct(
+    const Source& source, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
     const Index C = at.channels / groups, some = filters / groups, area = at.area(), K = some * area;
     const Index height = at.height + at.kernel_height - 1, width = at.width + at.kernel_width - 1;
     const Index top = at.kernel_height - 1 - at.top, left = at.kernel_width - 1 - at.left;
@@ -325,10 +336,9 @@ void conv_input_gradient_direct(
         const auto [first, last] = stretch(at.samples, part, parts);
         if (first == last) return;
         Scratch<T> widened(filters * height * width), wide(C * size);
+        std::fill(widened.data(), widened.data() + filters * height * width, T(0));
         for (Index n = first; n < last; ++n) {
-            copy_into(
-                dy + n * filters * at.places(), filters, at.out_height, at.out_width, widened.data(), height, width, top,
-                left);
+            source.spread(n, 0, filters, widened.data() + top * width + left, height * width, width);
             for (Index g = 0; g < groups; ++g) {
                 rows_times(
                     turned.data() + g * C * K, K, widened.data() + g * some * height * width, offset.data(), C, K, size,
@@ -344,9 +354,9 @@ void conv_input_gradient_direct(
 }
 
 // Any stride: the columns' gradient is W transposed times dy; each is added back where it was read.
-template <class T>
-void conv_input_gradient_scattered(
-    const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+template <class T, class Source>
+void input_gradient_scattered(
+    const Source& source, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
     const Index C = at.channels / groups, some = filters / groups, K = C * at.area(), places = at.places();
     const Index height = at.height + at.top + at.bottom, width = at.width + at.left + at.right;
     Scratch<T> turned(groups * K * some);
@@ -355,12 +365,14 @@ void conv_input_gradient_scattered(
     divide([&](int part, int parts) {
         const auto [first, last] = stretch(at.samples, part, parts);
         if (first == last) return;
-        Scratch<T> columns(K * places), padded(C * height * width);
-        for (Index n = first; n < last; ++n)
+        Scratch<T> rows(filters * places), columns(K * places), padded(C * height * width);
+        std::fill(rows.data(), rows.data() + filters * places, T(0));
+        for (Index n = first; n < last; ++n) {
+            source.spread(n, 0, filters, rows.data(), places, at.out_width);
             for (Index g = 0; g < groups; ++g) {
                 rows_times(
-                    turned.data() + g * K * some, some, dy + (n * filters + g * some) * places, offset.data(), K, some,
-                    places, (const T*)nullptr, (const T*)nullptr, columns.data(), places);
+                    turned.data() + g * K * some, some, rows.data() + g * some * places, offset.data(), K, some, places,
+                    (const T*)nullptr, (const T*)nullptr, columns.data(), places);
                 std::fill(padded.data(), padded.data() + C * height * width, T(0));
                 const T* from = columns.data();
                 for (Index c = 0; c < C; ++c)
@@ -376,18 +388,24 @@ void conv_input_gradient_scattered(
                             padded.data() + (c * height + h + at.top) * width + at.left, at.width,
                             dx + ((n * groups + g) * C + c) * at.pixels() + h * at.width);
             }
+        }
     });
+}
+
+template <class T, class Source>
+void input_gradient(const Source& source, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+    const bool direct = at.stride_down == 1 && at.stride_across == 1 && at.top < at.kernel_height &&
+                        at.bottom < at.kernel_height && at.left < at.kernel_width && at.right < at.kernel_width;
+    if (direct) {
+        input_gradient_direct(source, W, dx, at, filters, groups);
+    } else {
+        input_gradient_scattered(source, W, dx, at, filters, groups);
+    }
 }
 
 template <class T>
 void conv_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
-    const bool direct = at.stride_down == 1 && at.stride_across == 1 && at.top < at.kernel_height &&
-                        at.bottom < at.kernel_height && at.left < at.kernel_width && at.right < at.kernel_width;
-    if (direct) {
-        conv_input_gradient_direct(dy, W, dx, at, filters, groups);
-    } else {
-        conv_input_gradient_scattered(dy, W, dx, at, filters, groups);
-    }
+    input_gradient(Plain<T>{dy, filters, at.out_height, at.out_width}, W, dx, at, filters, groups);
 }
 
 // ---- pooling ----
@@ -563,6 +581,63 @@ void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Wind
     });
 }
 
+// ---- convolution, ReLU and 2 x 2 pooling in one: the convolution's own output never leaves the cache ----
+
+template <class T>
+void conv_relu_pool_forward(
+    const T* x, const T* W, const T* b, T* y, std::uint8_t* place, const Windows& at, Index filters, Index groups) {
+    const Index some = filters / groups, height = at.out_height / 2, width = at.out_width / 2;
+    convolve(x, W, b, (T*)nullptr, at, filters, groups, [&](Index n, Index g, const T* wide, const Reading& in) {
+        for (Index f = 0; f < some; ++f) {
+            const Index to = (n * filters + g * some + f) * height * width;
+            max_pool_pairs(wide + f * in.size, in.line, y + to, place + to, height, width, true);
+        }
+    });
+}
+
+// The gradient of the convolution's output, read through pooling and ReLU.
+template <class T>
+struct Pooled {
+    const T* dy;
+    const T* y;
+    const std::uint8_t* place;
+    Index filters, height, width;
+
+    void spread(Index n, Index first, Index some, T* flat, Index size, Index line) const {
+        for (Index f = 0; f < some; ++f)
+            for (Index p = 0; p < height; ++p) {
+                const Index from = ((n * filters + first + f) * height + p) * width;
+                T* upper = flat + f * size + 2 * p * line;
+                pairs_back(dy + from, y + from, place + from, upper, upper + line, width);
+            }
+    }
+};
+
+template <class T>
+void conv_relu_pool_weight_gradient(
+    const T* x, const T* dy, const T* y, const std::uint8_t* place, T* dW, T* db, const Windows& at, Index filters,
+    Index groups) {
+    const Pooled<T> source{dy, y, place, filters, at.out_height / 2, at.out_width / 2};
+    weight_gradient(x, source, dW, at, filters, groups);
+    const Index places = source.height * source.width;
+    divide_if(at.samples * filters * places > kWorthIt, [&](int part, int parts) {
+        const auto [first, last] = stretch(filters, part, parts);
+        for (Index f = first; f < last; ++f)
+            db[f] = sum_over<T>(at.samples, places, [&](Index n, Index s) {
+                const Index i = (n * filters + f) * places + s;
+                return y[i] > T(0) ? dy[i] : T(0);
+            });
+    });
+}
+
+template <class T>
+void conv_relu_pool_input_gradient(
+    const T* dy, const T* y, const std::uint8_t* place, const T* W, T* dx, const Windows& at, Index filters,
+    Index groups) {
+    const Pooled<T> source{dy, y, place, filters, at.out_height / 2, at.out_width / 2};
+    input_gradient(source, W, dx, at, filters, groups);
+}
+
 template <class T>
 void avg_pool_forward(const T* x, T* y, const Windows& at) {
     const Index images = at.samples * at.channels;
@@ -613,19 +688,6 @@ void avg_pool_backward(const T* dy, T* dx, const Windows& at) {
 }
 
 // ---- batch norm ----
-
-// Sum of term(n, s) over samples and places, in sixteen parallel sums.
-template <class T, class Term>
-inline T sum_over(Index N, Index S, Term term) {
-    T sum[16] = {};
-    for (Index n = 0; n < N; ++n) {
-        Index s = 0;
-        for (; s + 16 <= S; s += 16)
-            for (Index lane = 0; lane < 16; ++lane) sum[lane] += term(n, s + lane);
-        for (; s < S; ++s) sum[(n + s) & 15] += term(n, s);
-    }
-    return std::accumulate(sum, sum + 16, T(0));
-}
 
 template <class T>
 void batch_norm_inference(
@@ -826,6 +888,9 @@ constexpr Table<T> make_table() {
         conv_weight_gradient<T>,
         conv_bias_gradient<T>,
         conv_input_gradient<T>,
+        conv_relu_pool_forward<T>,
+        conv_relu_pool_weight_gradient<T>,
+        conv_relu_pool_input_gradient<T>,
         max_pool_forward<T>,
         max_pool_backward<T>,
         avg_pool_forward<T>,

@@ -130,6 +130,22 @@ void expect_groups(Index channels, Index filters, Index groups) {
         throw nb::value_error("groups must divide channels and filters");
 }
 
+// Where a convolution of x by W reads, after all shapes are checked.
+template <class Array>
+Windows convolution(const Array& x, const Array& W, Pair stride, const Padding& padding, Index groups) {
+    expect_axes(x, 4, "x"), expect_axes(W, 4, "W");
+    const Index filters = length(W, 0), channels = length(x, 1);
+    expect_groups(channels, filters, groups);
+    expect(W, {filters, channels / groups, length(W, 2), length(W, 3)}, "W");
+    return windows(length(x, 0), channels, length(x, 2), length(x, 3), {length(W, 2), length(W, 3)}, stride, padding);
+}
+
+template <class Array, class Places>
+void expect_pooled(const Array& dy, const Array& y, const Places& place, const Windows& at, Index filters) {
+    const std::initializer_list<Index> shape = {at.samples, filters, at.out_height / 2, at.out_width / 2};
+    expect(dy, shape, "dy"), expect(y, shape, "y"), expect(place, shape, "place");
+}
+
 template <class T>
 void bind(nb::module_& m) {
     const auto& kernels = chainrule::table<T>();
@@ -172,13 +188,9 @@ void bind(nb::module_& m) {
 
     m.def("conv_forward", [&kernels](
         In<T> x, In<T> W, std::optional<In<T>> b, Pair stride, const Padding& padding, Index groups) {
-        expect_axes(x, 4, "x"), expect_axes(W, 4, "W");
-        const Index filters = length(W, 0), channels = length(x, 1);
-        expect_groups(channels, filters, groups);
-        expect(W, {filters, channels / groups, length(W, 2), length(W, 3)}, "W");
+        const Windows at = convolution(x, W, stride, padding, groups);
+        const Index filters = length(W, 0);
         if (b) expect(*b, {filters}, "b");
-        const Windows at = windows(
-            length(x, 0), channels, length(x, 2), length(x, 3), {length(W, 2), length(W, 3)}, stride, padding);
         Fresh<T> y({at.samples, filters, at.out_height, at.out_width});
         const T* bias = b ? b->data() : nullptr;
         Free free;
@@ -221,6 +233,55 @@ void bind(nb::module_& m) {
         kernels.conv_input_gradient(dy.data(), W.data(), dx.data, at, filters, groups);
         return dx.array;
     }, exactly, exactly, nb::arg(), nb::arg(), nb::arg(), nb::arg());
+
+    m.def("conv_relu_pool_forward", [&kernels](
+        In<T> x, In<T> W, std::optional<In<T>> b, Pair stride, const Padding& padding, Index groups) {
+        const Windows at = convolution(x, W, stride, padding, groups);
+        const Index filters = length(W, 0);
+        if (b) expect(*b, {filters}, "b");
+        Fresh<T> y({at.samples, filters, at.out_height / 2, at.out_width / 2});
+        Fresh<std::uint8_t> place({at.samples, filters, at.out_height / 2, at.out_width / 2});
+        const T* bias = b ? b->data() : nullptr;
+        {
+            Free free;
+            kernels.conv_relu_pool_forward(x.data(), W.data(), bias, y.data, place.data, at, filters, groups);
+        }
+        return std::make_pair(y.array, place.array);
+    }, exactly, exactly, exactly.none(), nb::arg(), nb::arg(), nb::arg());
+    m.def("conv_relu_pool_weight_gradient", [&kernels](
+        In<T> x, In<T> dy, In<T> y, In<std::uint8_t> place, std::array<Index, 4> shape, Pair stride,
+        const Padding& padding, Index groups) {
+        expect_axes(x, 4, "x");
+        expect_groups(length(x, 1), shape[0], groups);
+        if (shape[1] != length(x, 1) / groups)
+            throw nb::value_error("W's channels are not those of x, divided into groups");
+        const Windows at =
+            windows(length(x, 0), length(x, 1), length(x, 2), length(x, 3), {shape[2], shape[3]}, stride, padding);
+        expect_pooled(dy, y, place, at, shape[0]);
+        Fresh<T> dW({shape[0], shape[1], shape[2], shape[3]}), db({shape[0]});
+        {
+            Free free;
+            kernels.conv_relu_pool_weight_gradient(
+                x.data(), dy.data(), y.data(), place.data(), dW.data, db.data, at, shape[0], groups);
+        }
+        return std::make_pair(dW.array, db.array);
+    }, exactly, exactly, exactly, exactly, nb::arg(), nb::arg(), nb::arg(), nb::arg());
+    m.def("conv_relu_pool_input_gradient", [&kernels](
+        In<T> dy, In<T> y, In<std::uint8_t> place, In<T> W, std::array<Index, 4> shape, Pair stride,
+        const Padding& padding, Index groups) {
+        expect_axes(W, 4, "W");
+        const Index filters = length(W, 0);
+        expect_groups(shape[1], filters, groups);
+        expect(W, {filters, shape[1] / groups, length(W, 2), length(W, 3)}, "W");
+        const Windows at =
+            windows(shape[0], shape[1], shape[2], shape[3], {length(W, 2), length(W, 3)}, stride, padding);
+        expect_pooled(dy, y, place, at, filters);
+        Fresh<T> dx({shape[0], shape[1], shape[2], shape[3]});
+        Free free;
+        kernels.conv_relu_pool_input_gradient(
+            dy.data(), y.data(), place.data(), W.data(), dx.data, at, filters, groups);
+        return dx.array;
+    }, exactly, exactly, exactly, exactly, nb::arg(), nb::arg(), nb::arg(), nb::arg());
 
     m.def("max_pool_forward", [&kernels](In<T> x, Pair kernel, Pair stride, const Padding& padding) {
         expect_axes(x, 4, "x");

@@ -198,21 +198,32 @@ void outer_sums(
     }
 }
 
+// Several samples of a matrix or image, each `step` behind the one before.
+template <class T>
+struct Series {
+    const T* data;
+    Index step;
+};
+
 template <class T, class V, int rows, int columns>
 inline void inner_sums_tile(
-    const T* left, Index left_stride, const T* right, const Index* offset, Index steps, V* out, Index out_stride) {
+    Series<T> left, Index left_stride, Series<T> right, const Index* offset, Index samples, Index steps, V* out,
+    Index out_stride) {
     constexpr Index lanes = sizeof(V) / sizeof(T);
     V sum[rows][columns];
     for (int r = 0; r < rows; ++r)
         for (int c = 0; c < columns; ++c) sum[r][c] = out[r * out_stride + c];
-    const T* line[columns];
-    for (int c = 0; c < columns; ++c) line[c] = right + offset[c];
-    for (Index q = 0; q < steps * lanes; q += lanes) {
-        V a[rows];
-        for (int r = 0; r < rows; ++r) a[r] = load<V>(left + r * left_stride + q);
-        for (int c = 0; c < columns; ++c) {
-            const V b = load<V>(line[c] + q);
-            for (int r = 0; r < rows; ++r) sum[r][c] += a[r] * b;
+    for (Index n = 0; n < samples; ++n) {
+        const T* line[columns];
+        for (int c = 0; c < columns; ++c) line[c] = right.data + n * right.step + offset[c];
+        const T* from = left.data + n * left.step;
+        for (Index q = 0; q < steps * lanes; q += lanes) {
+            V a[rows];
+            for (int r = 0; r < rows; ++r) a[r] = load<V>(from + r * left_stride + q);
+            for (int c = 0; c < columns; ++c) {
+                const V b = load<V>(line[c] + q);
+                for (int r = 0; r < rows; ++r) sum[r][c] += a[r] * b;
+            }
         }
     }
     for (int r = 0; r < rows; ++r)
@@ -221,28 +232,28 @@ inline void inner_sums_tile(
 
 template <class T, class V, int rows>
 inline void inner_sums_rows(
-    const T* left, Index left_stride, const T* right, const Index* offset, Index K, Index steps, V* out,
-    Index out_stride) {
+    Series<T> left, Index left_stride, Series<T> right, const Index* offset, Index K, Index samples, Index steps, V* out) {
     Index k = 0;
     for (; k + 6 <= K; k += 6)
-        inner_sums_tile<T, V, rows, 6>(left, left_stride, right, offset + k, steps, out + k, out_stride);
+        inner_sums_tile<T, V, rows, 6>(left, left_stride, right, offset + k, samples, steps, out + k, K);
     for (; k + 3 <= K; k += 3)
-        inner_sums_tile<T, V, rows, 3>(left, left_stride, right, offset + k, steps, out + k, out_stride);
+        inner_sums_tile<T, V, rows, 3>(left, left_stride, right, offset + k, samples, steps, out + k, K);
     for (; k < K; ++k)
-        inner_sums_tile<T, V, rows, 1>(left, left_stride, right, offset + k, steps, out + k, out_stride);
+        inner_sums_tile<T, V, rows, 1>(left, left_stride, right, offset + k, samples, steps, out + k, K);
 }
 
 // out (F, K) holds a vector for each sum, whose lanes are added up by the caller, once, at the end. The columns are
 // `steps` whole vectors: what is beyond the last one must be zero in left and finite in right.
 template <class T, class V = Vector<T, CHAINRULE_VECTOR_BYTES>>
 void inner_sums(
-    const T* left, Index left_stride, const T* right, const Index* offset, Index F, Index K, Index steps, V* out) {
+    Series<T> left, Index left_stride, Series<T> right, const Index* offset, Index F, Index K, Index samples,
+    Index steps, V* out) {
     constexpr int rows = CHAINRULE_VECTOR_BYTES == 64 ? 4 : 2;
     Index f = 0;
-    for (; f + rows <= F; f += rows)
-        inner_sums_rows<T, V, rows>(left + f * left_stride, left_stride, right, offset, K, steps, out + f * K, K);
-    for (; f < F; ++f)
-        inner_sums_rows<T, V, 1>(left + f * left_stride, left_stride, right, offset, K, steps, out + f * K, K);
+    for (; f + rows <= F; f += rows, left.data += rows * left_stride)
+        inner_sums_rows<T, V, rows>(left, left_stride, right, offset, K, samples, steps, out + f * K);
+    for (; f < F; ++f, left.data += left_stride)
+        inner_sums_rows<T, V, 1>(left, left_stride, right, offset, K, samples, steps, out + f * K);
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

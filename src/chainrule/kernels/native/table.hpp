@@ -36,6 +36,16 @@ struct Table {
     void (*conv_bias_gradient)(const T* dy, T* db, Index samples, Index filters, Index places);
     void (*conv_input_gradient)(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups);
 
+    // a convolution, ReLU, and pooling of 2 x 2 side by side; `at` is the convolution's, y and dy are the pooling's
+    void (*conv_relu_pool_forward)(
+        const T* x, const T* W, const T* b, T* y, std::uint8_t* place, const Windows& at, Index filters, Index groups);
+    void (*conv_relu_pool_weight_gradient)(
+        const T* x, const T* dy, const T* y, const std::uint8_t* place, T* dW, T* db, const Windows& at, Index filters,
+        Index groups);
+    void (*conv_relu_pool_input_gradient)(
+        const T* dy, const T* y, const std::uint8_t* place, const T* W, T* dx, const Windows& at, Index filters,
+        Index groups);
+
     // place: which of the window's pixels was the largest, counted row by row
     void (*max_pool_forward)(const T* x, T* y, std::uint8_t* place, const Windows& at);
     void (*max_pool_backward)(const T* dy, const std::uint8_t* place, T* dx, const Windows& at);

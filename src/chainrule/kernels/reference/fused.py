@@ -1,0 +1,58 @@
+"""Kernels that are several others one after the other: here just that, in C++ without the steps in between.
+
+`conv_relu_pool`: a convolution, ReLU, and max pooling of 2 x 2 side by side. The largest of the ReLUs is the ReLU of
+the largest, so pooling comes first. x, W, b, stride, padding and groups are the convolution's; y and dy
+(N, F, OH // 2, OW // 2) the pooling's, and `place` tells which of the four pixels each y is from.
+"""
+
+from chainrule.arrays import Array, Shape
+from chainrule.kernels.reference.conv import (
+    conv_bias_gradient,
+    conv_forward,
+    conv_input_gradient,
+    conv_weight_gradient,
+)
+from chainrule.kernels.reference.elementwise import relu_backward, relu_forward
+from chainrule.kernels.reference.pool import max_pool_backward, max_pool_forward
+from chainrule.kernels.reference.windows import Padding, Pair
+
+__all__ = ["conv_relu_pool_forward", "conv_relu_pool_input_gradient", "conv_relu_pool_weight_gradient"]
+
+_POOL: tuple[Pair, Pair, Padding] = ((2, 2), (2, 2), ((0, 0), (0, 0)))
+
+
+def conv_relu_pool_forward(
+    x: Array, W: Array, b: Array | None, stride: Pair, padding: Padding, groups: int
+) -> tuple[Array, Array]:
+    """x, W, b -> y, place."""
+    y, place = max_pool_forward(conv_forward(x, W, b, stride, padding, groups), *_POOL)
+    return relu_forward(y), place
+
+
+def conv_relu_pool_weight_gradient(
+    x: Array, dy: Array, y: Array, place: Array, weight_shape: Shape, stride: Pair, padding: Padding, groups: int
+) -> tuple[Array, Array]:
+    """x, dy, y, place -> dW, db."""
+    below = _below(dy, y, place, x.shape, weight_shape, stride, padding)
+    return conv_weight_gradient(x, below, weight_shape, stride, padding, groups), conv_bias_gradient(below)
+
+
+def conv_relu_pool_input_gradient(
+    dy: Array, y: Array, place: Array, W: Array, input_shape: Shape, stride: Pair, padding: Padding, groups: int
+) -> Array:
+    """dy, y, place, W -> dx."""
+    below = _below(dy, y, place, input_shape, W.shape, stride, padding)
+    return conv_input_gradient(below, W, input_shape, stride, padding, groups)
+
+
+def _below(
+    dy: Array, y: Array, place: Array, input_shape: Shape, weight_shape: Shape, stride: Pair, padding: Padding
+) -> Array:
+    """The gradient of the convolution's output."""
+    height, width = (
+        (before + length + after - kernel) // step + 1
+        for length, (before, after), kernel, step in zip(
+            input_shape[2:], padding, weight_shape[2:], stride, strict=True
+        )
+    )
+    return max_pool_backward(relu_backward(dy, y), place, (len(dy), weight_shape[0], height, width), *_POOL)
