@@ -67,11 +67,22 @@ inline Two<V> apart(const T* at) {
 template <class V, class T>
 inline void together(V even, V odd, T* at) {
     constexpr int lanes = sizeof(V) / sizeof(T);
-#pragma GCC unroll 32
+#if defined(__GNUC__) && !defined(__clang__)
+    using Mask = decltype(V{} < V{});
+    Mask low, high;
+#pragma GCC unroll 64
+    for (int i = 0; i < lanes; ++i) {
+        low[i] = i / 2 + i % 2 * lanes;
+        high[i] = low[i] + lanes / 2;
+    }
+    store(at, __builtin_shuffle(even, odd, low));
+    store(at + lanes, __builtin_shuffle(even, odd, high));
+#else
     for (int i = 0; i < lanes; ++i) {
         at[2 * i] = even[i];
         at[2 * i + 1] = odd[i];
     }
+#endif
 }
 
 }  // namespace chainrule::CHAINRULE_ISA
