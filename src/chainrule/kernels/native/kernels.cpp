@@ -595,21 +595,114 @@ void conv_relu_pool_forward(
     });
 }
 
-// The gradient of the convolution's output, read through pooling and ReLU.
+// Behind pooling and ReLU a convolution's gradient is mostly zeros: one pixel of each window has one, and only where the
+// output was above zero. So the passes back go from one such pixel to the next instead of over all of them. Images have
+// their channels last here: a row of a window is then one stretch of memory, KW C numbers long, read as whole vectors (what
+// is read beyond the stretch is multiplied by zeros, or left out).
 template <class T>
-struct Pooled {
-    const T* dy;
-    const T* y;
-    const std::uint8_t* place;
-    Index filters, height, width;
+struct Sparse {
+    using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
+    static constexpr Index lanes = sizeof(V) / sizeof(T);
+    static constexpr int most = 6;  // vectors at a time
 
-    void spread(Index n, Index first, Index some, T* flat, Index size, Index line) const {
-        for (Index f = 0; f < some; ++f)
-            for (Index p = 0; p < height; ++p) {
-                const Index from = ((n * filters + first + f) * height + p) * width;
-                T* upper = flat + f * size + 2 * p * line;
-                pairs_back(dy + from, y + from, place + from, upper, upper + line, width);
+    const Windows& at;
+    Index C, some, height, width;   // of a group: channels, filters; of the padded image
+    Index stretch_length, vectors;  // of a row of a window; of a whole window, in vectors
+    std::vector<Index> offset;      // of the window's vectors in the image
+
+    Sparse(const Windows& at_, Index filters, Index groups)
+        : at(at_),
+          C(at.channels / groups),
+          some(filters / groups),
+          height(at.height + at.top + at.bottom),
+          width(at.width + at.left + at.right),
+          stretch_length(at.kernel_width * C),
+          vectors(at.kernel_height * ((stretch_length + lanes - 1) / lanes)) {
+        for (Index i = 0; i < at.kernel_height; ++i)
+            for (Index u = 0; u < stretch_length; u += lanes) offset.push_back(i * width * C + u);
+    }
+
+    Index image_size() const { return height * width * C + lanes; }
+
+    // Where number (c, i, j) of a kernel stands among the vectors of a window.
+    Index place_of(Index c, Index i, Index j) const {
+        return i * ((stretch_length + lanes - 1) / lanes) * lanes + j * C + c;
+    }
+
+    // The pixels of filter f of sample n that have a gradient: where their windows begin in the image, and the gradient.
+    Index gather(const T* dy, const T* y, const std::uint8_t* place, Index plane, std::int32_t* begin, T* value) const {
+        const Index rows = at.out_height / 2, columns = at.out_width / 2;
+        Index count = 0, i = plane * rows * columns;
+        for (Index p = 0; p < rows; ++p)
+            for (Index q = 0; q < columns; ++q, ++i) {
+                const Index down = (2 * p + place[i] / 2) * at.stride_down;
+                const Index across = (2 * q + place[i] % 2) * at.stride_across;
+                begin[count] = static_cast<std::int32_t>((down * width + across) * C);
+                value[count] = dy[i];
+                count += y[i] > T(0);
             }
+        return count;
+    }
+
+    void channels_last(const T* image, T* out) const {
+        std::fill(out, out + image_size(), T(0));
+        for (Index c = 0; c < C; ++c)
+            for (Index h = 0; h < at.height; ++h) {
+                const T* from = image + (c * at.height + h) * at.width;
+                T* to = out + ((h + at.top) * width + at.left) * C + c;
+                for (Index w = 0; w < at.width; ++w) to[w * C] = from[w];
+            }
+    }
+
+    void channels_first(const T* image, T* out) const {
+        for (Index c = 0; c < C; ++c)
+            for (Index h = 0; h < at.height; ++h) {
+                const T* from = image + ((h + at.top) * width + at.left) * C + c;
+                T* to = out + (c * at.height + h) * at.width;
+                for (Index w = 0; w < at.width; ++w) to[w] = from[w * C];
+            }
+    }
+
+    // sum[v] += value[e] image[begin[e] + offset[v]], over all e
+    template <int n>
+    static void add_windows(
+        const T* image, const Index* offset, const std::int32_t* begin, const T* value, Index count, T* sum) {
+        V total[n];
+        for (int v = 0; v < n; ++v) total[v] = load<V>(sum + v * lanes);
+        for (Index e = 0; e < count; ++e) {
+            const T* window = image + begin[e];
+            for (int v = 0; v < n; ++v) total[v] += value[e] * load<V>(window + offset[v]);
+        }
+        for (int v = 0; v < n; ++v) store(sum + v * lanes, total[v]);
+    }
+
+    // window[offset[v]] += sum over the chain of value[e] kernels[filter[e]][v]
+    template <int n>
+    static void add_kernels(
+        const T* kernels, Index kernel_size, const Index* offset, std::int32_t e, const std::int32_t* next,
+        const std::int32_t* filter, const T* value, T* window) {
+        V total[n];
+        for (int v = 0; v < n; ++v) total[v] = V{};
+        for (; e >= 0; e = next[e]) {
+            const T* kernel = kernels + filter[e] * kernel_size;
+            for (int v = 0; v < n; ++v) total[v] += value[e] * load<V>(kernel + v * lanes);
+        }
+        for (int v = 0; v < n; ++v) store(window + offset[v], load<V>(window + offset[v]) + total[v]);
+    }
+
+    // Call work(first vector, how many) for all of a window's vectors, `most` at a time.
+    template <class Work>
+    void in_turn(Work work) const {
+        for (Index v = 0; v < vectors; v += most) {
+            switch (std::min<Index>(most, vectors - v)) {
+                case 1: work(v, std::integral_constant<int, 1>{}); break;
+                case 2: work(v, std::integral_constant<int, 2>{}); break;
+                case 3: work(v, std::integral_constant<int, 3>{}); break;
+                case 4: work(v, std::integral_constant<int, 4>{}); break;
+                case 5: work(v, std::integral_constant<int, 5>{}); break;
+                default: work(v, std::integral_constant<int, most>{}); break;
+            }
+        }
     }
 };
 
@@ -617,25 +710,93 @@ template <class T>
 void conv_relu_pool_weight_gradient(
     const T* x, const T* dy, const T* y, const std::uint8_t* place, T* dW, T* db, const Windows& at, Index filters,
     Index groups) {
-    const Pooled<T> source{dy, y, place, filters, at.out_height / 2, at.out_width / 2};
-    weight_gradient(x, source, dW, at, filters, groups);
-    const Index places = source.height * source.width;
-    divide_if(at.samples * filters * places > kWorthIt, [&](int part, int parts) {
-        const auto [first, last] = stretch(filters, part, parts);
-        for (Index f = first; f < last; ++f)
-            db[f] = sum_over<T>(at.samples, places, [&](Index n, Index s) {
-                const Index i = (n * filters + f) * places + s;
-                return y[i] > T(0) ? dy[i] : T(0);
-            });
+    const Sparse<T> sparse(at, filters, groups);
+    const Index C = sparse.C, some = sparse.some, kernel = sparse.vectors * sparse.lanes;
+    const Index places = (at.out_height / 2) * (at.out_width / 2);
+    const int most = thread_count();
+    Scratch<T> sums(most * filters * kernel), biases(most * filters);  // each part's own, added up in their order below
+    divide([&](int part, int parts) {
+        T* sum = sums.data() + part * filters * kernel;
+        T* bias = biases.data() + part * filters;
+        std::fill(sum, sum + filters * kernel, T(0));
+        std::fill(bias, bias + filters, T(0));
+        const auto [first, last] = stretch(at.samples, part, parts);
+        if (first == last) return;
+        Scratch<T> image(sparse.image_size()), value(places + 1);
+        Scratch<std::int32_t> begin(places + 1);
+        for (Index n = first; n < last; ++n)
+            for (Index g = 0; g < groups; ++g) {
+                sparse.channels_last(x + (n * at.channels + g * C) * at.pixels(), image.data());
+                for (Index f = g * some; f < (g + 1) * some; ++f) {
+                    const Index count = sparse.gather(dy, y, place, n * filters + f, begin.data(), value.data());
+                    for (Index e = 0; e < count; ++e) bias[f] += value[e];
+                    sparse.in_turn([&](Index v, auto n_vectors) {
+                        Sparse<T>::template add_windows<n_vectors.value>(
+                            image.data(), sparse.offset.data() + v, begin.data(), value.data(), count,
+                            sum + f * kernel + v * sparse.lanes);
+                    });
+                }
+            }
     });
+    for (int part = 1; part < most; ++part) {
+        for (Index i = 0; i < filters * kernel; ++i) sums[i] += sums[part * filters * kernel + i];
+        for (Index f = 0; f < filters; ++f) biases[f] += biases[part * filters + f];
+    }
+    for (Index f = 0; f < filters; ++f) {
+        db[f] = biases[f];
+        for (Index c = 0; c < C; ++c)
+            for (Index i = 0; i < at.kernel_height; ++i)
+                for (Index j = 0; j < at.kernel_width; ++j) *dW++ = sums[f * kernel + sparse.place_of(c, i, j)];
+    }
 }
 
 template <class T>
 void conv_relu_pool_input_gradient(
     const T* dy, const T* y, const std::uint8_t* place, const T* W, T* dx, const Windows& at, Index filters,
     Index groups) {
-    const Pooled<T> source{dy, y, place, filters, at.out_height / 2, at.out_width / 2};
-    input_gradient(source, W, dx, at, filters, groups);
+    const Sparse<T> sparse(at, filters, groups);
+    const Index C = sparse.C, some = sparse.some, kernel = sparse.vectors * sparse.lanes;
+    const Index places = (at.out_height / 2) * (at.out_width / 2);
+    Scratch<T> kernels(filters * kernel);
+    std::fill(kernels.data(), kernels.data() + filters * kernel, T(0));
+    for (Index f = 0; f < filters; ++f)
+        for (Index c = 0; c < C; ++c)
+            for (Index i = 0; i < at.kernel_height; ++i)
+                for (Index j = 0; j < at.kernel_width; ++j) kernels[f * kernel + sparse.place_of(c, i, j)] = *W++;
+    divide([&](int part, int parts) {
+        const auto [first, last] = stretch(at.samples, part, parts);
+        if (first == last) return;
+        Scratch<T> image(sparse.image_size()), value(some * places + 1);
+        Scratch<std::int32_t> begin(some * places + 1), next(some * places + 1), filter(some * places + 1);
+        // the pixels that have a gradient, chained by where their windows begin
+        const Index origins = sparse.height * sparse.width;
+        Scratch<std::int32_t> chain(origins);
+        for (Index n = first; n < last; ++n)
+            for (Index g = 0; g < groups; ++g) {
+                std::fill(chain.data(), chain.data() + origins, -1);
+                std::fill(image.data(), image.data() + sparse.image_size(), T(0));
+                Index count = 0;
+                for (Index f = 0; f < some; ++f) {
+                    const Index more = sparse.gather(
+                        dy, y, place, n * filters + g * some + f, begin.data() + count, value.data() + count);
+                    for (const Index stop = count + more; count < stop; ++count) {
+                        const Index origin = begin[count] / C;
+                        next[count] = chain[origin];
+                        chain[origin] = static_cast<std::int32_t>(count);
+                        filter[count] = static_cast<std::int32_t>(g * some + f);
+                    }
+                }
+                for (Index origin = 0; origin < origins; ++origin) {
+                    if (chain[origin] < 0) continue;
+                    sparse.in_turn([&](Index v, auto n_vectors) {
+                        Sparse<T>::template add_kernels<n_vectors.value>(
+                            kernels.data() + v * sparse.lanes, kernel, sparse.offset.data() + v, chain[origin],
+                            next.data(), filter.data(), value.data(), image.data() + origin * C);
+                    });
+                }
+                sparse.channels_first(image.data(), dx + (n * at.channels + g * C) * at.pixels());
+            }
+    });
 }
 
 template <class T>

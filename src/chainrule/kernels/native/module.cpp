@@ -9,6 +9,7 @@
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <initializer_list>
@@ -144,6 +145,9 @@ template <class Array, class Places>
 void expect_pooled(const Array& dy, const Array& y, const Places& place, const Windows& at, Index filters) {
     const std::initializer_list<Index> shape = {at.samples, filters, at.out_height / 2, at.out_width / 2};
     expect(dy, shape, "dy"), expect(y, shape, "y"), expect(place, shape, "place");
+    constexpr Index most = Index{1} << 30;  // places in a padded image are counted in 32 bits
+    if ((at.height + at.top + at.bottom) * (at.width + at.left + at.right) >= most / std::max<Index>(at.channels, 1))
+        throw nb::next_overload();
 }
 
 template <class T>
