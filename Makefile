@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers check bench clean
+.PHONY: help demo test test-peers sanitize check bench clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
-.venv/.installed: pyproject.toml
+# Installed anew where the C++ sources changed, since they are compiled then.
+.venv/.installed: pyproject.toml CMakeLists.txt $(wildcard src/chainrule/kernels/native/*)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]"
 	@touch $@
@@ -25,6 +26,21 @@ test: .venv/.installed  ## Run the whole test suite
 test-peers: .venv/.installed  ## Compare every layer, loss and optimizer with PyTorch (installs torch)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -o python_files="peer_*.py" tests/peers
+
+# The compiled module is built twice more, in environments of its own, with the compiler's checks in it.
+SANITIZED_TESTS := tests/kernels tests/layers/test_catalogue.py
+sanitize:  ## Run the native kernels under the address, undefined-behaviour and thread sanitizers
+	for kind in address,undefined thread; do \
+	  folder=build/sanitize-$${kind%%,*}; \
+	  $(PYTHON) -m venv $$folder && \
+	  $$folder/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --config-settings=cmake.define.CHAINRULE_SANITIZE=$$kind \
+	    --config-settings=build-dir=$$folder/build ".[test]" && \
+	  library=$$(c++ -print-file-name=lib$$(case $$kind in thread) echo tsan;; *) echo asan;; esac).so) && \
+	  LD_PRELOAD="$$library $$(c++ -print-file-name=libstdc++.so.6)" \
+	  ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1:die_after_fork=0 OPENBLAS_NUM_THREADS=1 \
+	  $$folder/bin/python -m pytest $(SANITIZED_TESTS) || exit 1; \
+	done
 
 check: .venv/.installed  ## Check format, lint and types
 	$(BIN)/ruff format --check .
