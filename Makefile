@@ -47,9 +47,11 @@ check: .venv/.installed  ## Check format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/.installed  ## Measure against scikit-learn, side by side
+bench: .venv/.installed  ## Measure against scikit-learn, PyTorch and JAX, side by side (installs them)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all,bench]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 jax jaxlib
 	$(BIN)/python benchmarks/two_layer.py
+	$(BIN)/python benchmarks/training.py
 
 clean:  ## Remove .venv and everything that was built or trained here
 	rm -rf .venv build dist runs .mypy_cache .ruff_cache .hypothesis

@@ -25,7 +25,7 @@ OPTIMIZERS: dict[str, Choice] = {
     "rmsprop": Choice(RMSProp, 0.001),
     "adam": Choice(Adam, 0.001),
     "adamw": Choice(AdamW, 0.001),
-    "muon": Choice(Muon, 0.02),
+    "muon": Choice(Muon, 0.01),
 }
 
 SCHEDULES: dict[str, Callable[[float, int], Rate]] = {
