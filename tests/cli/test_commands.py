@@ -88,7 +88,7 @@ def test_same_seed_same_bytes(small_folder, chainrule, tmp_path):
         ("rmsprop", "RMSProp()"),
         ("adam", "Adam()"),
         ("adamw", "AdamW()"),
-        ("muon", "Muon()"),
+        ("muon", "Muon(learning_rate=0.01)"),
     ],
 )
 def test_optimizers_and_their_usual_rates(small_folder, chainrule, tmp_path, optimizer, told):
@@ -238,7 +238,9 @@ def test_data(small_folder, chainrule, tmp_path):
 def test_info(chainrule):
     text = chainrule("info").stdout
     assert re.search(rf"numpy\s+{re.escape(np.__version__)}", text)
-    assert re.search(r"kernels\s+reference \(NumPy\)", text)
+    assert re.search(r"kernels\s+native \(C\+\+, .*\d+ threads\)", text)
+    text = chainrule("info", environment={"CHAINRULE_KERNELS": "reference"}).stdout
+    assert re.search(r"kernels\s+reference \(NumPy\), by CHAINRULE_KERNELS", text)
 
 
 def test_output_can_be_cut_off(chainrule):

@@ -78,6 +78,18 @@ def test_affine(seed, dtype, N, D, H):
     both("affine_input_gradient", dtype, dy, W)
 
 
+@given(SEED, DTYPE, st.sampled_from([(100, 784, 50), (37, 301, 65), (64, 100, 17), (9, 3000, 16)]), st.floats(0, 0.4))
+@settings(max_examples=30)
+def test_affine_of_rows_that_are_mostly_zeros(seed, dtype, shape, density):
+    """Large enough, and thin enough or just not, for the path that skips zeros."""
+    N, D, H = shape
+    rng = np.random.default_rng(seed)
+    x = (rng.standard_normal((N, D)) * (rng.random((N, D)) < density)).astype(dtype)
+    W, b, dy = (draw(seed + i, dtype, *s) for i, s in enumerate([(D, H), (H,), (N, H)]))
+    both("affine_forward", dtype, x, W, b)
+    both("affine_weight_gradient", dtype, x, dy)
+
+
 @st.composite
 def windows(draw, pooling=False):
     side = st.integers(1, 5)

@@ -62,21 +62,111 @@ inline T sum_over(Index N, Index S, Term term) {
 
 // ---- y = xW + b ----
 
+// Products with a matrix x that is mostly zeros, such as the pixels of written digits: only the others are multiplied.
+// (Zero times an infinite or undefined weight is left out too, where a product over everything would be undefined.)
+template <class T>
+struct Thin {
+    using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
+    static constexpr Index lanes = sizeof(V) / sizeof(T);
+    static constexpr Index most = 4;  // vectors at a time
+
+    // Whether it pays: a third or less of a sample of rows is not zero, and rows of the result are vectors.
+    static bool pays(const T* x, Index N, Index D, Index H) {
+        if (N * D * H <= kWorthIt || H < lanes || D < lanes) return false;
+        Index count = 0, seen = 0;
+        for (Index n = 0; n < N; n += std::max<Index>(1, N / 8), seen += D / lanes * lanes)
+            for (Index d = 0; d + lanes <= D; d += lanes) count += __builtin_popcount(nonzero(x + n * D + d));
+        return 3 * count <= seen;
+    }
+
+    // Call work(d) for each of the numbers [first, last) of a row that is not zero.
+    template <class Work>
+    static void each(const T* row, Index first, Index last, Work work) {
+        Index d = first;
+        for (; d + lanes <= last; d += lanes)
+            for (std::uint32_t bits = nonzero(row + d); bits != 0; bits &= bits - 1) work(d + __builtin_ctz(bits));
+        for (; d < last; ++d)
+            if (row[d] != T(0)) work(d);
+    }
+
+    // Call work(first vector, how many) for all vectors of a row of H numbers. Two that share numbers come together.
+    template <class Work>
+    static void in_turn(Index H, Work work) {
+        const Index count = (H + lanes - 1) / lanes;
+        Index v = count % most;
+        switch (v) {
+            case 1: work(Index(0), std::integral_constant<int, 1>{}); break;
+            case 2: work(Index(0), std::integral_constant<int, 2>{}); break;
+            case 3: work(Index(0), std::integral_constant<int, 3>{}); break;
+            default: break;
+        }
+        for (; v < count; v += most) work(v, std::integral_constant<int, most>{});
+    }
+
+    // y (rows x's, H) has been begun with the bias; W in blocks of rows that stay in the second cache.
+    static void forward(const T* x, const T* W, T* y, Index N, Index D, Index H) {
+        const Index block = std::max<Index>(lanes, (Index{256} << 10) / (H * Index(sizeof(T))) / lanes * lanes);
+        for (Index d0 = 0; d0 < D; d0 += block)
+            for (Index n = 0; n < N; ++n)
+                in_turn(H, [&](Index v, auto vectors) {
+                    constexpr int count = vectors.value;
+                    V sum[count];
+                    for (int i = 0; i < count; ++i) sum[i] = load<V>(y + n * H + vector_place(v + i, lanes, H));
+                    each(x + n * D, d0, std::min(d0 + block, D), [&](Index d) {
+                        const T a = x[n * D + d];
+                        for (int i = 0; i < count; ++i) sum[i] += a * load<V>(W + d * H + vector_place(v + i, lanes, H));
+                    });
+                    for (int i = 0; i < count; ++i) store(y + n * H + vector_place(v + i, lanes, H), sum[i]);
+                });
+    }
+
+    // dW (D, H), rows [first, last), in blocks that stay in the first cache.
+    static void weight_gradient(const T* x, const T* dy, T* dW, Index first, Index last, Index N, Index D, Index H) {
+        std::fill(dW + first * H, dW + last * H, T(0));
+        const Index block = std::max<Index>(lanes, (Index{16} << 10) / (H * Index(sizeof(T))) / lanes * lanes);
+        for (Index d0 = first; d0 < last; d0 += block)
+            for (Index n = 0; n < N; ++n)
+                in_turn(H, [&](Index v, auto vectors) {
+                    constexpr int count = vectors.value;
+                    V g[count];
+                    for (int i = 0; i < count; ++i) g[i] = load<V>(dy + n * H + vector_place(v + i, lanes, H));
+                    each(x + n * D, d0, std::min(d0 + block, last), [&](Index d) {
+                        const T a = x[n * D + d];
+                        V sum[count];
+                        for (int i = 0; i < count; ++i)
+                            sum[i] = load<V>(dW + d * H + vector_place(v + i, lanes, H)) + a * g[i];
+                        for (int i = 0; i < count; ++i) store(dW + d * H + vector_place(v + i, lanes, H), sum[i]);
+                    });
+                });
+    }
+};
+
 template <class T>
 void affine_forward(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
     const auto offset = every(D, H);
+    const bool thin = Thin<T>::pays(x, N, D, H);
     divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
         const auto [first, last] = stretch(N, part, parts);
-        rows_times(x + first * D, D, W, offset.data(), last - first, D, H, (const T*)nullptr, b, y + first * H, H);
+        if (thin) {
+            for (Index n = first; n < last; ++n) std::copy_n(b, H, y + n * H);
+            Thin<T>::forward(x + first * D, W, y + first * H, last - first, D, H);
+        } else {
+            rows_times(x + first * D, D, W, offset.data(), last - first, D, H, (const T*)nullptr, b, y + first * H, H);
+        }
     });
 }
 
 template <class T>
 void affine_weight_gradient(const T* x, const T* dy, T* dW, Index N, Index D, Index H) {
     const auto offset = every(D, 1);
+    const bool thin = Thin<T>::pays(x, N, D, H);
     divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
-        const auto [first, last] = stretch(D, part, parts, CHAINRULE_TILE_ROWS);
-        outer_sums(x, offset.data() + first, D, last - first, dy, H, N, H, dW + first * H, H);
+        const auto [first, last] = stretch(D, part, parts, thin ? Thin<T>::lanes : CHAINRULE_TILE_ROWS);
+        if (thin) {
+            Thin<T>::weight_gradient(x, dy, dW, first, last, N, D, H);
+        } else {
+            outer_sums(x, offset.data() + first, D, last - first, dy, H, N, H, dW + first * H, H);
+        }
     });
 }
 

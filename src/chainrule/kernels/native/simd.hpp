@@ -1,6 +1,10 @@
 // Vectors of numbers, by the compiler's own extension: the same source becomes SSE, AVX2, AVX-512 or NEON.
 #pragma once
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include <cstring>
 #include <type_traits>
 
@@ -44,6 +48,33 @@ inline V load(const T* at) {
 template <class V, class T>
 inline void store(T* at, V v) {
     std::memcpy(at, &v, sizeof v);
+}
+
+// A bit for each of a vector's numbers that is not zero (NaN is not).
+inline std::uint32_t nonzero(const float* at) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask(_mm512_loadu_ps(at), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+#elif defined(__AVX2__)
+    return static_cast<std::uint32_t>(
+        _mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(at), _mm256_setzero_ps(), _CMP_NEQ_UQ)));
+#else
+    std::uint32_t bits = 0;
+    for (unsigned i = 0; i < CHAINRULE_VECTOR_BYTES / sizeof(float); ++i) bits |= (at[i] != 0.0f ? 1u : 0u) << i;
+    return bits;
+#endif
+}
+
+inline std::uint32_t nonzero(const double* at) {
+#if defined(__AVX512F__)
+    return _mm512_cmp_pd_mask(_mm512_loadu_pd(at), _mm512_setzero_pd(), _CMP_NEQ_UQ);
+#elif defined(__AVX2__)
+    return static_cast<std::uint32_t>(
+        _mm256_movemask_pd(_mm256_cmp_pd(_mm256_loadu_pd(at), _mm256_setzero_pd(), _CMP_NEQ_UQ)));
+#else
+    std::uint32_t bits = 0;
+    for (unsigned i = 0; i < CHAINRULE_VECTOR_BYTES / sizeof(double); ++i) bits |= (at[i] != 0.0 ? 1u : 0u) << i;
+    return bits;
+#endif
 }
 
 // The numbers at even and at odd places of two vectors' length of memory, and back.
