@@ -62,7 +62,7 @@ inline T sum_over(Index N, Index S, Term term) {
 
 // ---- y = xW + b ----
 
-// Products with a matrix x that is mostly zeros, such as the pixels of written digits: only the others are multiplied.
+// The product with a matrix x that is mostly zeros, such as the pixels of written digits: only the others are multiplied.
 // (Zero times an infinite or undefined weight is left out too, where a product over everything would be undefined.)
 template <class T>
 struct Thin {
@@ -119,26 +119,6 @@ struct Thin {
                     for (int i = 0; i < count; ++i) store(y + n * H + vector_place(v + i, lanes, H), sum[i]);
                 });
     }
-
-    // dW (D, H), rows [first, last), in blocks that stay in the first cache.
-    static void weight_gradient(const T* x, const T* dy, T* dW, Index first, Index last, Index N, Index D, Index H) {
-        std::fill(dW + first * H, dW + last * H, T(0));
-        const Index block = std::max<Index>(lanes, (Index{16} << 10) / (H * Index(sizeof(T))) / lanes * lanes);
-        for (Index d0 = first; d0 < last; d0 += block)
-            for (Index n = 0; n < N; ++n)
-                in_turn(H, [&](Index v, auto vectors) {
-                    constexpr int count = vectors.value;
-                    V g[count];
-                    for (int i = 0; i < count; ++i) g[i] = load<V>(dy + n * H + vector_place(v + i, lanes, H));
-                    each(x + n * D, d0, std::min(d0 + block, last), [&](Index d) {
-                        const T a = x[n * D + d];
-                        V sum[count];
-                        for (int i = 0; i < count; ++i)
-                            sum[i] = load<V>(dW + d * H + vector_place(v + i, lanes, H)) + a * g[i];
-                        for (int i = 0; i < count; ++i) store(dW + d * H + vector_place(v + i, lanes, H), sum[i]);
-                    });
-                });
-    }
 };
 
 template <class T>
@@ -159,14 +139,9 @@ void affine_forward(const T* x, const T* W, const T* b, T* y, Index N, Index D, 
 template <class T>
 void affine_weight_gradient(const T* x, const T* dy, T* dW, Index N, Index D, Index H) {
     const auto offset = every(D, 1);
-    const bool thin = Thin<T>::pays(x, N, D, H);
     divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
-        const auto [first, last] = stretch(D, part, parts, thin ? Thin<T>::lanes : CHAINRULE_TILE_ROWS);
-        if (thin) {
-            Thin<T>::weight_gradient(x, dy, dW, first, last, N, D, H);
-        } else {
-            outer_sums(x, offset.data() + first, D, last - first, dy, H, N, H, dW + first * H, H);
-        }
+        const auto [first, last] = stretch(D, part, parts, CHAINRULE_TILE_ROWS);
+        outer_sums(x, offset.data() + first, D, last - first, dy, H, N, H, dW + first * H, H);
     });
 }
 
