@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers sanitize check bench clean
+.PHONY: help demo test test-reference test-peers sanitize check bench clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -21,6 +21,10 @@ demo: .venv/.installed  ## Train the two-layer network on the bundled MNIST and 
 # One thread of matrix products for each of the test processes, so that they do not fight for the cores.
 test: .venv/.installed  ## Run the whole test suite
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
+
+test-reference: .venv/.installed  ## Run the tests of layers, losses and optimizers on the NumPy kernels
+	CHAINRULE_KERNELS=reference OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto \
+	  tests/layers tests/test_gradcheck.py tests/test_losses.py tests/test_optimizers.py
 
 # PyTorch is the oracle here, and no part of chainrule.
 test-peers: .venv/.installed  ## Compare every layer, loss and optimizer with PyTorch (installs torch)

@@ -5,14 +5,14 @@ import io
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import NamedTuple
 
 from chainrule.files import replacing
 
 __all__ = ["Epoch", "Step", "write_history"]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One update: `number` counts from 1 in all, `position` of `steps_in_epoch` within the epoch.
 
     Loss and accuracy are the batch's before its update; images_per_second is the mean of the epoch so far.

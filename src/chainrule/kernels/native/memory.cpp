@@ -7,6 +7,10 @@
 #include <new>
 #include <vector>
 
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+
 namespace chainrule {
 namespace {
 
@@ -33,6 +37,11 @@ std::map<std::size_t, std::vector<void*>>& shelf() {
 }
 
 std::size_t kept = 0;
+
+#if defined(__unix__) || defined(__APPLE__)
+// A fork waits until nobody is at the shelf, so that parent and child both find it in order.
+const int registered = pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
+#endif
 
 }  // namespace
 
