@@ -5,11 +5,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Shape", "as_floating", "name_shape"]
+__all__ = ["Array", "Padding", "Pair", "Shape", "as_floating", "name_shape"]
 
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
 """Lengths of an array's axes; a layer's shapes are per sample, without the batch axis N."""
+
+Pair: TypeAlias = tuple[int, int]
+"""One number for the height and one for the width of an image."""
+
+Padding: TypeAlias = tuple[Pair, Pair]
+"""What is put around an image: ((top, bottom), (left, right))."""
 
 
 def as_floating(x: Array, dtype: npt.DTypeLike) -> Array:

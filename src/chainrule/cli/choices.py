@@ -7,7 +7,7 @@ from chainrule.errors import OptionError
 from chainrule.optimizers import SGD, AdaGrad, Adam, AdamW, Muon, Optimizer, RMSProp
 from chainrule.schedules import Cosine, OneCycle, Rate, StepDecay, Warmup
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "Choice", "make_optimizer", "make_rate", "usual_optimizer"]
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Choice", "make_rate", "usual_optimizer"]
 
 
 class Choice(NamedTuple):
@@ -48,8 +48,3 @@ def make_rate(schedule: str, rate: float, steps: int, warmup: int) -> Rate:
         raise OptionError(f"--warmup {warmup} is not shorter than the training of {steps:,} steps: warm up for less")
     after = SCHEDULES[schedule](rate, steps - warmup)
     return Warmup(after, warmup) if warmup else after
-
-
-def make_optimizer(name: str, rate: Rate) -> Optimizer:
-    """The optimizer of that name."""
-    return OPTIMIZERS[name].make(rate)

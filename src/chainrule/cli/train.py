@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from chainrule.cli.choices import OPTIMIZERS, SCHEDULES, make_optimizer, make_rate, usual_optimizer
+from chainrule.cli.choices import OPTIMIZERS, SCHEDULES, make_rate, usual_optimizer
 from chainrule.cli.terminal import draw_digits, note, progress, say, stderr
 from chainrule.data import Dataset, load
 from chainrule.errors import DivergenceError, ModelFileError, OptionError
@@ -101,7 +101,7 @@ def train(
     trainer = Trainer(
         network,
         loss=SoftmaxCrossEntropy(),
-        optimizer=make_optimizer(options["optimizer"], rate),
+        optimizer=OPTIMIZERS[options["optimizer"]].make(rate),
         seed=options["seed"],
     )
     if resume:
@@ -154,7 +154,7 @@ def _check(options: dict[str, Any]) -> None:
         if options[name] not in known:
             raise OptionError(f"no {name} {options[name]!r}: use one of {', '.join(known)}")
     if options["learning_rate"] is not None:
-        make_optimizer(options["optimizer"], options["learning_rate"])  # refuses a bad rate before any work is done
+        OPTIMIZERS[options["optimizer"]].make(options["learning_rate"])  # refuses a bad rate before any work is done
 
 
 def _check_gradients(network: Sequential, data: Dataset) -> None:
@@ -178,7 +178,7 @@ def _find_learning_rate(network: Sequential, data: Dataset, options: dict[str, A
             network,
             data,
             loss=SoftmaxCrossEntropy(),
-            optimizer=lambda rate: make_optimizer(options["optimizer"], rate),
+            optimizer=OPTIMIZERS[options["optimizer"]].make,
             batch_size=options["batch_size"],
             steps=_RANGE_STEPS,
             seed=options["seed"],

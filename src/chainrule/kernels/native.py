@@ -61,10 +61,10 @@ def accelerated(reference: Callable[_P, _R]) -> Callable[_P, _R]:
     @wraps(reference)
     def kernel(*arguments: _P.args, **options: _P.kwargs) -> _R:
         try:
-            result: _R = twin(*arguments)
+            result: _R = twin(*arguments, **options)
             return result
         except TypeError:
-            return _otherwise(twin, reference, arguments)
+            return reference(*arguments, **options) if options else _otherwise(twin, reference, arguments)
 
     return kernel
 

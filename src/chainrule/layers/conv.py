@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array, Shape
+from chainrule.arrays import Array, Padding, Pair, Shape
 from chainrule.errors import OptionError
 from chainrule.initializers import He, Initializer, Zeros
 from chainrule.layers.base import Layer
-from chainrule.layers.geometry import Padding, PaddingOption, Pair, PairOption, check_image, pair, place_window
+from chainrule.layers.geometry import PaddingOption, PairOption, check_image, pair, place_window
 from chainrule.parameters import Parameter
 
 __all__ = ["Conv2D"]

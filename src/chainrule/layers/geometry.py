@@ -9,14 +9,12 @@ Padding "same" makes that ceil(L / S); of an odd padding, the larger half comes 
 
 from typing import TypeAlias
 
-from chainrule.arrays import Shape
+from chainrule.arrays import Padding, Pair, Shape
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer
 
-__all__ = ["Padding", "PaddingOption", "Pair", "PairOption", "check_image", "pair", "place_window"]
+__all__ = ["PaddingOption", "PairOption", "check_image", "pair", "place_window"]
 
-Pair: TypeAlias = tuple[int, int]
-Padding: TypeAlias = tuple[Pair, Pair]
 PairOption: TypeAlias = int | Pair
 """One number for both axes, or one for the height and one for the width."""
 PaddingOption: TypeAlias = int | Pair | str

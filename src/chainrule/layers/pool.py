@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array, Shape
+from chainrule.arrays import Array, Padding, Pair, Shape
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer
-from chainrule.layers.geometry import Padding, Pair, PairOption, check_image, pair, place_window
+from chainrule.layers.geometry import PairOption, check_image, pair, place_window
 
 __all__ = ["AvgPool2D", "GlobalAvgPool2D", "MaxPool2D"]
 

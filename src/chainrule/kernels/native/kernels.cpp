@@ -171,12 +171,12 @@ void affine_input_gradient(const T* dy, const T* W, T* dx, Index N, Index D, Ind
 
 // ---- convolution ----
 
-// Copy an image (channels, height, width) into a larger one, zeros around it (or `fill`).
+// Copy an image (channels, height, width) into a larger one, zeros around it.
 template <class T>
 void copy_into(
     const T* image, Index channels, Index height, Index width, T* larger, Index larger_height, Index larger_width,
-    Index top, Index left, T fill = T(0)) {
-    std::fill(larger, larger + channels * larger_height * larger_width, fill);
+    Index top, Index left) {
+    std::fill(larger, larger + channels * larger_height * larger_width, T(0));
     for (Index c = 0; c < channels; ++c)
         for (Index h = 0; h < height; ++h)
             std::copy_n(
@@ -293,24 +293,16 @@ void conv_forward(const T* x, const T* W, const T* b, T* y, const Windows& at, I
     });
 }
 
-// How the gradient of a convolution's output is read, one sample and group at a time, into rows `line` apart: as it is,
-// or (below) through the pooling and ReLU above it.
+// Write rows (count, height, width) into flat (count, size), whose rows are `line` apart and whose other places are zero.
 template <class T>
-struct Plain {
-    const T* dy;
-    Index filters, height, width;
+void spread(const T* rows, Index count, Index height, Index width, T* flat, Index size, Index line) {
+    for (Index f = 0; f < count; ++f)
+        for (Index p = 0; p < height; ++p)
+            std::copy_n(rows + (f * height + p) * width, width, flat + f * size + p * line);
+}
 
-    // Write the rows of filters [first, first + some) of sample n into flat (some, size), whose other places are zero.
-    void spread(Index n, Index first, Index some, T* flat, Index size, Index line) const {
-        for (Index f = 0; f < some; ++f)
-            for (Index p = 0; p < height; ++p)
-                std::copy_n(
-                    dy + ((n * filters + first + f) * height + p) * width, width, flat + f * size + p * line);
-    }
-};
-
-template <class T, class Source>
-void weight_gradient(const T* x, const Source& source, T* dW, const Windows& at, Index filters, Index groups) {
+template <class T>
+void conv_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups) {
     using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
     constexpr Index lanes = sizeof(V) / sizeof(T);
     const Index C = at.channels / groups, K = C * at.area(), some = filters / groups;
@@ -338,14 +330,13 @@ void weight_gradient(const T* x, const Source& source, T* dW, const Windows& at,
                 copy_into(
                     x + n * at.channels * at.pixels(), at.channels, at.height, at.width, target, in.height, in.width,
                     at.top, at.left);
-                for (Index g = 0; g < groups; ++g) {
-                    if (!in.direct)
-                        windows_to_columns(
-                            padded.data() + g * C * in.height * in.width, C, in.height, in.width, at,
-                            images.data() + (n - begin) * image + g * K * at.places());
-                    source.spread(
-                        n, g * some, some, flats.data() + ((n - begin) * filters + g * some) * size, size, in.line);
-                }
+                for (Index g = 0; g < groups && !in.direct; ++g)
+                    windows_to_columns(
+                        padded.data() + g * C * in.height * in.width, C, in.height, in.width, at,
+                        images.data() + (n - begin) * image + g * K * at.places());
+                spread(
+                    dy + n * filters * at.places(), filters, at.out_height, at.out_width,
+                    flats.data() + (n - begin) * filters * size, size, in.line);
             }
             for (Index g = 0; g < groups; ++g) {
                 const Index start = g * (in.direct ? C * in.height * in.width : K * at.places());
@@ -365,11 +356,6 @@ void weight_gradient(const T* x, const Source& source, T* dW, const Windows& at,
 }
 
 template <class T>
-void conv_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups) {
-    weight_gradient(x, Plain<T>{dy, filters, at.out_height, at.out_width}, dW, at, filters, groups);
-}
-
-template <class T>
 void conv_bias_gradient(const T* dy, T* db, Index samples, Index filters, Index places) {
     divide_if(samples * filters * places > kWorthIt, [&](int part, int parts) {
         const auto [first, last] = stretch(filters, part, parts);
@@ -380,9 +366,8 @@ void conv_bias_gradient(const T* dy, T* db, Index samples, Index filters, Index 
 
 // Stride 1: a convolution of dy, widened by the kernel less one, with the kernels turned round and channels and filters
 // exchanged.
-template <class T, class Source>
-void input_gradient_direct(
-    const Source& source, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+template <class T>
+void input_gradient_direct(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
     const Index C = at.channels / groups, some = filters / groups, area = at.area(), K = some * area;
     const Index height = at.height + at.kernel_height - 1, width = at.width + at.kernel_width - 1;
     const Index top = at.kernel_height - 1 - at.top, left = at.kernel_width - 1 - at.left;
@@ -403,7 +388,9 @@ void input_gradient_direct(
         Scratch<T> widened(filters * height * width), wide(C * size);
         std::fill(widened.data(), widened.data() + filters * height * width, T(0));
         for (Index n = first; n < last; ++n) {
-            source.spread(n, 0, filters, widened.data() + top * width + left, height * width, width);
+            spread(
+                dy + n * filters * at.places(), filters, at.out_height, at.out_width,
+                widened.data() + top * width + left, height * width, width);
             for (Index g = 0; g < groups; ++g) {
                 rows_times(
                     turned.data() + g * C * K, K, widened.data() + g * some * height * width, offset.data(), C, K, size,
@@ -419,9 +406,8 @@ void input_gradient_direct(
 }
 
 // Any stride: the columns' gradient is W transposed times dy; each is added back where it was read.
-template <class T, class Source>
-void input_gradient_scattered(
-    const Source& source, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+template <class T>
+void input_gradient_scattered(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
     const Index C = at.channels / groups, some = filters / groups, K = C * at.area(), places = at.places();
     const Index height = at.height + at.top + at.bottom, width = at.width + at.left + at.right;
     Scratch<T> turned(groups * K * some);
@@ -430,13 +416,11 @@ void input_gradient_scattered(
     divide([&](int part, int parts) {
         const auto [first, last] = stretch(at.samples, part, parts);
         if (first == last) return;
-        Scratch<T> rows(filters * places), columns(K * places), padded(C * height * width);
-        std::fill(rows.data(), rows.data() + filters * places, T(0));
+        Scratch<T> columns(K * places), padded(C * height * width);
         for (Index n = first; n < last; ++n) {
-            source.spread(n, 0, filters, rows.data(), places, at.out_width);
             for (Index g = 0; g < groups; ++g) {
                 rows_times(
-                    turned.data() + g * K * some, some, rows.data() + g * some * places, offset.data(), K, some, places,
+                    turned.data() + g * K * some, some, dy + (n * filters + g * some) * places, offset.data(), K, some, places,
                     (const T*)nullptr, (const T*)nullptr, columns.data(), places);
                 std::fill(padded.data(), padded.data() + C * height * width, T(0));
                 const T* from = columns.data();
@@ -457,20 +441,15 @@ void input_gradient_scattered(
     });
 }
 
-template <class T, class Source>
-void input_gradient(const Source& source, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+template <class T>
+void conv_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
     const bool direct = at.stride_down == 1 && at.stride_across == 1 && at.top < at.kernel_height &&
                         at.bottom < at.kernel_height && at.left < at.kernel_width && at.right < at.kernel_width;
     if (direct) {
-        input_gradient_direct(source, W, dx, at, filters, groups);
+        input_gradient_direct(dy, W, dx, at, filters, groups);
     } else {
-        input_gradient_scattered(source, W, dx, at, filters, groups);
+        input_gradient_scattered(dy, W, dx, at, filters, groups);
     }
-}
-
-template <class T>
-void conv_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
-    input_gradient(Plain<T>{dy, filters, at.out_height, at.out_width}, W, dx, at, filters, groups);
 }
 
 // ---- pooling ----
@@ -562,13 +541,13 @@ void max_pool_pairs(const T* x, Index line, T* y, std::uint8_t* place, Index out
     }
 }
 
-// One row of gradients back to their 2 x 2 windows; where `y` is given, only those whose y is above 0 (a ReLU below).
+// One row of gradients back to their 2 x 2 windows.
 template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
-void pairs_back(const T* dy, const T* y, const std::uint8_t* place, T* upper, T* lower, Index width) {
+void pairs_back(const T* dy, const std::uint8_t* place, T* upper, T* lower, Index width) {
     constexpr Index lanes = bytes / sizeof(T);
     if constexpr (lanes > 1) {
         if (width < lanes) {
-            pairs_back<T, bytes / 2>(dy, y, place, upper, lower, width);
+            pairs_back<T, bytes / 2>(dy, place, upper, lower, width);
             return;
         }
         using V = Vector<T, bytes>;
@@ -577,19 +556,17 @@ void pairs_back(const T* dy, const T* y, const std::uint8_t* place, T* upper, T*
         const Index vectors = (width + lanes - 1) / lanes;
         for (Index v = 0; v < vectors; ++v) {
             const Index at = vector_place(v, lanes, width);
-            V from = load<V>(dy + at);
-            if (y != nullptr) from = load<V>(y + at) > T(0) ? from : V{};
+            const V from = load<V>(dy + at);
             const Mask which = __builtin_convertvector(load<Places>(place + at), Mask);
             together<V>(which == 0 ? from : V{}, which == 1 ? from : V{}, upper + 2 * at);
             together<V>(which == 2 ? from : V{}, which == 3 ? from : V{}, lower + 2 * at);
         }
     } else {
         for (Index q = 0; q < width; ++q) {
-            const T from = y != nullptr && !(y[q] > T(0)) ? T(0) : dy[q];
-            upper[2 * q] = place[q] == 0 ? from : T(0);
-            upper[2 * q + 1] = place[q] == 1 ? from : T(0);
-            lower[2 * q] = place[q] == 2 ? from : T(0);
-            lower[2 * q + 1] = place[q] == 3 ? from : T(0);
+            upper[2 * q] = place[q] == 0 ? dy[q] : T(0);
+            upper[2 * q + 1] = place[q] == 1 ? dy[q] : T(0);
+            lower[2 * q] = place[q] == 2 ? dy[q] : T(0);
+            lower[2 * q + 1] = place[q] == 3 ? dy[q] : T(0);
         }
     }
 }
@@ -631,8 +608,7 @@ void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Wind
                 const std::uint8_t* which = place + n * outputs + p * at.out_width;
                 if (pairs) {
                     pairs_back(
-                        from, static_cast<const T*>(nullptr), which, image + 2 * p * at.width,
-                        image + (2 * p + 1) * at.width, at.out_width);
+                        from, which, image + 2 * p * at.width, image + (2 * p + 1) * at.width, at.out_width);
                     continue;
                 }
                 for (Index q = 0; q < at.out_width; ++q) {

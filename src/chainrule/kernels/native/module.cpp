@@ -131,14 +131,21 @@ void expect_groups(Index channels, Index filters, Index groups) {
         throw nb::value_error("groups must divide channels and filters");
 }
 
-// Where a convolution of x by W reads, after all shapes are checked.
+using Four = std::array<Index, 4>;
+
 template <class Array>
-Windows convolution(const Array& x, const Array& W, Pair stride, const Padding& padding, Index groups) {
-    expect_axes(x, 4, "x"), expect_axes(W, 4, "W");
-    const Index filters = length(W, 0), channels = length(x, 1);
-    expect_groups(channels, filters, groups);
-    expect(W, {filters, channels / groups, length(W, 2), length(W, 3)}, "W");
-    return windows(length(x, 0), channels, length(x, 2), length(x, 3), {length(W, 2), length(W, 3)}, stride, padding);
+Four shape_of(const Array& array, const char* what) {
+    expect_axes(array, 4, what);
+    return {length(array, 0), length(array, 1), length(array, 2), length(array, 3)};
+}
+
+// Where a convolution of x by W reads, after their shapes are checked.
+Windows convolution(const Four& x, const Four& W, Pair stride, const Padding& padding, Index groups) {
+    expect_groups(x[1], W[0], groups);
+    if (W[1] != x[1] / groups)
+        throw nb::value_error(("W has shape " + name({W[0], W[1], W[2], W[3]}) + ", expected " +
+                               name({W[0], x[1] / groups, W[2], W[3]})).c_str());
+    return windows(x[0], x[1], x[2], x[3], {W[2], W[3]}, stride, padding);
 }
 
 template <class Array, class Places>
@@ -192,7 +199,7 @@ void bind(nb::module_& m) {
 
     m.def("conv_forward", [&kernels](
         In<T> x, In<T> W, std::optional<In<T>> b, Pair stride, const Padding& padding, Index groups) {
-        const Windows at = convolution(x, W, stride, padding, groups);
+        const Windows at = convolution(shape_of(x, "x"), shape_of(W, "W"), stride, padding, groups);
         const Index filters = length(W, 0);
         if (b) expect(*b, {filters}, "b");
         Fresh<T> y({at.samples, filters, at.out_height, at.out_width});
@@ -202,13 +209,9 @@ void bind(nb::module_& m) {
         return y.array;
     }, exactly, exactly, exactly.none(), nb::arg(), nb::arg(), nb::arg());
     m.def("conv_weight_gradient", [&kernels](
-        In<T> x, In<T> dy, std::array<Index, 4> shape, Pair stride, const Padding& padding, Index groups) {
-        expect_axes(x, 4, "x"), expect_axes(dy, 4, "dy");
-        const Index filters = shape[0], channels = length(x, 1);
-        expect_groups(channels, filters, groups);
-        const Windows at =
-            windows(length(x, 0), channels, length(x, 2), length(x, 3), {shape[2], shape[3]}, stride, padding);
-        if (shape[1] != channels / groups) throw nb::value_error("W's channels are not those of x, divided into groups");
+        In<T> x, In<T> dy, Four shape, Pair stride, const Padding& padding, Index groups) {
+        const Windows at = convolution(shape_of(x, "x"), shape, stride, padding, groups);
+        const Index filters = shape[0];
         expect(dy, {at.samples, filters, at.out_height, at.out_width}, "dy");
         Fresh<T> dW({shape[0], shape[1], shape[2], shape[3]});
         Free free;
@@ -224,13 +227,9 @@ void bind(nb::module_& m) {
         return db.array;
     }, exactly);
     m.def("conv_input_gradient", [&kernels](
-        In<T> dy, In<T> W, std::array<Index, 4> shape, Pair stride, const Padding& padding, Index groups) {
-        expect_axes(dy, 4, "dy"), expect_axes(W, 4, "W");
+        In<T> dy, In<T> W, Four shape, Pair stride, const Padding& padding, Index groups) {
+        const Windows at = convolution(shape, shape_of(W, "W"), stride, padding, groups);
         const Index filters = length(W, 0);
-        expect_groups(shape[1], filters, groups);
-        expect(W, {filters, shape[1] / groups, length(W, 2), length(W, 3)}, "W");
-        const Windows at =
-            windows(shape[0], shape[1], shape[2], shape[3], {length(W, 2), length(W, 3)}, stride, padding);
         expect(dy, {at.samples, filters, at.out_height, at.out_width}, "dy");
         Fresh<T> dx({shape[0], shape[1], shape[2], shape[3]});
         Free free;
@@ -240,7 +239,7 @@ void bind(nb::module_& m) {
 
     m.def("conv_relu_pool_forward", [&kernels](
         In<T> x, In<T> W, std::optional<In<T>> b, Pair stride, const Padding& padding, Index groups) {
-        const Windows at = convolution(x, W, stride, padding, groups);
+        const Windows at = convolution(shape_of(x, "x"), shape_of(W, "W"), stride, padding, groups);
         const Index filters = length(W, 0);
         if (b) expect(*b, {filters}, "b");
         Fresh<T> y({at.samples, filters, at.out_height / 2, at.out_width / 2});
@@ -253,14 +252,9 @@ void bind(nb::module_& m) {
         return std::make_pair(y.array, place.array);
     }, exactly, exactly, exactly.none(), nb::arg(), nb::arg(), nb::arg());
     m.def("conv_relu_pool_weight_gradient", [&kernels](
-        In<T> x, In<T> dy, In<T> y, In<std::uint8_t> place, std::array<Index, 4> shape, Pair stride,
+        In<T> x, In<T> dy, In<T> y, In<std::uint8_t> place, Four shape, Pair stride,
         const Padding& padding, Index groups) {
-        expect_axes(x, 4, "x");
-        expect_groups(length(x, 1), shape[0], groups);
-        if (shape[1] != length(x, 1) / groups)
-            throw nb::value_error("W's channels are not those of x, divided into groups");
-        const Windows at =
-            windows(length(x, 0), length(x, 1), length(x, 2), length(x, 3), {shape[2], shape[3]}, stride, padding);
+        const Windows at = convolution(shape_of(x, "x"), shape, stride, padding, groups);
         expect_pooled(dy, y, place, at, shape[0]);
         Fresh<T> dW({shape[0], shape[1], shape[2], shape[3]}), db({shape[0]});
         {
@@ -271,14 +265,10 @@ void bind(nb::module_& m) {
         return std::make_pair(dW.array, db.array);
     }, exactly, exactly, exactly, exactly, nb::arg(), nb::arg(), nb::arg(), nb::arg());
     m.def("conv_relu_pool_input_gradient", [&kernels](
-        In<T> dy, In<T> y, In<std::uint8_t> place, In<T> W, std::array<Index, 4> shape, Pair stride,
+        In<T> dy, In<T> y, In<std::uint8_t> place, In<T> W, Four shape, Pair stride,
         const Padding& padding, Index groups) {
-        expect_axes(W, 4, "W");
+        const Windows at = convolution(shape, shape_of(W, "W"), stride, padding, groups);
         const Index filters = length(W, 0);
-        expect_groups(shape[1], filters, groups);
-        expect(W, {filters, shape[1] / groups, length(W, 2), length(W, 3)}, "W");
-        const Windows at =
-            windows(shape[0], shape[1], shape[2], shape[3], {length(W, 2), length(W, 3)}, stride, padding);
         expect_pooled(dy, y, place, at, filters);
         Fresh<T> dx({shape[0], shape[1], shape[2], shape[3]});
         Free free;
@@ -301,7 +291,7 @@ void bind(nb::module_& m) {
         return std::make_pair(y.array, place.array);
     }, exactly, nb::arg(), nb::arg(), nb::arg());
     m.def("max_pool_backward", [&kernels](
-        In<T> dy, In<std::uint8_t> place, std::array<Index, 4> shape, Pair kernel, Pair stride, const Padding& padding) {
+        In<T> dy, In<std::uint8_t> place, Four shape, Pair kernel, Pair stride, const Padding& padding) {
         const Windows at = windows(shape[0], shape[1], shape[2], shape[3], kernel, stride, padding);
         expect_pooling(at);
         expect(dy, {at.samples, at.channels, at.out_height, at.out_width}, "dy");
@@ -322,7 +312,7 @@ void bind(nb::module_& m) {
         return y.array;
     }, exactly, nb::arg(), nb::arg(), nb::arg());
     m.def("avg_pool_backward", [&kernels](
-        In<T> dy, std::array<Index, 4> shape, Pair kernel, Pair stride, const Padding& padding) {
+        In<T> dy, Four shape, Pair kernel, Pair stride, const Padding& padding) {
         const Windows at = windows(shape[0], shape[1], shape[2], shape[3], kernel, stride, padding);
         expect_pooling(at);
         expect(dy, {at.samples, at.channels, at.out_height, at.out_width}, "dy");

@@ -20,7 +20,7 @@ struct Stretch {
 };
 Stretch stretch(Index size, int part, int parts, Index block = 1);
 
-// As `divide`, or in one part where there is too little work (`effort` in multiply-adds) to wake others up for.
+// As `divide`, or in one part where there is too little work to wake others up for.
 void divide_if(bool worth_it, const std::function<void(int part, int parts)>& work);
 
 }  // namespace chainrule

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from chainrule.arrays import Array, Shape
-from chainrule.kernels.reference.windows import Padding, Pair, offsets, pad_image, unpad_image, windows
+from chainrule.arrays import Array, Padding, Pair, Shape
+from chainrule.kernels.reference.windows import offsets, pad_image, unpad_image, windows
 
 __all__ = ["conv_bias_gradient", "conv_forward", "conv_input_gradient", "conv_weight_gradient"]
 

@@ -5,7 +5,7 @@ the largest, so pooling comes first. x, W, b, stride, padding and groups are the
 (N, F, OH // 2, OW // 2) the pooling's, and `place` tells which of the four pixels each y is from.
 """
 
-from chainrule.arrays import Array, Shape
+from chainrule.arrays import Array, Padding, Pair, Shape
 from chainrule.kernels.reference.conv import (
     conv_bias_gradient,
     conv_forward,
@@ -14,7 +14,7 @@ from chainrule.kernels.reference.conv import (
 )
 from chainrule.kernels.reference.elementwise import relu_backward, relu_forward
 from chainrule.kernels.reference.pool import max_pool_backward, max_pool_forward
-from chainrule.kernels.reference.windows import Padding, Pair
+from chainrule.kernels.reference.windows import output_size
 
 __all__ = ["conv_relu_pool_forward", "conv_relu_pool_input_gradient", "conv_relu_pool_weight_gradient"]
 
@@ -49,10 +49,5 @@ def _below(
     dy: Array, y: Array, place: Array, input_shape: Shape, weight_shape: Shape, stride: Pair, padding: Padding
 ) -> Array:
     """The gradient of the convolution's output."""
-    height, width = (
-        (before + length + after - kernel) // step + 1
-        for length, (before, after), kernel, step in zip(
-            input_shape[2:], padding, weight_shape[2:], stride, strict=True
-        )
-    )
-    return max_pool_backward(relu_backward(dy, y), place, (len(dy), weight_shape[0], height, width), *_POOL)
+    size = output_size(input_shape, (weight_shape[2], weight_shape[3]), stride, padding)
+    return max_pool_backward(relu_backward(dy, y), place, (len(dy), weight_shape[0], *size), *_POOL)

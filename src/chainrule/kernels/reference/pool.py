@@ -5,8 +5,8 @@ x (N, C, H, W), y and dy (N, C, OH, OW). One pass over the images for each place
 
 import numpy as np
 
-from chainrule.arrays import Array, Shape
-from chainrule.kernels.reference.windows import Padding, Pair, offsets, pad_image, unpad_image
+from chainrule.arrays import Array, Padding, Pair, Shape
+from chainrule.kernels.reference.windows import offsets, output_size, pad_image, unpad_image
 
 __all__ = ["avg_pool_backward", "avg_pool_forward", "max_pool_backward", "max_pool_forward"]
 
@@ -17,7 +17,7 @@ def max_pool_forward(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> 
     Padding is never the largest. NaN is larger than everything, so that it is not lost.
     """
     padded = pad_image(x, padding, -np.inf)
-    output = _output(padded.shape, kernel, stride)
+    output = output_size(x.shape, kernel, stride, padding)
     y = np.full((*x.shape[:2], *output), -np.inf, x.dtype)
     place = np.zeros(y.shape, np.min_scalar_type(kernel[0] * kernel[1] - 1))
     for index, (down, across) in enumerate(offsets(kernel, stride, output)):
@@ -41,7 +41,7 @@ def max_pool_backward(
 def avg_pool_forward(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> Array:
     """x -> y, the mean of the pixels of each window; padding is not counted among them."""
     padded = pad_image(x, padding)
-    output = _output(padded.shape, kernel, stride)
+    output = output_size(x.shape, kernel, stride, padding)
     y = np.zeros((*x.shape[:2], *output), x.dtype)
     for down, across in offsets(kernel, stride, output):
         y += padded[:, :, down, across]
@@ -57,10 +57,6 @@ def avg_pool_backward(dy: Array, input_shape: Shape, kernel: Pair, stride: Pair,
     for down, across in offsets(kernel, stride, output):
         dx[:, :, down, across] += share
     return unpad_image(dx, padding)
-
-
-def _output(padded: Shape, kernel: Pair, stride: Pair) -> Pair:
-    return (padded[2] - kernel[0]) // stride[0] + 1, (padded[3] - kernel[1]) // stride[1] + 1
 
 
 def _zeros(input_shape: Shape, padding: Padding, like: Array) -> Array:

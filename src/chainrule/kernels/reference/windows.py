@@ -4,17 +4,22 @@ Shared by convolution and pooling. A kernel is (KH, KW), a stride (SH, SW), a pa
 """
 
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from chainrule.arrays import Array
+from chainrule.arrays import Array, Padding, Pair, Shape
 
-__all__ = ["Padding", "Pair", "offsets", "pad_image", "unpad_image", "windows"]
+__all__ = ["offsets", "output_size", "pad_image", "unpad_image", "windows"]
 
-Pair: TypeAlias = tuple[int, int]
-Padding: TypeAlias = tuple[Pair, Pair]
+
+def output_size(input_shape: Shape, kernel: Pair, stride: Pair, padding: Padding) -> Pair:
+    """How many windows (OH, OW) an image (N, C, H, W) has."""
+    (top, bottom), (left, right) = padding
+    return (
+        (top + input_shape[2] + bottom - kernel[0]) // stride[0] + 1,
+        (left + input_shape[3] + right - kernel[1]) // stride[1] + 1,
+    )
 
 
 def pad_image(x: Array, padding: Padding, value: float = 0.0) -> Array:
