@@ -32,7 +32,7 @@ def class_indices(labels: Array, samples: int, classes: int) -> Array:
         )
     if labels.dtype.kind not in "iu":
         raise LabelError(f"class indices are whole numbers, got {labels.dtype}: use labels.astype(int)")
-    if samples and (labels.max() >= classes or labels.min() < 0):
+    if samples and (labels.max() >= classes or (labels.dtype.kind == "i" and labels.min() < 0)):
         wrong = int(np.flatnonzero((labels < 0) | (labels >= classes))[0])
         raise LabelError(
             f"label {labels[wrong]} of sample {wrong} is outside the classes 0 to {classes - 1}: "

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.errors import ShapeError
 from chainrule.functions import class_indices
@@ -16,8 +17,7 @@ def accuracy(logits: Array, labels: Array) -> float:
     """
     if logits.ndim != 2:
         raise ShapeError(f"accuracy needs logits (N, C), got {logits.shape}")
-    right = np.count_nonzero(logits.argmax(axis=1) == class_indices(labels, *logits.shape))
-    return int(right) / max(len(logits), 1)
+    return kernels.count_right(logits, class_indices(labels, *logits.shape)) / max(len(logits), 1)
 
 
 def confusion(predicted: Array, labels: Array, classes: int) -> Array:

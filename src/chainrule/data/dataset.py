@@ -5,6 +5,7 @@ from typing import Self
 
 import numpy as np
 
+from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.errors import DataError, OptionError
 
@@ -63,7 +64,7 @@ class Dataset:
                 yield self.x[first:stop], None if self.y is None else self.y[first:stop]
             else:
                 chosen = order[first:stop]
-                yield self.x.take(chosen, axis=0), None if self.y is None else self.y.take(chosen, axis=0)
+                yield kernels.take_rows(self.x, chosen), None if self.y is None else self.y.take(chosen, axis=0)
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
         """Two datasets by chance: the first with `fraction` of the samples, the second with the rest.

@@ -1,17 +1,18 @@
 """The hot operations: array arguments, array results. Each is its native twin where that was compiled, else NumPy."""
 
 from chainrule.kernels.native import IMPLEMENTATION, NATIVE, accelerated
-from chainrule.kernels.reference import affine, conv, elementwise, fused, losses, norm, pool, updates
+from chainrule.kernels.reference import affine, batches, conv, elementwise, fused, losses, norm, pool, updates
 
 __all__ = [
     "IMPLEMENTATION",
     "NATIVE",
     "adagrad_update",
     "adam_update",
+    "add_affine_weight_gradient",
+    "add_chain_gradients",
     "affine_bias_gradient",
     "affine_forward",
     "affine_input_gradient",
-    "affine_weight_gradient",
     "average_update",
     "avg_pool_backward",
     "avg_pool_forward",
@@ -19,6 +20,7 @@ __all__ = [
     "batch_norm_forward",
     "batch_norm_inference",
     "batch_norm_inference_backward",
+    "chain_forward",
     "conv_bias_gradient",
     "conv_forward",
     "conv_input_gradient",
@@ -26,6 +28,8 @@ __all__ = [
     "conv_relu_pool_input_gradient",
     "conv_relu_pool_weight_gradient",
     "conv_weight_gradient",
+    "count_right",
+    "decay_update",
     "dropout",
     "embedding_forward",
     "embedding_weight_gradient",
@@ -52,6 +56,7 @@ __all__ = [
     "softmax_cross_entropy",
     "softplus_backward",
     "softplus_forward",
+    "take_rows",
     "tanh_backward",
     "tanh_forward",
     "weighted_cross_entropy",
@@ -60,9 +65,10 @@ __all__ = [
 affine_bias_gradient = accelerated(affine.affine_bias_gradient)
 affine_forward = accelerated(affine.affine_forward)
 affine_input_gradient = accelerated(affine.affine_input_gradient)
-affine_weight_gradient = accelerated(affine.affine_weight_gradient)
+add_affine_weight_gradient = accelerated(affine.add_affine_weight_gradient)
 embedding_forward = accelerated(affine.embedding_forward)
 embedding_weight_gradient = accelerated(affine.embedding_weight_gradient)
+take_rows = accelerated(batches.take_rows)
 conv_bias_gradient = accelerated(conv.conv_bias_gradient)
 conv_forward = accelerated(conv.conv_forward)
 conv_input_gradient = accelerated(conv.conv_input_gradient)
@@ -85,6 +91,7 @@ softplus_backward = accelerated(elementwise.softplus_backward)
 softplus_forward = accelerated(elementwise.softplus_forward)
 tanh_backward = accelerated(elementwise.tanh_backward)
 tanh_forward = accelerated(elementwise.tanh_forward)
+count_right = accelerated(losses.count_right)
 sigmoid_cross_entropy = accelerated(losses.sigmoid_cross_entropy)
 softmax_cross_entropy = accelerated(losses.softmax_cross_entropy)
 weighted_cross_entropy = accelerated(losses.weighted_cross_entropy)
@@ -101,8 +108,11 @@ max_pool_forward = accelerated(pool.max_pool_forward)
 adagrad_update = accelerated(updates.adagrad_update)
 adam_update = accelerated(updates.adam_update)
 average_update = accelerated(updates.average_update)
+decay_update = accelerated(updates.decay_update)
 rmsprop_update = accelerated(updates.rmsprop_update)
 sgd_update = accelerated(updates.sgd_update)
+add_chain_gradients = accelerated(fused.add_chain_gradients)
+chain_forward = accelerated(fused.chain_forward)
 conv_relu_pool_forward = accelerated(fused.conv_relu_pool_forward)
 conv_relu_pool_input_gradient = accelerated(fused.conv_relu_pool_input_gradient)
 conv_relu_pool_weight_gradient = accelerated(fused.conv_relu_pool_weight_gradient)

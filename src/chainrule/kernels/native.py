@@ -4,7 +4,7 @@ CHAINRULE_KERNELS=reference or native forces one; without it the twins serve whe
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -70,17 +70,31 @@ def accelerated(reference: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def _otherwise(twin: Callable[..., Any], reference: Callable[..., _R], arguments: tuple[Any, ...]) -> _R:
-    if not reference.__name__.endswith("_update"):
-        floats = {a.dtype for a in arguments if isinstance(a, np.ndarray) and a.dtype.kind == "f"}
-        if floats:
-            dtype = np.result_type(*floats)
-            dense = [
-                np.ascontiguousarray(a, dtype if a.dtype.kind == "f" else None) if isinstance(a, np.ndarray) else a
-                for a in arguments
-            ]
-            try:
-                result: _R = twin(*dense)
-                return result
-            except TypeError:
-                pass
+    in_place = reference.__name__.startswith("add_") or reference.__name__.endswith("_update")
+    if not in_place and (floats := set(_float_dtypes(arguments))):
+        try:
+            result: _R = twin(*_dense(arguments, np.result_type(*floats)))
+            return result
+        except TypeError:
+            pass
     return reference(*arguments)
+
+
+def _float_dtypes(arguments: Iterable[Any]) -> Iterator[np.dtype[Any]]:
+    for argument in arguments:
+        if isinstance(argument, np.ndarray) and argument.dtype.kind == "f":
+            yield argument.dtype
+        elif isinstance(argument, list):
+            yield from _float_dtypes(argument)
+
+
+def _dense(arguments: Iterable[Any], dtype: np.dtype[Any]) -> list[Any]:
+    """The arguments with arrays dense and floats of one kind, those in lists included."""
+    return [
+        np.ascontiguousarray(a, dtype if a.dtype.kind == "f" else None)
+        if isinstance(a, np.ndarray)
+        else _dense(a, dtype)
+        if isinstance(a, list)
+        else a
+        for a in arguments
+    ]

@@ -49,7 +49,7 @@ class Affine(Layer):
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         x = cache
         # y = x @ W + b
-        self.W.grad += kernels.affine_weight_gradient(x, dy)
+        kernels.add_affine_weight_gradient(x, dy, self.W.grad)
         self.b.grad += kernels.affine_bias_gradient(dy)
         return kernels.affine_input_gradient(dy, self.W.value) if input_gradient else None
 

@@ -2,7 +2,7 @@
 
 A network whose layers are read one by one has them one by one; only its passes use these. They exist where a native
 kernel makes them pay: a convolution's output, several times larger than anything else in a small network, then never
-leaves the processor's cache.
+leaves the processor's cache; and a chain of small Affine layers takes less time than calling one layer after another.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,14 @@ import numpy as np
 from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.layers.activations import ReLU
+from chainrule.layers.affine import Affine
 from chainrule.layers.base import Layer
 from chainrule.layers.conv import Conv2D
 from chainrule.layers.pool import MaxPool2D
+from chainrule.layers.preprocess import Scale
+from chainrule.layers.shape import Flatten
 
-__all__ = ["ConvReLUPool", "fuse"]
+__all__ = ["AffineChain", "ConvReLUPool", "fuse"]
 
 
 class ConvReLUPool(Layer):
@@ -46,6 +49,42 @@ class ConvReLUPool(Layer):
         return kernels.conv_relu_pool_input_gradient(dy, y, place, W.value, x.shape, *self.conv.reading())
 
 
+class AffineChain(Layer):
+    """Scale and Flatten, then Affine, ReLU, Affine, ..., Affine, all built, in one."""
+
+    reads = "numbers"
+
+    def __init__(self, factor: float, affines: Sequence[Affine]) -> None:
+        self.factor = factor
+        self.affines = list(affines)
+        self.input_shape, self.output_shape = affines[0].input_shape, affines[-1].output_shape
+        self.dtype = affines[0].dtype
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        rows = x.reshape(len(x), self.affines[0].W.shape[0])
+        if rows.dtype.kind != "f" and rows.dtype != np.uint8:
+            rows = rows.astype(self.dtype)
+        outputs = kernels.chain_forward(
+            rows, self.factor, [affine.W.value for affine in self.affines], [affine.b.value for affine in self.affines]
+        )
+        return outputs[-1], (x.shape, rows, outputs)
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        shape, rows, outputs = cache
+        # y = max(factor x W1 + b1, 0) W2 + b2, and so on
+        dx = kernels.add_chain_gradients(
+            rows,
+            self.factor,
+            outputs,
+            dy,
+            [affine.W.value for affine in self.affines],
+            [affine.W.grad for affine in self.affines],
+            [affine.b.grad for affine in self.affines],
+            input_gradient,
+        )
+        return None if dx is None else dx.reshape(shape)
+
+
 def fuse(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """The layers with those that run as one put together; all as they are where there are no native kernels."""
     if not kernels.NATIVE:
@@ -53,16 +92,47 @@ def fuse(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     steps: list[Layer] = []
     rest = list(layers)
     while rest:
-        match rest[:3]:
-            case [Conv2D() as conv, ReLU() as relu, MaxPool2D() as pool] if _pays(conv, relu, pool):
-                steps.append(ConvReLUPool(conv, relu, pool))
-                del rest[:3]
-            case _:
-                steps.append(rest.pop(0))
+        count, step = _conv_relu_pool(rest) or _affine_chain(rest) or (1, rest[0])
+        steps.append(step)
+        del rest[:count]
     return tuple(steps)
 
 
-def _pays(conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> bool:
-    """Whether these are the layers themselves (not somebody's subclass), and windows of 2 x 2 side by side."""
-    themselves = type(conv) is Conv2D and type(relu) is ReLU and type(pool) is MaxPool2D
-    return themselves and pool.windows() == ((2, 2), (2, 2), ((0, 0), (0, 0))) and conv.output_shape is not None
+# Only the layers themselves are put together, not somebody's subclass of them, and only built ones.
+
+
+def _conv_relu_pool(layers: Sequence[Layer]) -> tuple[int, ConvReLUPool] | None:
+    """How many layers begin with a convolution, ReLU and pooling of 2 x 2 side by side, and these in one."""
+    if [type(layer) for layer in layers[:3]] != [Conv2D, ReLU, MaxPool2D]:
+        return None
+    conv, relu, pool = layers[:3]
+    assert isinstance(conv, Conv2D)
+    assert isinstance(relu, ReLU)
+    assert isinstance(pool, MaxPool2D)
+    if pool.windows() != ((2, 2), (2, 2), ((0, 0), (0, 0))) or conv.output_shape is None:
+        return None
+    return 3, ConvReLUPool(conv, relu, pool)
+
+
+def _affine_chain(layers: Sequence[Layer]) -> tuple[int, AffineChain] | None:
+    """How many layers begin as a chain of Affine layers, or with Scale and one of these; and these in one."""
+    factor, count = 1.0, 0
+    for layer in layers[:2]:
+        if type(layer) is Scale and factor == 1:
+            factor = layer.factor
+        elif type(layer) is not Flatten:
+            break
+        count += 1
+    affines: list[Affine] = []
+    while True:
+        expected = [ReLU, Affine] if affines else [Affine]
+        following = layers[count : count + len(expected)]
+        if [type(layer) for layer in following] != expected or following[-1].output_shape is None:
+            break
+        affine = following[-1]
+        assert isinstance(affine, Affine)
+        affines.append(affine)
+        count += len(expected)
+    if not affines or (len(affines) == 1 and factor == 1):
+        return None
+    return count, AffineChain(factor, affines)

@@ -120,7 +120,7 @@ class AdamW(Adam):
     def decay(self, values: Array, gradients: Array, parameters: list[Parameter], rate: float) -> None:
         if self.weight_decay:
             for span in spans(parameters, decays):
-                values[span] *= 1 - rate * self.weight_decay
+                kernels.decay_update(values[span], 1 - rate * self.weight_decay)
 
 
 def _check_epsilon(epsilon: float) -> None:

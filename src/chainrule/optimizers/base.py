@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.config import Configured
 from chainrule.errors import ModelFileError, OptionError
-from chainrule.parameters import Buffer, Parameter, spans
+from chainrule.parameters import Buffer, Parameter, flat_buffers, spans
 from chainrule.schedules import Rate, Schedule, rate_at
 
 __all__ = ["Optimizer", "Trainable", "check_share", "decays", "trains"]
@@ -61,7 +61,8 @@ class Optimizer(Configured):
 
     def step(self, network: Trainable) -> None:
         """One update of all parameters that are not frozen; uses the gradients and clears them."""
-        values, gradients, parameters = network.values, network.gradients, list(network.parameters.values())
+        parameters = list(network.parameters.values())
+        values, gradients = flat_buffers(parameters)
         if self.state is None:
             self.state = {name: np.zeros_like(values) for name in self.state_names}
         for array in self.state.values():
@@ -71,7 +72,9 @@ class Optimizer(Configured):
         self.steps += 1
         self.decay(values, gradients, parameters, rate)
         self.apply(values, gradients, parameters, rate)
-        gradients.fill(0)
+        for parameter in parameters:
+            if parameter.frozen:
+                parameter.grad.fill(0)
 
     def decay(self, values: Array, gradients: Array, parameters: list[Parameter], rate: float) -> None:
         """Weight decay: g <- g + weight_decay p, for parameters that decay."""
@@ -80,7 +83,7 @@ class Optimizer(Configured):
                 gradients[span] += self.weight_decay * values[span]
 
     def apply(self, values: Array, gradients: Array, parameters: list[Parameter], rate: float) -> None:
-        """Update every stretch of the flat buffers that is not frozen."""
+        """Update every stretch of the flat buffers that is not frozen, and clear its gradients."""
         for span in spans(parameters, trains):
             self.update(values[span], gradients[span], self.state_of(span), rate)
 
@@ -90,7 +93,7 @@ class Optimizer(Configured):
         return {name: array[span] for name, array in self.state.items()}
 
     def update(self, values: Array, gradients: Array, state: dict[str, Array], rate: float) -> None:
-        """Change `values` (P,) and `state` in place; `gradients` may be used up."""
+        """Change `values` (P,) and `state` in place, and clear `gradients`."""
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
     def load_state(self, state: Mapping[str, Array], steps: int, size: int) -> None:

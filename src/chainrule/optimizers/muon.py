@@ -71,6 +71,7 @@ class Muon(AdamW):
                 outputs, inputs = (columns, rows) if len(parameter.shape) == 2 else (rows, columns)
                 step = orthogonalize(ahead.reshape(rows, columns), self.iterations).ravel()
                 values[span] -= rate * max(1.0, outputs / inputs) ** 0.5 * step
+                gradient.fill(0)
 
 
 def orthogonalize(matrix: Array, iterations: int = 5) -> Array:

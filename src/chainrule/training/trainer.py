@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.config import to_config
 from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
@@ -23,7 +24,7 @@ from chainrule.metrics import accuracy
 from chainrule.optimizers import Optimizer, WeightAverage, clip_gradients
 from chainrule.training.evaluate import Batches, evaluate
 from chainrule.training.history import Epoch, Step
-from chainrule.training.interrupt import uninterrupted
+from chainrule.training.interrupt import Hold, holding_interrupts, uninterrupted
 
 __all__ = ["Trainer"]
 
@@ -121,12 +122,16 @@ class Trainer:
         if self._position == steps_in_epoch:
             return
         self._order.bit_generator.state = self._order_state
+        with holding_interrupts() as hold:
+            yield from self._steps(data, batch_size, steps_in_epoch, hold)
+
+    def _steps(self, data: Batches, batch_size: int, steps_in_epoch: int, hold: Hold) -> Iterator[Step]:
         started = time.perf_counter()
         for x, labels in data.batches(batch_size, self._order, start=self._position):
             if labels is None:
                 raise DataError("the data has no labels to learn from: use labelled data")
             rate = self.optimizer.rate
-            with uninterrupted():
+            with hold:
                 loss, correct = self._learn(x, labels)
                 seconds = time.perf_counter() - started
                 self._position += 1
@@ -242,7 +247,13 @@ class Trainer:
             self.optimizer.step(self.network)
             if self.average is not None:
                 self.average.update(self.network)
-        return loss, accuracy(logits, labels) if self.loss.classifies else None
+        return loss, self._accuracy(logits, labels)
+
+    def _accuracy(self, logits: Array, labels: Array) -> float | None:
+        """Of labels that the loss has looked at already."""
+        if not self.loss.classifies:
+            return None
+        return kernels.count_right(logits, labels) / len(logits) if labels.ndim == 1 else accuracy(logits, labels)
 
     def _start(self, samples: int, batch_size: int) -> None:
         if batch_size < 1:

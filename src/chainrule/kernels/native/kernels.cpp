@@ -3,48 +3,23 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <vector>
 
-#include "memory.hpp"
+#include "maths.hpp"
 #include "products.hpp"
+#include "scratch.hpp"
+#include "thin.hpp"
 #include "threads.hpp"
 
 namespace chainrule::CHAINRULE_ISA {
 namespace {
-
-// Work below this many multiply-adds is done by the caller alone: waking others takes a few microseconds.
-constexpr Index kWorthIt = 100000;
-
-// Scratch memory for the time of a kernel.
-template <class T>
-class Scratch {
-public:
-    explicit Scratch(Index size) : data_(static_cast<T*>(take_buffer(static_cast<std::size_t>(size) * sizeof(T)))) {}
-    ~Scratch() { give_buffer(data_); }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    T* data() { return data_; }
-    T& operator[](Index i) { return data_[i]; }
-
-private:
-    T* data_;
-};
 
 // 0, step, 2 step, ...
 std::vector<Index> every(Index count, Index step) {
     std::vector<Index> offsets(static_cast<std::size_t>(count));
     for (Index i = 0; i < count; ++i) offsets[static_cast<std::size_t>(i)] = i * step;
     return offsets;
-}
-
-// (rows, columns) -> (columns, rows), the rows of the result `line` apart
-template <class T>
-void transpose(const T* from, T* to, Index rows, Index columns, Index line) {
-    constexpr Index block = 16;
-    for (Index r = 0; r < rows; r += block)
-        for (Index c = 0; c < columns; c += block)
-            for (Index j = c; j < std::min(c + block, columns); ++j)
-                for (Index i = r; i < std::min(r + block, rows); ++i) to[j * line + i] = from[i * columns + j];
 }
 
 // Sum of term(n, s) over samples and places, in sixteen parallel sums.
@@ -62,86 +37,75 @@ inline T sum_over(Index N, Index S, Term term) {
 
 // ---- y = xW + b ----
 
-// The product with a matrix x that is mostly zeros, such as the pixels of written digits: only the others are multiplied.
-// (Zero times an infinite or undefined weight is left out too, where a product over everything would be undefined.)
+// Rows [first, last) of y.
 template <class T>
-struct Thin {
-    using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
-    static constexpr Index lanes = sizeof(V) / sizeof(T);
-    static constexpr Index most = 4;  // vectors at a time
+void affine_rows(const T* x, const T* W, const T* b, T* y, Index D, Index H, Index first, Index last) {
+    const auto offset = every(D, H);
+    rows_times(x + first * D, D, W, offset.data(), last - first, D, H, (const T*)nullptr, b, y + first * H, H);
+}
 
-    // Whether it pays: a third or less of a sample of rows is not zero, and rows of the result are vectors.
-    static bool pays(const T* x, Index N, Index D, Index H) {
-        if (N * D * H <= kWorthIt || H < lanes || D < lanes) return false;
-        Index count = 0, seen = 0;
-        for (Index n = 0; n < N; n += std::max<Index>(1, N / 8), seen += D / lanes * lanes)
-            for (Index d = 0; d + lanes <= D; d += lanes) count += __builtin_popcount(nonzero(x + n * D + d));
-        return 3 * count <= seen;
+// Rows [first, last) of dW, a row for each of x's columns.
+template <class T>
+void add_weight_gradient_rows(const T* x, const T* dy, T* dW, Index N, Index D, Index H, Index first, Index last) {
+    const auto offset = every(last - first, 1);
+    outer_sums(x + first, offset.data(), D, last - first, dy, H, N, H, dW + first * H, H);
+}
+
+constexpr Index kThinColumns = 16;  // are not divided between threads
+
+// The product with a thin x, divided by x's columns: each thread then reads the rows of W that it alone reads and writes
+// in the weight gradient and the update, and they stay in its cache. The sums of the parts are added up in their order.
+template <class T, class S>
+class ThinProduct {
+public:
+    ThinProduct(const S* x, T factor, const T* W, Index N, Index D, Index H)
+        : H_(H), step_(N * H), parts_(thread_count()), sums_(parts_ * step_) {
+        divide([&](int part, int parts) {
+            const auto [first, last] = stretch(D, part, parts, kThinColumns);
+            Thin<T, S>::forward(x, factor, W, sums_.data() + part * step_, N, D, H, first, last);
+        });
     }
 
-    // Call work(d) for each of the numbers [first, last) of a row that is not zero.
-    template <class Work>
-    static void each(const T* row, Index first, Index last, Work work) {
-        Index d = first;
-        for (; d + lanes <= last; d += lanes)
-            for (std::uint32_t bits = nonzero(row + d); bits != 0; bits &= bits - 1) work(d + __builtin_ctz(bits));
-        for (; d < last; ++d)
-            if (row[d] != T(0)) work(d);
-    }
-
-    // Call work(first vector, how many) for all vectors of a row of H numbers. Two that share numbers come together.
-    template <class Work>
-    static void in_turn(Index H, Work work) {
-        const Index count = (H + lanes - 1) / lanes;
-        Index v = count % most;
-        switch (v) {
-            case 1: work(Index(0), std::integral_constant<int, 1>{}); break;
-            case 2: work(Index(0), std::integral_constant<int, 2>{}); break;
-            case 3: work(Index(0), std::integral_constant<int, 3>{}); break;
-            default: break;
+    void rows(const T* b, T* y, Index first, Index last) {
+        for (Index n = first; n < last; ++n) {
+            T* to = y + n * H_;
+            std::copy_n(b, H_, to);
+            for (Index part = 0; part < parts_; ++part) {
+                const T* sum = sums_.data() + part * step_ + n * H_;
+                for (Index h = 0; h < H_; ++h) to[h] += sum[h];
+            }
         }
-        for (; v < count; v += most) work(v, std::integral_constant<int, most>{});
     }
 
-    // y (rows x's, H) has been begun with the bias; W in blocks of rows that stay in the second cache.
-    static void forward(const T* x, const T* W, T* y, Index N, Index D, Index H) {
-        const Index block = std::max<Index>(lanes, (Index{256} << 10) / (H * Index(sizeof(T))) / lanes * lanes);
-        for (Index d0 = 0; d0 < D; d0 += block)
-            for (Index n = 0; n < N; ++n)
-                in_turn(H, [&](Index v, auto vectors) {
-                    constexpr int count = vectors.value;
-                    V sum[count];
-                    for (int i = 0; i < count; ++i) sum[i] = load<V>(y + n * H + vector_place(v + i, lanes, H));
-                    each(x + n * D, d0, std::min(d0 + block, D), [&](Index d) {
-                        const T a = x[n * D + d];
-                        for (int i = 0; i < count; ++i) sum[i] += a * load<V>(W + d * H + vector_place(v + i, lanes, H));
-                    });
-                    for (int i = 0; i < count; ++i) store(y + n * H + vector_place(v + i, lanes, H), sum[i]);
-                });
-    }
+private:
+    Index H_, step_, parts_;
+    Scratch<T> sums_;
 };
 
 template <class T>
 void affine_forward(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
-    const auto offset = every(D, H);
-    const bool thin = Thin<T>::pays(x, N, D, H);
+    std::optional<ThinProduct<T, T>> product;
+    if (Thin<T>::pays(x, N, D, H)) product.emplace(x, T(1), W, N, D, H);
     divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
         const auto [first, last] = stretch(N, part, parts);
-        if (thin) {
-            for (Index n = first; n < last; ++n) std::copy_n(b, H, y + n * H);
-            Thin<T>::forward(x + first * D, W, y + first * H, last - first, D, H);
+        if (product) {
+            product->rows(b, y, first, last);
         } else {
-            rows_times(x + first * D, D, W, offset.data(), last - first, D, H, (const T*)nullptr, b, y + first * H, H);
+            affine_rows(x, W, b, y, D, H, first, last);
         }
     });
 }
 
 template <class T>
-void affine_weight_gradient(const T* x, const T* dy, T* dW, Index N, Index D, Index H) {
-    const auto offset = every(D, 1);
+void add_affine_weight_gradient(const T* x, const T* dy, T* dW, Index N, Index D, Index H) {
+    const bool thin = Thin<T>::pays(x, N, D, H);
     divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
-        const auto [first, last] = stretch(D, part, parts, CHAINRULE_TILE_ROWS);
-        outer_sums(x, offset.data() + first, D, last - first, dy, H, N, H, dW + first * H, H);
+        const auto [first, last] = stretch(D, part, parts, thin ? kThinColumns : CHAINRULE_TILE_ROWS);
+        if (thin) {
+            Thin<T>::weight_gradient(x, T(1), dy, dW, N, D, H, first, last);
+        } else {
+            add_weight_gradient_rows(x, dy, dW, N, D, H, first, last);
+        }
     });
 }
 
@@ -152,20 +116,140 @@ void affine_bias_gradient(const T* dy, T* db, Index N, Index H) {
         for (Index h = 0; h < H; ++h) db[h] += dy[n * H + h];
 }
 
+// The product dy W^T as one with W turned, all of it by one caller; rows [first, last).
+template <class T>
+void input_gradient_rows(const T* dy, const T* turned, T* dx, Index D, Index H, Index first, Index last) {
+    const auto offset = every(H, D);
+    rows_times(
+        dy + first * H, H, turned, offset.data(), last - first, H, D, (const T*)nullptr, (const T*)nullptr, dx + first * D,
+        D);
+}
+
 template <class T>
 void affine_input_gradient(const T* dy, const T* W, T* dx, Index N, Index D, Index H) {
     Scratch<T> turned(H * D);
-    const auto offset = every(H, D);
     const bool large = N * D * H > kWorthIt;
     divide_if(large, [&](int part, int parts) {
         const auto [first, last] = stretch(D, part, parts, 16);
-        transpose(W + first * H, turned.data() + first, last - first, H, D);
+        transpose(W + first * H, H, turned.data() + first, last - first, H, D);
     });
     divide_if(large, [&](int part, int parts) {
         const auto [first, last] = stretch(N, part, parts);
-        rows_times(
-            dy + first * H, H, turned.data(), offset.data(), last - first, H, D, (const T*)nullptr, (const T*)nullptr,
-            dx + first * D, D);
+        input_gradient_rows(dy, turned.data(), dx, D, H, first, last);
+    });
+}
+
+// ---- a chain: scale, then Affine, ReLU, Affine, ..., Affine ----
+
+// The multiply-adds of one product with each matrix.
+inline Index chain_work(const Chain& at) {
+    Index work = 0;
+    for (std::size_t k = 0; k + 1 < at.widths.size(); ++k) work += at.widths[k] * at.widths[k + 1];
+    return work * at.samples;
+}
+
+// x as the products read it: itself, or scaled into other memory, a part's rows at a time.
+template <class T, class S>
+class Scaled {
+public:
+    Scaled(const S* x, T factor, const Chain& at, bool thin)
+        : x_(x), factor_(factor), D_(at.widths[0]), itself_(std::is_same_v<S, T> && factor == T(1)),
+          memory_(thin || itself_ ? 0 : at.samples * D_), thin_(thin) {}
+
+    void open(Index first, Index last) {
+        if (thin_ || itself_) return;
+        for (Index i = first * D_; i < last * D_; ++i) memory_[i] = static_cast<T>(x_[i]) * factor_;
+    }
+    const T* data() {
+        if constexpr (std::is_same_v<S, T>)
+            if (itself_) return x_;
+        return memory_.data();
+    }
+
+private:
+    const S* x_;
+    T factor_;
+    Index D_;
+    bool itself_;
+    Scratch<T> memory_;
+    bool thin_;
+};
+
+template <class T, class S>
+void chain_forward(const S* x, T factor, const T* const* W, const T* const* b, T* const* y, const Chain& at) {
+    const auto& width = at.widths;
+    const std::size_t depth = width.size() - 1;
+    const bool thin = Thin<T, S>::pays(x, at.samples, width[0], width[1]);
+    Scaled<T, S> scaled(x, factor, at, thin);
+    std::optional<ThinProduct<T, S>> product;
+    if (thin) product.emplace(x, factor, W[0], at.samples, width[0], width[1]);
+    divide_if(chain_work(at) > kWorthIt, [&](int part, int parts) {
+        const auto [first, last] = stretch(at.samples, part, parts);
+        scaled.open(first, last);
+        for (std::size_t k = 0; k < depth; ++k) {
+            const Index D = width[k], H = width[k + 1];
+            if (k == 0 && thin) {
+                product->rows(b[0], y[0], first, last);
+            } else {
+                affine_rows(k == 0 ? scaled.data() : y[k - 1], W[k], b[k], y[k], D, H, first, last);
+            }
+            if (k + 1 < depth)
+                for (Index i = first * H; i < last * H; ++i) y[k][i] = y[k][i] < T(0) ? T(0) : y[k][i];
+        }
+    });
+}
+
+// Adds to dW and db; dx may be null.
+template <class T, class S>
+void add_chain_gradients(
+    const S* x, T factor, const T* const* y, const T* dy, const T* const* W, T* const* dW, T* const* db, T* dx,
+    const Chain& at) {
+    const auto& width = at.widths;
+    const std::size_t depth = width.size() - 1, lowest = dx ? 0 : 1;
+    const bool large = chain_work(at) > kWorthIt;
+    const bool thin = Thin<T, S>::pays(x, at.samples, width[0], width[1]);
+    Scaled<T, S> scaled(x, factor, at, thin);
+    std::vector<Index> place(depth + 1), begin(depth + 1);  // of each matrix turned, and of each gradient
+    for (std::size_t k = 0; k < depth; ++k) {
+        place[k + 1] = place[k] + (k >= lowest ? width[k] * width[k + 1] : 0);
+        begin[k + 1] = begin[k] + (k + 1 < depth ? at.samples * width[k + 1] : 0);
+    }
+    Scratch<T> turned(place[depth]), deltas(begin[depth]);
+    const auto delta = [&](std::size_t k) { return k + 1 < depth ? deltas.data() + begin[k] : dy; };
+    divide_if(place[depth] > kWorthIt / 4, [&](int part, int parts) {
+        for (std::size_t k = lowest; k < depth; ++k) {
+            const Index D = width[k], H = width[k + 1];
+            const auto [first, last] = stretch(D, part, parts, 16);
+            transpose(W[k] + first * H, H, turned.data() + place[k] + first, last - first, H, D);
+        }
+    });
+    divide_if(large, [&](int part, int parts) {
+        const auto [first, last] = stretch(at.samples, part, parts);
+        scaled.open(first, last);
+        for (std::size_t k = depth; k-- > lowest;) {
+            const Index D = width[k], H = width[k + 1];
+            T* below = k ? deltas.data() + begin[k - 1] : dx;
+            input_gradient_rows(delta(k), turned.data() + place[k], below, D, H, first, last);
+            if (k) {
+                for (Index i = first * D; i < last * D; ++i) below[i] = below[i] * (y[k - 1][i] > T(0) ? T(1) : T(0));
+            } else if (factor != T(1)) {
+                for (Index i = first * D; i < last * D; ++i) below[i] *= factor;
+            }
+        }
+    });
+    divide_if(large, [&](int part, int parts) {
+        for (std::size_t k = 0; k < depth; ++k) {
+            const Index D = width[k], H = width[k + 1];
+            const auto [first, last] = stretch(D, part, parts, k == 0 && thin ? kThinColumns : CHAINRULE_TILE_ROWS);
+            if (k == 0 && thin) {
+                Thin<T, S>::weight_gradient(x, factor, delta(0), dW[0], at.samples, D, H, first, last);
+            } else {
+                add_weight_gradient_rows(k == 0 ? scaled.data() : y[k - 1], delta(k), dW[k], at.samples, D, H, first, last);
+            }
+            const auto [left, right] = stretch(H, part, parts, 16);
+            for (Index n = 0; n < at.samples; ++n)
+                for (Index h = left; h < right; ++h) db[k][h] += delta(k)[n * H + h];
+        }
     });
 }
 
@@ -411,7 +495,7 @@ void input_gradient_scattered(const T* dy, const T* W, T* dx, const Windows& at,
     const Index C = at.channels / groups, some = filters / groups, K = C * at.area(), places = at.places();
     const Index height = at.height + at.top + at.bottom, width = at.width + at.left + at.right;
     Scratch<T> turned(groups * K * some);
-    for (Index g = 0; g < groups; ++g) transpose(W + g * some * K, turned.data() + g * K * some, some, K, some);
+    for (Index g = 0; g < groups; ++g) transpose(W + g * some * K, K, turned.data() + g * K * some, some, K, some);
     const auto offset = every(some, places);
     divide([&](int part, int parts) {
         const auto [first, last] = stretch(at.samples, part, parts);
@@ -454,13 +538,14 @@ void conv_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Inde
 
 // ---- pooling ----
 
-// One row of outputs of 2 x 2 windows: the largest of each (with relu: at least 0) and its place.
+// One row of outputs of 2 x 2 windows: the largest of each (with relu: at least 0) and its place. With `room` behind the
+// row its last vector may read and write beyond it, else it is moved back.
 template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
-void pairs_in_row(const T* upper, const T* lower, T* y, std::uint8_t* place, Index width, bool relu) {
+void pairs_in_row(const T* upper, const T* lower, T* y, std::uint8_t* place, Index width, bool relu, bool room) {
     constexpr Index lanes = bytes / sizeof(T);
     if constexpr (lanes > 1) {
-        if (width < lanes) {
-            pairs_in_row<T, bytes / 2>(upper, lower, y, place, width, relu);
+        if (width < lanes && !room) {
+            pairs_in_row<T, bytes / 2>(upper, lower, y, place, width, relu, room);
             return;
         }
         using V = Vector<T, bytes>;
@@ -468,7 +553,7 @@ void pairs_in_row(const T* upper, const T* lower, T* y, std::uint8_t* place, Ind
         using Places = Vector<std::uint8_t, static_cast<int>(lanes)>;
         const Index vectors = (width + lanes - 1) / lanes;
         for (Index v = 0; v < vectors; ++v) {
-            const Index at = vector_place(v, lanes, width);
+            const Index at = room ? v * lanes : vector_place(v, lanes, width);
             const auto [a, b] = apart<V>(upper + 2 * at);
             const auto [c, d] = apart<V>(lower + 2 * at);
             V best = a;
@@ -535,7 +620,9 @@ void max_pool_pairs(const T* x, Index line, T* y, std::uint8_t* place, Index out
     for (Index p = 0; p < out_height; ++p) {
         const T* upper = x + 2 * p * line;
         const T* lower = upper + line;
-        pairs_in_row(upper, lower, y, place, out_width, relu);
+        // a vector beyond this row lies in the rows below, which come later
+        const bool room = (out_height - p - 1) * out_width >= CHAINRULE_VECTOR_BYTES / Index(sizeof(T));
+        pairs_in_row(upper, lower, y, place, out_width, relu, room);
         y += out_width;
         place += out_width;
     }
@@ -640,9 +727,11 @@ void conv_relu_pool_forward(
 // output was above zero. So the passes back go from one such pixel to the next instead of over all of them. Images have
 // their channels last here: a row of a window is then one stretch of memory, KW C numbers long, read as whole vectors (what
 // is read beyond the stretch is multiplied by zeros, or left out).
-template <class T>
+constexpr Index kBeyond = 16;  // what gathering writes more than it keeps
+
+template <class T, int bytes>
 struct Sparse {
-    using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
+    using V = Vector<T, bytes>;
     static constexpr Index lanes = sizeof(V) / sizeof(T);
     static constexpr int most = 6;  // vectors at a time
 
@@ -671,17 +760,21 @@ struct Sparse {
     }
 
     // The pixels of filter f of sample n that have a gradient: where their windows begin in the image, and the gradient.
+    // Up to a vector more is written.
     Index gather(const T* dy, const T* y, const std::uint8_t* place, Index plane, std::int32_t* begin, T* value) const {
-        const Index rows = at.out_height / 2, columns = at.out_width / 2;
-        Index count = 0, i = plane * rows * columns;
-        for (Index p = 0; p < rows; ++p)
-            for (Index q = 0; q < columns; ++q, ++i) {
-                const Index down = (2 * p + place[i] / 2) * at.stride_down;
-                const Index across = (2 * q + place[i] % 2) * at.stride_across;
-                begin[count] = static_cast<std::int32_t>((down * width + across) * C);
-                value[count] = dy[i];
-                count += y[i] > T(0);
+        const Index rows = at.out_height / 2, columns = at.out_width / 2, first = plane * rows * columns;
+        const auto across = static_cast<std::int32_t>(at.stride_across * C);
+        const auto down = static_cast<std::int32_t>(at.stride_down * width * C);
+        std::int32_t count = 0;
+        for (Index p = 0; p < rows; ++p) {
+            const Index row = first + p * columns;
+            std::int32_t* to = begin + count;
+            for (std::int32_t q = 0; q < static_cast<std::int32_t>(columns); ++q) {
+                const std::int32_t which = place[row + q];
+                to[q] = (2 * static_cast<std::int32_t>(p) + which / 2) * down + (2 * q + which % 2) * across;
             }
+            count += keep_positive(y + row, columns, dy + row, to, value + count);
+        }
         return count;
     }
 
@@ -747,11 +840,11 @@ struct Sparse {
     }
 };
 
-template <class T>
-void conv_relu_pool_weight_gradient(
+template <class T, int bytes>
+void pooled_weight_gradient(
     const T* x, const T* dy, const T* y, const std::uint8_t* place, T* dW, T* db, const Windows& at, Index filters,
     Index groups) {
-    const Sparse<T> sparse(at, filters, groups);
+    const Sparse<T, bytes> sparse(at, filters, groups);
     const Index C = sparse.C, some = sparse.some, kernel = sparse.vectors * sparse.lanes;
     const Index places = (at.out_height / 2) * (at.out_width / 2);
     const int most = thread_count();
@@ -763,8 +856,8 @@ void conv_relu_pool_weight_gradient(
         std::fill(bias, bias + filters, T(0));
         const auto [first, last] = stretch(at.samples, part, parts);
         if (first == last) return;
-        Scratch<T> image(sparse.image_size()), value(places + 1);
-        Scratch<std::int32_t> begin(places + 1);
+        Scratch<T> image(sparse.image_size()), value(places + kBeyond);
+        Scratch<std::int32_t> begin(places + kBeyond);
         for (Index n = first; n < last; ++n)
             for (Index g = 0; g < groups; ++g) {
                 sparse.channels_last(x + (n * at.channels + g * C) * at.pixels(), image.data());
@@ -772,7 +865,7 @@ void conv_relu_pool_weight_gradient(
                     const Index count = sparse.gather(dy, y, place, n * filters + f, begin.data(), value.data());
                     for (Index e = 0; e < count; ++e) bias[f] += value[e];
                     sparse.in_turn([&](Index v, auto n_vectors) {
-                        Sparse<T>::template add_windows<n_vectors.value>(
+                        Sparse<T, bytes>::template add_windows<n_vectors.value>(
                             image.data(), sparse.offset.data() + v, begin.data(), value.data(), count,
                             sum + f * kernel + v * sparse.lanes);
                     });
@@ -791,11 +884,11 @@ void conv_relu_pool_weight_gradient(
     }
 }
 
-template <class T>
-void conv_relu_pool_input_gradient(
+template <class T, int bytes>
+void pooled_input_gradient(
     const T* dy, const T* y, const std::uint8_t* place, const T* W, T* dx, const Windows& at, Index filters,
     Index groups) {
-    const Sparse<T> sparse(at, filters, groups);
+    const Sparse<T, bytes> sparse(at, filters, groups);
     const Index C = sparse.C, some = sparse.some, kernel = sparse.vectors * sparse.lanes;
     const Index places = (at.out_height / 2) * (at.out_width / 2);
     Scratch<T> kernels(filters * kernel);
@@ -807,8 +900,8 @@ void conv_relu_pool_input_gradient(
     divide([&](int part, int parts) {
         const auto [first, last] = stretch(at.samples, part, parts);
         if (first == last) return;
-        Scratch<T> image(sparse.image_size()), value(some * places + 1);
-        Scratch<std::int32_t> begin(some * places + 1), next(some * places + 1), filter(some * places + 1);
+        Scratch<T> image(sparse.image_size()), value(some * places + kBeyond);
+        Scratch<std::int32_t> begin(some * places + kBeyond), next(some * places + kBeyond), filter(some * places + kBeyond);
         // the pixels that have a gradient, chained by where their windows begin
         const Index origins = sparse.height * sparse.width;
         Scratch<std::int32_t> chain(origins);
@@ -830,7 +923,7 @@ void conv_relu_pool_input_gradient(
                 for (Index origin = 0; origin < origins; ++origin) {
                     if (chain[origin] < 0) continue;
                     sparse.in_turn([&](Index v, auto n_vectors) {
-                        Sparse<T>::template add_kernels<n_vectors.value>(
+                        Sparse<T, bytes>::template add_kernels<n_vectors.value>(
                             kernels.data() + v * sparse.lanes, kernel, sparse.offset.data() + v, chain[origin],
                             next.data(), filter.data(), value.data(), image.data() + origin * C);
                     });
@@ -838,6 +931,30 @@ void conv_relu_pool_input_gradient(
                 sparse.channels_first(image.data(), dx + (n * at.channels + g * C) * at.pixels());
             }
     });
+}
+
+// Where a row of a window fills half a vector at most, vectors of half the length do the same work in half the time.
+template <class T>
+bool short_rows(const Windows& at, Index groups) {
+    return 2 * at.kernel_width * (at.channels / groups) * Index(sizeof(T)) <= CHAINRULE_VECTOR_BYTES;
+}
+
+template <class T>
+void conv_relu_pool_weight_gradient(
+    const T* x, const T* dy, const T* y, const std::uint8_t* place, T* dW, T* db, const Windows& at, Index filters,
+    Index groups) {
+    const auto work = short_rows<T>(at, groups) ? pooled_weight_gradient<T, CHAINRULE_VECTOR_BYTES / 2>
+                                                : pooled_weight_gradient<T, CHAINRULE_VECTOR_BYTES>;
+    work(x, dy, y, place, dW, db, at, filters, groups);
+}
+
+template <class T>
+void conv_relu_pool_input_gradient(
+    const T* dy, const T* y, const std::uint8_t* place, const T* W, T* dx, const Windows& at, Index filters,
+    Index groups) {
+    const auto work = short_rows<T>(at, groups) ? pooled_input_gradient<T, CHAINRULE_VECTOR_BYTES / 2>
+                                                : pooled_input_gradient<T, CHAINRULE_VECTOR_BYTES>;
+    work(dy, y, place, W, dx, at, filters, groups);
 }
 
 template <class T>
@@ -954,6 +1071,53 @@ void batch_norm_backward(
     });
 }
 
+// ---- layer norm: each of M rows by itself ----
+
+template <class T>
+void layer_norm_forward(
+    const T* x, const T* gamma, const T* beta, T epsilon, T* y, T* mean, T* inverse_std, Index M, Index D) {
+    divide_if(M * D > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(M, part, parts);
+        for (Index m = first; m < last; ++m) {
+            const T* row = x + m * D;
+            const T middle = sum_over<T>(1, D, [&](Index, Index d) { return row[d]; }) / static_cast<T>(D);
+            const T variance = sum_over<T>(1, D, [&](Index, Index d) { return (row[d] - middle) * (row[d] - middle); });
+            const T inverse = 1 / std::sqrt(variance / static_cast<T>(D) + epsilon);
+            for (Index d = 0; d < D; ++d) y[m * D + d] = gamma[d] * ((row[d] - middle) * inverse) + beta[d];
+            mean[m] = middle;
+            inverse_std[m] = inverse;
+        }
+    });
+}
+
+template <class T>
+void layer_norm_backward(
+    const T* dy, const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta, Index M,
+    Index D) {
+    divide_if(M * D > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(M, part, parts);
+        for (Index m = first; m < last; ++m) {
+            const Index row = m * D;
+            const auto h = [&](Index d) { return (x[row + d] - mean[m]) * inverse_std[m]; };
+            const T shift = sum_over<T>(1, D, [&](Index, Index d) { return gamma[d] * dy[row + d]; }) / static_cast<T>(D);
+            const T scale =
+                sum_over<T>(1, D, [&](Index, Index d) { return gamma[d] * dy[row + d] * h(d); }) / static_cast<T>(D);
+            for (Index d = 0; d < D; ++d)
+                dx[row + d] = inverse_std[m] * (gamma[d] * dy[row + d] - shift - h(d) * scale);
+        }
+    });
+    divide_if(M * D > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(D, part, parts, 16);
+        std::fill(dgamma + first, dgamma + last, T(0));
+        std::fill(dbeta + first, dbeta + last, T(0));
+        for (Index m = 0; m < M; ++m)
+            for (Index d = first; d < last; ++d) {
+                dgamma[d] += dy[m * D + d] * ((x[m * D + d] - mean[m]) * inverse_std[m]);
+                dbeta[d] += dy[m * D + d];
+            }
+    });
+}
+
 // ---- each number by itself ----
 
 template <class Work>
@@ -992,6 +1156,82 @@ void leaky_relu_backward(const T* dy, const T* x, T slope, T* dx, Index size) {
     });
 }
 
+// y = f(x), and dx = dy f'(x) where f' is a function of x or of y.
+template <class T, T (*f)(T)>
+void apply(const T* x, T* y, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) y[i] = f(x[i]);
+    });
+}
+
+template <class T, T (*derivative)(T)>
+void apply_backward(const T* dy, const T* at, T* dx, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) dx[i] = dy[i] * derivative(at[i]);
+    });
+}
+
+template <class T>
+inline T sigmoid_slope(T y) { return y * (1 - y); }
+
+template <class T>
+inline T tangent_slope(T y) { return 1 - y * y; }
+
+template <class T>
+inline T silu(T x) { return x * sigmoid(x); }
+
+template <class T>
+inline T silu_slope(T x) {
+    const T s = sigmoid(x);
+    return s * (1 + x * (1 - s));
+}
+
+template <class T>
+inline T softplus(T x) { return (x > 0 ? x : x == x ? T(0) : x) + logarithm_of_one_plus(exponential(-std::abs(x))); }
+
+template <class T>
+inline T normal_share(T x) { return T(0.5) * std::erfc(x * T(-0.70710678118654752440)); }
+
+template <class T>
+inline T gelu(T x) { return x * normal_share(x); }
+
+template <class T>
+inline T gelu_slope(T x) { return normal_share(x) + x * T(0.39894228040143267794) * exponential(T(-0.5) * x * x); }
+
+// Softmax over rows of C numbers.
+template <class T>
+void softmax(const T* x, T* y, Index N, Index C) {
+    divide_if(N * C > 16384, [&](int part, int parts) {
+        const auto [first, last] = stretch(N, part, parts);
+        for (Index n = first; n < last; ++n) {
+            T top = x[n * C];
+            for (Index c = 1; c < C; ++c) {
+                const T z = x[n * C + c];
+                top = z > top || z != z ? z : top;
+            }
+            for (Index c = 0; c < C; ++c) y[n * C + c] = x[n * C + c] - top;
+        }
+        for (Index i = first * C; i < last * C; ++i) y[i] = exponential(y[i]);
+        for (Index n = first; n < last; ++n) {
+            T total = T(0);
+            for (Index c = 0; c < C; ++c) total += y[n * C + c];
+            for (Index c = 0; c < C; ++c) y[n * C + c] /= total;
+        }
+    });
+}
+
+template <class T>
+void softmax_backward(const T* dy, const T* y, T* dx, Index N, Index C) {
+    divide_if(N * C > 16384, [&](int part, int parts) {
+        const auto [first, last] = stretch(N, part, parts);
+        for (Index n = first; n < last; ++n) {
+            const Index row = n * C;
+            const T sum = sum_over<T>(1, C, [&](Index, Index c) { return dy[row + c] * y[row + c]; });
+            for (Index i = row; i < row + C; ++i) dx[i] = y[i] * (dy[i] - sum);
+        }
+    });
+}
+
 template <class T>
 void dropout(const T* x, const std::uint8_t* keep, T rest, T* y, Index size) {
     divide_numbers(size, [=](Index first, Index last) {
@@ -1017,43 +1257,78 @@ void scale_numbers(const T* x, T factor, T* y, Index size) {
 
 template <class T>
 double softmax_cross_entropy(const T* logits, const Index* labels, T* dlogits, Index N, Index C) {
-    double loss = 0;
     const T share = T(1) / static_cast<T>(std::max<Index>(N, 1));
     for (Index n = 0; n < N; ++n) {
         const T* z = logits + n * C;
-        T* d = dlogits + n * C;
         T top = z[0];
         for (Index c = 1; c < C; ++c) top = z[c] > top || z[c] != z[c] ? z[c] : top;
+        for (Index c = 0; c < C; ++c) dlogits[n * C + c] = z[c] - top;
+    }
+    double loss = 0;
+    for (Index n = 0; n < N; ++n) loss -= static_cast<double>(dlogits[n * C + labels[n]]);
+    for (Index i = 0; i < N * C; ++i) dlogits[i] = exponential(dlogits[i]);
+    for (Index n = 0; n < N; ++n) {
+        T* d = dlogits + n * C;
         T total = T(0);
-        for (Index c = 0; c < C; ++c) {
-            d[c] = std::exp(z[c] - top);
-            total += d[c];
-        }
-        for (Index c = 0; c < C; ++c) d[c] /= total;
-        d[labels[n]] -= T(1);
-        for (Index c = 0; c < C; ++c) d[c] *= share;
-        loss += static_cast<double>(std::log(total) - (z[labels[n]] - top));
+        for (Index c = 0; c < C; ++c) total += d[c];
+        loss += static_cast<double>(std::log(total));
+        const T by = share / total;
+        for (Index c = 0; c < C; ++c) d[c] *= by;
+        d[labels[n]] -= share;
     }
     return N ? loss / static_cast<double>(N) : 0.0;
 }
 
-// ---- updates ----
+// ---- updates: they clear the gradients ----
+
+// Divided even where there is little to do: each thread then finds in its own cache what it wrote there in backward.
+template <class Work>
+void divide_update(Index size, Work work) {
+    divide_if(size > 8192, [&](int part, int parts) {
+        const auto [first, last] = stretch(size, part, parts, 64);
+        work(first, last);
+    });
+}
 
 template <class T>
 void sgd_update(T* values, T* gradients, T* velocity, T rate, T momentum, bool nesterov, Index size) {
-    divide_numbers(size, [=](Index first, Index last) {
+    divide_update(size, [=](Index first, Index last) {
         if (velocity == nullptr) {
-            for (Index i = first; i < last; ++i) values[i] -= rate * gradients[i];
-        } else if (nesterov) {
             for (Index i = first; i < last; ++i) {
-                velocity[i] = momentum * velocity[i] + gradients[i];
-                values[i] -= rate * (gradients[i] + momentum * velocity[i]);
+                values[i] -= rate * gradients[i];
+                gradients[i] = T(0);
             }
-        } else {
-            for (Index i = first; i < last; ++i) {
-                velocity[i] = momentum * velocity[i] + gradients[i];
-                values[i] -= rate * velocity[i];
-            }
+            return;
+        }
+        for (Index i = first; i < last; ++i) {
+            const T g = gradients[i];
+            velocity[i] = momentum * velocity[i] + g;
+            values[i] -= rate * (nesterov ? g + momentum * velocity[i] : velocity[i]);
+            gradients[i] = T(0);
+        }
+    });
+}
+
+template <class T>
+void adagrad_update(T* values, T* gradients, T* square, T rate, T epsilon, Index size) {
+    divide_update(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) {
+            const T g = gradients[i];
+            square[i] += g * g;
+            values[i] -= rate * (g / (std::sqrt(square[i]) + epsilon));
+            gradients[i] = T(0);
+        }
+    });
+}
+
+template <class T>
+void rmsprop_update(T* values, T* gradients, T* square, T rate, T decay, T epsilon, Index size) {
+    divide_update(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) {
+            const T g = gradients[i];
+            square[i] = decay * square[i] + (1 - decay) * g * g;
+            values[i] -= rate * (g / (std::sqrt(square[i]) + epsilon));
+            gradients[i] = T(0);
         }
     });
 }
@@ -1062,20 +1337,43 @@ template <class T>
 void adam_update(
     T* values, T* gradients, T* mean, T* square, T rate, T beta1, T beta2, T epsilon, T correction1, T correction2,
     Index size) {
-    divide_numbers(size, [=](Index first, Index last) {
+    divide_update(size, [=](Index first, Index last) {
         for (Index i = first; i < last; ++i) {
             const T g = gradients[i];
             mean[i] = beta1 * mean[i] + (1 - beta1) * g;
             square[i] = beta2 * square[i] + (1 - beta2) * g * g;
             values[i] -= rate / correction1 * mean[i] / (std::sqrt(square[i] / correction2) + epsilon);
+            gradients[i] = T(0);
         }
     });
 }
 
 template <class T>
+void decay_update(T* values, T factor, Index size) {
+    divide_update(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) values[i] *= factor;
+    });
+}
+
+template <class T>
 void average_update(T* average, const T* values, T decay, Index size) {
-    divide_numbers(size, [=](Index first, Index last) {
+    divide_update(size, [=](Index first, Index last) {
         for (Index i = first; i < last; ++i) average[i] = decay * average[i] + (1 - decay) * values[i];
+    });
+}
+
+// ---- batches ----
+
+// to (N, size): the chosen rows; places are from 0 to the number of rows less one.
+void take_rows(const std::uint8_t* from, const Index* chosen, std::uint8_t* to, Index N, Index size) {
+    divide_if(N * size > 32768, [&](int part, int parts) {
+        const auto [first, last] = stretch(N, part, parts);
+        constexpr Index ahead = 6;  // rows lie far from each other: the memory is asked for them in time
+        for (Index n = first; n < last; ++n) {
+            if (n + ahead < last)
+                for (Index i = 0; i < size; i += 64) __builtin_prefetch(from + chosen[n + ahead] * size + i);
+            std::memcpy(to + n * size, from + chosen[n] * size, static_cast<std::size_t>(size));
+        }
     });
 }
 
@@ -1083,9 +1381,13 @@ template <class T>
 constexpr Table<T> make_table() {
     return {
         affine_forward<T>,
-        affine_weight_gradient<T>,
+        add_affine_weight_gradient<T>,
         affine_bias_gradient<T>,
         affine_input_gradient<T>,
+        chain_forward<T, T>,
+        chain_forward<T, std::uint8_t>,
+        add_chain_gradients<T, T>,
+        add_chain_gradients<T, std::uint8_t>,
         conv_forward<T>,
         conv_weight_gradient<T>,
         conv_bias_gradient<T>,
@@ -1100,17 +1402,30 @@ constexpr Table<T> make_table() {
         batch_norm_forward<T>,
         batch_norm_backward<T>,
         batch_norm_inference<T>,
+        layer_norm_forward<T>,
+        layer_norm_backward<T>,
         relu_forward<T>,
         relu_backward<T>,
         leaky_relu_forward<T>,
         leaky_relu_backward<T>,
+        {apply<T, sigmoid<T>>, apply_backward<T, sigmoid_slope<T>>},
+        {apply<T, tangent<T>>, apply_backward<T, tangent_slope<T>>},
+        {apply<T, silu<T>>, apply_backward<T, silu_slope<T>>},
+        {apply<T, softplus<T>>, apply_backward<T, sigmoid<T>>},
+        {apply<T, gelu<T>>, apply_backward<T, gelu_slope<T>>},
+        softmax<T>,
+        softmax_backward<T>,
         dropout<T>,
         scale_bytes<T>,
         scale_numbers<T>,
         softmax_cross_entropy<T>,
         sgd_update<T>,
+        adagrad_update<T>,
+        rmsprop_update<T>,
         adam_update<T>,
+        decay_update<T>,
         average_update<T>,
+        take_rows,
     };
 }
 

@@ -29,14 +29,68 @@ std::size_t rounded(std::size_t bytes) {
     return (bytes + step - 1) / step * step;
 }
 
+std::size_t size_of(void* buffer) { return static_cast<Header*>(static_cast<void*>(static_cast<char*>(buffer) - kAlign))->size; }
+
+// Buffers that lie ready, by size.
+class Shelf {
+public:
+    explicit Shelf(std::size_t most) : most_(most) {}
+    ~Shelf() {
+        for (auto& [size, buffers] : buffers_)
+            for (void* buffer : buffers) std::free(static_cast<char*>(buffer) - kAlign);
+    }
+    Shelf(const Shelf&) = delete;
+    Shelf& operator=(const Shelf&) = delete;
+
+    void* take(std::size_t size) {  // null where there is none
+        auto found = buffers_.find(size);
+        if (found == buffers_.end() || found->second.empty()) return nullptr;
+        void* buffer = found->second.back();
+        found->second.pop_back();
+        kept_ -= size;
+        return buffer;
+    }
+
+    bool give(void* buffer) noexcept {
+        const std::size_t size = size_of(buffer);
+        if (kept_ + size > most_) return false;
+        try {
+            buffers_[size].push_back(buffer);
+        } catch (const std::bad_alloc&) {
+            return false;  // no room for the note that it is there
+        }
+        kept_ += size;
+        return true;
+    }
+
+    std::size_t kept() const { return kept_; }
+
+private:
+    std::map<std::size_t, std::vector<void*>> buffers_;
+    std::size_t most_, kept_ = 0;
+};
+
 std::mutex mutex;
 
-std::map<std::size_t, std::vector<void*>>& shelf() {
-    static auto* kept = new std::map<std::size_t, std::vector<void*>>;  // outlives every array
-    return *kept;
+Shelf& shared() {
+    static auto* shelf = new Shelf(kMostKept);  // outlives every array
+    return *shelf;
 }
 
-std::size_t kept = 0;
+// A thread's own, for what it takes and gives back itself: it finds there what is in its core's cache.
+Shelf& own() {
+    thread_local Shelf shelf(kMostKept / 8);
+    return shelf;
+}
+
+void* from_system(std::size_t size) {
+    void* block = std::aligned_alloc(kAlign, size + kAlign);
+    if (block == nullptr) throw std::bad_alloc();
+    new (block) Header{size};
+    return static_cast<char*>(block) + kAlign;
+}
+
+void to_system(void* buffer) { std::free(static_cast<char*>(buffer) - kAlign); }
 
 #if defined(__unix__) || defined(__APPLE__)
 // A fork waits until nobody is at the shelf, so that parent and child both find it in order.
@@ -49,41 +103,32 @@ void* take_buffer(std::size_t bytes) {
     const std::size_t size = rounded(bytes ? bytes : 1);
     {
         std::lock_guard<std::mutex> lock(mutex);
-        auto found = shelf().find(size);
-        if (found != shelf().end() && !found->second.empty()) {
-            void* buffer = found->second.back();
-            found->second.pop_back();
-            kept -= size;
-            return buffer;
-        }
+        if (void* buffer = shared().take(size)) return buffer;
     }
-    void* block = std::aligned_alloc(kAlign, size + kAlign);
-    if (block == nullptr) throw std::bad_alloc();
-    new (block) Header{size};
-    return static_cast<char*>(block) + kAlign;
+    return from_system(size);
 }
 
 void give_buffer(void* buffer) noexcept {
-    void* block = static_cast<char*>(buffer) - kAlign;
-    const std::size_t size = static_cast<Header*>(block)->size;
     {
         std::lock_guard<std::mutex> lock(mutex);
-        if (kept + size <= kMostKept) {
-            try {
-                shelf()[size].push_back(buffer);
-                kept += size;
-                return;
-            } catch (const std::bad_alloc&) {
-                // no room for the note that it is there: give it back to the system
-            }
-        }
+        if (shared().give(buffer)) return;
     }
-    std::free(block);
+    to_system(buffer);
+}
+
+void* take_scratch(std::size_t bytes) {
+    const std::size_t size = rounded(bytes ? bytes : 1);
+    void* buffer = own().take(size);
+    return buffer ? buffer : from_system(size);
+}
+
+void give_scratch(void* buffer) noexcept {
+    if (!own().give(buffer)) to_system(buffer);
 }
 
 std::size_t kept_bytes() {
     std::lock_guard<std::mutex> lock(mutex);
-    return kept;
+    return shared().kept();
 }
 
 }  // namespace chainrule

@@ -8,6 +8,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <array>
@@ -24,6 +25,7 @@
 #include "threads.hpp"
 
 namespace nb = nanobind;
+using chainrule::Chain;
 using chainrule::Index;
 using chainrule::Windows;
 
@@ -93,6 +95,11 @@ void expect_axes(const Array& array, std::size_t axes, const char* what) {
 }
 
 template <class Array>
+void expect_axes_or_more(const Array& array, std::size_t axes) {
+    if (array.ndim() < axes) throw nb::next_overload();
+}
+
+template <class Array>
 Index length(const Array& array, std::size_t axis) {
     return static_cast<Index>(array.shape(axis));
 }
@@ -157,6 +164,79 @@ void expect_pooled(const Array& dy, const Array& y, const Places& place, const W
         throw nb::next_overload();
 }
 
+template <class Array>
+std::vector<typename Array::Scalar*> pointers(const std::vector<Array>& arrays) {
+    std::vector<typename Array::Scalar*> result;
+    for (const Array& array : arrays) result.push_back(array.data());
+    return result;
+}
+
+// A chain of Affine layers after its shapes are checked.
+template <class X, class W, class B>
+Chain chain(const X& x, const std::vector<W>& weights, const std::vector<B>& biases, const char* what) {
+    expect_axes(x, 2, "x");
+    if (weights.empty() || weights.size() != biases.size()) throw nb::value_error("each W needs a b, and at least one");
+    Chain at{length(x, 0), {length(x, 1)}};
+    for (std::size_t k = 0; k < weights.size(); ++k) {
+        expect_axes(weights[k], 2, "W");
+        expect(weights[k], {at.widths[k], length(weights[k], 1)}, "W");
+        expect(biases[k], {length(weights[k], 1)}, what);
+        at.widths.push_back(length(weights[k], 1));
+    }
+    return at;
+}
+
+template <class T, class S, class Forward, class Gradients>
+void bind_chain(nb::module_& m, Forward forward, Gradients gradients) {
+    const auto exactly = nb::arg().noconvert();
+    m.def("chain_forward", [forward](
+        In<S> x, double factor, const std::vector<In<T>>& weights, const std::vector<In<T>>& biases) {
+        const Chain at = chain(x, weights, biases, "b");
+        std::vector<Out<T>> outputs;
+        std::vector<T*> y;
+        for (std::size_t k = 1; k < at.widths.size(); ++k) {
+            Fresh<T> output({at.samples, at.widths[k]});
+            outputs.push_back(output.array);
+            y.push_back(output.data);
+        }
+        const auto W = pointers(weights), b = pointers(biases);
+        {
+            Free free;
+            forward(x.data(), static_cast<T>(factor), W.data(), b.data(), y.data(), at);
+        }
+        return outputs;
+    }, exactly, nb::arg(), exactly, exactly);
+    m.def("add_chain_gradients", [gradients](
+        In<S> x, double factor, const std::vector<In<T>>& outputs, In<T> dy, const std::vector<In<T>>& weights,
+        const std::vector<InPlace<T>>& weight_gradients, const std::vector<InPlace<T>>& bias_gradients,
+        bool input_gradient) -> std::optional<Out<T>> {
+        const Chain at = chain(x, weights, bias_gradients, "db");
+        chain(x, weight_gradients, bias_gradients, "db");
+        const std::size_t depth = weights.size();
+        if (outputs.size() != depth || weight_gradients.size() != depth)
+            throw nb::value_error("each W needs an output and a gradient");
+        for (std::size_t k = 0; k < depth; ++k) {
+            expect(weight_gradients[k], {at.widths[k], at.widths[k + 1]}, "dW");
+            expect(outputs[k], {at.samples, at.widths[k + 1]}, "y");
+        }
+        expect(dy, {at.samples, at.widths[depth]}, "dy");
+        std::optional<Out<T>> dx;
+        T* input = nullptr;
+        if (input_gradient) {
+            Fresh<T> fresh({at.samples, at.widths[0]});
+            dx = fresh.array, input = fresh.data;
+        }
+        const auto y = pointers(outputs), W = pointers(weights);
+        const auto dW = pointers(weight_gradients), db = pointers(bias_gradients);
+        {
+            Free free;
+            gradients(
+                x.data(), static_cast<T>(factor), y.data(), dy.data(), W.data(), dW.data(), db.data(), input, at);
+        }
+        return dx;
+    }, exactly, nb::arg(), exactly, exactly, exactly, exactly, exactly, nb::arg());
+}
+
 template <class T>
 void bind(nb::module_& m) {
     const auto& kernels = chainrule::table<T>();
@@ -171,15 +251,13 @@ void bind(nb::module_& m) {
         kernels.affine_forward(x.data(), W.data(), b.data(), y.data, N, D, H);
         return y.array;
     }, exactly, exactly, exactly);
-    m.def("affine_weight_gradient", [&kernels](In<T> x, In<T> dy) {
+    m.def("add_affine_weight_gradient", [&kernels](In<T> x, In<T> dy, InPlace<T> dW) {
         expect_axes(x, 2, "x"), expect_axes(dy, 2, "dy");
         const Index N = length(x, 0), D = length(x, 1), H = length(dy, 1);
-        expect(dy, {N, H}, "dy");
-        Fresh<T> dW({D, H});
+        expect(dy, {N, H}, "dy"), expect(dW, {D, H}, "dW");
         Free free;
-        kernels.affine_weight_gradient(x.data(), dy.data(), dW.data, N, D, H);
-        return dW.array;
-    }, exactly, exactly);
+        kernels.add_affine_weight_gradient(x.data(), dy.data(), dW.data(), N, D, H);
+    }, exactly, exactly, exactly);
     m.def("affine_bias_gradient", [&kernels](In<T> dy) {
         expect_axes(dy, 2, "dy");
         Fresh<T> db({length(dy, 1)});
@@ -196,6 +274,9 @@ void bind(nb::module_& m) {
         kernels.affine_input_gradient(dy.data(), W.data(), dx.data, N, D, H);
         return dx.array;
     }, exactly, exactly);
+
+    bind_chain<T, T>(m, kernels.chain_forward, kernels.add_chain_gradients);
+    bind_chain<T, std::uint8_t>(m, kernels.chain_forward_bytes, kernels.add_chain_gradients_bytes);
 
     m.def("conv_forward", [&kernels](
         In<T> x, In<T> W, std::optional<In<T>> b, Pair stride, const Padding& padding, Index groups) {
@@ -388,6 +469,70 @@ void bind(nb::module_& m) {
             dy.data(), x.data(), static_cast<T>(slope), dx.data, static_cast<Index>(dy.size()));
         return dx.array;
     }, exactly, exactly, nb::arg());
+    const auto one_by_one = [&m, exactly](const char* forward, const char* backward, const auto& kernel) {
+        m.def(forward, [&kernel](In<T> x) {
+            auto y = Fresh<T>::like(x);
+            Free free;
+            kernel.forward(x.data(), y.data, static_cast<Index>(x.size()));
+            return y.array;
+        }, exactly);
+        m.def(backward, [&kernel](In<T> dy, In<T> at) {
+            if (name(dy) != name(at)) throw nb::next_overload();
+            auto dx = Fresh<T>::like(dy);
+            Free free;
+            kernel.backward(dy.data(), at.data(), dx.data, static_cast<Index>(dy.size()));
+            return dx.array;
+        }, exactly, exactly);
+    };
+    one_by_one("sigmoid_forward", "sigmoid_backward", kernels.sigmoid);
+    one_by_one("tanh_forward", "tanh_backward", kernels.tanh);
+    one_by_one("silu_forward", "silu_backward", kernels.silu);
+    one_by_one("softplus_forward", "softplus_backward", kernels.softplus);
+    one_by_one("gelu_forward", "gelu_backward", kernels.gelu);
+    m.def("softmax", [&kernels](In<T> x) {
+        if (x.ndim() == 0 || x.size() == 0) throw nb::next_overload();
+        auto y = Fresh<T>::like(x);
+        const Index C = length(x, x.ndim() - 1);
+        Free free;
+        kernels.softmax(x.data(), y.data, static_cast<Index>(x.size()) / C, C);
+        return y.array;
+    }, exactly);
+    m.def("softmax_backward", [&kernels](In<T> dy, In<T> y) {
+        if (name(dy) != name(y) || y.ndim() == 0 || y.size() == 0) throw nb::next_overload();
+        auto dx = Fresh<T>::like(dy);
+        const Index C = length(y, y.ndim() - 1);
+        Free free;
+        kernels.softmax_backward(dy.data(), y.data(), dx.data, static_cast<Index>(y.size()) / C, C);
+        return dx.array;
+    }, exactly, exactly);
+    m.def("layer_norm_forward", [&kernels](In<T> x, In<T> gamma, In<T> beta, double epsilon) {
+        expect_axes(x, 2, "x");
+        const Index M = length(x, 0), D = length(x, 1);
+        expect(gamma, {D}, "gamma"), expect(beta, {D}, "beta");
+        if (D == 0) throw nb::next_overload();
+        Fresh<T> y({M, D}), mean({M}), inverse_std({M});
+        {
+            Free free;
+            kernels.layer_norm_forward(
+                x.data(), gamma.data(), beta.data(), static_cast<T>(epsilon), y.data, mean.data, inverse_std.data, M, D);
+        }
+        return std::make_tuple(y.array, mean.array, inverse_std.array);
+    }, exactly, exactly, exactly, nb::arg());
+    m.def("layer_norm_backward", [&kernels](In<T> dy, In<T> x, In<T> gamma, In<T> mean, In<T> inverse_std) {
+        expect_axes(x, 2, "x");
+        const Index M = length(x, 0), D = length(x, 1);
+        expect(dy, {M, D}, "dy"), expect(gamma, {D}, "gamma");
+        expect(mean, {M}, "mean"), expect(inverse_std, {M}, "inverse_std");
+        if (D == 0) throw nb::next_overload();
+        Fresh<T> dx({M, D}), dgamma({D}), dbeta({D});
+        {
+            Free free;
+            kernels.layer_norm_backward(
+                dy.data(), x.data(), gamma.data(), mean.data(), inverse_std.data(), dx.data, dgamma.data, dbeta.data, M, D);
+        }
+        return std::make_tuple(dx.array, dgamma.array, dbeta.array);
+    }, exactly, exactly, exactly, exactly, exactly);
+
     m.def("dropout", [&kernels](In<T> x, In<bool> keep, double rate) {
         if (name(x) != name(keep)) throw nb::next_overload();
         auto y = Fresh<T>::like(x);
@@ -442,6 +587,31 @@ void bind(nb::module_& m) {
         return cross_entropy(logits, labels);
     }, exactly, exactly);
 
+    const auto count_right = [](const In<T>& logits, const auto& labels) {
+        expect_axes(logits, 2, "logits");
+        const Index N = length(logits, 0), C = length(logits, 1);
+        expect(labels, {N}, "labels");
+        if (C == 0) throw nb::next_overload();
+        Index right = 0;
+        for (Index n = 0; n < N; ++n) {
+            const T* z = logits.data() + n * C;
+            const Index label = static_cast<Index>(labels.data()[n]);
+            if (label < 0 || label >= C) continue;
+            const T own = z[label];
+            int best = 1;  // as argmax has it: the first of equals, and NaN before all; without branches
+            for (Index c = 0; c < label; ++c) best &= static_cast<int>(z[c] < own) | ((own != own) & (z[c] == z[c]));
+            for (Index c = label + 1; c < C; ++c) best &= static_cast<int>(z[c] <= own) | (own != own);
+            right += best;
+        }
+        return right;
+    };
+    m.def("count_right", [count_right](In<T> logits, In<std::int64_t> labels) {
+        return count_right(logits, labels);
+    }, exactly, exactly);
+    m.def("count_right", [count_right](In<T> logits, In<std::uint8_t> labels) {
+        return count_right(logits, labels);
+    }, exactly, exactly);
+
     m.def("sgd_update", [&kernels](
         InPlace<T> values, InPlace<T> gradients, std::optional<InPlace<T>> velocity, double rate, double momentum,
         bool nesterov) {
@@ -454,6 +624,25 @@ void bind(nb::module_& m) {
         kernels.sgd_update(
             values.data(), gradients.data(), moved, static_cast<T>(rate), static_cast<T>(momentum), nesterov, size);
     }, exactly, exactly, exactly.none(), nb::arg(), nb::arg(), nb::arg());
+    m.def("adagrad_update", [&kernels](
+        InPlace<T> values, InPlace<T> gradients, InPlace<T> square, double rate, double epsilon) {
+        expect_axes(values, 1, "values");
+        const Index size = length(values, 0);
+        expect(gradients, {size}, "gradients"), expect(square, {size}, "square");
+        Free free;
+        kernels.adagrad_update(
+            values.data(), gradients.data(), square.data(), static_cast<T>(rate), static_cast<T>(epsilon), size);
+    }, exactly, exactly, exactly, nb::arg(), nb::arg());
+    m.def("rmsprop_update", [&kernels](
+        InPlace<T> values, InPlace<T> gradients, InPlace<T> square, double rate, double decay, double epsilon) {
+        expect_axes(values, 1, "values");
+        const Index size = length(values, 0);
+        expect(gradients, {size}, "gradients"), expect(square, {size}, "square");
+        Free free;
+        kernels.rmsprop_update(
+            values.data(), gradients.data(), square.data(), static_cast<T>(rate), static_cast<T>(decay),
+            static_cast<T>(epsilon), size);
+    }, exactly, exactly, exactly, nb::arg(), nb::arg(), nb::arg());
     m.def("adam_update", [&kernels](
         InPlace<T> values, InPlace<T> gradients, InPlace<T> mean, InPlace<T> square, double rate, double beta1,
         double beta2, double epsilon, Index step) {
@@ -466,6 +655,10 @@ void bind(nb::module_& m) {
             static_cast<T>(beta2), static_cast<T>(epsilon), static_cast<T>(1 - std::pow(beta1, step)),
             static_cast<T>(1 - std::pow(beta2, step)), size);
     }, exactly, exactly, exactly, exactly, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg());
+    m.def("decay_update", [&kernels](InPlace<T> values, double factor) {
+        Free free;
+        kernels.decay_update(values.data(), static_cast<T>(factor), static_cast<Index>(values.size()));
+    }, exactly, nb::arg());
     m.def("average_update", [&kernels](InPlace<T> average, In<T> values, double decay) {
         if (name(average) != name(values)) throw nb::next_overload();
         Free free;
@@ -479,6 +672,25 @@ NB_MODULE(_native, m) {
     m.doc() = "The hot operations in C++; chainrule.kernels.native is the way in.";
     bind<float>(m);
     bind<double>(m);
+    const auto exactly = nb::arg().noconvert();
+    m.def("take_rows", [](
+        nb::ndarray<const std::uint8_t, nb::c_contig, nb::device::cpu> rows,
+        nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> chosen) {
+        expect_axes_or_more(rows, 1);
+        const Index count = length(rows, 0), N = length(chosen, 0);
+        for (Index n = 0; n < N; ++n)
+            if (chosen.data()[n] < 0 || chosen.data()[n] >= count) throw nb::index_error("a chosen row is not there");
+        std::vector<std::size_t> shape(rows.ndim());
+        Index size = 1;
+        for (std::size_t axis = 0; axis < rows.ndim(); ++axis) {
+            shape[axis] = axis == 0 ? static_cast<std::size_t>(N) : rows.shape(axis);
+            if (axis > 0) size *= length(rows, axis);
+        }
+        Fresh<std::uint8_t> taken(shape);
+        Free free;
+        chainrule::table<float>().take_rows(rows.data(), chosen.data(), taken.data, N, size);
+        return taken.array;
+    }, exactly, exactly);
     m.def("instruction_set", &chainrule::instruction_set);
     m.def("thread_count", &chainrule::thread_count);
     m.def("kept_bytes", &chainrule::kept_bytes);

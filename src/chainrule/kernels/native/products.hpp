@@ -1,7 +1,7 @@
 // The three products that all heavy work is made of, each written once, for any vector width.
 //
 //     rows_times:   out[m, q] = of_row[m] + of_column[q] + sum over k of left[m, k] right[offset[k] + q]
-//     outer_sums:   out[k, h] = sum over q of left[offset[k] + q step] right[q, h]
+//     outer_sums:   out[k, h] = out[k, h] + sum over q of left[offset[k] + q step] right[q, h]
 //     inner_sums:   out[f, k] = out[f, k] + sum over q of left[f, q] right[offset[k] + q]
 //
 // With offset[k] = k H the first is a matrix product; with offsets into an image it is a convolution that copies no
@@ -119,7 +119,7 @@ inline void outer_sums_tile(
     T* out, Index out_stride) {
     V sum[rows][vectors];
     for (int r = 0; r < rows; ++r)
-        for (int v = 0; v < vectors; ++v) sum[r][v] = V{};
+        for (int v = 0; v < vectors; ++v) sum[r][v] = load<V>(out + r * out_stride + place[v]);
     const T* line[rows];
     for (int r = 0; r < rows; ++r) line[r] = left + offset[r];
     for (Index q = 0; q < count; ++q) {
@@ -148,7 +148,7 @@ inline void outer_sums_strip(
             left, offset + k, step, right, right_stride, count, place, out + k * out_stride, out_stride);
 }
 
-// out (K, size) is written, not added to.
+// out (K, size) is added to, so two vectors that share numbers must be taken together: the odd ones come first.
 template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
 void outer_sums(
     const T* left, const Index* offset, Index step, Index K, const T* right, Index right_stride, Index count, Index size,
@@ -164,7 +164,7 @@ void outer_sums(
         const Index vectors = (size + lanes - 1) / lanes;
         Index place[most];
         for (Index v = 0; v < vectors;) {
-            const int take = vectors - v >= most ? most : static_cast<int>(vectors - v);
+            const int take = (vectors - v) % most ? static_cast<int>((vectors - v) % most) : most;
             for (int i = 0; i < take; ++i) place[i] = vector_place(v + i, lanes, size);
             switch (take) {
                 case 1:
@@ -191,7 +191,7 @@ void outer_sums(
     } else {
         for (Index k = 0; k < K; ++k)
             for (Index h = 0; h < size; ++h) {
-                T sum = T(0);
+                T sum = out[k * out_stride + h];
                 for (Index q = 0; q < count; ++q) sum += left[offset[k] + q * step] * right[q * right_stride + h];
                 out[k * out_stride + h] = sum;
             }

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 #endif
 
+#include <algorithm>
 #include <cstring>
 #include <type_traits>
 
@@ -50,6 +51,25 @@ inline void store(T* at, V v) {
     std::memcpy(at, &v, sizeof v);
 }
 
+// The first `count` numbers of a vector.
+template <class V, class T>
+inline void store_first(V v, Index count, T* at) {
+    constexpr Index lanes = sizeof(V) / sizeof(T);
+    if (count >= lanes) {
+        store(at, v);
+        return;
+    }
+    T numbers[lanes];
+    std::memcpy(numbers, &v, sizeof v);
+    Index done = 0;
+#pragma GCC unroll 8
+    for (Index piece = lanes / 2; piece > 0; piece /= 2)
+        if (count & piece) {
+            std::memcpy(at + done, numbers + done, static_cast<std::size_t>(piece) * sizeof(T));
+            done += piece;
+        }
+}
+
 // A bit for each of a vector's numbers that is not zero (NaN is not).
 inline std::uint32_t nonzero(const float* at) {
 #if defined(__AVX512F__)
@@ -77,6 +97,96 @@ inline std::uint32_t nonzero(const double* at) {
 #endif
 }
 
+// A bit for each of up to 64 numbers that is not zero.
+template <class S>
+inline std::uint64_t nonzero(const S* at, Index count) {
+    std::uint64_t bits = 0;
+    Index i = 0;
+    if constexpr (std::is_same_v<S, std::uint8_t>) {
+#if defined(__AVX512BW__)
+        const __m512i bytes = _mm512_maskz_loadu_epi8(~std::uint64_t{0} >> (64 - count), at);
+        return _mm512_test_epi8_mask(bytes, bytes);
+#elif defined(__AVX2__)
+        for (; i + 32 <= count; i += 32) {
+            const __m256i zero = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i*)(at + i)), _mm256_setzero_si256());
+            bits |= static_cast<std::uint64_t>(~static_cast<std::uint32_t>(_mm256_movemask_epi8(zero))) << i;
+        }
+#endif
+    } else {
+        constexpr Index lanes = CHAINRULE_VECTOR_BYTES / sizeof(S);
+        for (; i + lanes <= count; i += lanes) bits |= static_cast<std::uint64_t>(nonzero(at + i)) << i;
+    }
+    for (; i < count; ++i) bits |= static_cast<std::uint64_t>(at[i] != S(0)) << i;
+    return bits;
+}
+
+// Write the places of the numbers that are not zero, and their values times a factor; return how many there are. Up to a
+// vector more is written.
+template <class T, class S>
+inline std::int32_t gather_nonzero(const S* from, Index count, T factor, std::int32_t* place, T* value) {
+    std::int32_t found = 0;
+    Index begin = 0;
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) {
+        const __m512i step = _mm512_set1_epi32(16);
+        __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+        for (; begin + 16 <= count; begin += 16, places = _mm512_add_epi32(places, step)) {
+            __m512 values;
+            if constexpr (std::is_same_v<S, std::uint8_t>) {
+                values = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)(from + begin))));
+            } else {
+                values = _mm512_loadu_ps(from + begin);
+            }
+            const __mmask16 bits = _mm512_cmp_ps_mask(values, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+            const __m512i few_places = _mm512_maskz_compress_epi32(bits, places);
+            const __m512 few = _mm512_mul_ps(_mm512_maskz_compress_ps(bits, values), _mm512_set1_ps(factor));
+            const int more = __builtin_popcount(bits);
+            if (more <= 8) {  // the usual case: shorter writes are faster
+                _mm256_storeu_si256((__m256i*)(place + found), _mm512_castsi512_si256(few_places));
+                _mm256_storeu_ps(value + found, _mm512_castps512_ps256(few));
+            } else {
+                _mm512_storeu_si512(place + found, few_places);
+                _mm512_storeu_ps(value + found, few);
+            }
+            found += more;
+        }
+    }
+#endif
+    for (; begin < count; begin += 64)
+        for (std::uint64_t bits = nonzero(from + begin, std::min<Index>(64, count - begin)); bits != 0; bits &= bits - 1) {
+            const Index i = begin + __builtin_ctzll(bits);
+            place[found] = static_cast<std::int32_t>(i);
+            value[found++] = static_cast<T>(from[i]) * factor;
+        }
+    return found;
+}
+
+// Of two rows of numbers, keep those beside a y above zero: places in place, values written; return how many there are.
+// Up to a vector more is written.
+template <class T>
+inline std::int32_t keep_positive(const T* y, Index count, const T* from, std::int32_t* place, T* value) {
+    std::int32_t kept = 0;
+    Index i = 0;
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        for (; i < count; i += 16) {
+            const __mmask16 there = static_cast<__mmask16>((1u << std::min<Index>(16, count - i)) - 1);
+            const __mmask16 bits = _mm512_mask_cmp_ps_mask(
+                there, _mm512_maskz_loadu_ps(there, y + i), _mm512_setzero_ps(), _CMP_GT_OQ);
+            const __m512i places = _mm512_maskz_loadu_epi32(there, place + i);
+            _mm512_storeu_si512(place + kept, _mm512_maskz_compress_epi32(bits, places));
+            _mm512_storeu_ps(value + kept, _mm512_maskz_compress_ps(bits, _mm512_maskz_loadu_ps(there, from + i)));
+            kept += __builtin_popcount(bits);
+        }
+#endif
+    for (; i < count; ++i) {
+        place[kept] = place[i];
+        value[kept] = from[i];
+        kept += y[i] > T(0);
+    }
+    return kept;
+}
+
 // The numbers at even and at odd places of two vectors' length of memory, and back.
 template <class V>
 struct Two {
@@ -95,9 +205,10 @@ inline Two<V> apart(const T* at) {
     return result;
 }
 
-template <class V, class T>
-inline void together(V even, V odd, T* at) {
-    constexpr int lanes = sizeof(V) / sizeof(T);
+// even and odd one by one: the first half and the second half of the result
+template <class V>
+inline Two<V> alternate(V even, V odd) {
+    constexpr int lanes = sizeof(V) / sizeof(even[0]);
 #if defined(__GNUC__) && !defined(__clang__)
     using Mask = decltype(V{} < V{});
     Mask low, high;
@@ -106,14 +217,63 @@ inline void together(V even, V odd, T* at) {
         low[i] = i / 2 + i % 2 * lanes;
         high[i] = low[i] + lanes / 2;
     }
-    store(at, __builtin_shuffle(even, odd, low));
-    store(at + lanes, __builtin_shuffle(even, odd, high));
+    return {__builtin_shuffle(even, odd, low), __builtin_shuffle(even, odd, high)};
 #else
+    Two<V> result;
     for (int i = 0; i < lanes; ++i) {
-        at[2 * i] = even[i];
-        at[2 * i + 1] = odd[i];
+        (2 * i < lanes ? result.even : result.odd)[2 * i % lanes] = even[i];
+        (2 * i < lanes ? result.even : result.odd)[2 * i % lanes + 1] = odd[i];
     }
+    return result;
 #endif
+}
+
+template <class V, class T>
+inline void together(V even, V odd, T* at) {
+    const auto [first, second] = alternate(even, odd);
+    store(at, first);
+    store(at + sizeof(V) / sizeof(T), second);
+}
+
+// As many vectors as each has numbers: rows become columns, by dealing the two halves out alternately, again and again.
+template <class V>
+inline void turn(V* row) {
+    constexpr int lanes = sizeof(V) / sizeof(row[0][0]);
+#pragma GCC unroll 8
+    for (int round = 1; round < lanes; round *= 2) {
+        V next[lanes];
+#pragma GCC unroll 64
+        for (int i = 0; i < lanes / 2; ++i) {
+            const auto [first, second] = alternate(row[i], row[i + lanes / 2]);
+            next[2 * i] = first;
+            next[2 * i + 1] = second;
+        }
+#pragma GCC unroll 64
+        for (int i = 0; i < lanes; ++i) row[i] = next[i];
+    }
+}
+
+// (rows, columns), the rows of both matrices some distance apart -> (columns, rows)
+template <class T>
+void transpose(const T* from, Index distance, T* to, Index rows, Index columns, Index line) {
+    using V = Vector<T, sizeof(T) == 1 ? 16 : CHAINRULE_VECTOR_BYTES>;
+    constexpr Index lanes = sizeof(V) / sizeof(T);
+    Index c = 0;
+    for (; c + lanes <= columns; c += lanes) {
+        Index r = 0;
+        for (; r + lanes <= rows; r += lanes) {
+            V block[lanes];
+#pragma GCC unroll 64
+            for (Index i = 0; i < lanes; ++i) block[i] = load<V>(from + (r + i) * distance + c);
+            turn(block);
+#pragma GCC unroll 64
+            for (Index i = 0; i < lanes; ++i) store(to + (c + i) * line + r, block[i]);
+        }
+        for (; r < rows; ++r)
+            for (Index i = c; i < c + lanes; ++i) to[i * line + r] = from[r * distance + i];
+    }
+    for (; c < columns; ++c)
+        for (Index r = 0; r < rows; ++r) to[c * line + r] = from[r * distance + c];
 }
 
 }  // namespace chainrule::CHAINRULE_ISA

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace chainrule {
 
@@ -22,13 +23,37 @@ struct Windows {
     Index area() const { return kernel_height * kernel_width; }
 };
 
+// Affine layers with ReLU between them: widths are those of the input and of each layer's output.
+struct Chain {
+    Index samples;
+    std::vector<Index> widths;
+};
+
+// An activation: backward takes x, or y where the derivative is a function of y.
+template <class T>
+struct OneByOne {
+    void (*forward)(const T* x, T* y, Index size);
+    void (*backward)(const T* dy, const T* at, T* dx, Index size);
+};
+
 template <class T>
 struct Table {
     // y = xW + b
     void (*affine_forward)(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H);
-    void (*affine_weight_gradient)(const T* x, const T* dy, T* dW, Index N, Index D, Index H);
+    void (*add_affine_weight_gradient)(const T* x, const T* dy, T* dW, Index N, Index D, Index H);
     void (*affine_bias_gradient)(const T* dy, T* db, Index N, Index H);
     void (*affine_input_gradient)(const T* dy, const T* W, T* dx, Index N, Index D, Index H);
+
+    // y: the outputs of each layer; x is numbers or bytes; the gradients are added to dW and db, and dx may be null
+    void (*chain_forward)(const T* x, T factor, const T* const* W, const T* const* b, T* const* y, const Chain& at);
+    void (*chain_forward_bytes)(
+        const std::uint8_t* x, T factor, const T* const* W, const T* const* b, T* const* y, const Chain& at);
+    void (*add_chain_gradients)(
+        const T* x, T factor, const T* const* y, const T* dy, const T* const* W, T* const* dW, T* const* db, T* dx,
+        const Chain& at);
+    void (*add_chain_gradients_bytes)(
+        const std::uint8_t* x, T factor, const T* const* y, const T* dy, const T* const* W, T* const* dW, T* const* db,
+        T* dx, const Chain& at);
 
     // b may be null
     void (*conv_forward)(const T* x, const T* W, const T* b, T* y, const Windows& at, Index filters, Index groups);
@@ -61,10 +86,20 @@ struct Table {
     void (*batch_norm_inference)(
         const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse_std, T* y, Index N, Index C, Index S);
 
+    // x (M, D)
+    void (*layer_norm_forward)(
+        const T* x, const T* gamma, const T* beta, T epsilon, T* y, T* mean, T* inverse_std, Index M, Index D);
+    void (*layer_norm_backward)(
+        const T* dy, const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta, Index M,
+        Index D);
+
     void (*relu_forward)(const T* x, T* y, Index size);
     void (*relu_backward)(const T* dy, const T* y, T* dx, Index size);
     void (*leaky_relu_forward)(const T* x, T slope, T* y, Index size);
     void (*leaky_relu_backward)(const T* dy, const T* x, T slope, T* dx, Index size);
+    OneByOne<T> sigmoid, tanh, silu, softplus, gelu;
+    void (*softmax)(const T* x, T* y, Index N, Index C);
+    void (*softmax_backward)(const T* dy, const T* y, T* dx, Index N, Index C);
     void (*dropout)(const T* x, const std::uint8_t* keep, T scale, T* y, Index size);
     void (*scale_bytes)(const std::uint8_t* x, T factor, T* y, Index size);
     void (*scale_numbers)(const T* x, T factor, T* y, Index size);
@@ -72,12 +107,18 @@ struct Table {
     // returns the loss
     double (*softmax_cross_entropy)(const T* logits, const Index* labels, T* dlogits, Index N, Index C);
 
-    // velocity may be null
+    // they clear the gradients; velocity may be null
     void (*sgd_update)(T* values, T* gradients, T* velocity, T rate, T momentum, bool nesterov, Index size);
+    void (*adagrad_update)(T* values, T* gradients, T* square, T rate, T epsilon, Index size);
+    void (*rmsprop_update)(T* values, T* gradients, T* square, T rate, T decay, T epsilon, Index size);
     void (*adam_update)(
         T* values, T* gradients, T* mean, T* square, T rate, T beta1, T beta2, T epsilon, T correction1, T correction2,
         Index size);
+    void (*decay_update)(T* values, T factor, Index size);
     void (*average_update)(T* average, const T* values, T decay, Index size);
+
+    // rows of `size` bytes
+    void (*take_rows)(const std::uint8_t* from, const Index* chosen, std::uint8_t* to, Index N, Index size);
 };
 
 // The table for the best instruction set that both this build and this processor have, and its name.

@@ -4,7 +4,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 
-__all__ = ["sigmoid_cross_entropy", "softmax_cross_entropy", "weighted_cross_entropy"]
+__all__ = ["count_right", "sigmoid_cross_entropy", "softmax_cross_entropy", "weighted_cross_entropy"]
 
 
 def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
@@ -22,6 +22,14 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
     dlogits[rows, labels] -= 1
     dlogits /= count
     return float(loss), dlogits
+
+
+def count_right(logits: Array, labels: Array) -> int:
+    """logits (N, C), labels (N,) class indices -> how many rows have their largest number there.
+
+    Of equals the first is the largest; NaN is larger than all.
+    """
+    return int(np.count_nonzero(logits.argmax(axis=1) == labels))
 
 
 def weighted_cross_entropy(logits: Array, weights: Array) -> tuple[float, Array]:

@@ -1,16 +1,16 @@
-"""What an optimizer does to the flat buffers (P,) in one step, in place; `gradients` are used up on the way."""
+"""What an optimizer does to the flat buffers (P,) in one step, in place; they clear `gradients`."""
 
 import numpy as np
 
 from chainrule.arrays import Array
 
-__all__ = ["adagrad_update", "adam_update", "average_update", "rmsprop_update", "sgd_update"]
+__all__ = ["adagrad_update", "adam_update", "average_update", "decay_update", "rmsprop_update", "sgd_update"]
 
 
 def sgd_update(
     values: Array, gradients: Array, velocity: Array | None, learning_rate: float, momentum: float, nesterov: bool
 ) -> None:
-    """One SGD step in place on the flat buffers (P,), `gradients` used up; `velocity` is None without momentum."""
+    """v <- momentum v + g;  p <- p - learning_rate v, or as SGD has it; `velocity` is None without momentum."""
     if velocity is not None:
         velocity *= momentum
         velocity += gradients
@@ -20,6 +20,7 @@ def sgd_update(
             gradients[...] = velocity
     gradients *= learning_rate
     values -= gradients
+    gradients.fill(0)
 
 
 def adagrad_update(values: Array, gradients: Array, square: Array, learning_rate: float, epsilon: float) -> None:
@@ -28,6 +29,7 @@ def adagrad_update(values: Array, gradients: Array, square: Array, learning_rate
     gradients /= np.sqrt(square) + epsilon
     gradients *= learning_rate
     values -= gradients
+    gradients.fill(0)
 
 
 def rmsprop_update(
@@ -39,6 +41,7 @@ def rmsprop_update(
     gradients /= np.sqrt(square) + epsilon
     gradients *= learning_rate
     values -= gradients
+    gradients.fill(0)
 
 
 def adam_update(
@@ -65,6 +68,12 @@ def adam_update(
     np.divide(mean, root, out=gradients)
     gradients *= learning_rate / (1 - beta1**step)
     values -= gradients
+    gradients.fill(0)
+
+
+def decay_update(values: Array, factor: float) -> None:
+    """values <- factor values: weight decay apart from the gradient."""
+    values *= factor
 
 
 def average_update(average: Array, values: Array, decay: float) -> None:

@@ -1,0 +1,99 @@
+// Functions of one number that the compiler makes vectors of, in loops: no branches, no calls.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+
+#include "simd.hpp"
+
+namespace chainrule::CHAINRULE_ISA {
+
+// e^x = 2^n e^r with n the nearest whole number to x / ln 2, so |r| <= ln(2) / 2, and e^r from its Taylor series: the
+// first term left out is below half a unit in the last place. 0 where the result is too small to be a normal number,
+// infinite where it is too large; NaN stays NaN.
+inline float exponential(float x) {
+    constexpr float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
+    const float held = x < -87.33654f ? -87.33654f : x > 88.72283f ? 88.72283f : x;
+    const float shifted = held * 1.44269504088896341f + shift, n = shifted - shift;
+    const float r = held - n * 0.693359375f + n * 2.12194440e-4f;  // ln 2 in two parts, the first exact in few digits
+    float p = 1.0f / 5040;
+    p = p * r + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    const std::int32_t whole = static_cast<std::int32_t>(n);
+    const std::int32_t half = whole / 2, bits = (half + 127) << 23, rest = (whole - half + 127) << 23;  // 2^128 is too large
+    float power, other;
+    std::memcpy(&power, &bits, sizeof power);
+    std::memcpy(&other, &rest, sizeof other);
+    const float y = p * power * other;
+    return x < -87.33654f ? 0.0f : x > 88.72283f ? std::numeric_limits<float>::infinity() : y;
+}
+
+inline double exponential(double x) {
+    constexpr double shift = 6755399441055744.0;  // 1.5 * 2^52
+    const double held = x < -708.0 ? -708.0 : x > 709.7 ? 709.7 : x;
+    const double shifted = held * 1.4426950408889634 + shift, n = shifted - shift;
+    const double r = held - n * 0.693145751953125 - n * 1.42860682030941723212e-6;
+    double p = 1.0 / 6227020800;
+    p = p * r + 1.0 / 479001600;
+    p = p * r + 1.0 / 39916800;
+    p = p * r + 1.0 / 3628800;
+    p = p * r + 1.0 / 362880;
+    p = p * r + 1.0 / 40320;
+    p = p * r + 1.0 / 5040;
+    p = p * r + 1.0 / 720;
+    p = p * r + 1.0 / 120;
+    p = p * r + 1.0 / 24;
+    p = p * r + 1.0 / 6;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
+    std::int64_t whole;
+    std::memcpy(&whole, &shifted, sizeof whole);  // its last bits count from the shift's
+    const std::int64_t bits = (whole + 1023) << 52;
+    double power;
+    std::memcpy(&power, &bits, sizeof power);
+    const double y = p * power;
+    return x < -708.0 ? 0.0 : x > 709.782712893384 ? std::numeric_limits<double>::infinity() : y;
+}
+
+// log(1 + e) for e from 0 to 1: with s = e / (2 + e), at most 1/3, it is 2 (s + s^3 / 3 + s^5 / 5 + ...).
+template <class T>
+inline T logarithm_of_one_plus(T e) {
+    constexpr int terms = sizeof(T) == 4 ? 8 : 17;
+    const T s = e / (2 + e), square = s * s;
+    T sum = T(1) / (2 * terms - 1);
+#pragma GCC unroll 32
+    for (int k = terms - 2; k >= 0; --k) sum = sum * square + T(1) / (2 * k + 1);
+    return 2 * s * sum;
+}
+
+// 1 / (1 + e^-x), for x < 0 as e^x / (1 + e^x).
+template <class T>
+inline T sigmoid(T x) {
+    const T e = exponential(-std::abs(x));
+    return (x >= 0 ? T(1) : x == x ? e : x) / (1 + e);
+}
+
+// 1 - 2 / (e^2x + 1), near zero x - x^3 / 3 + ..., since the difference would lose digits.
+template <class T>
+inline T tangent(T x) {
+    const T size = std::abs(x), square = x * x;
+    const T far = 1 - 2 / (exponential(2 * size) + 1);
+    // coefficients of the Taylor series of tanh(x) / x in x^2
+    constexpr T series[] = {
+        T(1.0), T(-1.0 / 3), T(2.0 / 15), T(-17.0 / 315), T(62.0 / 2835), T(-1382.0 / 155925), T(21844.0 / 6081075),
+        T(-929569.0 / 638512875), T(6404582.0 / 10854718875)};
+    T near = series[8];
+#pragma GCC unroll 8
+    for (int k = 7; k >= 0; --k) near = near * square + series[k];
+    return size < T(sizeof(T) == 4 ? 0.25 : 0.125) ? x * near : x < 0 ? -far : far;
+}
+
+}  // namespace chainrule::CHAINRULE_ISA

@@ -1,0 +1,15 @@
+"""Rows picked from data, to make a batch of."""
+
+from chainrule.arrays import Array
+
+__all__ = ["take_rows"]
+
+
+def take_rows(rows: Array, chosen: Array) -> Array:
+    """rows (N, ...), chosen (B,) whole numbers from 0 to N - 1 -> rows[chosen] (B, ...).
+
+    Raises:
+        IndexError: a row that is not there.
+    """
+    taken: Array = rows.take(chosen, axis=0)
+    return taken
