@@ -5,25 +5,13 @@
 >>> net = cr.models.two_layer().build((1, 28, 28), seed=0)
 """
 
-from chainrule import (
-    data,
-    errors,
-    functions,
-    initializers,
-    io,
-    kernels,
-    layers,
-    losses,
-    metrics,
-    models,
-    optimizers,
-    schedules,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from chainrule import errors, functions, initializers, kernels, layers, losses, metrics, optimizers, schedules
 from chainrule.config import Configured
-from chainrule.data import Dataset
 from chainrule.gradcheck import gradcheck
 from chainrule.initializers import He, Normal, Xavier, Zeros
-from chainrule.io import load, save
 from chainrule.layers import (
     GELU,
     Affine,
@@ -54,13 +42,18 @@ from chainrule.layers import (
 )
 from chainrule.losses import Huber, Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.metrics import accuracy, confusion
-from chainrule.models import TwoLayerNet
 from chainrule.numerical import numerical_gradient
 from chainrule.optimizers import SGD, AdaGrad, Adam, AdamW, Muon, Optimizer, RMSProp, WeightAverage, clip_gradients
 from chainrule.parameters import Buffer, Parameter
 from chainrule.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay, Warmup
-from chainrule.training import Trainer, evaluate, find_learning_rate
 from chainrule.version import __version__
+
+if TYPE_CHECKING:
+    from chainrule import data, io, models
+    from chainrule.data import Dataset
+    from chainrule.io import load, save
+    from chainrule.models import TwoLayerNet
+    from chainrule.training import Trainer, evaluate, find_learning_rate  # type: ignore[no-redef]
 
 __all__ = [
     "GELU",
@@ -141,3 +134,29 @@ __all__ = [
     "save",
     "schedules",
 ]
+
+# What reads and writes files (and loads much of the standard library for it) is imported when it is first asked for.
+_LATER = {
+    "data": "chainrule.data",
+    "Dataset": "chainrule.data",
+    "io": "chainrule.io",
+    "load": "chainrule.io",
+    "save": "chainrule.io",
+    "models": "chainrule.models",
+    "TwoLayerNet": "chainrule.models",
+    "Trainer": "chainrule.training",
+    "evaluate": "chainrule.training",
+    "find_learning_rate": "chainrule.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    module = import_module(_LATER[name])
+    globals()[name] = module if module.__name__ == f"chainrule.{name}" else getattr(module, name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,6 +4,8 @@ The check is the strong one: in float64, at parameters moved off their first val
 (with a gradient of ones, errors that cancel in a sum stay unseen).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

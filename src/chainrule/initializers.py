@@ -1,5 +1,7 @@
 """How large the first weights are."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -12,6 +12,8 @@
 Where the derivative is a function of the output, the output is all that is cached; else the input is. Any shape.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

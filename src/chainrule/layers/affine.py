@@ -7,6 +7,8 @@ With dy the gradient of the loss with respect to y,
 Legend: N batch, D inputs, H outputs.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

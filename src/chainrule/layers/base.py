@@ -4,6 +4,8 @@ A layer author writes `forward` and `backward`, and `build` where there are para
 flat buffers, copies and checks are here. See CONTRIBUTING.md for a layer from start to end.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable, Iterator
 from functools import wraps
@@ -75,7 +77,7 @@ class Layer(Configured):
 
     # ---- what a network is made of ----
 
-    def children(self) -> Iterator[tuple[str, "Layer"]]:
+    def children(self) -> Iterator[tuple[str, Layer]]:
         """Layers within this one by name, in attribute order; one in a list is called "index.Class"."""
         for name, value in vars(self).items():
             if isinstance(value, Layer):
@@ -85,7 +87,7 @@ class Layer(Configured):
                     if isinstance(item, Layer):
                         yield f"{index}.{type(item).__name__}", item
 
-    def parts(self, shape: Shape) -> Iterator[tuple[str, "Layer", Shape]]:
+    def parts(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         """The children of a built layer with their per-sample input shapes; by default they stand one after another."""
         for name, layer in self.children():
             yield name, layer, shape
@@ -165,7 +167,7 @@ class Layer(Configured):
             parameter.frozen = frozen
         return self
 
-    def _tree(self) -> Iterator["Layer"]:
+    def _tree(self) -> Iterator[Layer]:
         yield self
         for _, child in self.children():
             yield from child._tree()

@@ -7,6 +7,8 @@
 f'(dy) is what f's backward makes of dy. (He et al. 2015, arXiv:1512.03385; Szegedy et al. 2014, arXiv:1409.4842.)
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 

@@ -4,6 +4,8 @@ forward   x -> f1 -> f2 -> ... -> fn -> y
 backward  dx <- f1' <- f2' <- ... <- fn' <- dy     (the chain rule, read from right to left)
 """
 
+from __future__ import annotations
+
 from typing import Any, Self, overload
 
 import numpy as np

@@ -12,6 +12,8 @@ With p, q a place of the output, c a channel and i, j a place of the kernel,
 Legend: N batch, C channels, F filters, H height, W width, K kernel, S stride.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -7,6 +7,8 @@ Dividing by 1 - rate in training keeps the mean, so inference has nothing to mak
 (Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".)
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

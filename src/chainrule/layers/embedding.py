@@ -5,6 +5,8 @@ y = W[x],   dW[v] = sum of dy over the places where x = v,   and x, being whole 
 (Bengio et al. 2003, "A neural probabilistic language model".) Legend: N batch, V entries, D size.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -5,6 +5,8 @@ kernel makes them pay: a convolution's output, several times larger than anythin
 leaves the processor's cache; and a chain of small Affine layers takes less time than calling one layer after another.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -14,6 +14,8 @@ In inference BatchNorm's mean and variance are constants, and dx = gamma / sqrt(
 Legend: N batch, C channels or features.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -9,6 +9,8 @@ al. 2013, arXiv:1312.4400.)
 Legend: N batch, C channels, H height, W width.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

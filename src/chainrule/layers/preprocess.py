@@ -6,6 +6,8 @@
 Pixels come in as uint8 and leave as floats; a floating x keeps its dtype.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Self
 

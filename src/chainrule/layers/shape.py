@@ -4,6 +4,8 @@ Flatten, Reshape   y = x.reshape(N, ...)   dx = dy.reshape(x.shape)
 Pad                y = x, zeros around     dx = dy without its border
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -3,6 +3,8 @@
 A copy of the network gets a recorder around every layer; the layers themselves know nothing of it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
