@@ -28,7 +28,7 @@ ROWS = [
     {"layers"},
     {"io", "gradcheck", "models", "plots"},
     {"training"},
-    {"scratch"},
+    {"scratch", "bench"},
     # the command line starts every other face, so it stands above them
     {"cli"},
     {"__init__", "__main__"},
@@ -39,6 +39,11 @@ OPTIONAL = {
     "PIL": {"data/images"},
     "typer": {"cli"},
     "rich": {"cli"},
+    "torch": {"bench/peers/pytorch"},
+    "jax": {"bench/peers/jax"},
+    "sklearn": {"bench/peers/sklearn"},
+    "onnx": {"bench/peers/onnx"},
+    "onnxruntime": {"bench/peers/onnx"},
 }
 # Scripts of the lesson rely on what a star import of these carries along (np among it), so they have no __all__.
 STAR_IMPORTED = re.compile(r"scratch/(functions|gradient|layers|optimizer|util|dataset/mnist)$")

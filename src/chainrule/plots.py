@@ -11,7 +11,7 @@ from chainrule.arrays import Array
 from chainrule.errors import MissingExtraError
 from chainrule.files import replacing
 
-__all__ = ["plot_confusion", "plot_curves", "plot_learning_rates"]
+__all__ = ["plot_confusion", "plot_curves", "plot_learning_rates", "plot_ratios"]
 
 _TRAIN, _TEST = "#0072b2", "#d55e00"  # told apart also by colour-blind eyes (Okabe and Ito 2008)
 
@@ -97,6 +97,33 @@ def plot_learning_rates(
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(frameon=False)
+    panel.set_title(title, fontsize=11)
+    _write(figure, path)
+
+
+def plot_ratios(ratios: Mapping[str, Mapping[str, float]], path: str | os.PathLike[str], title: str = "") -> None:
+    """A bar for each way of each piece of work, logarithmic, as PNG; what the others are compared with has 1."""
+    colours = ("#0072b2", "#d55e00", "#e69f00", "#009e73", "#56b4e9", "#cc79a7", "#999999", "#000000")  # Okabe and Ito
+    ways = list(dict.fromkeys(way for group in ratios.values() for way in group))
+    rows = [(work, way) for work, group in ratios.items() for way in group]
+    figure = _figure(9, 1.2 + 0.24 * len(rows) + 0.2 * len(ratios))
+    panel = figure.subplots()
+    place, marks = 0.0, []
+    for work, group in ratios.items():
+        marks.append((place + (len(group) - 1) / 2, work))
+        for way, ratio in group.items():
+            panel.barh(place, ratio, height=0.8, color=colours[ways.index(way) % len(colours)])
+            panel.text(ratio * 1.03, place, f"{ratio:.2f}  {way}", va="center", fontsize=8)
+            place += 1
+        place += 0.8
+    numbers = [ratio for group in ratios.values() for ratio in group.values() if np.isfinite(ratio)]
+    panel.set_xscale("log")
+    panel.set_xlim(min([*numbers, 1.0]) / 1.6, max([*numbers, 1.0]) * 8)
+    panel.axvline(1, color="#404040", linewidth=0.8)
+    panel.set_yticks([at for at, _ in marks], [work for _, work in marks])
+    panel.invert_yaxis()
+    panel.tick_params(axis="y", length=0)
+    panel.spines[["top", "right", "left"]].set_visible(False)
     panel.set_title(title, fontsize=11)
     _write(figure, path)
 

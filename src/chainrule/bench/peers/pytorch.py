@@ -1,0 +1,173 @@
+"""PyTorch: eager, and with torch.compile where that works."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from chainrule.arrays import Array
+from chainrule.bench.rounds import Run
+from chainrule.bench.work import RATE, Goal, Work, repeated
+from chainrule.data import Dataset
+from chainrule.errors import OptionError
+from chainrule.layers import (
+    Affine,
+    BatchNorm,
+    Conv2D,
+    Flatten,
+    GlobalAvgPool2D,
+    Layer,
+    MaxPool2D,
+    Parallel,
+    ReLU,
+    Residual,
+    Scale,
+    Sequential,
+)
+
+__all__ = ["convert", "inference", "time_to", "training", "version"]
+
+
+def version() -> str:
+    """Of PyTorch."""
+    return str(torch.__version__)
+
+
+class _Scale(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Any) -> Any:
+        return x.float().mul(self.factor)
+
+
+class _Sum(nn.Module):
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Any) -> Any:
+        return sum(branch(x) for branch in self.branches)
+
+
+def _values(module: Any, **arrays: Array) -> Any:
+    with torch.no_grad():
+        for name, array in arrays.items():
+            getattr(module, name).copy_(torch.tensor(array))
+    return module
+
+
+def convert(layer: Layer) -> Any:
+    """A built layer of ours as a module with the same weights."""
+    match layer:
+        case Residual():
+            return _Sum(nn.Identity(), nn.Sequential(*map(convert, layer.layers)))
+        case Sequential():
+            return nn.Sequential(*map(convert, layer.layers))
+        case Parallel(join="sum"):
+            return _Sum(*map(convert, layer.branches))
+        case Scale():
+            return _Scale(layer.factor)
+        case Flatten():
+            return nn.Flatten()
+        case ReLU():
+            return nn.ReLU()
+        case Affine():
+            W, b = layer.W.value, layer.b.value
+            return _values(nn.Linear(*W.shape), weight=W.T, bias=b)
+        case Conv2D():
+            W = layer.W.value
+            stride, ((top, bottom), (left, right)), groups = layer.reading()
+            padding = (top, left) if (top, left) == (bottom, right) else 0
+            conv = nn.Conv2d(W.shape[1] * groups, len(W), W.shape[2:], stride, padding, 1, groups, layer.bias)
+            _values(conv, weight=W, **({"bias": layer.b.value} if layer.bias else {}))
+            return conv if padding else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), conv)
+        case MaxPool2D():
+            kernel, stride, _ = layer.windows()
+            return nn.MaxPool2d(kernel, stride)
+        case GlobalAvgPool2D():
+            return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        case BatchNorm():
+            norm = nn.BatchNorm2d(layer.gamma.size, layer.epsilon, 1 - layer.momentum)
+            return _values(norm, weight=layer.gamma.value, bias=layer.beta.value)
+    raise OptionError(f"{layer!r} has no counterpart in this benchmark")
+
+
+def training(net: Sequential, work: Work, train: Dataset) -> Mapping[str, Run]:
+    """Plain SGD, eager and compiled."""
+    runs = {"PyTorch, eager": _training(convert(net), work, train)}
+    try:
+        compiled = _training(torch.compile(convert(net)), work, train)
+        compiled()  # compiles now, or fails
+        runs["PyTorch, compiled"] = compiled
+    except Exception:
+        pass
+    return runs
+
+
+def _training(module: Any, work: Work, train: Dataset) -> Run:
+    loss, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(module.parameters(), lr=RATE)
+    images, labels = _tensors(train)
+    order, at = torch.randperm(len(images)), 0
+
+    def run() -> float:
+        nonlocal order, at
+        started = time.perf_counter()
+        for _ in range(work.steps):
+            if at + work.batch > len(images):
+                order, at = torch.randperm(len(images)), 0
+            chosen = order[at : at + work.batch]
+            at += work.batch
+            optimizer.zero_grad()
+            loss(module(images[chosen]), labels[chosen]).backward()
+            optimizer.step()
+        return (time.perf_counter() - started) / work.steps
+
+    return run
+
+
+def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
+    """Eager, in inference mode."""
+    module, pixels = convert(net).eval(), torch.tensor(x)
+
+    def logits() -> Any:
+        with torch.inference_mode():
+            return module(pixels)
+
+    expected = net(x)
+    if not np.allclose(logits().numpy(), expected, rtol=1e-3, atol=1e-3 * float(np.abs(expected).max())):
+        raise OptionError("PyTorch's network computes something else: the comparison would mean nothing")
+    return {"PyTorch, eager": repeated(logits, repeats)}
+
+
+def time_to(goal: Goal, net: Sequential, train: Dataset, test: Dataset, seed: int) -> float | None:
+    """As chainrule's `time_to`."""
+    torch.manual_seed(seed)
+    started = time.perf_counter()
+    module = convert(net)
+    parameters = module.parameters()
+    optimizer: Any = torch.optim.Adam(parameters, lr=0.001) if goal.adam else torch.optim.SGD(parameters, lr=0.1)
+    loss = nn.CrossEntropyLoss()
+    (images, labels), (test_images, test_labels) = _tensors(train), _tensors(test)
+    for _ in range(goal.most_epochs):
+        module.train()
+        for chosen in torch.randperm(len(images)).split(100):
+            optimizer.zero_grad()
+            loss(module(images[chosen]), labels[chosen]).backward()
+            optimizer.step()
+        module.eval()
+        with torch.inference_mode():
+            pairs = zip(test_images.split(1000), test_labels.split(1000), strict=True)
+            right = sum(int((module(x).argmax(1) == t).sum()) for x, t in pairs)
+        if right >= goal.accuracy * len(test):
+            return time.perf_counter() - started
+    return float("inf")
+
+
+def _tensors(data: Dataset) -> tuple[Any, Any]:
+    assert data.y is not None
+    return torch.tensor(data.x), torch.tensor(data.y.astype(np.int64))

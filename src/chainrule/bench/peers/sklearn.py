@@ -1,0 +1,60 @@
+"""scikit-learn: MLPClassifier, for networks of Affine layers."""
+
+import time
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import sklearn
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+
+from chainrule.arrays import Array
+from chainrule.bench.rounds import Run
+from chainrule.bench.work import RATE, Goal, Work
+from chainrule.data import Dataset
+from chainrule.layers import Sequential
+
+__all__ = ["inference", "time_to", "training", "version"]
+
+
+def version() -> str:
+    """Of scikit-learn."""
+    return str(sklearn.__version__)
+
+
+def training(net: Sequential, work: Work, train: Dataset) -> Mapping[str, Run]:
+    """Plain SGD over the first so many batches; the pixels are scaled beforehand, which the others do in each step."""
+    if work.network != "two-layer" or train.y is None:
+        return {}
+    count = work.steps * work.batch
+    x, y = train.x[:count].reshape(count, -1).astype(np.float32) / np.float32(255), train.y[:count]
+
+    def run() -> float:
+        peer = MLPClassifier(
+            (work.hidden,),
+            solver="sgd",
+            alpha=0,
+            batch_size=work.batch,
+            learning_rate_init=RATE,
+            max_iter=1,
+            momentum=0,
+            random_state=0,
+        )
+        started = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # one epoch is what is asked for
+            peer.fit(x, y)
+        return (time.perf_counter() - started) / work.steps
+
+    return {"scikit-learn": run}
+
+
+def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
+    """Not asked."""
+    return {}
+
+
+def time_to(goal: Goal, net: Sequential, train: Dataset, test: Dataset, seed: int) -> float | None:
+    """Not asked."""
+    return None

@@ -1,0 +1,61 @@
+"""How results are told: a line each, ratios first; and what they were measured with."""
+
+import os
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.bench.peers import Peer
+from chainrule.bench.rounds import OURS, Result
+from chainrule.kernels import IMPLEMENTATION
+from chainrule.text import table
+from chainrule.version import __version__
+
+__all__ = ["as_json", "lines", "versions"]
+
+
+def lines(title: str, results: Mapping[str, Result]) -> str:
+    """A table of one piece of work: how many times as long as chainrule each takes, and how long."""
+    rows = []
+    for name, result in results.items():
+        spread = f"{min(result.ratios):.2f} to {max(result.ratios):.2f}" if len(result.ratios) > 1 else ""
+        rows.append((name, f"{result.ratio:.2f}", spread, _amount(title, result.median)))
+    return table((title, "ratio", "from ... to", "median"), rows)
+
+
+def _amount(title: str, number: float) -> str:
+    if title.startswith(("installed", "memory")):
+        return f"{number / 1e6:,.1f} MB"
+    if number >= 1:
+        return f"{number:.2f} s"
+    return f"{1e3 * number:.2f} ms" if number >= 1e-2 else f"{1e6 * number:,.1f} us"
+
+
+def as_json(results: Mapping[str, Result]) -> dict[str, Any]:
+    """All rounds, their median and the median ratio."""
+    return {
+        name: {
+            "median": float(f"{result.median:.6g}"),
+            "ratio": round(result.ratio, 3),
+            "ratios": [round(ratio, 3) for ratio in (min(result.ratios), max(result.ratios))],
+            "rounds": [float(f"{number:.4g}") for number in result.seconds],
+        }
+        for name, result in results.items()
+    }
+
+
+def versions(peers: Mapping[str, Peer]) -> dict[str, str]:
+    """Of chainrule, Python, NumPy and the peers; and the machine."""
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {_processor()}"
+    own = {OURS: __version__, "kernels": IMPLEMENTATION, "Python": platform.python_version(), "NumPy": np.__version__}
+    return own | {name: peer.version() for name, peer in peers.items()} | {"machine": machine}
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown processor"

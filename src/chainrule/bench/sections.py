@@ -1,0 +1,151 @@
+"""What is measured, in sections; each yields (title, results) as they come in."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+
+from chainrule.bench.peers import Peer
+from chainrule.bench.rounds import OURS, Result, Run, by_turns
+from chainrule.bench.work import Goal, Work, inference, network, products, time_to, training
+from chainrule.bench.worker import peak_memory, working
+from chainrule.data import mnist
+from chainrule.kernels import NATIVE
+
+__all__ = ["SECTIONS", "Measured"]
+
+Measured = Iterator[tuple[str, dict[str, Result]]]
+
+_WORK = [
+    Work("two-layer", 1000),
+    Work("two-layer", 300, hidden=512),
+    Work("simple-conv", 30),
+    Work("lenet", 12),
+    Work("resnet-mini", 6),
+]
+_GOALS = [Goal("two-layer", 0.97, adam=False, most_epochs=30), Goal("lenet", 0.99, adam=True, most_epochs=10)]
+
+
+def _steps(peers: Mapping[str, Peer], rounds: int) -> Measured:
+    """A training step at batch 100, gathering and scaling from uint8 included."""
+    train, _ = mnist()
+    for work in _WORK:
+        with ExitStack() as stack:
+            runs: dict[str, Run] = {OURS: training(work, train)}
+            for peer in peers.values():
+                runs |= peer.training(network(work), work, train)
+            if NATIVE:
+                fewer = work._replace(steps=max(work.steps // 4, 2))
+                runs["chainrule's NumPy kernels"] = stack.enter_context(working(fewer, CHAINRULE_KERNELS="reference"))
+            runs["matrix products alone"] = products(network(work), work.batch, max(work.steps // 4, 2))
+            yield work.title, by_turns(runs, rounds)
+
+
+def _inference(peers: Mapping[str, Peer], rounds: int) -> Measured:
+    """Logits of a batch of pixels: one image, and 500."""
+    _, test = mnist()
+    for name in ("two-layer", "simple-conv", "lenet"):
+        net = network(Work(name, 0))
+        for batch, repeats in ((1, 200), (500, 10)):
+            x = test.x[:batch]
+            runs: dict[str, Run] = {OURS: inference(net, x, repeats)}
+            for peer in peers.values():
+                runs |= peer.inference(net, x, repeats)
+            yield f"{name}, {batch} image{'s' if batch > 1 else ''}", by_turns(runs, rounds)
+
+
+def _start(peers: Mapping[str, Peer], rounds: int) -> Measured:
+    """Seconds to import in a new process, megabytes installed, and the most megabytes used in training."""
+
+    def importing(modules: str) -> Run:
+        def run() -> float:
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", f"import {modules}"], check=True)
+            return time.perf_counter() - started
+
+        return run
+
+    modules = {"PyTorch": "torch", "JAX": "jax", "scikit-learn": "sklearn.neural_network"}
+    present = {name: module for name, module in modules.items() if name in peers}
+    runs = {OURS: importing("chainrule"), "numpy": importing("numpy")}
+    yield "import", by_turns(runs | {name: importing(module) for name, module in present.items()}, rounds)
+
+    numpy = _size("numpy")
+    sizes = {OURS: _size("chainrule") + numpy, "numpy": numpy}
+    sizes |= {name: numpy + sum(map(_size, _PARTS[name])) for name in present}
+    yield "installed, with NumPy", _of_one_number(sizes)
+
+    for work in (Work("two-layer", 100), Work("lenet", 20)):
+        memory = {name: peak_memory(name, work) for name in (OURS, "PyTorch") if name == OURS or name in peers}
+        yield f"memory, training {work.network}", _of_one_number(memory)
+
+
+_PARTS = {"PyTorch": ["torch"], "JAX": ["jax", "jaxlib", "scipy"], "scikit-learn": ["sklearn", "scipy"]}
+
+
+def _size(package: str) -> float:
+    """Bytes of a package's files and of the libraries that lie beside it."""
+    spec = find_spec(package)
+    folders = [Path(place) for place in (spec.submodule_search_locations or [] if spec else [])]
+    folders += [folder.parent / f"{package}.libs" for folder in folders]
+    files = {file for folder in folders for file in folder.rglob("*") if file.is_file() and file.suffix != ".pyc"}
+    return float(sum(file.stat().st_size for file in files))
+
+
+def _of_one_number(numbers: Mapping[str, float]) -> dict[str, Result]:
+    return {name: Result([number], [number / numbers[OURS]]) for name, number in numbers.items()}
+
+
+def _accuracy(peers: Mapping[str, Peer], rounds: int) -> Measured:
+    """Seconds from the first weights to a test accuracy, the tests after each epoch included."""
+    train, test = mnist()
+    for goal in _GOALS:
+        seconds: dict[str, list[float]] = {}
+        for seed in range(min(rounds, 3)):
+            seconds.setdefault(OURS, []).append(time_to(goal, train, test, seed)[0])
+            for name, peer in peers.items():
+                theirs = peer.time_to(goal, network(Work(goal.network, 0)), train, test, seed)
+                if theirs is not None:
+                    seconds.setdefault(name, []).append(theirs)
+        own = seconds[OURS]
+        yield (
+            f"{goal.network} to {100 * goal.accuracy:g} %",
+            {
+                name: Result(times, [time / mine for time, mine in zip(times, own, strict=True)])
+                for name, times in seconds.items()
+            },
+        )
+
+
+def _growth(peers: Mapping[str, Peer], rounds: int) -> Measured:
+    """A training step with batch size, with hidden units, and with threads."""
+    train, _ = mnist()
+    torch = {name: peer for name, peer in peers.items() if name == "PyTorch"}
+    sizes = [Work("two-layer", steps, batch=batch) for batch, steps in ((1, 400), (10, 400), (100, 200), (1000, 30))]
+    sizes += [Work("two-layer", steps, hidden=n) for n, steps in ((50, 200), (200, 100), (800, 30), (2000, 15))]
+    for index, work in enumerate(sizes):
+        runs: dict[str, Run] = {OURS: training(work, train)}
+        for peer in torch.values():
+            ways = peer.training(network(work), work, train)
+            runs |= {name: way for name, way in ways.items() if "compiled" not in name}
+        yield f"batch {work.batch}" if index < 4 else f"{work.hidden} hidden units", by_turns(runs, rounds)
+    for work in (Work("two-layer", 200), Work("lenet", 10)):
+        with ExitStack() as stack:
+            counts = range(2, (os.cpu_count() or 1) + 1)
+            one = stack.enter_context(working(work, CHAINRULE_NUM_THREADS="1"))
+            more = {f"{n} threads": stack.enter_context(working(work, CHAINRULE_NUM_THREADS=str(n))) for n in counts}
+            yield f"{work.network}, one thread", by_turns({OURS: one} | more, rounds)
+
+
+SECTIONS: dict[str, Callable[[Mapping[str, Peer], int], Measured]] = {
+    "training": _steps,
+    "inference": _inference,
+    "start": _start,
+    "accuracy": _accuracy,
+    "growth": _growth,
+}
+"""By name: functions of the peers and the number of rounds."""

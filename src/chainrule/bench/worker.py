@@ -1,0 +1,70 @@
+"""A process of its own that waits for its turns: for what is decided at import (kernels, threads) and for memory.
+
+The parent writes a line for each round and reads the seconds.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from chainrule.bench.peers import load_peer
+from chainrule.bench.rounds import OURS, Run
+from chainrule.bench.work import Work, network, training
+from chainrule.data import mnist
+from chainrule.errors import ChainruleError
+
+__all__ = ["peak_memory", "serve", "working"]
+
+
+_SERVE = [sys.executable, "-c", "from chainrule.bench.worker import serve; serve()"]
+
+
+@contextmanager
+def working(work: Work, **environment: str) -> Iterator[Run]:
+    """Training steps by chainrule in a process with these variables set."""
+    command = [*_SERVE, json.dumps([OURS, work._asdict()])]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | environment
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        source, sink = process.stdin, process.stdout
+
+        def run() -> float:
+            print("go", file=source, flush=True)
+            answer = sink.readline()
+            if not answer:
+                raise ChainruleError("a process that was to be measured ended early: see above for its message")
+            return float(answer)
+
+        try:
+            yield run
+        finally:
+            source.close()
+
+
+def peak_memory(peer: str, work: Work) -> float:
+    """The most memory (bytes) that a process uses which trains by chainrule or by a peer."""
+    command = [*_SERVE, json.dumps([peer, work._asdict()]), "memory"]
+    result = subprocess.run(command, input="go\n", capture_output=True, text=True, check=True)
+    return float(result.stdout.split()[-1])
+
+
+def serve() -> None:
+    """A round for each line that comes in; with "memory" as second argument, at the end the most bytes used."""
+    peer, options = json.loads(sys.argv[1])
+    work = Work(**options)
+    train, _ = mnist()
+    if peer == OURS:
+        run = training(work, train)
+    else:
+        run = next(iter(load_peer(peer).training(network(work), work, train).values()))
+    for _ in sys.stdin:
+        print(run(), flush=True)
+    if "memory" in sys.argv:
+        import resource  # noqa: PLC0415 (not on every system)
+
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
