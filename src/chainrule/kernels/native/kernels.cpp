@@ -44,6 +44,39 @@ void affine_rows(const T* x, const T* W, const T* b, T* y, Index D, Index H, Ind
     rows_times(x + first * D, D, W, offset.data(), last - first, D, H, (const T*)nullptr, b, y + first * H, H);
 }
 
+// All of y for few samples, when reading W is what takes the time: divided by W's rows, those left out that meet a zero.
+template <class T>
+void affine_of_few(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
+    const Index room = D + CHAINRULE_VECTOR_BYTES;
+    Scratch<T> sums(thread_count() * N * H), value(thread_count() * room);
+    Scratch<std::int32_t> row(thread_count() * room);
+    const bool large = N * D * H > kWorthIt / 2;
+    divide_if(large, [&](int part, int parts) {
+        const auto [first, last] = stretch(D, part, parts, 16);
+        T* v = value.data() + part * room;
+        std::int32_t* r = row.data() + part * room;
+        for (Index n = 0; n < N; ++n) {
+            T* sum = sums.data() + (part * N + n) * H;
+            std::fill(sum, sum + H, T(0));
+            const Index entries = gather_nonzero(x + n * D + first, last - first, T(1), r, v);
+            Index e = 0;
+            for (; e + 4 <= entries; e += 4) {
+                const T* from[4];
+                for (int i = 0; i < 4; ++i) from[i] = W + (first + r[e + i]) * H;
+                for (Index h = 0; h < H; ++h)
+                    sum[h] += (v[e] * from[0][h] + v[e + 1] * from[1][h]) + (v[e + 2] * from[2][h] + v[e + 3] * from[3][h]);
+            }
+            for (; e < entries; ++e)
+                for (Index h = 0; h < H; ++h) sum[h] += v[e] * W[(first + r[e]) * H + h];
+        }
+    });
+    for (Index n = 0; n < N; ++n) {
+        std::copy_n(b, H, y + n * H);
+        for (Index part = 0; part < (large ? thread_count() : 1); ++part)
+            for (Index h = 0; h < H; ++h) y[n * H + h] += sums[(part * N + n) * H + h];
+    }
+}
+
 // Rows [first, last) of dW, a row for each of x's columns.
 template <class T>
 void add_weight_gradient_rows(const T* x, const T* dy, T* dW, Index N, Index D, Index H, Index first, Index last) {
@@ -84,6 +117,10 @@ private:
 
 template <class T>
 void affine_forward(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
+    if (N < thread_count()) {
+        affine_of_few(x, W, b, y, N, D, H);
+        return;
+    }
     std::optional<ThinProduct<T, T>> product;
     if (Thin<T>::pays(x, N, D, H)) product.emplace(x, T(1), W, N, D, H);
     divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
@@ -179,8 +216,19 @@ template <class T, class S>
 void chain_forward(const S* x, T factor, const T* const* W, const T* const* b, T* const* y, const Chain& at) {
     const auto& width = at.widths;
     const std::size_t depth = width.size() - 1;
-    const bool thin = Thin<T, S>::pays(x, at.samples, width[0], width[1]);
+    const bool few = at.samples < thread_count();
+    const bool thin = !few && Thin<T, S>::pays(x, at.samples, width[0], width[1]);
     Scaled<T, S> scaled(x, factor, at, thin);
+    if (few) {
+        scaled.open(0, at.samples);
+        for (std::size_t k = 0; k < depth; ++k) {
+            const Index size = at.samples * width[k + 1];
+            affine_of_few(
+                k == 0 ? scaled.data() : y[k - 1], W[k], b[k], y[k], at.samples, width[k], width[k + 1]);
+            for (Index i = 0; k + 1 < depth && i < size; ++i) y[k][i] = y[k][i] < T(0) ? T(0) : y[k][i];
+        }
+        return;
+    }
     std::optional<ThinProduct<T, S>> product;
     if (thin) product.emplace(x, factor, W[0], at.samples, width[0], width[1]);
     divide_if(chain_work(at) > kWorthIt, [&](int part, int parts) {
@@ -339,15 +387,17 @@ private:
     const T* image_ = nullptr;
 };
 
-// Convolution of every sample and group; `take(n, g, wide)` gets the filters' outputs of each, in rows in.line apart and
-// in.size from filter to filter.
+// Convolution of every sample and group; `take(n, f, wide, count)` gets the outputs of `count` filters from f on, in rows
+// in.line apart and in.size from filter to filter. Divided by samples or, where there are too few, by filters.
 template <class T, class Take>
 void convolve(
     const T* x, const T* W, const T* b, T* straight_out, const Windows& at, Index filters, Index groups, Take take) {
     const Index K = at.channels / groups * at.area(), some = filters / groups;
-    divide([&](int part, int parts) {
-        const auto [first, last] = stretch(at.samples, part, parts);
-        if (first == last) return;
+    divide_if(at.samples * filters * K * at.places() > kWorthIt, [&](int part, int parts) {
+        const bool by_samples = at.samples >= parts;
+        const auto [first, last] = by_samples ? stretch(at.samples, part, parts) : Stretch{0, at.samples};
+        const auto [from, to] = by_samples ? Stretch{0, some} : stretch(some, part, parts, CHAINRULE_TILE_ROWS);
+        if (first == last || from == to) return;
         Images<T> images(at, groups);
         const Reading& in = images.reading();
         const bool straight = straight_out != nullptr && in.line == at.out_width;
@@ -355,25 +405,103 @@ void convolve(
         for (Index n = first; n < last; ++n) {
             images.open(x + n * at.channels * at.pixels());
             for (Index g = 0; g < groups; ++g) {
-                T* out = straight ? straight_out + (n * filters + g * some) * at.places() : wide.data();
+                const Index f = g * some + from;
+                T* out = straight ? straight_out + (n * filters + f) * at.places() : wide.data();
                 rows_times(
-                    W + g * some * K, K, images.group(g), in.offset.data(), some, K, in.size,
-                    b ? b + g * some : nullptr, (const T*)nullptr, out, in.size);
-                if (!straight) take(n, g, out, in);
+                    W + f * K, K, images.group(g), in.offset.data(), to - from, K, in.size, b ? b + f : nullptr,
+                    (const T*)nullptr, out, in.size);
+                if (!straight) take(n, f, out, to - from, in);
             }
         }
     });
 }
 
+// The same with a vector of filters at each place instead of a vector of places for each filter: no place beside the
+// image is computed, and any stride is as good as 1. What comes out has its filters last, in rows of whole vectors.
+template <class T>
+struct FiltersLast {
+    static constexpr Index lanes = CHAINRULE_VECTOR_BYTES / sizeof(T);
+
+    const Windows& at;
+    Index C, some, K, columns, height, width;
+    std::vector<Index> begin, offset;
+
+    FiltersLast(const Windows& at_, Index filters, Index groups)
+        : at(at_),
+          C(at.channels / groups),
+          some(filters / groups),
+          K(C * at.area()),
+          columns((some + lanes - 1) / lanes * lanes),
+          height(at.height + at.top + at.bottom),
+          width(at.width + at.left + at.right) {
+        for (Index p = 0; p < at.out_height; ++p)
+            for (Index q = 0; q < at.out_width; ++q) begin.push_back((p * at.stride_down) * width + q * at.stride_across);
+        for (Index c = 0; c < C; ++c)
+            for (Index i = 0; i < at.kernel_height; ++i)
+                for (Index j = 0; j < at.kernel_width; ++j) offset.push_back((c * height + i) * width + j);
+    }
+
+    // Whether fewer vectors are multiplied than by `convolve`.
+    bool pays() const {
+        const bool direct = at.stride_down == 1 && at.stride_across == 1;
+        const Index size = direct ? (at.out_height - 1) * width + at.out_width : at.places();
+        return 2 * some >= lanes && columns / lanes * at.places() <= some * ((size + lanes - 1) / lanes);
+    }
+
+    // take(n, g, out, first, last): rows of outputs [first, last) of a sample and group; `together` rows stay together.
+    template <class Take>
+    void convolve(const T* x, const T* W, const T* b, Index groups, Index together, Take take) const {
+        divide_if(at.samples * groups * some * K * at.places() > kWorthIt, [&](int part, int parts) {
+            const bool by_samples = at.samples >= parts;
+            const auto [first, last] = by_samples ? stretch(at.samples, part, parts) : Stretch{0, at.samples};
+            const auto [from, to] =
+                by_samples ? Stretch{0, at.out_height} : stretch(at.out_height, part, parts, together);
+            if (first == last || from == to) return;
+            const bool padded = at.top || at.bottom || at.left || at.right;
+            // each part turns all weights for itself, which takes less time than to wait for the others
+            Scratch<T> turned(groups * K * columns), bias(groups * columns);
+            if (columns > some) std::fill(turned.data(), turned.data() + groups * K * columns, T(0));
+            std::fill(bias.data(), bias.data() + groups * columns, T(0));
+            for (Index g = 0; g < groups; ++g) {
+                transpose(W + g * some * K, K, turned.data() + g * K * columns, some, K, columns);
+                if (b) std::copy_n(b + g * some, some, bias.data() + g * columns);
+            }
+            Scratch<T> larger(padded ? at.channels * height * width : 0), out(at.places() * columns);
+            for (Index n = first; n < last; ++n) {
+                const T* image = x + n * at.channels * at.pixels();
+                if (padded) {
+                    copy_into(image, at.channels, at.height, at.width, larger.data(), height, width, at.top, at.left);
+                    image = larger.data();
+                }
+                for (Index g = 0; g < groups; ++g) {
+                    windows_times(
+                        image + g * C * height * width, begin.data() + from * at.out_width, (to - from) * at.out_width,
+                        offset.data(), K, turned.data() + g * K * columns, columns, bias.data() + g * columns,
+                        out.data() + from * at.out_width * columns);
+                    take(n, g, out.data(), from, to);
+                }
+            }
+        });
+    }
+};
+
 template <class T>
 void conv_forward(const T* x, const T* W, const T* b, T* y, const Windows& at, Index filters, Index groups) {
-    const Index some = filters / groups, places = at.places();
-    convolve(x, W, b, y, at, filters, groups, [&](Index n, Index g, const T* wide, const Reading& in) {
-        for (Index f = 0; f < some; ++f)
+    const FiltersLast<T> last(at, filters, groups);
+    if (last.pays()) {
+        last.convolve(x, W, b, groups, 1, [&](Index n, Index g, const T* out, Index from, Index to) {
+            const Index begin = from * at.out_width, count = (to - from) * at.out_width;
+            T* own = y + (n * filters + g * last.some) * at.places();
+            transpose(out + begin * last.columns, last.columns, own + begin, count, last.some, at.places());
+        });
+        return;
+    }
+    convolve(x, W, b, y, at, filters, groups, [&](Index n, Index f, const T* wide, Index count, const Reading& in) {
+        for (Index i = 0; i < count; ++i)
             for (Index p = 0; p < at.out_height; ++p)
                 std::copy_n(
-                    wide + f * in.size + p * in.line, at.out_width,
-                    y + (n * filters + g * some + f) * places + p * at.out_width);
+                    wide + i * in.size + p * in.line, at.out_width,
+                    y + (n * filters + f + i) * at.places() + p * at.out_width);
     });
 }
 
@@ -538,6 +666,36 @@ void conv_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Inde
 
 // ---- pooling ----
 
+// The largest of four (with relu: at least 0), the last NaN before all, and which it was.
+template <class T, class V>
+inline void largest(V a, V b, V c, V d, bool relu, T* y, std::uint8_t* place) {
+    using Mask = decltype(V{} < V{});
+    using Places = Vector<std::uint8_t, static_cast<int>(sizeof(V) / sizeof(T))>;
+    V best = a;
+    Mask which{};
+    Mask larger = (b > best) | (b != b);
+    best = larger ? b : best;
+    which = larger ? Mask{} + 1 : which;
+    larger = (c > best) | (c != c);
+    best = larger ? c : best;
+    which = larger ? Mask{} + 2 : which;
+    larger = (d > best) | (d != d);
+    best = larger ? d : best;
+    which = larger ? Mask{} + 3 : which;
+    if (relu) best = best < T(0) ? V{} : best;
+    store(y, best);
+    store(place, __builtin_convertvector(which, Places));
+}
+
+// The largest of four numbers, at least 0, and which it was; for `size` of them, whole vectors.
+template <class T>
+void largest_of_four(const T* a, const T* b, const T* c, const T* d, T* y, std::uint8_t* place, Index size) {
+    using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
+    constexpr Index lanes = sizeof(V) / sizeof(T);
+    for (Index i = 0; i < size; i += lanes) largest<T, V>(
+        load<V>(a + i), load<V>(b + i), load<V>(c + i), load<V>(d + i), true, y + i, place + i);
+}
+
 // One row of outputs of 2 x 2 windows: the largest of each (with relu: at least 0) and its place. With `room` behind the
 // row its last vector may read and write beyond it, else it is moved back.
 template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
@@ -549,27 +707,12 @@ void pairs_in_row(const T* upper, const T* lower, T* y, std::uint8_t* place, Ind
             return;
         }
         using V = Vector<T, bytes>;
-        using Mask = decltype(V{} < V{});
-        using Places = Vector<std::uint8_t, static_cast<int>(lanes)>;
         const Index vectors = (width + lanes - 1) / lanes;
         for (Index v = 0; v < vectors; ++v) {
             const Index at = room ? v * lanes : vector_place(v, lanes, width);
             const auto [a, b] = apart<V>(upper + 2 * at);
             const auto [c, d] = apart<V>(lower + 2 * at);
-            V best = a;
-            Mask which{};
-            Mask larger = (b > best) | (b != b);
-            best = larger ? b : best;
-            which = larger ? Mask{} + 1 : which;
-            larger = (c > best) | (c != c);
-            best = larger ? c : best;
-            which = larger ? Mask{} + 2 : which;
-            larger = (d > best) | (d != d);
-            best = larger ? d : best;
-            which = larger ? Mask{} + 3 : which;
-            if (relu) best = best < T(0) ? V{} : best;
-            store(y + at, best);
-            store(place + at, __builtin_convertvector(which, Places));
+            largest<T, V>(a, b, c, d, relu, y + at, place + at);
         }
     } else {
         for (Index q = 0; q < width; ++q) {
@@ -714,13 +857,34 @@ void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Wind
 template <class T>
 void conv_relu_pool_forward(
     const T* x, const T* W, const T* b, T* y, std::uint8_t* place, const Windows& at, Index filters, Index groups) {
-    const Index some = filters / groups, height = at.out_height / 2, width = at.out_width / 2;
-    convolve(x, W, b, (T*)nullptr, at, filters, groups, [&](Index n, Index g, const T* wide, const Reading& in) {
-        for (Index f = 0; f < some; ++f) {
-            const Index to = (n * filters + g * some + f) * height * width;
-            max_pool_pairs(wide + f * in.size, in.line, y + to, place + to, height, width, true);
+    const Index height = at.out_height / 2, width = at.out_width / 2;
+    const FiltersLast<T> last(at, filters, groups);
+    if (last.pays()) {
+        last.convolve(x, W, b, groups, 2, [&](Index n, Index g, const T* out, Index from, Index to) {
+            const Index begin = from / 2 * width, count = (to / 2 - from / 2) * width;
+            Scratch<T> best(count * last.columns);
+            Scratch<std::uint8_t> which(count * last.columns);
+            for (Index i = 0; i < count; ++i) {
+                const Index p = from / 2 + i / width, q = i % width;
+                const T* upper = out + (2 * p * at.out_width + 2 * q) * last.columns;
+                largest_of_four(
+                    upper, upper + last.columns, upper + at.out_width * last.columns,
+                    upper + (at.out_width + 1) * last.columns, best.data() + i * last.columns,
+                    which.data() + i * last.columns, last.columns);
+            }
+            const Index own = (n * filters + g * last.some) * height * width + begin;
+            transpose(best.data(), last.columns, y + own, count, last.some, height * width);
+            transpose(which.data(), last.columns, place + own, count, last.some, height * width);
+        });
+        return;
+    }
+    const auto pool = [&](Index n, Index f, const T* wide, Index count, const Reading& in) {
+        for (Index i = 0; i < count; ++i) {
+            const Index to = (n * filters + f + i) * height * width;
+            max_pool_pairs(wide + i * in.size, in.line, y + to, place + to, height, width, true);
         }
-    });
+    };
+    convolve(x, W, b, (T*)nullptr, at, filters, groups, pool);
 }
 
 // Behind pooling and ReLU a convolution's gradient is mostly zeros: one pixel of each window has one, and only where the

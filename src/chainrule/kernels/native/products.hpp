@@ -1,8 +1,9 @@
-// The three products that all heavy work is made of, each written once, for any vector width.
+// The products that all heavy work is made of, each written once, for any vector width.
 //
-//     rows_times:   out[m, q] = of_row[m] + of_column[q] + sum over k of left[m, k] right[offset[k] + q]
-//     outer_sums:   out[k, h] = out[k, h] + sum over q of left[offset[k] + q step] right[q, h]
-//     inner_sums:   out[f, k] = out[f, k] + sum over q of left[f, q] right[offset[k] + q]
+//     rows_times:     out[m, q] = of_row[m] + of_column[q] + sum over k of left[m, k] right[offset[k] + q]
+//     windows_times:  out[m, f] = of_column[f] + sum over k of image[begin[m] + offset[k]] right[k, f]
+//     outer_sums:     out[k, h] = out[k, h] + sum over q of left[offset[k] + q step] right[q, h]
+//     inner_sums:     out[f, k] = out[f, k] + sum over q of left[f, q] right[offset[k] + q]
 //
 // With offset[k] = k H the first is a matrix product; with offsets into an image it is a convolution that copies no
 // windows. A tile of `out` stays in registers while the sum runs.
@@ -195,6 +196,68 @@ void outer_sums(
                 for (Index q = 0; q < count; ++q) sum += left[offset[k] + q * step] * right[q * right_stride + h];
                 out[k * out_stride + h] = sum;
             }
+    }
+}
+
+template <class T, class V, int rows, int vectors>
+inline void windows_times_tile(
+    const T* image, const Index* begin, const Index* offset, Index K, const T* right, Index right_stride, const T* of_column,
+    T* out, Index out_stride) {
+    constexpr Index lanes = sizeof(V) / sizeof(T);
+    V sum[rows][vectors];
+    const T* window[rows];
+    for (int r = 0; r < rows; ++r) {
+        window[r] = image + begin[r];
+        for (int v = 0; v < vectors; ++v) sum[r][v] = load<V>(of_column + v * lanes);
+    }
+    for (Index k = 0; k < K; ++k) {
+        V b[vectors];
+        for (int v = 0; v < vectors; ++v) b[v] = load<V>(right + k * right_stride + v * lanes);
+        for (int r = 0; r < rows; ++r) {
+            const T a = window[r][offset[k]];
+            for (int v = 0; v < vectors; ++v) sum[r][v] += a * b[v];
+        }
+    }
+    for (int r = 0; r < rows; ++r)
+        for (int v = 0; v < vectors; ++v) store(out + r * out_stride + v * lanes, sum[r][v]);
+}
+
+template <class T, class V, int vectors>
+inline void windows_times_strip(
+    const T* image, const Index* begin, Index M, const Index* offset, Index K, const T* right, Index right_stride,
+    const T* of_column, T* out, Index out_stride) {
+    constexpr int rows = vectors == 1 ? 2 * CHAINRULE_TILE_ROWS : CHAINRULE_TILE_ROWS;
+    Index m = 0;
+    for (; m + rows <= M; m += rows)
+        windows_times_tile<T, V, rows, vectors>(
+            image, begin + m, offset, K, right, right_stride, of_column, out + m * out_stride, out_stride);
+    for (; m + 2 <= M; m += 2)
+        windows_times_tile<T, V, 2, vectors>(
+            image, begin + m, offset, K, right, right_stride, of_column, out + m * out_stride, out_stride);
+    for (; m < M; ++m)
+        windows_times_tile<T, V, 1, vectors>(
+            image, begin + m, offset, K, right, right_stride, of_column, out + m * out_stride, out_stride);
+}
+
+// out (M, columns) for M windows that begin at these places of an image; columns are whole vectors.
+template <class T>
+void windows_times(
+    const T* image, const Index* begin, Index M, const Index* offset, Index K, const T* right, Index columns,
+    const T* of_column, T* out) {
+    using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
+    constexpr Index lanes = sizeof(V) / sizeof(T);
+    constexpr int most = CHAINRULE_TILE_VECTORS;
+    for (Index v = 0; v < columns; v += most * lanes) {
+        const auto strip = [&](auto vectors) {
+            windows_times_strip<T, V, vectors.value>(
+                image, begin, M, offset, K, right + v, columns, of_column + v, out + v, columns);
+        };
+        switch (std::min<Index>(most, (columns - v) / lanes)) {
+            case 1: strip(std::integral_constant<int, 1>{}); break;
+            case 2: strip(std::integral_constant<int, 2>{}); break;
+            case 3: strip(std::integral_constant<int, std::min(most, 3)>{}); break;
+            default: strip(std::integral_constant<int, most>{}); break;
+        }
     }
 }
 
