@@ -51,11 +51,11 @@ check: .venv/.installed  ## Check format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/.installed  ## Measure against scikit-learn, PyTorch and JAX, side by side (installs them)
+bench: .venv/.installed  ## Measure against PyTorch, JAX, scikit-learn and ONNX Runtime (installs them)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all,bench]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 jax jaxlib
-	$(BIN)/python benchmarks/two_layer.py
-	$(BIN)/python benchmarks/training.py
+	$(BIN)/chainrule bench --only training --only inference --only start --only accuracy --only growth \
+	  --output benchmarks/results
 
 clean:  ## Remove .venv and everything that was built or trained here
 	rm -rf .venv build dist runs .mypy_cache .ruff_cache .hypothesis

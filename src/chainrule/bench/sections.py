@@ -51,7 +51,7 @@ def _inference(peers: Mapping[str, Peer], rounds: int) -> Measured:
     _, test = mnist()
     for name in ("two-layer", "simple-conv", "lenet"):
         net = network(Work(name, 0))
-        for batch, repeats in ((1, 200), (500, 10)):
+        for batch, repeats in ((1, 200), (500, 5)):
             x = test.x[:batch]
             runs: dict[str, Run] = {OURS: inference(net, x, repeats)}
             for peer in peers.values():

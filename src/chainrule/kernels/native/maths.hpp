@@ -12,10 +12,10 @@ namespace chainrule::CHAINRULE_ISA {
 
 // e^x = 2^n e^r with n the nearest whole number to x / ln 2, so |r| <= ln(2) / 2, and e^r from its Taylor series: the
 // first term left out is below half a unit in the last place. 0 where the result is too small to be a normal number,
-// infinite where it is too large; NaN stays NaN.
+// infinite where it comes near the largest; NaN stays NaN.
 inline float exponential(float x) {
     constexpr float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-    const float held = x < -87.33654f ? -87.33654f : x > 88.72283f ? 88.72283f : x;
+    const float held = x >= -87.33654f ? (x < 88.72283f ? x : 88.72283f) : -87.33654f;
     const float shifted = held * 1.44269504088896341f + shift, n = shifted - shift;
     const float r = held - n * 0.693359375f + n * 2.12194440e-4f;  // ln 2 in two parts, the first exact in few digits
     float p = 1.0f / 5040;
@@ -32,12 +32,12 @@ inline float exponential(float x) {
     std::memcpy(&power, &bits, sizeof power);
     std::memcpy(&other, &rest, sizeof other);
     const float y = p * power * other;
-    return x < -87.33654f ? 0.0f : x > 88.72283f ? std::numeric_limits<float>::infinity() : y;
+    return x < -87.33654f ? 0.0f : x > 88.72283f ? std::numeric_limits<float>::infinity() : x == x ? y : x;
 }
 
 inline double exponential(double x) {
     constexpr double shift = 6755399441055744.0;  // 1.5 * 2^52
-    const double held = x < -708.0 ? -708.0 : x > 709.7 ? 709.7 : x;
+    const double held = x >= -708.0 ? (x < 709.4 ? x : 709.4) : -708.0;
     const double shifted = held * 1.4426950408889634 + shift, n = shifted - shift;
     const double r = held - n * 0.693145751953125 - n * 1.42860682030941723212e-6;
     double p = 1.0 / 6227020800;
@@ -54,13 +54,13 @@ inline double exponential(double x) {
     p = p * r + 0.5;
     p = p * r + 1.0;
     p = p * r + 1.0;
-    std::int64_t whole;
-    std::memcpy(&whole, &shifted, sizeof whole);  // its last bits count from the shift's
-    const std::int64_t bits = (whole + 1023) << 52;
+    std::uint64_t whole;
+    std::memcpy(&whole, &shifted, sizeof whole);  // its last bits are n's
+    const std::uint64_t bits = (whole + 1023) << 52;
     double power;
     std::memcpy(&power, &bits, sizeof power);
     const double y = p * power;
-    return x < -708.0 ? 0.0 : x > 709.782712893384 ? std::numeric_limits<double>::infinity() : y;
+    return x < -708.0 ? 0.0 : x > 709.4 ? std::numeric_limits<double>::infinity() : x == x ? y : x;
 }
 
 // log(1 + e) for e from 0 to 1: with s = e / (2 + e), at most 1/3, it is 2 (s + s^3 / 3 + s^5 / 5 + ...).
