@@ -41,7 +41,7 @@ OPTIONAL = {
     "rich": {"cli"},
     "torch": {"bench/peers/pytorch"},
     "jax": {"bench/peers/jax"},
-    "sklearn": {"bench/peers/sklearn"},
+    "sklearn": {"bench/peers/sklearn", "data/digits"},
     "onnx": {"bench/peers/onnx"},
     "onnxruntime": {"bench/peers/onnx"},
 }

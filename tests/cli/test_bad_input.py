@@ -61,7 +61,7 @@ def test_broken_data(folder, rejects, tmp_path, damage, told):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["train", "--data", "nowhere"], "no data 'nowhere': use one of mnist, or a folder"),
+        (["train", "--data", "nowhere"], "no data 'nowhere': use one of mnist, digits"),
         (["train", "--learning-rate", "0"], "learning_rate must be a number above 0, got 0.0"),
         (["train", "--learning-rate", "-0.1"], "learning_rate must be a number above 0, got -0.1"),
         (["train", "--learning-rate", "nan"], "learning_rate must be a number above 0, got nan"),

@@ -225,7 +225,7 @@ def test_race(small_folder, chainrule):
 
 
 def test_data(small_folder, chainrule, tmp_path):
-    assert re.search(r"mnist\s+60,000\s+10,000\s+bundled", chainrule("data", "list").stdout)
+    assert re.search(r"mnist\s+60,000\s+10,000\s+1 x 28 x 28\s+bundled", chainrule("data", "list").stdout)
     assert re.search(
         r"training\s+600\s+\(1, 28, 28\)\s+uint8\s+0 to 255", chainrule("data", "info", small_folder).stdout
     )

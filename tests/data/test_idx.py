@@ -86,10 +86,10 @@ def test_folder(small, small_folder):
 
 
 def test_unknown_source(tmp_path):
-    with pytest.raises(DataError, match="no data 'mnits': use one of mnist, or a folder"):
+    with pytest.raises(DataError, match="no data 'mnits': use one of mnist, digits"):
         cr.data.load("mnits")
-    with pytest.raises(DataError, match="has no train-images-idx3-ubyte"):
+    with pytest.raises(DataError, match="has none of MNIST's four IDX files"):
         cr.data.load(tmp_path)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="is a file: name the folder"):
+    with pytest.raises(DataError, match="is not data that is recognised"):
         cr.data.load(tmp_path / "file")

@@ -51,7 +51,7 @@ def _inference(peers: Mapping[str, Peer], rounds: int) -> Measured:
     _, test = mnist()
     for name in ("two-layer", "simple-conv", "lenet"):
         net = network(Work(name, 0))
-        for batch, repeats in ((1, 200), (500, 5)):
+        for batch, repeats in ((1, 2000), (500, 5)):
             x = test.x[:batch]
             runs: dict[str, Run] = {OURS: inference(net, x, repeats)}
             for peer in peers.values():
@@ -134,8 +134,7 @@ def _growth(peers: Mapping[str, Peer], rounds: int) -> Measured:
     for index, work in enumerate(sizes):
         runs: dict[str, Run] = {OURS: training(work, train)}
         for peer in torch.values():
-            ways = peer.training(network(work), work, train)
-            runs |= {name: way for name, way in ways.items() if "compiled" not in name}
+            runs |= peer.training(network(work), work, train, compiled=False)
         yield f"batch {work.batch}" if index < 4 else f"{work.hidden} hidden units", by_turns(runs, rounds)
     for work in (Work("two-layer", 200), Work("lenet", 10)):
         with ExitStack() as stack:

@@ -15,7 +15,7 @@ from chainrule.models import NETWORKS
 from chainrule.optimizers import SGD, Adam
 from chainrule.training import Trainer
 
-__all__ = ["RATE", "Goal", "Work", "inference", "network", "products", "time_to", "training"]
+__all__ = ["RATE", "Goal", "Work", "inference", "network", "products", "repeated", "time_to", "training"]
 
 RATE = 0.05
 

@@ -61,7 +61,7 @@ def serve() -> None:
     if peer == OURS:
         run = training(work, train)
     else:
-        run = next(iter(load_peer(peer).training(network(work), work, train).values()))
+        run = next(iter(load_peer(peer).training(network(work), work, train, compiled=False).values()))
     for _ in sys.stdin:
         print(run(), flush=True)
     if "memory" in sys.argv:

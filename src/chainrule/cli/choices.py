@@ -3,11 +3,18 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from chainrule.data import BUNDLED, REMOTE
 from chainrule.errors import OptionError
 from chainrule.optimizers import SGD, AdaGrad, Adam, AdamW, Muon, Optimizer, RMSProp
 from chainrule.schedules import Cosine, OneCycle, Rate, StepDecay, Warmup
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "Choice", "make_rate", "usual_optimizer"]
+__all__ = ["DATA", "OPTIMIZERS", "SCHEDULES", "Choice", "make_rate", "usual_optimizer"]
+
+DATA = (
+    f"A name ({', '.join([*BUNDLED, *REMOTE])}), or a path: .csv, .npz, a folder of IDX files, of .npy files, or of a "
+    "folder of pictures for each class."
+)
+"""The help of --data."""
 
 
 class Choice(NamedTuple):

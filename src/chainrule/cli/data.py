@@ -6,8 +6,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from chainrule.cli.terminal import note, say
-from chainrule.data import BUNDLED, cache_folder, load, mnist_file
+from chainrule.cli.choices import DATA
+from chainrule.cli.terminal import note, progress, say
+from chainrule.data import REMOTE, Dataset, cache_folder, fetch, load, mnist_file
 from chainrule.data.mnist import DIGESTS
 from chainrule.errors import DataError
 from chainrule.files import make_folder, replacing
@@ -15,21 +16,30 @@ from chainrule.text import table
 
 __all__ = ["data"]
 
+_REMOTE_SIZES = {
+    "fashion-mnist": ("60,000", "10,000"),
+    "kmnist": ("60,000", "10,000"),
+    "emnist-digits": ("240,000", "40,000"),
+    "emnist-letters": ("124,800", "20,800"),
+}
+
 data = typer.Typer(no_args_is_help=True, help="What data is bundled, what it looks like, where it lies.")
 
 
 @data.command("list")
 def _list() -> None:
-    """Name the data that needs no download.
+    """Name the data that is bundled or can be downloaded.
 
     Example: chainrule data list
     """
-    rows = [(name, f"{len(train):,}", f"{len(test):,}", "bundled") for name in BUNDLED for train, test in [load(name)]]
-    say(table(("name", "training", "test", "where"), rows))
+    rows = [("mnist", "60,000", "10,000", "1 x 28 x 28", "bundled")]
+    rows += [("digits", "1,437", "360", "1 x 8 x 8", "part of scikit-learn")]
+    rows += [(name, *sizes, "1 x 28 x 28", f"downloaded to {cache_folder()}") for name, sizes in _REMOTE_SIZES.items()]
+    say(table(("name", "training", "test", "pictures", "where"), rows))
 
 
 @data.command("info")
-def _info(source: Annotated[str, typer.Argument(help="A name, or a folder with four IDX files.")] = "mnist") -> None:
+def _info(source: Annotated[str, typer.Argument(help=DATA)] = "mnist") -> None:
     """Tell sizes, classes and pixel values.
 
     Example: chainrule data info mnist
@@ -37,27 +47,49 @@ def _info(source: Annotated[str, typer.Argument(help="A name, or a folder with f
     train, test = load(source)
     rows = []
     for part, dataset in (("training", train), ("test", test)):
-        assert dataset.y is not None
+        if not isinstance(dataset, Dataset):
+            rows.append(
+                (
+                    part,
+                    f"{len(dataset):,}",
+                    str(dataset.sample_shape),
+                    "in shards",
+                    "",
+                    *[""] * len(train.classes),
+                )
+            )
+            continue
+        if dataset.y is None:
+            raise DataError(f"{source} has no labels: there is nothing to count")
         counts = np.bincount(dataset.y, minlength=len(train.classes))
         values = f"{dataset.x.min()} to {dataset.x.max()}"
         each = [f"{count:,}" for count in counts]
-        rows.append((part, f"{len(dataset):,}", dataset.x.shape[1:], dataset.x.dtype, values, *each))
+        rows.append((part, f"{len(dataset):,}", str(dataset.sample_shape), str(dataset.x.dtype), values, *each))
     say(table(("part", "images", "shape", "type", "values", *train.classes), rows))
-    if source in BUNDLED:
+    if source == "mnist":
         say(f"unpacked in {cache_folder() / source}")
 
 
 @data.command("fetch")
 def _fetch(
     name: Annotated[str, typer.Argument(help="Which data.")] = "mnist",
-    output: Annotated[Path, typer.Option(help="Folder for the IDX files.")] = Path("data"),
+    output: Annotated[Path, typer.Option(help="Folder for the IDX files of mnist.")] = Path("data"),
 ) -> None:
-    """Write the four raw IDX files into a folder, for other programs.
+    """Download a data set into the cache folder; mnist is bundled, and its four raw IDX files are written instead.
+
+    A download that breaks off goes on where it stopped when the command is given again.
 
     Example: chainrule data fetch mnist --output data
     """
-    if name not in BUNDLED:
-        raise DataError(f"no data {name!r} to fetch: use one of {', '.join(BUNDLED)}")
+    if name in REMOTE:
+        with progress(100) as show:
+            folder = fetch(
+                name, progress=lambda there, total: show(100 * there // (total or there or 1), f"{there / 1e6:.1f} MB")
+            )
+        say(folder)
+        return
+    if name != "mnist":
+        raise DataError(f"no data {name!r} to fetch: use one of mnist, {', '.join(REMOTE)}")
     make_folder(output)
     for stem in DIGESTS:
         with replacing(output / stem) as file:

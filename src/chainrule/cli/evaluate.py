@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from chainrule.arrays import name_shape
+from chainrule.cli.choices import DATA
 from chainrule.cli.terminal import note, say
-from chainrule.data import Dataset, load
+from chainrule.data import Part, load
 from chainrule.errors import DataError
 from chainrule.io import load as load_network
 from chainrule.layers import Sequential
@@ -20,7 +21,7 @@ __all__ = ["evaluate"]
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A model file that chainrule has saved.")],
-    data: Annotated[str, typer.Option(help="mnist, or a folder with four IDX files.")] = "mnist",
+    data: Annotated[str, typer.Option(help=DATA)] = "mnist",
     confusion: Annotated[Path | None, typer.Option(help="Write the confusion matrix as PNG.")] = None,
 ) -> None:
     """Measure a saved network on test data: loss, accuracy, and a row for each class.
@@ -51,11 +52,11 @@ def evaluate(
         note(f"wrote {confusion}")
 
 
-def _classes(network: Sequential, test: Dataset, model: Path, data: str) -> tuple[str, ...]:
-    if test.x.shape[1:] != network.input_shape:
+def _classes(network: Sequential, test: Part, model: Path, data: str) -> tuple[str, ...]:
+    if test.sample_shape != network.input_shape:
         assert network.input_shape is not None
         raise DataError(
-            f"{data} has images of {name_shape(test.x.shape[1:])}, {model} reads {name_shape(network.input_shape)}: "
+            f"{data} has images of {name_shape(test.sample_shape)}, {model} reads {name_shape(network.input_shape)}: "
             "use data of this size"
         )
     outputs = (network.output_shape or (0,))[0]

@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
+from chainrule.cli.choices import DATA
 from chainrule.cli.terminal import note, say
-from chainrule.data import load
+from chainrule.data import Dataset, load
+from chainrule.errors import DataError
 from chainrule.text import table
 from chainrule.training.race import RaceRow
 from chainrule.training.race import race as run
@@ -14,7 +16,7 @@ __all__ = ["race"]
 
 
 def race(
-    data: Annotated[str, typer.Option(help="mnist, or a folder with four IDX files.")] = "mnist",
+    data: Annotated[str, typer.Option(help=DATA)] = "mnist",
     seconds: Annotated[float, typer.Option(help="About how long it may take.")] = 20.0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in the batch.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Decides network, batch and order.")] = 0,
@@ -24,6 +26,8 @@ def race(
     Example: chainrule race --seconds 10
     """
     train, test = load(data)
+    if not (isinstance(train, Dataset) and isinstance(test, Dataset)):
+        raise DataError(f"{data} lies in shards: race takes data that fits into memory")
     note(f"a 784-50-10 network, a batch of {batch_size}: the gradient of all parameters, three ways")
     rows: list[RaceRow] = []
     for row in run(train, test, seconds=seconds, batch_size=batch_size, seed=seed):

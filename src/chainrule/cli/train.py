@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from chainrule.cli.choices import OPTIMIZERS, SCHEDULES, make_rate, usual_optimizer
+from chainrule.cli.choices import DATA, OPTIMIZERS, SCHEDULES, make_rate, usual_optimizer
 from chainrule.cli.terminal import draw_digits, note, progress, say, stderr
-from chainrule.data import Dataset, load
+from chainrule.data import Part, load
 from chainrule.errors import DivergenceError, ModelFileError, OptionError
 from chainrule.files import make_folder, replacing
 from chainrule.gradcheck import gradcheck
@@ -32,7 +32,8 @@ _RANGE_STEPS = 200
 
 def train(
     context: typer.Context,
-    data: Annotated[str, typer.Option(help="mnist, or a folder with four IDX files.")] = "mnist",
+    data: Annotated[str, typer.Option(help=DATA)] = "mnist",
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that do not open.")] = False,
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(NETWORKS)}.")] = "two-layer",
     epochs: Annotated[int, typer.Option(help="Passes over the training data, in all.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 100,
@@ -68,6 +69,7 @@ def train(
     checkpoint = output / "checkpoint.safetensors"
     options: dict[str, Any] = {
         "data": data,
+        "skip_bad": skip_bad,
         "model": model,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -86,14 +88,14 @@ def train(
     _check(options)
     if options["learning_rate"] is None:
         options["learning_rate"] = OPTIMIZERS[options["optimizer"]].usual_rate
-    train_data, test_data = load(options["data"])
+    train_data, test_data = load(options["data"], skip_bad=options["skip_bad"])
     steps = options["epochs"] * math.ceil(len(train_data) / options["batch_size"])
     rate = make_rate(options["schedule"], options["learning_rate"], steps, options["warmup"])
     make_folder(output)
     if checkpoint.exists() and not resume and not range_test:
         note(f"replacing the run in {output} (--resume would go on with it)")
     network = NETWORKS[options["model"]](len(train_data.classes))
-    network = network.build(train_data.x.shape[1:], seed=options["seed"])
+    network = network.build(train_data.sample_shape, seed=options["seed"])
     network.labels = train_data.classes
     if range_test:
         _find_learning_rate(network, train_data, options, output)
@@ -126,8 +128,9 @@ def train(
 def _resumed(options: dict[str, Any], context: typer.Context, checkpoint: Path) -> dict[str, Any]:
     """The options of the run that is resumed; given anew, they must be the same, except for more epochs."""
     saved: dict[str, Any] = load_checkpoint(checkpoint).progress.get("run", {})
-    if set(saved) != set(options):
+    if not saved or not set(saved) <= set(options):
         raise ModelFileError(f"{checkpoint} was not written by chainrule train: go on with Trainer.resume in Python")
+    saved = {"skip_bad": False} | saved  # runs of 0.2 do not have it
     for name, value in options.items():
         given = context.get_parameter_source(name)
         if given is None or given.name != "COMMANDLINE":
@@ -157,11 +160,11 @@ def _check(options: dict[str, Any]) -> None:
         OPTIMIZERS[options["optimizer"]].make(options["learning_rate"])  # refuses a bad rate before any work is done
 
 
-def _check_gradients(network: Sequential, data: Dataset) -> None:
+def _check_gradients(network: Sequential, data: Part) -> None:
     """The lesson's proof before the lesson's training: a few gradients against numerical ones."""
-    assert data.y is not None
+    inputs, labels = data.head(4)
     sample = max(2, 100 // (len(network.parameters) + 1))
-    report = gradcheck(network, inputs=data.x[:4], labels=data.y[:4], loss=SoftmaxCrossEntropy(), sample=sample)
+    report = gradcheck(network, inputs=inputs, labels=labels, loss=SoftmaxCrossEntropy(), sample=sample)
     checked = sum(row.checked - len(row.kinks) for row in report.rows)
     if not report.ok:
         raise DivergenceError(
@@ -172,7 +175,7 @@ def _check_gradients(network: Sequential, data: Dataset) -> None:
     )
 
 
-def _find_learning_rate(network: Sequential, data: Dataset, options: dict[str, Any], output: Path) -> None:
+def _find_learning_rate(network: Sequential, data: Part, options: dict[str, Any], output: Path) -> None:
     with progress(_RANGE_STEPS) as show:
         found = find_learning_rate(
             network,
@@ -192,7 +195,7 @@ def _find_learning_rate(network: Sequential, data: Dataset, options: dict[str, A
     say(f"written to     {path}")
 
 
-def _run(trainer: Trainer, train: Dataset, test: Dataset, options: dict[str, Any], checkpoint: Path) -> None:
+def _run(trainer: Trainer, train: Part, test: Part, options: dict[str, Any], checkpoint: Path) -> None:
     epochs, batch_size = options["epochs"], options["batch_size"]
     total = epochs * -(-len(train) // batch_size)
     with progress(total, trainer.step) as show:
@@ -211,7 +214,7 @@ def _run(trainer: Trainer, train: Dataset, test: Dataset, options: dict[str, Any
 
 
 def _write_results(
-    trainer: Trainer, train: Dataset, test: Dataset, options: dict[str, Any], output: Path, seconds: float
+    trainer: Trainer, train: Part, test: Part, options: dict[str, Any], output: Path, seconds: float
 ) -> None:
     network, history = trainer.network, trainer.history
     on_train, on_test = evaluate(network, train), evaluate(network, test)
@@ -246,8 +249,8 @@ def _write_results(
     _tell(on_test, report, output)
 
 
-def _show_digits(network: Sequential, test: Dataset) -> None:
-    images = test.x[:4]
+def _show_digits(network: Sequential, test: Part) -> None:
+    images, _ = test.head(4)
     if images.shape[1:] == (1, 28, 28):
         assert network.labels is not None
         captions = [f"read as {network.labels[index]}" for index in network.predict(images)]

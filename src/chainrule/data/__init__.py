@@ -1,22 +1,43 @@
 """Data: images or rows with labels, bundled or your own."""
 
+from chainrule.data.archive import read_mapped, read_npz
 from chainrule.data.cache import cache_folder
 from chainrule.data.dataset import Dataset
+from chainrule.data.digits import digits
+from chainrule.data.download import download
+from chainrule.data.folder import read_pictures
 from chainrule.data.idx import read_folder, read_idx, read_pair
-from chainrule.data.images import center_digit, read_gray
+from chainrule.data.images import center_digit, fit_picture, read_gray
 from chainrule.data.mnist import mnist, mnist_file
-from chainrule.data.sources import BUNDLED, load
+from chainrule.data.remote import REMOTE, fetch, remote
+from chainrule.data.shards import Shards, read_shards
+from chainrule.data.sources import BUNDLED, TEST_SHARE, Part, load
+from chainrule.data.table import read_csv
 
 __all__ = [
     "BUNDLED",
+    "REMOTE",
+    "TEST_SHARE",
     "Dataset",
+    "Part",
+    "Shards",
     "cache_folder",
     "center_digit",
+    "digits",
+    "download",
+    "fetch",
+    "fit_picture",
     "load",
     "mnist",
     "mnist_file",
+    "read_csv",
     "read_folder",
     "read_gray",
     "read_idx",
+    "read_mapped",
+    "read_npz",
     "read_pair",
+    "read_pictures",
+    "read_shards",
+    "remote",
 ]

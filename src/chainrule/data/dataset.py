@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array
+from chainrule.arrays import Array, Shape
 from chainrule.errors import DataError, OptionError
 
 __all__ = ["Dataset"]
@@ -66,8 +66,19 @@ class Dataset:
                 chosen = order[first:stop]
                 yield kernels.take_rows(self.x, chosen), None if self.y is None else self.y.take(chosen, axis=0)
 
+    @property
+    def sample_shape(self) -> Shape:
+        """The shape of one sample."""
+        return self.x.shape[1:]
+
+    def head(self, count: int) -> tuple[Array, Array | None]:
+        """The first samples and their labels."""
+        return self.x[:count], None if self.y is None else self.y[:count]
+
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
         """Two datasets by chance: the first with `fraction` of the samples, the second with the rest.
+
+        Where there are class labels, of each class the same share goes to each side (to within one sample).
 
         Raises:
             OptionError: one of the two would be empty.
@@ -76,6 +87,12 @@ class Dataset:
         if not 0 < count < len(self):
             raise OptionError(f"a fraction of {fraction} of {len(self)} samples leaves one side empty: choose another")
         order = np.random.default_rng(seed).permutation(len(self))
+        if self.y is not None and self.classes and self.y.ndim == 1:
+            # in class order, every class lies in one stretch; even steps through all take the same share of each
+            order = order[np.argsort(self.y[order], kind="stable")]
+            first = np.floor(np.arange(1, len(order) + 1) * fraction + 0.5).astype(int)
+            chosen = np.diff(first, prepend=0) > 0
+            return self._take(np.sort(order[chosen])), self._take(np.sort(order[~chosen]))
         return self._take(np.sort(order[:count])), self._take(np.sort(order[count:]))
 
     def _take(self, indices: Array) -> Self:

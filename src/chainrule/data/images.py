@@ -14,7 +14,7 @@ from chainrule.arrays import Array
 from chainrule.errors import DataError, MissingExtraError
 from chainrule.files import explain
 
-__all__ = ["MAXIMUM_PIXELS", "center_digit", "read_gray"]
+__all__ = ["MAXIMUM_PIXELS", "center_digit", "fit_picture", "read_gray"]
 
 MAXIMUM_PIXELS = 50_000_000
 """Larger pictures are refused before they are unpacked."""
@@ -84,6 +84,24 @@ def center_digit(gray: Array, size: int = 28) -> Array:
         for center, length in zip(middle, pixels.shape, strict=True)
     )
     canvas[top : top + height, left : left + width] = pixels.astype(np.uint8)
+    return canvas
+
+
+def fit_picture(gray: Array, size: int = 28) -> Array:
+    """Brightness (H, W) uint8 of any size -> (size, size) uint8: the whole picture in the middle, in its aspect ratio.
+
+    Around it is the median of its border. A picture of that size stays as it is.
+    """
+    if gray.shape == (size, size):
+        return gray
+    Image, _ = _pillow()
+    scale = size / max(gray.shape)
+    height, width = (max(1, round(length * scale)) for length in gray.shape)
+    method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
+    canvas = np.full((size, size), np.median(border), np.uint8)
+    top, left = (size - height) // 2, (size - width) // 2
+    canvas[top : top + height, left : left + width] = Image.fromarray(gray).resize((width, height), method)
     return canvas
 
 

@@ -20,8 +20,8 @@ class Peer(Protocol):
     """What the file of a peer offers; ways that it does not have are left out of what it returns."""
 
     def version(self) -> str: ...
-    def training(self, net: Sequential, work: Work, train: Dataset) -> Mapping[str, Run]:
-        """Ways to do `work.steps` training steps a round, by name."""
+    def training(self, net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
+        """Ways to do `work.steps` training steps a round, by name; without `compiled`, the plainest alone."""
         ...
 
     def inference(self, net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:

@@ -31,8 +31,7 @@ from chainrule.layers import (
 
 __all__ = ["convert", "inference", "time_to", "training", "version"]
 
-Function = Callable[[Any, Any], Any]
-"""Of parameters and x."""
+_Function = Callable[[Any, Any], Any]  # of parameters and x
 
 
 def version() -> str:
@@ -40,7 +39,7 @@ def version() -> str:
     return str(jax.__version__)
 
 
-def convert(layer: Layer) -> tuple[Any, Function]:
+def convert(layer: Layer) -> tuple[Any, _Function]:
     """A built layer of ours as parameters and a function of them and x, in training mode (BatchNorm keeps nothing)."""
     match layer:
         case Residual():
@@ -85,7 +84,7 @@ def convert(layer: Layer) -> tuple[Any, Function]:
     raise OptionError(f"{layer!r} has no counterpart in this benchmark")
 
 
-def _chain(layer: Sequential) -> tuple[Any, Function]:
+def _chain(layer: Sequential) -> tuple[Any, _Function]:
     several, functions = zip(*map(convert, layer.layers), strict=True)
 
     def forward(parameters: Any, x: Any) -> Any:
@@ -100,7 +99,7 @@ def _arrays(*arrays: Array) -> list[Any]:
     return [jnp.asarray(array) for array in arrays]
 
 
-def training(net: Sequential, work: Work, train: Dataset) -> Mapping[str, Run]:
+def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
     """Plain SGD, a step at a time and many in one program."""
     first, forward = convert(net)
     assert train.y is not None
@@ -136,7 +135,7 @@ def training(net: Sequential, work: Work, train: Dataset) -> Mapping[str, Run]:
         state["epoch"], _ = jax.block_until_ready(many(state["epoch"], batches))
         return (time.perf_counter() - started) / work.steps
 
-    return {"JAX, by step": by_step, "JAX, epoch compiled": by_epoch}
+    return {"JAX, by step": by_step, "JAX, epoch compiled": by_epoch} if compiled else {"JAX, by step": by_step}
 
 
 def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:

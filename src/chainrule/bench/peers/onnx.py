@@ -74,7 +74,7 @@ def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
     return {"ONNX Runtime": repeated(lambda: session.run(None, {"x0": x}), repeats)}
 
 
-def training(net: Sequential, work: Work, train: Dataset) -> Mapping[str, Run]:
+def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
     """It does not train."""
     return {}
 

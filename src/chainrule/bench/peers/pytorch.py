@@ -97,13 +97,15 @@ def convert(layer: Layer) -> Any:
     raise OptionError(f"{layer!r} has no counterpart in this benchmark")
 
 
-def training(net: Sequential, work: Work, train: Dataset) -> Mapping[str, Run]:
+def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
     """Plain SGD, eager and compiled."""
     runs = {"PyTorch, eager": _training(convert(net), work, train)}
+    if not compiled:
+        return runs
     try:
-        compiled = _training(torch.compile(convert(net)), work, train)
-        compiled()  # compiles now, or fails
-        runs["PyTorch, compiled"] = compiled
+        run = _training(torch.compile(convert(net)), work, train)
+        run()  # compiles now, or fails
+        runs["PyTorch, compiled"] = run
     except Exception:
         pass
     return runs

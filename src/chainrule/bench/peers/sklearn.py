@@ -23,11 +23,12 @@ def version() -> str:
     return str(sklearn.__version__)
 
 
-def training(net: Sequential, work: Work, train: Dataset) -> Mapping[str, Run]:
+def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
     """Plain SGD over the first so many batches; the pixels are scaled beforehand, which the others do in each step."""
     if work.network != "two-layer" or train.y is None:
         return {}
-    count = work.steps * work.batch
+    steps = min(work.steps, len(train) // work.batch)
+    count = steps * work.batch
     x, y = train.x[:count].reshape(count, -1).astype(np.float32) / np.float32(255), train.y[:count]
 
     def run() -> float:
@@ -45,7 +46,7 @@ def training(net: Sequential, work: Work, train: Dataset) -> Mapping[str, Run]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # one epoch is what is asked for
             peer.fit(x, y)
-        return (time.perf_counter() - started) / work.steps
+        return (time.perf_counter() - started) / steps
 
     return {"scikit-learn": run}
 

@@ -1,0 +1,72 @@
+"""A folder of pictures, with a folder for each class."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.data.dataset import Dataset
+from chainrule.data.images import fit_picture, read_gray
+from chainrule.errors import DataError
+
+__all__ = ["by_value", "class_folders", "read_pictures"]
+
+_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+
+
+def class_folders(folder: Path) -> list[Path]:
+    """The folders in a folder in the order of their names, numbers by value; hidden ones are left out."""
+    folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted(folders, key=lambda path: by_value(path.name))
+
+
+def by_value(name: str) -> tuple[bool, int, str]:
+    """A key that sorts numbers by value, before other names."""
+    return (False, int(name), "") if name.isdecimal() else (True, 0, name)
+
+
+def read_pictures(
+    folder: str | os.PathLike[str], size: int = 28, classes: Sequence[str] | None = None, *, skip_bad: bool = False
+) -> Dataset:
+    """Gray pictures (N, 1, size, size) uint8 from folder/CLASS/*.png (or .jpg, ...), of any size: each is resized with
+    its aspect ratio kept and padded with the colour of its border. The classes are the folders' names.
+
+    Args:
+        folder: holds a folder a class.
+        size: height and width of the result.
+        classes: the names in the order of their numbers; by default all folders, in the order of their names.
+        skip_bad: leave out pictures that do not open, instead of refusing them all.
+
+    Raises:
+        DataError: no class folders, one without pictures, or pictures that do not open (named and counted).
+        MissingExtraError: Pillow is not installed.
+    """
+    folders = class_folders(Path(folder))
+    names = tuple(path.name for path in folders) if classes is None else tuple(classes)
+    if not folders:
+        raise DataError(f"{folder} holds no folders: expected one for each class, with pictures in it")
+    if unknown := [path.name for path in folders if path.name not in names]:
+        raise DataError(f"{folder} has a class {unknown[0]!r} that the training data does not have")
+    images: list[Array] = []
+    labels: list[int] = []
+    bad: list[str] = []
+    for path in folders:
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS)
+        if not files:
+            raise DataError(f"{path} holds no pictures: remove the folder, or put pictures of its class there")
+        for file in files:
+            try:
+                images.append(fit_picture(read_gray(file), size))
+                labels.append(names.index(path.name))
+            except DataError as error:
+                bad.append(str(error))
+    if bad and not skip_bad:
+        raise DataError(
+            f"{len(bad)} of {len(bad) + len(images)} pictures in {folder} do not open, the first: {bad[0]}; "
+            "mend or remove them, or leave them out with --skip-bad (skip_bad=True)"
+        )
+    if not images:
+        raise DataError(f"none of the {len(bad)} pictures in {folder} opens, the first: {bad[0]}")
+    return Dataset(np.stack(images)[:, np.newaxis], np.array(labels, np.uint8 if len(names) < 256 else np.int64), names)
