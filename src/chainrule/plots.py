@@ -11,7 +11,7 @@ from chainrule.arrays import Array
 from chainrule.errors import MissingExtraError
 from chainrule.files import replacing
 
-__all__ = ["plot_confusion", "plot_curves", "plot_learning_rates", "plot_ratios"]
+__all__ = ["plot_confusion", "plot_curves", "plot_learning_rates", "plot_ratios", "plot_sheet"]
 
 _TRAIN, _TEST = "#0072b2", "#d55e00"  # told apart also by colour-blind eyes (Okabe and Ito 2008)
 
@@ -98,6 +98,28 @@ def plot_learning_rates(
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(frameon=False)
     panel.set_title(title, fontsize=11)
+    _write(figure, path)
+
+
+def plot_sheet(
+    images: Array, names: Sequence[str], path: str | os.PathLike[str], title: str = "", columns: Sequence[str] = ()
+) -> None:
+    """A contact sheet of pictures (rows, columns, C, H, W) uint8, with a name for each row and column, as PNG."""
+    rows, count, channels, height, width = images.shape
+    gap = 2
+    sheet = np.full((rows * (height + gap) - gap, count * (width + gap) - gap, channels), 96, np.uint8)
+    for row, column in np.ndindex(rows, count):
+        top, left = row * (height + gap), column * (width + gap)
+        sheet[top : top + height, left : left + width] = np.moveaxis(images[row, column], 0, -1)
+    figure = _figure(1 + 0.55 * count, 0.7 + 0.55 * rows)
+    panel = figure.subplots()
+    panel.imshow(sheet if channels == 3 else sheet[:, :, 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    panel.set_yticks([row * (height + gap) + height / 2 for row in range(rows)], names)
+    panel.set_xticks([column * (width + gap) + width / 2 for column in range(len(columns))], columns)
+    panel.xaxis.tick_top()
+    panel.tick_params(length=0, labelsize=8)
+    panel.spines[:].set_visible(False)
+    panel.set_title(title, fontsize=10)
     _write(figure, path)
 
 

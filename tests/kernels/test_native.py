@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from chainrule import kernels
 from chainrule.kernels import native
-from chainrule.kernels.reference import affine, batches, conv, elementwise, fused, losses, norm, pool, updates
+from chainrule.kernels.reference import affine, batches, conv, elementwise, fused, images, losses, norm, pool, updates
 
 # On a machine without a compiler there is nothing to compare; in continuous integration that is a failure.
 pytestmark = pytest.mark.skipif(
@@ -32,7 +32,7 @@ TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 
 TWINS = {
     name: (getattr(kernels, name), getattr(room, name))
-    for room in (affine, batches, conv, elementwise, fused, losses, norm, pool, updates)
+    for room in (affine, batches, conv, elementwise, fused, images, losses, norm, pool, updates)
     for name in room.__all__
     if getattr(kernels, name) is not getattr(room, name)
 }
@@ -87,7 +87,7 @@ def test_the_native_kernels_are_there_and_are_told():
     """Where they are missing, everything below would compare the reference with itself."""
     assert native.IMPLEMENTATION.startswith("native (C++, ")
     without = {"embedding_forward", "embedding_weight_gradient", "batch_norm_inference_backward"}
-    without |= {"sigmoid_cross_entropy", "weighted_cross_entropy"}
+    without |= {"sigmoid_cross_entropy", "weighted_cross_entropy", "accelerated", "work_alone"}
     assert set(TWINS) == {name for name in kernels.__all__ if name.islower()} - without
 
 
@@ -309,6 +309,38 @@ def test_take_rows(seed, N, count, shape, kind):
     for wrong in (count, -1 - count):
         with pytest.raises(IndexError):
             kernels.take_rows(rows, np.array([0, wrong]))
+
+
+@given(SEED, st.integers(0, 5), st.integers(1, 3), st.integers(1, 20), st.integers(1, 33), st.sampled_from([4, 7]))
+def test_distort_images(seed, N, C, H, W, G):
+    """To one level of brightness: sums in another order may round to the other side."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 256, (N, C, H, W), dtype=np.uint8)
+    maps = (rng.standard_normal((N, 2, 3)) * 3).astype(np.float32)
+    controls, rows, columns = (
+        rng.standard_normal(shape).astype(np.float32) for shape in ((N, 2, G, G), (H, G), (W, G))
+    )
+    thickness, blur = rng.uniform(-1, 1, N).astype(np.float32), rng.random(N).astype(np.float32)
+    arguments = x, maps, controls, rows, columns, thickness, blur
+    ours, theirs = kernels.distort_images(*arguments), images.distort_images(*arguments)
+    assert ours.shape == theirs.shape
+    assert ours.dtype == np.uint8
+    assert np.abs(ours.astype(int) - theirs.astype(int)).max(initial=0) <= 1
+    with pytest.raises(ValueError, match="maps has shape"):
+        kernels.distort_images(x, np.zeros((N + 1, 2, 3), np.float32), *arguments[2:])
+    kernels.distort_images(x, np.full_like(maps, np.nan), *arguments[2:])  # no place at all is outside
+
+
+def test_a_thread_that_works_alone_gets_the_same_bytes():
+    x, W = draw(4, "float32", 20, 8, 14, 14), draw(8, "float32", 16, 8, 3, 3)
+    expected = kernels.conv_forward(x, W, None, (1, 1), NO_PADDING, 1)
+
+    def alone():
+        kernels.work_alone()
+        return kernels.conv_forward(x, W, None, (1, 1), NO_PADDING, 1)
+
+    with ThreadPoolExecutor(1) as pool_of_threads:
+        np.testing.assert_array_equal(pool_of_threads.submit(alone).result(), expected)
 
 
 def test_large_batches_are_taken_by_many():

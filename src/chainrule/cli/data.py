@@ -8,10 +8,11 @@ import typer
 
 from chainrule.cli.choices import DATA
 from chainrule.cli.terminal import note, progress, say
-from chainrule.data import REMOTE, Dataset, cache_folder, fetch, load, mnist_file
+from chainrule.data import REMOTE, USUAL, Dataset, cache_folder, fetch, load, mnist_file
 from chainrule.data.mnist import DIGESTS
 from chainrule.errors import DataError
 from chainrule.files import make_folder, replacing
+from chainrule.plots import plot_sheet
 from chainrule.text import table
 
 __all__ = ["data"]
@@ -68,6 +69,36 @@ def _info(source: Annotated[str, typer.Argument(help=DATA)] = "mnist") -> None:
     say(table(("part", "images", "shape", "type", "values", *train.classes), rows))
     if source == "mnist":
         say(f"unpacked in {cache_folder() / source}")
+
+
+@data.command("show")
+def _show(
+    source: Annotated[str, typer.Argument(help=DATA)] = "mnist",
+    augment: Annotated[bool, typer.Option("--augment", help="Also show each picture as training sees it.")] = False,
+    rows: Annotated[int, typer.Option(min=1, max=100, help="Pictures of each class, or with --augment in all.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Decides how they are changed.")] = 0,
+    output: Annotated[Path, typer.Option(help="The contact sheet, as PNG.")] = Path("sheet.png"),
+) -> None:
+    """Draw a contact sheet: some pictures of each class, or with --augment each as it is and changed in eleven ways.
+
+    Example: chainrule data show mnist --augment --output sheet.png
+    """
+    train, _ = load(source)
+    x, y = train.head(5000)
+    if y is None or x.ndim != 4 or x.dtype != np.uint8:
+        raise DataError(f"{source} holds {x.dtype} of shape {x.shape[1:]} a sample: pictures of bytes can be drawn")
+    if augment:
+        shown, ways = x[:rows], 12
+        changed = [shown, *(USUAL(shown, np.random.default_rng([seed, way])) for way in range(1, ways))]
+        names, columns = [train.classes[label] for label in y[:rows]], ["as it is", *map(str, range(1, ways))]
+        plot_sheet(np.stack(changed, axis=1), names, output, f"{source}: {USUAL!r}", columns)
+    else:
+        pictures = [x[y == label][:rows] for label in range(len(train.classes))]
+        sheet = np.zeros((len(pictures), rows, *x.shape[1:]), np.uint8)
+        for line, some in zip(sheet, pictures, strict=True):
+            line[: len(some)] = some
+        plot_sheet(sheet, train.classes, output, f"{source}: the first of each class")
+    say(output)
 
 
 @data.command("fetch")

@@ -13,7 +13,7 @@ import typer
 
 from chainrule.cli.choices import DATA, OPTIMIZERS, SCHEDULES, make_rate, usual_optimizer
 from chainrule.cli.terminal import draw_digits, note, progress, say, stderr
-from chainrule.data import Part, load
+from chainrule.data import USUAL, Augmented, Part, load
 from chainrule.errors import DivergenceError, ModelFileError, OptionError
 from chainrule.files import make_folder, replacing
 from chainrule.gradcheck import gradcheck
@@ -34,6 +34,9 @@ def train(
     context: typer.Context,
     data: Annotated[str, typer.Option(help=DATA)] = "mnist",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that do not open.")] = False,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Train on pictures that are turned, moved, bent a little each time.")
+    ] = False,
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(NETWORKS)}.")] = "two-layer",
     epochs: Annotated[int, typer.Option(help="Passes over the training data, in all.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 100,
@@ -70,6 +73,7 @@ def train(
     options: dict[str, Any] = {
         "data": data,
         "skip_bad": skip_bad,
+        "augment": augment,
         "model": model,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -130,7 +134,7 @@ def _resumed(options: dict[str, Any], context: typer.Context, checkpoint: Path) 
     saved: dict[str, Any] = load_checkpoint(checkpoint).progress.get("run", {})
     if not saved or not set(saved) <= set(options):
         raise ModelFileError(f"{checkpoint} was not written by chainrule train: go on with Trainer.resume in Python")
-    saved = {"skip_bad": False} | saved  # runs of 0.2 do not have it
+    saved = {"skip_bad": False, "augment": False} | saved  # runs of 0.2 do not have them
     for name, value in options.items():
         given = context.get_parameter_source(name)
         if given is None or given.name != "COMMANDLINE":
@@ -201,7 +205,7 @@ def _run(trainer: Trainer, train: Part, test: Part, options: dict[str, Any], che
     with progress(total, trainer.step) as show:
         while trainer.epoch < epochs:
             shown = 0.0
-            for step in trainer.steps(train, batch_size=batch_size):
+            for step in trainer.steps(Augmented(train, USUAL) if options["augment"] else train, batch_size=batch_size):
                 if (now := time.perf_counter()) - shown > 0.1:
                     shown = now
                     show(

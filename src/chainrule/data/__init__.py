@@ -1,6 +1,7 @@
 """Data: images or rows with labels, bundled or your own."""
 
 from chainrule.data.archive import read_mapped, read_npz
+from chainrule.data.augment import USUAL, Augment, Augmented, mixup
 from chainrule.data.cache import cache_folder
 from chainrule.data.dataset import Dataset
 from chainrule.data.digits import digits
@@ -18,6 +19,9 @@ __all__ = [
     "BUNDLED",
     "REMOTE",
     "TEST_SHARE",
+    "USUAL",
+    "Augment",
+    "Augmented",
     "Dataset",
     "Part",
     "Shards",
@@ -28,6 +32,7 @@ __all__ = [
     "fetch",
     "fit_picture",
     "load",
+    "mixup",
     "mnist",
     "mnist_file",
     "read_csv",

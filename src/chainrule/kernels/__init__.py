@@ -1,7 +1,7 @@
 """The hot operations: array arguments, array results. Each is its native twin where that was compiled, else NumPy."""
 
-from chainrule.kernels.native import IMPLEMENTATION, NATIVE, accelerated
-from chainrule.kernels.reference import affine, batches, conv, elementwise, fused, losses, norm, pool, updates
+from chainrule.kernels.native import IMPLEMENTATION, NATIVE, accelerated, work_alone
+from chainrule.kernels.reference import affine, batches, conv, elementwise, fused, images, losses, norm, pool, updates
 
 __all__ = [
     "IMPLEMENTATION",
@@ -30,6 +30,7 @@ __all__ = [
     "conv_weight_gradient",
     "count_right",
     "decay_update",
+    "distort_images",
     "dropout",
     "embedding_forward",
     "embedding_weight_gradient",
@@ -60,6 +61,7 @@ __all__ = [
     "tanh_backward",
     "tanh_forward",
     "weighted_cross_entropy",
+    "work_alone",
 ]
 
 affine_bias_gradient = accelerated(affine.affine_bias_gradient)
@@ -68,6 +70,7 @@ affine_input_gradient = accelerated(affine.affine_input_gradient)
 add_affine_weight_gradient = accelerated(affine.add_affine_weight_gradient)
 embedding_forward = accelerated(affine.embedding_forward)
 embedding_weight_gradient = accelerated(affine.embedding_weight_gradient)
+distort_images = accelerated(images.distort_images)
 take_rows = accelerated(batches.take_rows)
 conv_bias_gradient = accelerated(conv.conv_bias_gradient)
 conv_forward = accelerated(conv.conv_forward)

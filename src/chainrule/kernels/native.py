@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.errors import OptionError
 
-__all__ = ["IMPLEMENTATION", "NATIVE", "accelerated"]
+__all__ = ["IMPLEMENTATION", "NATIVE", "accelerated", "work_alone"]
 
 try:
     from chainrule.kernels import _native  # type: ignore[attr-defined]
@@ -43,6 +43,13 @@ IMPLEMENTATION = _describe()
 
 NATIVE = _native is not None
 """Whether compiled kernels are in use."""
+
+
+def work_alone() -> None:
+    """From now on kernels called by this thread run on it alone: for work in the background of another's."""
+    if _native is not None:
+        _native.work_alone()
+
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

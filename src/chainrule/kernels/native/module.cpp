@@ -691,7 +691,25 @@ NB_MODULE(_native, m) {
         chainrule::table<float>().take_rows(rows.data(), chosen.data(), taken.data, N, size);
         return taken.array;
     }, exactly, exactly);
+    m.def("distort_images", [](
+        In<std::uint8_t> x, In<float> maps, In<float> controls, In<float> rows, In<float> columns, In<float> thickness,
+        In<float> blur) {
+        const Four shape = shape_of(x, "x");
+        const auto [N, C, H, W] = shape;
+        expect_axes(controls, 4, "controls");
+        const Index G = length(controls, 2);
+        expect(maps, {N, 2, 3}, "maps"), expect(controls, {N, 2, G, G}, "controls");
+        expect(rows, {H, G}, "rows"), expect(columns, {W, G}, "columns");
+        expect(thickness, {N}, "thickness"), expect(blur, {N}, "blur");
+        Fresh<std::uint8_t> y({N, C, H, W});
+        Free free;
+        chainrule::table<float>().distort_images(
+            x.data(), maps.data(), controls.data(), rows.data(), columns.data(), thickness.data(), blur.data(), y.data, N, C,
+            H, W, G);
+        return y.array;
+    }, exactly, exactly, exactly, exactly, exactly, exactly, exactly);
     m.def("instruction_set", &chainrule::instruction_set);
+    m.def("work_alone", &chainrule::work_alone);
     m.def("thread_count", &chainrule::thread_count);
     m.def("kept_bytes", &chainrule::kept_bytes);
 }

@@ -119,6 +119,12 @@ struct Table {
 
     // rows of `size` bytes
     void (*take_rows)(const std::uint8_t* from, const Index* chosen, std::uint8_t* to, Index N, Index size);
+
+    // G control points a side, and their weights at each row (H, G) and column (W, G)
+    void (*distort_images)(
+        const std::uint8_t* x, const float* maps, const float* controls, const float* row_weights,
+        const float* column_weights, const float* thickness, const float* blur, std::uint8_t* y, Index N, Index C, Index H,
+        Index W, Index G);
 };
 
 // The table for the best instruction set that both this build and this processor have, and its name.

@@ -109,6 +109,7 @@ private:
     const std::function<void(int, int)>* work_ = nullptr;
 };
 
+thread_local bool alone = false;
 std::mutex in_use;
 Team* team = nullptr;
 
@@ -130,7 +131,7 @@ int thread_count() {
 
 void divide(const std::function<void(int, int)>& work) {
     const int parts = thread_count();
-    if (parts > 1 && in_use.try_lock()) {
+    if (parts > 1 && !alone && in_use.try_lock()) {
         std::lock_guard<std::mutex> lock(in_use, std::adopt_lock);
         if (team == nullptr) team = new Team(parts);  // lives as long as the process
         team->run(work);
@@ -138,6 +139,8 @@ void divide(const std::function<void(int, int)>& work) {
     }
     for (int part = 0; part < parts; ++part) work(part, parts);
 }
+
+void work_alone() { alone = true; }
 
 void divide_if(bool worth_it, const std::function<void(int, int)>& work) {
     if (worth_it) {

@@ -14,6 +14,9 @@ int thread_count();
 // whoever is free to do them (when two callers meet, the second does its parts alone), so results do not depend on it.
 void divide(const std::function<void(int part, int parts)>& work);
 
+// From now on the calling thread leaves the others to those who wait for them: it does all parts itself.
+void work_alone();
+
 // The stretch [first, last) of `size` items, in blocks of `block`, that is this part's.
 struct Stretch {
     Index first, last;
