@@ -16,13 +16,18 @@ __all__ = ["plot_confusion", "plot_curves", "plot_learning_rates", "plot_ratios"
 _TRAIN, _TEST = "#0072b2", "#d55e00"  # told apart also by colour-blind eyes (Okabe and Ito 2008)
 
 
-def plot_curves(history: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], title: str = "") -> None:
-    """Loss and accuracy against epochs as PNG; `history` has a mapping an epoch, with the columns of history.csv."""
+def plot_curves(
+    history: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], title: str = "", watched: str = "test"
+) -> None:
+    """Loss and accuracy against epochs as PNG; `history` has a mapping an epoch, with the columns of history.csv.
+
+    `watched` says what epochs were measured on.
+    """
     figure = _figure(9, 3.8)
     panels = figure.subplots(1, 2)
     epochs = [row["number"] for row in history]
     for panel, name, factor in zip(panels, ("loss", "accuracy"), (1, 100), strict=True):
-        for part, label, colour in (("train", "training", _TRAIN), ("validation", "test", _TEST)):
+        for part, label, colour in (("train", "training", _TRAIN), ("validation", watched, _TEST)):
             points = [row[f"{part}_{name}"] for row in history]
             if any(point is not None for point in points):
                 values = [np.nan if point is None else factor * point for point in points]

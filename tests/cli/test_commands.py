@@ -35,6 +35,22 @@ def test_no_arguments_shows_the_help(chainrule):
     assert "Usage: chainrule" in chainrule().stdout
 
 
+def test_train_measures_epochs_on_data_that_is_held_out(small_folder, chainrule, tmp_path):
+    result = chainrule(
+        "train", "--data", small_folder, "--epochs", 2, "--validation", 0.25, "--output", tmp_path / "run"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "450 images" in result.stderr
+    assert "validation loss" in result.stderr
+    assert "test loss" not in result.stderr
+    assert "of 200" in result.stdout  # the test data at the end
+    wrong = chainrule("train", "--validation", 1)
+    assert (wrong.returncode, wrong.stderr) == (
+        2,
+        "error: --validation must be from 0 up to (not including) 1, got 1.0\n",
+    )
+
+
 def test_train_writes_its_files(small_folder, chainrule, tmp_path):
     result = chainrule("train", "--data", small_folder, "--epochs", 3, "--seed", 5, "--output", tmp_path / "run")
     assert result.returncode == 0, result.stderr

@@ -13,7 +13,7 @@ import typer
 
 from chainrule.cli.choices import DATA, OPTIMIZERS, SCHEDULES, make_rate, usual_optimizer
 from chainrule.cli.terminal import draw_digits, note, progress, say, stderr
-from chainrule.data import USUAL, Augmented, Part, load
+from chainrule.data import USUAL, Augmented, Dataset, Part, load
 from chainrule.errors import DivergenceError, ModelFileError, OptionError
 from chainrule.files import make_folder, replacing
 from chainrule.gradcheck import gradcheck
@@ -37,6 +37,10 @@ def train(
     augment: Annotated[
         bool, typer.Option("--augment", help="Train on pictures that are turned, moved, bent a little each time.")
     ] = False,
+    validation: Annotated[
+        float,
+        typer.Option(help="Share of the training data of each class to measure epochs on, in place of the test data."),
+    ] = 0.0,
     model: Annotated[str, typer.Option(help=f"One of: {', '.join(NETWORKS)}.")] = "two-layer",
     epochs: Annotated[int, typer.Option(help="Passes over the training data, in all.")] = 20,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 100,
@@ -74,6 +78,7 @@ def train(
         "data": data,
         "skip_bad": skip_bad,
         "augment": augment,
+        "validation": validation,
         "model": model,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -93,6 +98,9 @@ def train(
     if options["learning_rate"] is None:
         options["learning_rate"] = OPTIMIZERS[options["optimizer"]].usual_rate
     train_data, test_data = load(options["data"], skip_bad=options["skip_bad"])
+    watched = test_data
+    if options["validation"]:
+        train_data, watched = _held_out(train_data, options)
     steps = options["epochs"] * math.ceil(len(train_data) / options["batch_size"])
     rate = make_rate(options["schedule"], options["learning_rate"], steps, options["warmup"])
     make_folder(output)
@@ -117,7 +125,7 @@ def train(
     _check_gradients(network, train_data)
     started = time.perf_counter()
     try:
-        _run(trainer, train_data, test_data, options, checkpoint)
+        _run(trainer, train_data, watched, options, checkpoint)
     except KeyboardInterrupt:
         trainer.save(checkpoint, options)
         note(f"\nstopped after step {trainer.step:,} and saved; go on with: chainrule train --resume --output {output}")
@@ -134,7 +142,7 @@ def _resumed(options: dict[str, Any], context: typer.Context, checkpoint: Path) 
     saved: dict[str, Any] = load_checkpoint(checkpoint).progress.get("run", {})
     if not saved or not set(saved) <= set(options):
         raise ModelFileError(f"{checkpoint} was not written by chainrule train: go on with Trainer.resume in Python")
-    saved = {"skip_bad": False, "augment": False} | saved  # runs of 0.2 do not have them
+    saved = {"skip_bad": False, "augment": False, "validation": 0.0} | saved  # runs of 0.2 do not have them
     for name, value in options.items():
         given = context.get_parameter_source(name)
         if given is None or given.name != "COMMANDLINE":
@@ -155,6 +163,8 @@ def _check(options: dict[str, Any]) -> None:
             raise OptionError(f"--{name.replace('_', '-')} must be 1 or more, got {options[name]}")
     if options["seed"] < 0:
         raise OptionError(f"--seed must be 0 or more, got {options['seed']}")
+    if not 0 <= options["validation"] < 1:
+        raise OptionError(f"--validation must be from 0 up to (not including) 1, got {options['validation']}")
     if options["warmup"] < 0:
         raise OptionError(f"--warmup must be 0 steps or more, got {options['warmup']}")
     for name, known in (("model", NETWORKS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
@@ -199,7 +209,14 @@ def _find_learning_rate(network: Sequential, data: Part, options: dict[str, Any]
     say(f"written to     {path}")
 
 
-def _run(trainer: Trainer, train: Part, test: Part, options: dict[str, Any], checkpoint: Path) -> None:
+def _held_out(train: Part, options: dict[str, Any]) -> tuple[Part, Part]:
+    """Training data, and what is kept from it to measure epochs on."""
+    if not isinstance(train, Dataset):
+        raise OptionError("--validation divides data that fits into memory: keep shards of your own for it")
+    return train.split(1 - options["validation"], options["seed"])
+
+
+def _run(trainer: Trainer, train: Part, watched: Part, options: dict[str, Any], checkpoint: Path) -> None:
     epochs, batch_size = options["epochs"], options["batch_size"]
     total = epochs * -(-len(train) // batch_size)
     with progress(total, trainer.step) as show:
@@ -213,7 +230,8 @@ def _run(trainer: Trainer, train: Part, test: Part, options: dict[str, Any], che
                         f"epoch {step.epoch}/{epochs}  loss {step.loss:.3f}  accuracy {step.accuracy:.0%}  "
                         f"{step.images_per_second:,.0f} images/s",
                     )
-            note(str(trainer.end_epoch(test)).replace("validation loss", "test loss"))
+            told = str(trainer.end_epoch(watched))
+            note(told if options["validation"] else told.replace("validation loss", "test loss"))
             trainer.save(checkpoint, options)
 
 
@@ -246,7 +264,8 @@ def _write_results(
     with replacing(output / "report.json") as file:
         file.write((json.dumps(report, indent=2) + "\n").encode())
     title = f"{options['model']} on {Path(options['data']).name}: {on_test.accuracy:.2%} test accuracy"
-    plot_curves([asdict(epoch) for epoch in history], output / "curves.png", title)
+    watched = "validation" if options["validation"] else "test"
+    plot_curves([asdict(epoch) for epoch in history], output / "curves.png", title, watched)
     plot_confusion(on_test.confusion, network.labels or (), output / "confusion.png", title)
     if stderr.is_terminal:
         _show_digits(network, test)
