@@ -129,13 +129,19 @@ def _growth(peers: Mapping[str, Peer], rounds: int) -> Measured:
     """A training step with batch size, with hidden units, and with threads."""
     train, _ = mnist()
     torch = {name: peer for name, peer in peers.items() if name == "PyTorch"}
-    sizes = [Work("two-layer", steps, batch=batch) for batch, steps in ((1, 400), (10, 400), (100, 200), (1000, 30))]
-    sizes += [Work("two-layer", steps, hidden=n) for n, steps in ((50, 200), (200, 100), (800, 30), (2000, 15))]
-    for index, work in enumerate(sizes):
+    sizes = {
+        f"batch {batch}": Work("two-layer", steps, batch=batch)
+        for batch, steps in ((1, 400), (10, 400), (100, 200), (1000, 30))
+    }
+    sizes |= {
+        f"{n} hidden units": Work("two-layer", steps, hidden=n)
+        for n, steps in ((50, 200), (200, 100), (800, 30), (2000, 15))
+    }
+    for title, work in sizes.items():
         runs: dict[str, Run] = {OURS: training(work, train)}
         for peer in torch.values():
             runs |= peer.training(network(work), work, train, compiled=False)
-        yield f"batch {work.batch}" if index < 4 else f"{work.hidden} hidden units", by_turns(runs, rounds)
+        yield title, by_turns(runs, rounds)
     for work in (Work("two-layer", 200), Work("lenet", 10)):
         with ExitStack() as stack:
             counts = range(2, (os.cpu_count() or 1) + 1)

@@ -9,13 +9,14 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.bench.rounds import Run
 from chainrule.data import Dataset
+from chainrule.errors import OptionError
 from chainrule.layers import Affine, Conv2D, Layer, Sequential
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.models import NETWORKS
 from chainrule.optimizers import SGD, Adam
 from chainrule.training import Trainer
 
-__all__ = ["RATE", "Goal", "Work", "inference", "network", "products", "repeated", "time_to", "training"]
+__all__ = ["RATE", "Goal", "Work", "check_same", "inference", "network", "products", "repeated", "time_to", "training"]
 
 RATE = 0.05
 
@@ -70,6 +71,13 @@ def training(work: Work, train: Dataset) -> Run:
 def inference(net: Sequential, x: Array, repeats: int) -> Run:
     """Logits of a batch of pixels."""
     return repeated(lambda: net(x), repeats)
+
+
+def check_same(peer: str, logits: Array, net: Sequential, x: Array) -> None:
+    """Raise OptionError unless a peer's logits of x are those of `net`, but for rounding."""
+    expected = net(x)
+    if not np.allclose(logits, expected, rtol=1e-3, atol=1e-3 * float(np.abs(expected).max())):
+        raise OptionError(f"{peer}'s network computes something else: the comparison would mean nothing")
 
 
 def repeated(work: Callable[[], object], repeats: int) -> Run:

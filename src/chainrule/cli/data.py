@@ -17,13 +17,6 @@ from chainrule.text import table
 
 __all__ = ["data"]
 
-_REMOTE_SIZES = {
-    "fashion-mnist": ("60,000", "10,000"),
-    "kmnist": ("60,000", "10,000"),
-    "emnist-digits": ("240,000", "40,000"),
-    "emnist-letters": ("124,800", "20,800"),
-}
-
 data = typer.Typer(no_args_is_help=True, help="What data is bundled, what it looks like, where it lies.")
 
 
@@ -35,7 +28,9 @@ def _list() -> None:
     """
     rows = [("mnist", "60,000", "10,000", "1 x 28 x 28", "bundled")]
     rows += [("digits", "1,437", "360", "1 x 8 x 8", "part of scikit-learn")]
-    rows += [(name, *sizes, "1 x 28 x 28", f"downloaded to {cache_folder()}") for name, sizes in _REMOTE_SIZES.items()]
+    for name, entry in REMOTE.items():
+        training, test = (f"{count:,}" for count in entry.sizes)
+        rows.append((name, training, test, "1 x 28 x 28", f"downloaded to {cache_folder()}"))
     say(table(("name", "training", "test", "pictures", "where"), rows))
 
 

@@ -94,18 +94,17 @@ class Augment(Configured):
         if x.ndim != 4 or x.dtype != np.uint8:
             raise DataError(f"pictures to augment are (N, C, H, W) of uint8, got {x.shape} of {x.dtype}")
         count, _, height, width = x.shape
-        sides = [max(4, round(length / self.spacing) + 3) for length in (height, width)]
-        controls = max(sides)
+        controls = max(4, round(max(height, width) / self.spacing) + 3)
         field = rng.standard_normal((count, 2, controls, controls), np.float32) * np.float32(self.elastic)
-        amounts = [self._between(rng, count, most) for most in (self.thickness, self.blur)]
+        thickness, blur = (self._between(rng, count, most) for most in (self.thickness, self.blur))
         y = kernels.distort_images(
             x,
             self._maps(rng, count),
             field,
             _spline_weights(height, controls),
             _spline_weights(width, controls),
-            amounts[0],
-            np.abs(amounts[1]),
+            thickness,
+            np.abs(blur),
         )
         if self.contrast:
             gain = 1 + self._between(rng, count, self.contrast)[:, np.newaxis, np.newaxis, np.newaxis]

@@ -22,11 +22,13 @@ __all__ = ["REMOTE", "Remote", "emnist", "fetch", "remote"]
 
 
 class Remote(NamedTuple):
-    """Mirrors (folders of files), the MD5 of each packed file, the classes, and whether it is EMNIST's archive."""
+    """Mirrors (folders of files), the MD5 of each packed file, the classes, how many training and test pictures there
+    are, and which part of EMNIST's archive it is, if one."""
 
     mirrors: tuple[str, ...]
     files: dict[str, str]
     classes: tuple[str, ...]
+    sizes: tuple[int, int]
     archive: str = ""
 
 
@@ -51,6 +53,7 @@ REMOTE: dict[str, Remote] = {
             "bb300cfdad3c16e7a12a480ee83cd310",
         ),
         ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        (60_000, 10_000),
     ),
     "kmnist": Remote(
         ("http://codh.rois.ac.jp/kmnist/dataset/kmnist/",),
@@ -61,9 +64,10 @@ REMOTE: dict[str, Remote] = {
             "7320c461ea6c1c855c0b718fb2a4b134",
         ),
         ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        (60_000, 10_000),
     ),
-    "emnist-digits": Remote(_EMNIST, _EMNIST_FILE, tuple("0123456789"), "digits"),
-    "emnist-letters": Remote(_EMNIST, _EMNIST_FILE, tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), "letters"),
+    "emnist-digits": Remote(_EMNIST, _EMNIST_FILE, tuple("0123456789"), (240_000, 40_000), "digits"),
+    "emnist-letters": Remote(_EMNIST, _EMNIST_FILE, tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), (124_800, 20_800), "letters"),
 }
 """By name; the digests are MD5, which guards against damage, not against malice."""
 

@@ -253,7 +253,9 @@ class Trainer:
         """Of labels that the loss has looked at already."""
         if not self.loss.classifies:
             return None
-        return kernels.count_right(logits, labels) / len(logits) if labels.ndim == 1 else accuracy(logits, labels)
+        if labels.ndim != 1:
+            return accuracy(logits, labels)
+        return kernels.count_right(logits, labels) / max(len(logits), 1)
 
     def _start(self, samples: int, batch_size: int) -> None:
         if batch_size < 1:

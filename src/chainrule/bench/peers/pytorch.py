@@ -10,7 +10,7 @@ from torch import nn
 
 from chainrule.arrays import Array
 from chainrule.bench.rounds import Run
-from chainrule.bench.work import RATE, Goal, Work, repeated
+from chainrule.bench.work import RATE, Goal, Work, check_same, repeated
 from chainrule.data import Dataset
 from chainrule.errors import OptionError
 from chainrule.layers import (
@@ -140,9 +140,7 @@ def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
         with torch.inference_mode():
             return module(pixels)
 
-    expected = net(x)
-    if not np.allclose(logits().numpy(), expected, rtol=1e-3, atol=1e-3 * float(np.abs(expected).max())):
-        raise OptionError("PyTorch's network computes something else: the comparison would mean nothing")
+    check_same("PyTorch", logits().numpy(), net, x)
     return {"PyTorch, eager": repeated(logits, repeats)}
 
 

@@ -44,6 +44,19 @@ void affine_rows(const T* x, const T* W, const T* b, T* y, Index D, Index H, Ind
     rows_times(x + first * D, D, W, offset.data(), last - first, D, H, (const T*)nullptr, b, y + first * H, H);
 }
 
+// Rows [first, last) of y: the bias and what the parts have made of the product, `step` apart, added in their order.
+template <class T>
+void sum_of_parts(const T* b, const T* sums, Index step, Index parts, T* y, Index H, Index first, Index last) {
+    for (Index n = first; n < last; ++n) {
+        T* to = y + n * H;
+        std::copy_n(b, H, to);
+        for (Index part = 0; part < parts; ++part) {
+            const T* sum = sums + part * step + n * H;
+            for (Index h = 0; h < H; ++h) to[h] += sum[h];
+        }
+    }
+}
+
 // All of y for few samples, when reading W is what takes the time: divided by W's rows, those left out that meet a zero.
 template <class T>
 void affine_of_few(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
@@ -70,11 +83,7 @@ void affine_of_few(const T* x, const T* W, const T* b, T* y, Index N, Index D, I
                 for (Index h = 0; h < H; ++h) sum[h] += v[e] * W[(first + r[e]) * H + h];
         }
     });
-    for (Index n = 0; n < N; ++n) {
-        std::copy_n(b, H, y + n * H);
-        for (Index part = 0; part < (large ? thread_count() : 1); ++part)
-            for (Index h = 0; h < H; ++h) y[n * H + h] += sums[(part * N + n) * H + h];
-    }
+    sum_of_parts(b, sums.data(), N * H, large ? thread_count() : 1, y, H, 0, N);
 }
 
 // Rows [first, last) of dW, a row for each of x's columns.
@@ -100,14 +109,7 @@ public:
     }
 
     void rows(const T* b, T* y, Index first, Index last) {
-        for (Index n = first; n < last; ++n) {
-            T* to = y + n * H_;
-            std::copy_n(b, H_, to);
-            for (Index part = 0; part < parts_; ++part) {
-                const T* sum = sums_.data() + part * step_ + n * H_;
-                for (Index h = 0; h < H_; ++h) to[h] += sum[h];
-            }
-        }
+        sum_of_parts(b, sums_.data(), step_, parts_, y, H_, first, last);
     }
 
 private:
@@ -424,7 +426,6 @@ struct FiltersLast {
 
     const Windows& at;
     Index C, some, K, columns, height, width;
-    std::vector<Index> begin, offset;
 
     FiltersLast(const Windows& at_, Index filters, Index groups)
         : at(at_),
@@ -433,13 +434,7 @@ struct FiltersLast {
           K(C * at.area()),
           columns((some + lanes - 1) / lanes * lanes),
           height(at.height + at.top + at.bottom),
-          width(at.width + at.left + at.right) {
-        for (Index p = 0; p < at.out_height; ++p)
-            for (Index q = 0; q < at.out_width; ++q) begin.push_back((p * at.stride_down) * width + q * at.stride_across);
-        for (Index c = 0; c < C; ++c)
-            for (Index i = 0; i < at.kernel_height; ++i)
-                for (Index j = 0; j < at.kernel_width; ++j) offset.push_back((c * height + i) * width + j);
-    }
+          width(at.width + at.left + at.right) {}
 
     // Whether fewer vectors are multiplied than by `convolve`.
     bool pays() const {
@@ -451,6 +446,12 @@ struct FiltersLast {
     // take(n, g, out, first, last): rows of outputs [first, last) of a sample and group; `together` rows stay together.
     template <class Take>
     void convolve(const T* x, const T* W, const T* b, Index groups, Index together, Take take) const {
+        std::vector<Index> begin, offset;
+        for (Index p = 0; p < at.out_height; ++p)
+            for (Index q = 0; q < at.out_width; ++q) begin.push_back((p * at.stride_down) * width + q * at.stride_across);
+        for (Index c = 0; c < C; ++c)
+            for (Index i = 0; i < at.kernel_height; ++i)
+                for (Index j = 0; j < at.kernel_width; ++j) offset.push_back((c * height + i) * width + j);
         divide_if(at.samples * groups * some * K * at.places() > kWorthIt, [&](int part, int parts) {
             const bool by_samples = at.samples >= parts;
             const auto [first, last] = by_samples ? stretch(at.samples, part, parts) : Stretch{0, at.samples};

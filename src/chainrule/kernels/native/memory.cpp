@@ -29,7 +29,16 @@ std::size_t rounded(std::size_t bytes) {
     return (bytes + step - 1) / step * step;
 }
 
-std::size_t size_of(void* buffer) { return static_cast<Header*>(static_cast<void*>(static_cast<char*>(buffer) - kAlign))->size; }
+void* block_of(void* buffer) { return static_cast<char*>(buffer) - kAlign; }
+
+void* from_system(std::size_t size) {
+    void* block = std::aligned_alloc(kAlign, size + kAlign);
+    if (block == nullptr) throw std::bad_alloc();
+    new (block) Header{size};
+    return static_cast<char*>(block) + kAlign;
+}
+
+void to_system(void* buffer) { std::free(block_of(buffer)); }
 
 // Buffers that lie ready, by size.
 class Shelf {
@@ -37,7 +46,7 @@ public:
     explicit Shelf(std::size_t most) : most_(most) {}
     ~Shelf() {
         for (auto& [size, buffers] : buffers_)
-            for (void* buffer : buffers) std::free(static_cast<char*>(buffer) - kAlign);
+            for (void* buffer : buffers) to_system(buffer);
     }
     Shelf(const Shelf&) = delete;
     Shelf& operator=(const Shelf&) = delete;
@@ -52,7 +61,7 @@ public:
     }
 
     bool give(void* buffer) noexcept {
-        const std::size_t size = size_of(buffer);
+        const std::size_t size = static_cast<Header*>(block_of(buffer))->size;
         if (kept_ + size > most_) return false;
         try {
             buffers_[size].push_back(buffer);
@@ -82,15 +91,6 @@ Shelf& own() {
     thread_local Shelf shelf(kMostKept / 8);
     return shelf;
 }
-
-void* from_system(std::size_t size) {
-    void* block = std::aligned_alloc(kAlign, size + kAlign);
-    if (block == nullptr) throw std::bad_alloc();
-    new (block) Header{size};
-    return static_cast<char*>(block) + kAlign;
-}
-
-void to_system(void* buffer) { std::free(static_cast<char*>(buffer) - kAlign); }
 
 #if defined(__unix__) || defined(__APPLE__)
 // A fork waits until nobody is at the shelf, so that parent and child both find it in order.
