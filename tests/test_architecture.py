@@ -28,6 +28,7 @@ ROWS = [
     {"layers"},
     {"io", "gradcheck", "models", "plots"},
     {"training"},
+    {"recipes"},
     {"scratch", "bench"},
     # the command line starts every other face, so it stands above them
     {"cli"},
@@ -37,10 +38,12 @@ ROWS = [
 OPTIONAL = {
     "matplotlib": {"plots"},
     "PIL": {"data/images"},
+    "scipy": {"data/ink"},
     "typer": {"cli"},
     "rich": {"cli"},
     "torch": {"bench/peers/pytorch"},
     "jax": {"bench/peers/jax"},
+    "tensorboardX": {"training/log"},
     "sklearn": {"bench/peers/sklearn", "data/digits"},
     "onnx": {"bench/peers/onnx"},
     "onnxruntime": {"bench/peers/onnx"},

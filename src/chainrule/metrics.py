@@ -7,7 +7,7 @@ from chainrule.arrays import Array
 from chainrule.errors import ShapeError
 from chainrule.functions import class_indices
 
-__all__ = ["accuracy", "confusion"]
+__all__ = ["accuracy", "calibration_error", "confusion"]
 
 
 def accuracy(logits: Array, labels: Array) -> float:
@@ -26,3 +26,16 @@ def confusion(predicted: Array, labels: Array, classes: int) -> Array:
     pairs += class_indices(predicted, len(labels), classes)
     counts: Array = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
     return counts
+
+
+def calibration_error(confidences: Array, right: Array, bins: int = 15) -> float:
+    """confidences (N,) from 0 to 1, right (N,) whether each was -> the expected calibration error, 0..1.
+
+    How far confidence and accuracy lie apart in each of `bins` equal ranges of confidence, weighted by how many samples
+    fall there  (Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599). Of no samples it is 0.
+    """
+    if confidences.shape != right.shape or confidences.ndim != 1:
+        raise ShapeError(f"needs confidences (N,) and right (N,), got {confidences.shape} and {right.shape}")
+    place = np.minimum((confidences * bins).astype(int), bins - 1)
+    gaps = np.bincount(place, confidences.astype(np.float64) - right, minlength=bins)
+    return float(np.abs(gaps).sum() / max(len(confidences), 1))

@@ -60,6 +60,7 @@ def test_train_writes_its_files(small_folder, chainrule, tmp_path):
         "confusion.png",
         "curves.png",
         "history.csv",
+        "log.jsonl",
         "model.safetensors",
         "report.json",
     ]

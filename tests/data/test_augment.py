@@ -147,10 +147,10 @@ def trainer():
 
 @pytest.mark.parametrize("ahead", [0, 2])
 def test_training_on_augmented_data_is_the_same_again_and_resumes(small, tmp_path, ahead):
-    data = Augmented(small[0], USUAL, ahead)
+    data = Augmented(small[0], USUAL, ahead=ahead)
     whole, again, broken = trainer(), trainer(), trainer()
     list(whole.fit(data, epochs=2))
-    list(again.fit(Augmented(small[0], USUAL, 2 - ahead), epochs=2))
+    list(again.fit(Augmented(small[0], USUAL, ahead=2 - ahead), epochs=2))
     assert whole.network.values.tobytes() == again.network.values.tobytes()
     plain = trainer()
     list(plain.fit(small[0], epochs=2))
@@ -174,7 +174,7 @@ def test_evaluation_sees_pictures_as_they_are(small):
 
 @pytest.mark.parametrize("ahead", [0, 2])
 def test_an_error_in_the_background_arrives(small, ahead):
-    data = Augmented(cr.Dataset(small[0].x[:, 0], small[0].y), USUAL, ahead)
+    data = Augmented(cr.Dataset(small[0].x[:, 0], small[0].y), USUAL, ahead=ahead)
     with pytest.raises(DataError, match="pictures to augment are"):
         list(data.batches(100, rng()))
 

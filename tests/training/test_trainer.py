@@ -37,9 +37,10 @@ def data(samples: int = 23) -> cr.Dataset:
     return cr.Dataset((rng.standard_normal((samples, 5)) + 2 * np.eye(3, 5)[y]).astype(np.float32), y)
 
 
-def trainer(momentum: float = 0.9, seed: int = 0, rate: float = 0.05) -> cr.Trainer:
+def trainer(momentum: float = 0.9, seed: int = 0, rate: float = 0.05, accumulate: int = 1) -> cr.Trainer:
     net = cr.Sequential(cr.Affine(6), Noise(), cr.Tanh(), cr.Affine(3)).build((5,), seed=seed)
-    return cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(rate, momentum=momentum), seed=seed)
+    optimizer = cr.SGD(rate, momentum=momentum)
+    return cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=optimizer, seed=seed, accumulate=accumulate)
 
 
 def full_trainer() -> cr.Trainer:
@@ -113,7 +114,7 @@ def test_steps_tell_where_they_are():
 
 
 @settings(max_examples=15, deadline=None)
-@given(stop=st.integers(0, 18), make=st.sampled_from([trainer, lambda: trainer(momentum=0), full_trainer]))
+@given(stop=st.integers(0, 18), make=st.sampled_from([trainer, lambda: trainer(0, accumulate=2), full_trainer]))
 def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path_factory, stop, make):
     path = tmp_path_factory.mktemp("run") / "checkpoint"
     whole = make()
@@ -138,6 +139,10 @@ def test_resumed_training_equals_uninterrupted_training_bit_for_bit(tmp_path_fac
         for name, array in whole.average.state.items():
             assert array.tobytes() == second.average.state[name].tobytes()
     assert second.optimizer.steps == whole.optimizer.steps == 18
+    assert second.best.number == whole.best.number
+    for t in (second, whole):
+        t.use_best()
+    assert state(second) == state(whole)
 
 
 def test_the_rate_of_each_step_and_epoch_is_told():
@@ -154,6 +159,60 @@ def test_validation_measures_the_averaged_weights():
     own = cr.evaluate(t.network, data(10), t.loss).loss
     with t.average.applied(t.network):
         assert epoch.validation_loss == cr.evaluate(t.network, data(10), t.loss).loss != own
+
+
+def test_parts_of_a_batch_add_up_to_its_gradient():
+    def train(accumulate: int, batch_size: int) -> cr.Trainer:
+        net = cr.Sequential(cr.Affine(6), cr.Tanh(), cr.Affine(3)).build((5,), seed=0)
+        t = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(0.1), seed=0, accumulate=accumulate)
+        list(t.fit(data(), epochs=2, batch_size=batch_size))
+        return t
+
+    for batch_size in (10, 23):
+        whole = train(1, batch_size)
+        for parts in (2, 3, 7, 100):  # more parts than samples are as many as samples
+            divided = train(parts, batch_size)
+            np.testing.assert_allclose(divided.network.values, whole.network.values, rtol=0, atol=1e-6)
+            for a, b in zip(divided.history, whole.history, strict=True):
+                assert (a.train_loss, a.train_accuracy) == pytest.approx((b.train_loss, b.train_accuracy))
+    with pytest.raises(OptionError, match="accumulate must be 1 part or more, got 0"):
+        train(0, 10)
+
+
+@pytest.mark.parametrize("make", [trainer, full_trainer])
+def test_the_best_weights_are_kept_when_training_goes_on_and_gets_worse(make):
+    t = make()
+    with pytest.raises(OptionError, match="no epoch was measured"):
+        t.use_best()
+    for epoch in t.fit(data(), validation=data(200), epochs=40, batch_size=4):
+        if epoch.number == 8:
+            t.optimizer.learning_rate = 3.0  # from here on it breaks what it learned
+        if epoch.number - t.best.number >= 3:
+            break
+    assert t.epoch == t.best.number + 3 < 40
+    order = [(e.validation_accuracy, -e.validation_loss) for e in t.history]
+    assert order.index(max(order)) == t.best.number - 1
+    assert t.use_best() is t.best
+    assert cr.evaluate(t.network, data(200), t.loss).loss == t.best.validation_loss
+
+
+def test_epochs_without_validation_are_never_the_best():
+    t = trainer()
+    list(t.fit(data(), epochs=2))
+    assert t.best is None
+    list(t.fit(data(), validation=data(10), epochs=3))
+    assert t.best.number == 3
+
+
+def test_the_average_is_taken_for_good():
+    t = full_trainer()
+    list(t.fit(data(), epochs=2, batch_size=4))
+    t.use_average()
+    np.testing.assert_array_equal(t.network.values, t.average.state["values"])
+    plain = trainer()
+    before = plain.network.values.copy()
+    plain.use_average()  # there is none
+    np.testing.assert_array_equal(plain.network.values, before)
 
 
 def test_clipping_bounds_what_one_step_can_do():
@@ -266,6 +325,8 @@ def test_checkpoints_of_something_else_are_refused(tmp_path):
         cr.Trainer(t.network, loss=loss, optimizer=sgd, clip_norm=1.0).resume(path)
     with pytest.raises(ModelFileError, match="is of another average"):
         cr.Trainer(t.network, loss=loss, optimizer=sgd, average=cr.WeightAverage()).resume(path)
+    with pytest.raises(ModelFileError, match="is of another accumulate"):
+        cr.Trainer(t.network, loss=loss, optimizer=sgd, accumulate=2).resume(path)
     with pytest.raises(ModelFileError, match="is of another loss"):
         cr.Trainer(t.network, loss=cr.MeanSquaredError(), optimizer=sgd).resume(path)
     cr.save(other, path)

@@ -7,34 +7,41 @@ import typer
 
 from chainrule.arrays import name_shape
 from chainrule.cli.choices import DATA
+from chainrule.cli.models import MODEL, open_model
 from chainrule.cli.terminal import note, say
 from chainrule.data import Part, load
 from chainrule.errors import DataError
-from chainrule.io import load as load_network
 from chainrule.layers import Sequential
 from chainrule.plots import plot_confusion
 from chainrule.text import table
+from chainrule.training import Ensemble, shifted
 from chainrule.training import evaluate as measure
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A model file that chainrule has saved.")],
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=f"{MODEL} Several vote.")],
     data: Annotated[str, typer.Option(help=DATA)] = "mnist",
+    shifts: Annotated[
+        int, typer.Option(help="Look at each picture also moved by up to so many pixels, and take the mean.")
+    ] = 0,
     confusion: Annotated[Path | None, typer.Option(help="Write the confusion matrix as PNG.")] = None,
 ) -> None:
-    """Measure a saved network on test data: loss, accuracy, and a row for each class.
+    """Measure a saved network on test data: loss, accuracy, how well confidences fit, and a row for each class.
 
     Example: chainrule evaluate runs/two-layer/model.safetensors --confusion confusion.png
     """
-    network = load_network(model)
+    networks = [open_model(name) for name in models]
     _, test = load(data)
-    classes = _classes(network, test, model, data)
-    result = measure(network, test)
+    classes: tuple[str, ...] = ()
+    for network, name in zip(networks, models, strict=True):
+        classes = _classes(network, test, name, data)
+    result = measure(Ensemble(networks, shifted(shifts)), test)
     assert result.confusion is not None
-    say(f"accuracy  {result.accuracy:.2%} of {result.n:,}")
-    say(f"loss      {result.loss:.4f}")
+    say(f"accuracy           {result.accuracy:.2%} of {result.n:,}")
+    say(f"loss               {result.loss:.4f}")
+    say(f"calibration error  {result.calibration_error:.2%}")
     rows = []
     for index, name in enumerate(classes):
         right, total, read = (
@@ -48,11 +55,12 @@ def evaluate(
         rows.append((name, total, _share(right, total), _share(right, read), worst))
     say(table(("class", "images", "found", "right when read", "most often misread as"), rows))
     if confusion is not None:
-        plot_confusion(result.confusion, classes, confusion, f"{model.name} on {data}: {result.accuracy:.2%}")
+        names = ", ".join(Path(name).name for name in models)
+        plot_confusion(result.confusion, classes, confusion, f"{names} on {data}: {result.accuracy:.2%}")
         note(f"wrote {confusion}")
 
 
-def _classes(network: Sequential, test: Part, model: Path, data: str) -> tuple[str, ...]:
+def _classes(network: Sequential, test: Part, model: str, data: str) -> tuple[str, ...]:
     if test.sample_shape != network.input_shape:
         assert network.input_shape is not None
         raise DataError(

@@ -4,11 +4,12 @@ from chainrule.data.archive import read_mapped, read_npz
 from chainrule.data.augment import USUAL, Augment, Augmented, mixup
 from chainrule.data.cache import cache_folder
 from chainrule.data.dataset import Dataset
+from chainrule.data.digit import center_digit, center_ink
 from chainrule.data.digits import digits
 from chainrule.data.download import download
 from chainrule.data.folder import read_pictures
 from chainrule.data.idx import read_folder, read_idx, read_pair
-from chainrule.data.images import center_digit, fit_picture, read_gray
+from chainrule.data.images import fit_picture, read_gray
 from chainrule.data.mnist import mnist, mnist_file
 from chainrule.data.remote import REMOTE, fetch, remote
 from chainrule.data.shards import Shards, read_shards
@@ -27,6 +28,7 @@ __all__ = [
     "Shards",
     "cache_folder",
     "center_digit",
+    "center_ink",
     "digits",
     "download",
     "fetch",

@@ -20,7 +20,9 @@ from chainrule.arrays import Array, Shape
 from chainrule.config import Configured
 from chainrule.data.dataset import Dataset
 from chainrule.data.shards import Shards
+from chainrule.data.styles import add_strokes
 from chainrule.errors import DataError, OptionError
+from chainrule.functions import distributions
 
 __all__ = ["USUAL", "Augment", "Augmented", "mixup"]
 
@@ -147,13 +149,28 @@ class Augmented:
     Args:
         data: a Dataset or Shards of pictures.
         augment: what is done to them.
+        mixup: strength with which two samples and their labels are then mixed (`mixup`); 0 for not at all.
+        styles: share of the classes "1" and "7" that get a flag, a foot, a bar (`styles.add_strokes`), before the rest.
         ahead: batches that are ready at most; 0 makes each when it is asked for, on all cores. By default 2, or 0 where
             there are no more than two cores: there the step, which needs both, would wait for the background.
     """
 
-    def __init__(self, data: Dataset | Shards, augment: Augment, ahead: int | None = None) -> None:
+    def __init__(
+        self,
+        data: Dataset | Shards,
+        augment: Augment | None = None,
+        mixup: float = 0.0,
+        styles: float = 0.0,
+        ahead: int | None = None,
+    ) -> None:
+        if not mixup >= 0:
+            raise OptionError(f"mixup must be 0 (none) or more, got {mixup}: 0.2 is usual")
+        if not 0 <= styles <= 1:
+            raise OptionError(f"styles must be a share from 0 to 1, got {styles}")
         self.data = data
         self.augment = augment
+        self.mixup = mixup
+        self.styles = styles
         self.ahead = (2 if (os.cpu_count() or 1) > 2 else 0) if ahead is None else ahead
 
     def __len__(self) -> int:
@@ -184,7 +201,7 @@ class Augmented:
         source = self.data.batches(batch_size, rng, start=start)
         if self.ahead < 1:
             for index, (x, y) in enumerate(source, start):
-                yield self.augment(x, np.random.default_rng([epoch, index])), y
+                yield self._changed(x, y, np.random.default_rng([epoch, index]))
             return
         ready: queue.Queue[Any] = queue.Queue(self.ahead)
         stop = threading.Event()
@@ -193,7 +210,7 @@ class Augmented:
             kernels.work_alone()
             try:
                 for index, (x, y) in enumerate(source, start):
-                    item = self.augment(x, np.random.default_rng([epoch, index])), y
+                    item = self._changed(x, y, np.random.default_rng([epoch, index]))
                     if not _put(ready, item, stop):
                         return
                 _put(ready, None, stop)
@@ -210,6 +227,15 @@ class Augmented:
         finally:
             stop.set()
             worker.join()
+
+    def _changed(self, x: Array, y: Array | None, rng: np.random.Generator) -> tuple[Array, Array | None]:
+        if self.styles and y is not None:
+            x = add_strokes(x, [self.classes[label] for label in y], self.styles, rng)
+        if self.augment:
+            x = self.augment(x, rng)
+        if self.mixup and y is not None:
+            return mixup(x, distributions(y, len(x), len(self.classes)), rng, self.mixup)
+        return x, y
 
 
 def mixup(x: Array, shares: Array, rng: np.random.Generator, strength: float = 0.2) -> tuple[Array, Array]:

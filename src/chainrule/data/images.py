@@ -1,8 +1,4 @@
-"""How a picture of one digit becomes what a network reads.
-
-The steps are those of MNIST's authors (LeCun et al. 1998, section III.A): bright strokes on black, cropped to the ink,
-fitted into 20x20 with the aspect ratio kept, the centre of mass in the middle of 28x28.
-"""
+"""Pictures in files: opened upright, gray, of bounded size, and fitted into a square."""
 
 import os
 from pathlib import Path
@@ -14,7 +10,7 @@ from chainrule.arrays import Array
 from chainrule.errors import DataError, MissingExtraError
 from chainrule.files import explain
 
-__all__ = ["MAXIMUM_PIXELS", "center_digit", "fit_picture", "read_gray"]
+__all__ = ["MAXIMUM_PIXELS", "fit_picture", "read_gray", "resize"]
 
 MAXIMUM_PIXELS = 50_000_000
 """Larger pictures are refused before they are unpacked."""
@@ -51,40 +47,12 @@ def read_gray(path: str | os.PathLike[str]) -> Array:
         raise DataError(f"cannot read {path}: it is not a picture, or damaged: try a PNG or JPEG") from error
 
 
-def center_digit(gray: Array, size: int = 28) -> Array:
-    """Brightness (H, W) uint8 of one digit, dark on light or light on dark -> (size, size) uint8 as in MNIST.
-
-    Raises:
-        DataError: there is no ink in it.
-    """
+def resize(picture: Array, height: int, width: int) -> Array:
+    """(H, W) float32 or uint8 -> (height, width): means of areas where it gets smaller, bicubic where larger."""
     Image, _ = _pillow()
-    ink = gray.astype(np.float64)
-    border = np.concatenate([ink[0], ink[-1], ink[:, 0], ink[:, -1]])
-    background = float(np.median(border))
-    ink = background - ink if background > (ink.max() + ink.min()) / 2 else ink - background
-    ink = np.clip(ink, 0, None)
-    if ink.max() < 16:
-        raise DataError("nothing is drawn in it: the whole picture has about the same brightness")
-    ink /= ink.max()
-    ink[ink < 0.15] = 0  # paper grain and JPEG noise
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    box = size * 20 // 28
-    scale = box / max(ink.shape)
-    height, width = (max(1, round(length * scale)) for length in ink.shape)
-    small = Image.fromarray((255 * ink).astype(np.uint8)).resize(
-        (width, height), Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
-    )
-    pixels = np.asarray(small, dtype=np.float64)
-    weight = pixels.sum() or 1.0
-    middle = [(np.arange(n) * pixels.sum(axis=1 - axis)).sum() / weight for axis, n in enumerate(pixels.shape)]
-    canvas = np.zeros((size, size), np.uint8)
-    top, left = (
-        int(np.clip(round(size / 2 - center), 0, size - length))
-        for center, length in zip(middle, pixels.shape, strict=True)
-    )
-    canvas[top : top + height, left : left + width] = pixels.astype(np.uint8)
-    return canvas
+    smaller = height * width < picture.size
+    method = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(picture).resize((width, height), method))
 
 
 def fit_picture(gray: Array, size: int = 28) -> Array:
@@ -94,14 +62,12 @@ def fit_picture(gray: Array, size: int = 28) -> Array:
     """
     if gray.shape == (size, size):
         return gray
-    Image, _ = _pillow()
     scale = size / max(gray.shape)
     height, width = (max(1, round(length * scale)) for length in gray.shape)
-    method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
     border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
     canvas = np.full((size, size), np.median(border), np.uint8)
     top, left = (size - height) // 2, (size - width) // 2
-    canvas[top : top + height, left : left + width] = Image.fromarray(gray).resize((width, height), method)
+    canvas[top : top + height, left : left + width] = resize(gray, height, width)
     return canvas
 
 

@@ -15,7 +15,7 @@ from chainrule.optimizers import Optimizer, WeightAverage
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
-_NETWORK, _OPTIMIZER, _AVERAGE = "network/", "optimizer/", "average/"
+_NETWORK, _OPTIMIZER, _AVERAGE, _BEST = "network/", "optimizer/", "average/", "best/"
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Checkpoint:
     network: dict[str, Array]
     optimizer: dict[str, Array]
     average: dict[str, Array]
+    best: dict[str, Array]
     description: dict[str, Any]
     progress: dict[str, Any]
 
@@ -40,6 +41,8 @@ class Checkpoint:
             if now[what] != self.description[what]:
                 raise ModelFileError(f"{self.path} is of another {what}: resume with the same one, or start anew")
         check_arrays(network, self.network)
+        if self.best:
+            check_arrays(network, self.best)
         steps = self.description["steps"]
         if average is not None:
             average.load_state(self.average, steps["average"], network)
@@ -55,8 +58,11 @@ def save_checkpoint(
     optimizer: Optimizer,
     progress: Mapping[str, Any],
     average: WeightAverage | None = None,
+    best: Mapping[str, Array] | None = None,
 ) -> None:
     """Write the file whole or not at all, so that a run killed at any moment finds the last complete one.
+
+    `best` are the network's arrays as they were at its best epoch so far.
 
     Raises:
         FileError: it cannot be written; an earlier one stays.
@@ -64,6 +70,7 @@ def save_checkpoint(
     arrays = {_NETWORK + name: array for name, array in network.arrays.items()}
     arrays |= {_OPTIMIZER + name: array for name, array in (optimizer.state or {}).items()}
     arrays |= {_AVERAGE + name: array for name, array in ((average and average.state) or {}).items()}
+    arrays |= {_BEST + name: array for name, array in (best or {}).items()}
     description = describe(network) | _describe(optimizer, average) | {"progress": dict(progress)}
     write_safetensors(path, arrays, encode(description))
 
@@ -86,6 +93,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         _below(arrays, _NETWORK),
         _below(arrays, _OPTIMIZER),
         _below(arrays, _AVERAGE),
+        _below(arrays, _BEST),
         description,
         progress,
     )

@@ -18,13 +18,16 @@ from chainrule.version import __version__
 __all__ = ["check_arrays", "decode", "describe", "encode", "fill", "load", "make", "reject_newer", "save"]
 
 
-def save(network: Sequential, path: str | os.PathLike[str], labels: Sequence[str] | None = None) -> None:
+def save(
+    network: Sequential, path: str | os.PathLike[str], labels: Sequence[str] | None = None, *, half: bool = False
+) -> None:
     """Write a built network to a safetensors file, whole or not at all; the same network gives the same bytes.
 
     Args:
         network: built.
         path: usually ends in .safetensors.
         labels: names of the classes, such as "0123456789"; by default the network's own.
+        half: round to float16, for a file of half the size; loaded, it computes in the network's own dtype again.
 
     Raises:
         FileError: the file cannot be written.
@@ -34,7 +37,8 @@ def save(network: Sequential, path: str | os.PathLike[str], labels: Sequence[str
     if names is not None and network.output_shape != (len(names),):
         raise ModelFileError(f"{len(names)} labels do not fit the network's outputs {network.output_shape}")
     description = describe(network) | {"labels": names}
-    write_safetensors(path, network.arrays, encode(description))
+    arrays = {name: array.astype(np.float16) for name, array in network.arrays.items()} if half else network.arrays
+    write_safetensors(path, arrays, encode(description))
 
 
 def load(path: str | os.PathLike[str], layers: Iterable[type[Layer]] = ()) -> Sequential:

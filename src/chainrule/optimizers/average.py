@@ -49,16 +49,25 @@ class WeightAverage(Configured):
             kernels.average_update(self.state[name], array, decay)
         self.steps += 1
 
-    @contextmanager
-    def applied(self, network: Trainable) -> Iterator[None]:
-        """Within the block the network has the averaged weights; afterwards its own again."""
+    def apply(self, network: Trainable) -> None:
+        """Give the network the averaged weights.
+
+        Raises:
+            OptionError: there are none yet.
+        """
         if self.state is None:
             raise OptionError(f"{self!r} has seen no weights yet: call update(network) after a step")
         current = _arrays(network)
         self._check(current)
-        own = {name: array.copy() for name, array in current.items()}
         for name, array in current.items():
             array[...] = self.state[name]
+
+    @contextmanager
+    def applied(self, network: Trainable) -> Iterator[None]:
+        """Within the block the network has the averaged weights; afterwards its own again."""
+        current = _arrays(network)
+        own = {name: array.copy() for name, array in current.items()}
+        self.apply(network)
         try:
             yield
         finally:

@@ -11,6 +11,7 @@ https://kellerjordan.github.io/posts/muon). Everything else (biases, scales, tab
 
 import numpy as np
 
+from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.errors import OptionError
 from chainrule.optimizers.adaptive import AdamW
@@ -78,10 +79,13 @@ def orthogonalize(matrix: Array, iterations: int = 5) -> Array:
     """The matrix with all its singular values near 1 (between about 0.7 and 1.2), in its own dtype."""
     a, b, c = _COEFFICIENTS
     x = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = x / max(float(np.linalg.norm(x)), 1e-7)
+    x = np.ascontiguousarray(x / max(float(np.linalg.norm(x)), 1e-7))
+    none = np.zeros(x.shape[1], x.dtype)
+    # the project's own products: those of BLAS on several threads would fight with them for the cores
     for _ in range(iterations):
-        gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        gram = kernels.affine_input_gradient(x, x)  # x x^T
+        mixed = b * gram + c * kernels.affine_input_gradient(gram, gram)
+        x = a * x + kernels.affine_forward(mixed, x, none)
     return x if matrix.shape[0] <= matrix.shape[1] else x.T
 
 

@@ -1,17 +1,27 @@
 """Training: the loop over batches, what it records, and how good the result is."""
 
+from chainrule.training.calibrate import calibrate, fit_temperature
+from chainrule.training.ensemble import Ensemble, shifted
 from chainrule.training.evaluate import Evaluation, evaluate
 from chainrule.training.history import Epoch, Step, write_history
+from chainrule.training.log import JsonLog, Log, TensorBoardLog
 from chainrule.training.range_test import RangeTest, find_learning_rate
 from chainrule.training.trainer import Trainer
 
 __all__ = [
+    "Ensemble",
     "Epoch",
     "Evaluation",
+    "JsonLog",
+    "Log",
     "RangeTest",
     "Step",
+    "TensorBoardLog",
     "Trainer",
+    "calibrate",
     "evaluate",
     "find_learning_rate",
+    "fit_temperature",
+    "shifted",
     "write_history",
 ]

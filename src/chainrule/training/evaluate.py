@@ -8,12 +8,17 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import DataError
-from chainrule.functions import class_indices
-from chainrule.layers import Sequential
+from chainrule.functions import class_indices, softmax
 from chainrule.losses import Loss, SoftmaxCrossEntropy
-from chainrule.metrics import confusion
+from chainrule.metrics import calibration_error, confusion
 
-__all__ = ["Batches", "Evaluation", "evaluate"]
+__all__ = ["Batches", "Classifier", "Evaluation", "evaluate"]
+
+
+class Classifier(Protocol):
+    """What is evaluated: a network, or several that vote."""
+
+    def __call__(self, x: Array) -> Array: ...
 
 
 class Batches(Protocol):
@@ -29,12 +34,14 @@ class Batches(Protocol):
 class Evaluation:
     """loss: mean over n samples. accuracy: 0..1. confusion: counts (C, C), row true class, column predicted.
 
-    accuracy and confusion are None where the loss knows no classes.
+    calibration_error: how far confidences lie from accuracy, 0..1 (`metrics.calibration_error`). All but loss and n are
+    None where the loss knows no classes.
     """
 
     loss: float
     accuracy: float | None
     confusion: Array | None
+    calibration_error: float | None
     n: int
 
     def __str__(self) -> str:
@@ -42,11 +49,11 @@ class Evaluation:
         return f"{accuracy}loss {self.loss:.4f} on {self.n:,} samples"
 
 
-def evaluate(network: Sequential, data: Batches, loss: Loss | None = None, batch_size: int = 1000) -> Evaluation:
+def evaluate(network: Classifier, data: Batches, loss: Loss | None = None, batch_size: int = 1000) -> Evaluation:
     """Run `network` over `data` in inference mode, `batch_size` samples at a time.
 
     Args:
-        network: built; not changed.
+        network: built, or an Ensemble; not changed.
         data: a Dataset, or anything with its `batches`.
         loss: SoftmaxCrossEntropy by default.
 
@@ -55,6 +62,8 @@ def evaluate(network: Sequential, data: Batches, loss: Loss | None = None, batch
     """
     loss = SoftmaxCrossEntropy() if loss is None else loss
     total, count, counts = 0.0, 0, None
+    confidences: list[Array] = []
+    right: list[Array] = []
     for x, labels in data.batches(batch_size):
         if labels is None:
             raise DataError("the data has no labels to compare with: use predict instead")
@@ -62,7 +71,11 @@ def evaluate(network: Sequential, data: Batches, loss: Loss | None = None, batch
         total += loss(outputs, labels)[0] * len(x)
         count += len(x)
         if loss.classifies:
-            batch = confusion(outputs.argmax(axis=1), class_indices(labels, *outputs.shape), outputs.shape[1])
+            predicted, true = outputs.argmax(axis=1), class_indices(labels, *outputs.shape)
+            batch = confusion(predicted, true, outputs.shape[1])
+            confidences.append(softmax(outputs).max(axis=1))
+            right.append(predicted == true)
             counts = batch if counts is None else counts + batch
     accuracy = None if counts is None else float(np.trace(counts) / count)
-    return Evaluation(total / count, accuracy, counts, count)
+    calibration = calibration_error(np.concatenate(confidences), np.concatenate(right)) if confidences else None
+    return Evaluation(total / count, accuracy, counts, calibration, count)

@@ -47,6 +47,18 @@ class Epoch:
     seconds: float
     images_per_second: float
 
+    def is_better_than(self, other: "Epoch | None") -> bool:
+        """Whether this epoch's validation beats another's: the accuracy, and where that is equal or unknown, the loss.
+
+        An epoch without validation beats none.
+        """
+        if self.validation_loss is None:
+            return False
+        if other is None or other.validation_loss is None:
+            return True
+        mine, its = self.validation_accuracy or 0.0, other.validation_accuracy or 0.0
+        return (mine, -self.validation_loss) > (its, -other.validation_loss)
+
     def __str__(self) -> str:
         parts = [f"epoch {self.number:3d}", f"loss {self.train_loss:.4f}"]
         if self.train_accuracy is not None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.config import to_config
 from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
-from chainrule.io import load_checkpoint, save_checkpoint
+from chainrule.io import fill, load_checkpoint, save_checkpoint
 from chainrule.layers import Sequential
 from chainrule.losses import Loss
 from chainrule.metrics import accuracy
@@ -39,16 +40,21 @@ class Trainer:
         seed: decides the order of the samples and the layers' random numbers.
         clip_norm: the largest norm that all gradients together may have; longer ones are scaled down.
         average: a WeightAverage that follows the weights; validation then measures the averaged ones.
+        accumulate: parts into which a batch is divided; their gradients add up to the batch's, and memory is needed
+            for one part only. (BatchNorm sees each part by itself.)
 
     Attributes:
         epoch, step: epochs and steps done.
         history: an Epoch for each epoch done.
+        best: the Epoch whose validation was best (accuracy, then loss), None before the first; `use_best` goes back to
+            its weights.
 
     Example:
         >>> trainer = Trainer(net, loss=SoftmaxCrossEntropy(), optimizer=SGD(0.1), seed=0)
-        >>> for epoch in trainer.fit(train, validation=test, epochs=10):
-        ...     if epoch.validation_accuracy > 0.97:
+        >>> for epoch in trainer.fit(train, validation=test, epochs=100):
+        ...     if epoch.number - trainer.best.number >= 5:  # five epochs without a better one
         ...         break
+        >>> trainer.use_best()
     """
 
     def __init__(
@@ -60,16 +66,22 @@ class Trainer:
         seed: int = 0,
         clip_norm: float | None = None,
         average: WeightAverage | None = None,
+        accumulate: int = 1,
     ) -> None:
+        if accumulate < 1:
+            raise OptionError(f"accumulate must be 1 part or more, got {accumulate}")
         self.network = network
         self.loss = loss
         self.optimizer = optimizer
         self.seed = seed
         self.clip_norm = clip_norm
         self.average = average
+        self.accumulate = accumulate
         self.epoch = 0
         self.step = 0
         self.history: list[Epoch] = []
+        self.best: Epoch | None = None
+        self._best_arrays: dict[str, Array] = {}  # the network's (averaged, if so) as they were then
         self._position = 0  # steps done in the epoch under way
         self._sums = {"loss": 0.0, "correct": 0.0, "samples": 0, "seconds": 0.0, "learning_rate": 0.0}  # of that epoch
         self._form: dict[str, int] | None = None  # samples and batch size, which a position depends on
@@ -165,6 +177,7 @@ class Trainer:
         self._check_finite()
         with self.average.applied(self.network) if self.average else nullcontext():
             measured = None if validation is None else evaluate(self.network, validation, self.loss)
+            arrays = {name: array.copy() for name, array in self.network.arrays.items()} if measured else {}
         sums = self._sums
         samples, seconds = max(sums["samples"], 1), max(sums["seconds"], 1e-9)
         epoch = Epoch(
@@ -180,11 +193,29 @@ class Trainer:
         )
         with uninterrupted():
             self.history.append(epoch)
+            if epoch.is_better_than(self.best):
+                self.best, self._best_arrays = epoch, arrays
             self.epoch += 1
             self._position = 0
             self._sums = dict.fromkeys(sums, 0)
             self._order_state = self._order.bit_generator.state
         return epoch
+
+    def use_best(self) -> Epoch:
+        """Give the network the weights of the best epoch; returns that epoch.
+
+        Raises:
+            OptionError: no epoch was measured: give `fit` or `end_epoch` validation data.
+        """
+        if self.best is None:
+            raise OptionError("no epoch was measured, so none is the best: train with validation data")
+        fill(self.network, self._best_arrays)
+        return self.best
+
+    def use_average(self) -> None:
+        """Give the network the averaged weights, where there is an average; its own are lost."""
+        if self.average is not None:
+            self.average.apply(self.network)
 
     def save(self, path: str | os.PathLike[str], run: dict[str, Any] | None = None) -> None:
         """Write a checkpoint; `run` is any JSON data of the caller's, returned by `resume`.
@@ -205,10 +236,12 @@ class Trainer:
             "loss": to_config(self.loss),
             "clip_norm": self.clip_norm,
             "seed": self.seed,
+            "accumulate": self.accumulate,
             "history": [asdict(epoch) for epoch in self.history],
+            "best": self.best and asdict(self.best),
             "run": run or {},
         }
-        save_checkpoint(path, self.network, self.optimizer, progress, self.average)
+        save_checkpoint(path, self.network, self.optimizer, progress, self.average, self._best_arrays)
 
     def resume(self, path: str | os.PathLike[str]) -> dict[str, Any]:
         """Go on from a checkpoint as if nothing had happened; returns the `run` that was saved with it.
@@ -220,12 +253,16 @@ class Trainer:
         progress = saved.progress
         try:
             history = [Epoch(**epoch) for epoch in progress["history"]]
-            for what, own in (("loss", to_config(self.loss)), ("clip_norm", self.clip_norm)):
+            best = progress.get("best")  # 0.2 had none, nor parts
+            progress = {"accumulate": 1} | progress
+            own_way = {"loss": to_config(self.loss), "clip_norm": self.clip_norm, "accumulate": self.accumulate}
+            for what, own in own_way.items():
                 if progress[what] != own:
                     raise ModelFileError(f"{path} is of another {what}: resume with the same one, or start anew")
             order, noise = np.random.PCG64(), np.random.PCG64()
             (began, order.state), noise.state = progress["order"], progress["noise"]
             saved.restore(self.network, self.optimizer, self.average)
+            self.best, self._best_arrays = best and Epoch(**best), saved.best
             self.history, self._sums, self._form = history, dict(progress["sums"]), progress["form"]
             self.epoch, self.step, self._position = progress["epoch"], progress["step"], progress["position"]
             self._order, self._noise = np.random.Generator(order), np.random.Generator(noise)
@@ -237,17 +274,36 @@ class Trainer:
     def _learn(self, x: Array, labels: Array) -> tuple[float, float | None]:
         """One step: loss and accuracy of the batch before its update."""
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is told by the loss, below
-            logits, cache = self.network.forward(x, train=True, rng=self._noise)
-            loss, dlogits = self.loss(logits, labels)
-            if not math.isfinite(loss):
-                raise self._diverged(f"the loss became {loss}")
-            self.network.backward(dlogits, cache, input_gradient=False)
+            if self.accumulate == 1:
+                loss, right = self._add_gradients(x, labels)
+            else:
+                loss, right = self._add_parts(x, labels)
             if self.clip_norm is not None:
                 clip_gradients(self.network, self.clip_norm)
             self.optimizer.step(self.network)
             if self.average is not None:
                 self.average.update(self.network)
+        return loss, right
+
+    def _add_gradients(self, x: Array, labels: Array, share: float = 1.0) -> tuple[float, float | None]:
+        """Forward and backward; gradients are added times `share`."""
+        logits, cache = self.network.forward(x, train=True, rng=self._noise)
+        loss, dlogits = self.loss(logits, labels)
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss became {loss}")
+        self.network.backward(dlogits if share == 1 else dlogits * share, cache, input_gradient=False)
         return loss, self._accuracy(logits, labels)
+
+    def _add_parts(self, x: Array, labels: Array) -> tuple[float, float | None]:
+        """As `_add_gradients` for the whole batch, a part at a time: the mean of means, weighted by their samples."""
+        loss, right = 0.0, 0.0
+        cuts = np.linspace(0, len(x), min(self.accumulate, len(x)) + 1).round().astype(int)
+        for first, stop in pairwise(cuts):
+            share = (stop - first) / len(x)
+            part, correct = self._add_gradients(x[first:stop], labels[first:stop], share)
+            loss += share * part
+            right += share * (correct or 0.0)
+        return loss, right if self.loss.classifies else None
 
     def _accuracy(self, logits: Array, labels: Array) -> float | None:
         """Of labels that the loss has looked at already."""

@@ -1,0 +1,84 @@
+"""What `chainrule train` leaves behind: the model, a report, pictures, and the figures on the screen."""
+
+import json
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.cli.terminal import draw_digits, note, say, stderr
+from chainrule.data import Part
+from chainrule.files import replacing
+from chainrule.io import save
+from chainrule.layers import Sequential
+from chainrule.plots import plot_confusion, plot_curves
+from chainrule.recipes import Recipe
+from chainrule.training import Evaluation, Trainer, evaluate, write_history
+from chainrule.version import __version__
+
+__all__ = ["write_results"]
+
+
+def write_results(
+    network: Sequential,
+    trainer: Trainer,
+    train: Part,
+    test: Part,
+    data: str,
+    recipe: Recipe,
+    folder: Path,
+    seconds: float,
+) -> None:
+    """Measure the network that is kept, and write and tell everything about it."""
+    history = trainer.history
+    on_train, on_test = evaluate(network, train), evaluate(network, test)
+    assert on_test.confusion is not None
+    report = {
+        "model": recipe.model,
+        "data": data,
+        "seed": recipe.seed,
+        "epochs": trainer.epoch,
+        "batch_size": recipe.batch_size,
+        "optimizer": repr(trainer.optimizer),
+        "recipe": recipe.as_dict(),
+        "parameters": network.values.size,
+        "train_accuracy": on_train.accuracy,
+        "train_loss": on_train.loss,
+        "test_accuracy": on_test.accuracy,
+        "test_loss": on_test.loss,
+        "test_calibration_error": on_test.calibration_error,
+        "seconds": round(seconds, 3),
+        "images_per_second": round(
+            sum(epoch.images_per_second * epoch.seconds for epoch in history) / sum(epoch.seconds for epoch in history)
+        ),
+        "versions": {"chainrule": __version__, "python": platform.python_version(), "numpy": np.__version__},
+    }
+    save(network, folder / "model.safetensors")
+    write_history(history, folder / "history.csv")
+    with replacing(folder / "report.json") as file:
+        file.write((json.dumps(report, indent=2) + "\n").encode())
+    title = f"{recipe.model} on {Path(data).name}: {on_test.accuracy:.2%} test accuracy"
+    watched = "validation" if recipe.validation else "test"
+    plot_curves([asdict(epoch) for epoch in history], folder / "curves.png", title, watched)
+    plot_confusion(on_test.confusion, network.labels or (), folder / "confusion.png", title)
+    if stderr.is_terminal:
+        _show_digits(network, test)
+    _tell(on_test, report, folder)
+
+
+def _show_digits(network: Sequential, test: Part) -> None:
+    images, _ = test.head(4)
+    if images.shape[1:] == (1, 28, 28):
+        assert network.labels is not None
+        captions = [f"read as {network.labels[index]}" for index in network.predict(images)]
+        note(draw_digits(list(images[:, 0]), captions))
+
+
+def _tell(on_test: Evaluation, report: dict[str, Any], folder: Path) -> None:
+    say(f"test accuracy   {on_test.accuracy:.2%} of {on_test.n:,}")
+    say(f"test loss       {on_test.loss:.4f}")
+    say(f"train accuracy  {report['train_accuracy']:.2%}")
+    say(f"time            {report['seconds']:.1f} s ({report['images_per_second']:,} images/s in training)")
+    say(f"written to      {folder}: model.safetensors, history.csv, log.jsonl, report.json, curves.png, confusion.png")

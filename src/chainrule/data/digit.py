@@ -1,0 +1,80 @@
+"""How a picture of one digit becomes what a network reads: the one way for data, predict, the page and the reader.
+
+The steps are those of MNIST's authors (LeCun et al. 1998, section III.A): bright strokes on black, cropped to the ink,
+fitted into 20x20 with the aspect ratio kept, the centre of mass in the middle of 28x28. Before them, ink is told from
+paper (`ink`); and strokes thinner than MNIST's are widened, since a pen's width says nothing about the digit.
+"""
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.data.images import resize
+from chainrule.data.ink import drop_specks, find_ink, pen_width, widen
+from chainrule.errors import DataError
+
+__all__ = ["center_digit", "center_ink"]
+
+_FINE = 5
+"""Pixels for each of the final ones, where strokes are measured and widened."""
+
+_LARGEST = 400
+"""Pixels of the longer side at most; larger pictures are made smaller first."""
+
+_THINNEST = 1.8
+"""Pixels of the final picture; thinner strokes are widened to `_WIDENED`."""
+
+_WIDENED = 2.4
+
+
+def center_digit(gray: Array, size: int = 28) -> Array:
+    """Brightness (H, W) uint8 of one digit, dark on light or light on dark -> (size, size) uint8 as in MNIST.
+
+    Raises:
+        DataError: there is no ink in it.
+    """
+    return center_ink(drop_specks(find_ink(_bounded(gray))), size)
+
+
+def center_ink(ink: Array, size: int = 28) -> Array:
+    """(H, W) in 0..1, ink of one digit and nothing else -> (size, size) uint8 as in MNIST.
+
+    Raises:
+        DataError: there is no ink in it.
+    """
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not rows.size:
+        raise DataError("nothing is drawn in it")
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = size * 20 // 28
+    pixels = np.clip(_fit(_widened(ink, box), box), 0, 1)
+    weight = pixels.sum() or 1.0
+    middle = [(np.arange(n) * pixels.sum(axis=1 - axis)).sum() / weight for axis, n in enumerate(pixels.shape)]
+    canvas = np.zeros((size, size), np.uint8)
+    top, left = (
+        int(np.clip(round(size / 2 - center), 0, size - length))
+        for center, length in zip(middle, pixels.shape, strict=True)
+    )
+    canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = np.round(255 * pixels)
+    return canvas
+
+
+def _bounded(gray: Array) -> Array:
+    """The picture, of a photograph a smaller one."""
+    return _fit(gray, _LARGEST) if max(gray.shape) > _LARGEST else gray
+
+
+def _widened(ink: Array, box: int) -> Array:
+    """The same ink, in strokes that are not thinner than MNIST's will be; any resolution."""
+    fine = _fit(ink, _FINE * box)
+    fine = np.clip(fine / max(float(np.quantile(fine, 0.99)), 1e-6), 0, 1)  # thin strokes fade when made smaller
+    width = pen_width(fine) / _FINE
+    if width >= _THINNEST:
+        return ink
+    return widen(np.pad(fine, _FINE), _FINE * (_WIDENED - width) / 2)
+
+
+def _fit(ink: Array, longest: int) -> Array:
+    """Resized so that the longer side has so many pixels."""
+    scale = longest / max(ink.shape)
+    height, width = (max(1, round(length * scale)) for length in ink.shape)
+    return resize(ink, height, width)

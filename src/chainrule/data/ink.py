@@ -1,0 +1,107 @@
+"""How ink is told from paper: brightness becomes strokes, 1 where the pen was and 0 where it was not.
+
+The paper's brightness is a smooth surface (a quadratic, fitted to what lies around and between the strokes), so that
+shadows and a darker corner do not count as ink; specks are left out; strokes of a hair-thin pen are widened.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.errors import DataError, MissingExtraError
+
+__all__ = ["drop_specks", "find_ink", "pen_width", "widen"]
+
+_FAINTEST = 12.0
+"""Levels of 255 by which ink differs from paper at least."""
+
+
+def find_ink(gray: Array) -> Array:
+    """Brightness (H, W) uint8, dark on light or light on dark -> (H, W) float32 in 0..1: how much ink each pixel holds.
+
+    Raises:
+        DataError: the whole picture has about the same brightness.
+    """
+    bright = gray.astype(np.float32)
+    some = tuple(slice(None, None, max(1, length // 64)) for length in gray.shape)
+    paper = _paper(bright[some])
+    noise = 1.4826 * float(np.median(np.abs(_surface(paper, *bright[some].shape) - bright[some])))
+    if noise > 1 and max(gray.shape) > 60:
+        bright = _ndimage().gaussian_filter(bright, max(gray.shape) / 350)
+    depth = _surface(paper, *gray.shape) - bright
+    if (depth * depth * depth).sum(dtype=np.float64) < 0:  # the strongest differences are brighter than the paper
+        depth = -depth
+    strongest = min(max(10, depth.size // 1000), depth.size)
+    peak = float(np.partition(depth, -strongest, axis=None)[-strongest:].mean())
+    if peak < max(_FAINTEST, 3 * noise):
+        raise DataError("nothing is drawn in it: the whole picture has about the same brightness")
+    low = max(0.15 * peak, min(4 * noise, 0.5 * peak))
+    ink: Array = np.clip((depth - 0.5 * low) / (peak - 0.5 * low), 0, 1)
+    ink[depth < low] = 0
+    return ink
+
+
+def drop_specks(ink: Array) -> Array:
+    """The same without pieces that are tiny beside the largest: dust, and grain of the paper."""
+    labels, count = _ndimage().label(ink > 0, np.ones((3, 3)))
+    if count < 2:
+        return ink
+    areas = np.bincount(labels.ravel(), ink.ravel())
+    areas[0] = 0
+    kept: Array = np.where((areas >= 0.02 * areas.max())[labels], ink, 0)
+    return kept
+
+
+def pen_width(ink: Array) -> float:
+    """The width of the strokes in pixels: four times the mean distance of a stroke's points from its edge."""
+    inside = _ndimage().distance_transform_edt(ink > 0.5)
+    within = inside[inside > 0]
+    return float(4 * (within - 0.5).mean()) if within.size else 0.0
+
+
+def widen(ink: Array, by: float) -> Array:
+    """Strokes that reach `by` pixels further to each side."""
+    outside = _ndimage().distance_transform_edt(ink <= 0.5)
+    wide: Array = np.maximum(ink, np.clip(by + 1 - outside, 0, 1).astype(ink.dtype))
+    return wide
+
+
+def _paper(bright: Array) -> Array:
+    """Brightness (H, W) of some of the pixels -> six weights: 1, y, x, y^2, yx, x^2, both from -1 to 1, of the paper
+    alone; begun at the border, where paper is."""
+    terms = np.stack([_surface(weights, *bright.shape) for weights in np.eye(6)], axis=-1)
+    margin = [max(1, length // 16) for length in bright.shape]
+    edge = np.ones(bright.shape, bool)
+    edge[margin[0] : -margin[0], margin[1] : -margin[1]] = False
+    border: Array = np.array([np.median(bright[edge]), 0, 0, 0, 0, 0])
+    weights, kept = border, edge
+    for _ in range(6):
+        surface = terms @ weights
+        gap = np.abs(bright - surface)
+        spread = max(3.0, 3 * float(np.median(gap[kept])))
+        kept = (gap <= spread) & (kept | (gap <= 2 * _FAINTEST))
+        if kept.sum() < max(12, 0.05 * bright.size):
+            break
+        weights = np.linalg.lstsq(terms[kept], bright[kept], rcond=None)[0]
+    surface = terms @ weights
+    # a surface through few points may run away from all of them: then paper is what lies at the border
+    if not (bright.min() - 20 <= surface.min() and surface.max() <= bright.max() + 20):
+        return border
+    return weights
+
+
+def _surface(weights: Array, height: int, width: int) -> Array:
+    """The quadratic surface (H, W) float32 of six weights."""
+    y, x = np.linspace(-1, 1, height, dtype=np.float32)[:, np.newaxis], np.linspace(-1, 1, width, dtype=np.float32)
+    one, down, across, down2, both, across2 = (np.float32(weight) for weight in weights)
+    surface: Array = (one + down * y + down2 * y * y) + (across + both * y) * x + across2 * x * x
+    return surface
+
+
+def _ndimage() -> Any:
+    try:
+        from scipy import ndimage
+    except ModuleNotFoundError:
+        raise MissingExtraError("scipy", "reading handwriting") from None
+    return ndimage

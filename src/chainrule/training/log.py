@@ -1,0 +1,132 @@
+"""The log of a run while it goes on: JSON lines, and TensorBoard's events where asked for.
+
+Each line of the log is one JSON object with "event": "start" (what was asked for), "step" (every so many steps),
+"epoch" or "end". A resumed run takes away what lies after the checkpoint and writes on, so that the log of a run that
+was interrupted reads like that of one that was not.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from chainrule.errors import FileError, MissingExtraError, OptionError
+from chainrule.files import explain, replacing
+from chainrule.training.history import Epoch, Step
+
+__all__ = ["JsonLog", "Log", "TensorBoardLog"]
+
+
+class Log(Protocol):
+    """What a run tells to whoever keeps a log."""
+
+    def step(self, step: Step) -> None: ...
+    def epoch(self, epoch: Epoch) -> None: ...
+    def close(self) -> None: ...
+
+
+class JsonLog:
+    """A line a record into `path`, each written at once.
+
+    Args:
+        path: of the file.
+        after: the step of the checkpoint from which the run goes on; what lies behind it is taken away. 0 begins anew.
+        every: steps between two that are written.
+
+    Raises:
+        FileError: it cannot be written.
+
+    Example:
+        >>> with JsonLog("log.jsonl") as log:
+        ...     for step in trainer.steps(train):
+        ...         log.step(step)
+    """
+
+    def __init__(self, path: str | os.PathLike[str], after: int = 0, every: int = 100) -> None:
+        if every < 1:
+            raise OptionError(f"every must be 1 step or more, got {every}")
+        self.path = Path(path)
+        self.every = every
+        with replacing(self.path) as file:
+            file.writelines(_kept(self.path, after) if after else ())
+        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 (closed by `close`)
+
+    def write(self, event: str, values: Mapping[str, Any]) -> None:
+        """One line: {"event": event, **values}."""
+        try:
+            self._file.write(json.dumps({"event": event} | dict(values)) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise FileError(f"cannot write {self.path}: {explain(error)}") from error
+
+    def step(self, step: Step) -> None:
+        """Every so many steps, one line."""
+        if step.number % self.every == 0:
+            self.write("step", step._asdict())
+
+    def epoch(self, epoch: Epoch) -> None:
+        """One line."""
+        self.write("epoch", asdict(epoch))
+
+    def close(self) -> None:
+        """No more is written."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class TensorBoardLog:
+    """The same as events that `tensorboard --logdir FOLDER` shows.
+
+    Raises:
+        MissingExtraError: tensorboardX is not installed.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], after: int = 0, every: int = 100) -> None:
+        try:
+            from tensorboardX import SummaryWriter
+        except ModuleNotFoundError:
+            raise MissingExtraError("tensorboardX", "a log for TensorBoard", "tensorboard") from None
+        self.every = every
+        self._writer = SummaryWriter(os.fspath(folder), purge_step=after + 1 if after else None)
+
+    def step(self, step: Step) -> None:
+        """Every so many steps: loss, learning rate and images a second."""
+        if step.number % self.every == 0:
+            for name in ("loss", "learning_rate", "images_per_second"):
+                self._writer.add_scalar(f"step/{name}", getattr(step, name), step.number)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Losses and accuracies, where they are known."""
+        for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
+            if (value := getattr(epoch, name)) is not None:
+                self._writer.add_scalar(f"epoch/{name}", value, epoch.step)
+
+    def close(self) -> None:
+        """Everything is on disk."""
+        self._writer.close()
+
+
+def _kept(path: Path, after: int) -> list[bytes]:
+    """The lines of the log up to a step; a last line that was cut off by the end of the run is left out."""
+    kept: list[bytes] = []
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        try:
+            record = json.loads(line)
+            number = record.get("number" if record["event"] == "step" else "step", 0)
+        except (ValueError, KeyError, AttributeError, TypeError):
+            continue
+        if record["event"] != "end" and number <= after:
+            kept.append(line)
+    return kept

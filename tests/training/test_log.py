@@ -1,0 +1,110 @@
+"""The log of a run: one JSON object a line, whole after an interruption, and TensorBoard's events."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.errors import FileError, OptionError
+from chainrule.training import JsonLog, TensorBoardLog
+
+
+def data() -> cr.Dataset:
+    rng = np.random.default_rng(1)
+    return cr.Dataset(rng.standard_normal((60, 5)).astype(np.float32), rng.integers(0, 3, 60))
+
+
+def trainer() -> cr.Trainer:
+    net = cr.Sequential(cr.Affine(3)).build((5,), seed=0)
+    return cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(0.1), seed=0)
+
+
+def train(t: cr.Trainer, log, until: int) -> None:
+    """Six steps an epoch, up to step `until`."""
+    while t.step < until:
+        for step in t.steps(data(), batch_size=10):
+            log.step(step)
+            if step.number == until:
+                return
+        log.epoch(t.end_epoch(data()))
+
+
+def records(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_line_a_record(tmp_path):
+    path = tmp_path / "log.jsonl"
+    with JsonLog(path, every=4) as log:
+        log.write("start", {"model": "x"})
+        train(trainer(), log, 14)
+    lines = records(path)
+    assert [line["event"] for line in lines] == ["start", "step", "epoch", "step", "step", "epoch"]
+    assert lines[0] == {"event": "start", "model": "x"}
+    assert [line["number"] for line in lines if line["event"] == "step"] == [4, 8, 12]
+    assert lines[2]["validation_accuracy"] is not None
+    with JsonLog(path):
+        assert path.read_text() == ""  # begun anew
+
+
+def test_the_log_of_a_resumed_run_reads_like_that_of_one_that_was_not(tmp_path):
+    whole, parts, checkpoint = tmp_path / "whole", tmp_path / "parts", tmp_path / "checkpoint"
+    with JsonLog(whole, every=1) as log:
+        train(trainer(), log, 18)
+    first = trainer()
+    with JsonLog(parts, every=1) as log:
+        train(first, log, 8)
+        first.save(checkpoint)
+        train(first, log, 15)  # lost when the run is killed
+    with parts.open("a") as file:
+        file.write('{"event": "step", "numb')
+    second = trainer()
+    second.resume(checkpoint)
+    with JsonLog(parts, after=second.step, every=1) as log:
+        train(second, log, 18)
+
+    def timeless(path: Path) -> list[dict]:
+        times = {"seconds", "images_per_second"}
+        return [{k: v for k, v in record.items() if k not in times} for record in records(path)]
+
+    assert timeless(parts) == timeless(whole)
+
+
+def test_a_log_that_cannot_be(tmp_path):
+    with pytest.raises(OptionError, match="every must be 1 step or more"):
+        JsonLog(tmp_path / "log", every=0)
+    with pytest.raises(FileError, match="no such file or folder"):
+        JsonLog(tmp_path / "none" / "log")
+    with JsonLog(tmp_path / "log", after=5):  # there was none before
+        assert (tmp_path / "log").read_text() == ""
+
+
+def test_tensorboard_events_hold_the_numbers(tmp_path):
+    t = trainer()
+    log = TensorBoardLog(tmp_path, every=2)
+    train(t, log, 12)
+    log.epoch(t.end_epoch())
+    log.close()
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    for tag in (b"step/loss", b"step/learning_rate", b"epoch/train_loss", b"epoch/validation_accuracy"):
+        assert tag in content
+    values = scalars(content)
+    assert [step for tag, step, _ in values if tag == "step/loss"] == [2, 4, 6, 8, 10, 12]
+    losses = [value for tag, _, value in values if tag == "epoch/train_loss"]
+    assert losses == pytest.approx([epoch.train_loss for epoch in t.history])
+
+
+def scalars(content: bytes) -> list[tuple[str, int, float]]:
+    """tag, step and value of each scalar in TensorBoard's record file."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found, place = [], 0
+    while place < len(content):
+        length = int.from_bytes(content[place : place + 8], "little")
+        event = Event.FromString(content[place + 12 : place + 12 + length])
+        found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+        place += 12 + length + 4
+    return found
