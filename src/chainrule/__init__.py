@@ -49,11 +49,17 @@ from chainrule.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay,
 from chainrule.version import __version__
 
 if TYPE_CHECKING:
-    from chainrule import data, io, models
+    from chainrule import data, io, models, training
     from chainrule.data import Dataset
-    from chainrule.io import load, save
+    from chainrule.io import load, pretrained, save  # type: ignore[no-redef]
     from chainrule.models import TwoLayerNet
-    from chainrule.training import Trainer, evaluate, find_learning_rate  # type: ignore[no-redef]
+    from chainrule.training import (  # type: ignore[no-redef]
+        Ensemble,
+        Trainer,
+        calibrate,
+        evaluate,
+        find_learning_rate,
+    )
 
 __all__ = [
     "GELU",
@@ -72,6 +78,7 @@ __all__ = [
     "Dataset",
     "Dropout",
     "Embedding",
+    "Ensemble",
     "Flatten",
     "GlobalAvgPool2D",
     "He",
@@ -113,6 +120,7 @@ __all__ = [
     "Zeros",
     "__version__",
     "accuracy",
+    "calibrate",
     "clip_gradients",
     "confusion",
     "data",
@@ -131,8 +139,10 @@ __all__ = [
     "models",
     "numerical_gradient",
     "optimizers",
+    "pretrained",
     "save",
     "schedules",
+    "training",
 ]
 
 # What reads and writes files (and loads much of the standard library for it) is imported when it is first asked for.
@@ -141,10 +151,14 @@ _LATER = {
     "Dataset": "chainrule.data",
     "io": "chainrule.io",
     "load": "chainrule.io",
+    "pretrained": "chainrule.io",
     "save": "chainrule.io",
     "models": "chainrule.models",
     "TwoLayerNet": "chainrule.models",
+    "training": "chainrule.training",
+    "Ensemble": "chainrule.training",
     "Trainer": "chainrule.training",
+    "calibrate": "chainrule.training",
     "evaluate": "chainrule.training",
     "find_learning_rate": "chainrule.training",
 }

@@ -11,7 +11,7 @@ from chainrule.arrays import Array
 from chainrule.errors import MissingExtraError
 from chainrule.files import replacing
 
-__all__ = ["plot_confusion", "plot_curves", "plot_learning_rates", "plot_ratios", "plot_sheet"]
+__all__ = ["plot_confusion", "plot_curves", "plot_learning_rates", "plot_misread", "plot_ratios", "plot_sheet"]
 
 _TRAIN, _TEST = "#0072b2", "#d55e00"  # told apart also by colour-blind eyes (Okabe and Ito 2008)
 
@@ -125,6 +125,21 @@ def plot_sheet(
     panel.tick_params(length=0, labelsize=8)
     panel.spines[:].set_visible(False)
     panel.set_title(title, fontsize=10)
+    _write(figure, path)
+
+
+def plot_misread(images: Array, captions: Sequence[str], path: str | os.PathLike[str], title: str = "") -> None:
+    """Pictures (N, H, W) uint8 in a grid, dark on light, each with its caption, as PNG."""
+    columns = min(max(len(images), 1), 10)
+    rows = -(-max(len(images), 1) // columns)
+    figure = _figure(1.0 * columns, 0.5 + 1.2 * rows)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for panel in panels:
+        panel.set_axis_off()
+    for panel, image, caption in zip(panels, images, captions, strict=False):
+        panel.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
+        panel.set_title(caption, fontsize=8)
+    figure.suptitle(title, fontsize=10)
     _write(figure, path)
 
 

@@ -186,8 +186,8 @@ def test_evaluate(model, small_folder, chainrule, tmp_path):
     result = chainrule("evaluate", model, "--data", small_folder, "--confusion", tmp_path / "c.png")
     assert result.returncode == 0, result.stderr
     accuracy = cr.evaluate(cr.load(model), cr.data.load(small_folder)[1]).accuracy
-    assert result.stdout.startswith(f"accuracy  {accuracy:.2%} of 200\n")
-    assert len(result.stdout.splitlines()) == 13
+    assert result.stdout.startswith(f"accuracy           {accuracy:.2%} of 200\n")
+    assert len(result.stdout.splitlines()) == 14
     assert (tmp_path / "c.png").stat().st_size > 10_000
 
 

@@ -20,7 +20,7 @@ def open_model(name: str) -> Sequential:
     """
     if name in PRETRAINED and not Path(name).exists():
         return pretrained(name)
-    if not Path(name).exists() and Path(name).suffix == "":
+    if not Path(name).exists() and name.isidentifier():
         raise ModelFileError(f"no model {name!r}: name a file, or one of {', '.join(PRETRAINED)}")
     return load(name)
 

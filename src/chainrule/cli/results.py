@@ -11,14 +11,22 @@ import numpy as np
 from chainrule.cli.terminal import draw_digits, note, say, stderr
 from chainrule.data import Part
 from chainrule.files import replacing
-from chainrule.io import save
+from chainrule.io import fill, load, save
 from chainrule.layers import Sequential
 from chainrule.plots import plot_confusion, plot_curves
 from chainrule.recipes import Recipe
 from chainrule.training import Evaluation, Trainer, evaluate, write_history
 from chainrule.version import __version__
 
-__all__ = ["write_results"]
+__all__ = ["write_model", "write_results"]
+
+
+def write_model(network: Sequential, folder: Path, *, half: bool) -> None:
+    """Write the network; with `half` it is rounded to float16 before anything about it is measured."""
+    path = folder / "model.safetensors"
+    save(network, path, half=half)
+    if half:
+        fill(network, load(path).arrays)
 
 
 def write_results(
@@ -55,7 +63,6 @@ def write_results(
         ),
         "versions": {"chainrule": __version__, "python": platform.python_version(), "numpy": np.__version__},
     }
-    save(network, folder / "model.safetensors")
     write_history(history, folder / "history.csv")
     with replacing(folder / "report.json") as file:
         file.write((json.dumps(report, indent=2) + "\n").encode())

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.cli.choices import DATA
-from chainrule.cli.results import write_results
+from chainrule.cli.results import write_model, write_results
 from chainrule.cli.terminal import note, progress, say
 from chainrule.data import USUAL, Dataset, Part, load
 from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
@@ -84,6 +84,7 @@ def train(
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the results; runs/MODEL if not given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+    half: Annotated[bool, typer.Option("--half", help="Write the model in float16, half as large.")] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Log for TensorBoard as well, into the folder.")
     ] = False,
@@ -157,6 +158,7 @@ def train(
         raise DivergenceError(f"{error}{kept}") from error
     seconds = time.perf_counter() - started
     final = _finished(trainer, watched, chosen)
+    write_model(final, folder, half=half)
     write_results(final, trainer, train_data, test_data, source["data"], chosen, folder, seconds)
 
 

@@ -20,10 +20,10 @@ _FINE = 5
 _LARGEST = 400
 """Pixels of the longer side at most; larger pictures are made smaller first."""
 
-_THINNEST = 1.8
+_THINNEST = 1.5
 """Pixels of the final picture; thinner strokes are widened to `_WIDENED`."""
 
-_WIDENED = 2.4
+_WIDENED = 2.2
 
 
 def center_digit(gray: Array, size: int = 28) -> Array:
