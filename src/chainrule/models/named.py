@@ -21,7 +21,7 @@ from chainrule.layers import (
     Sequential,
 )
 
-__all__ = ["NETWORKS", "deep_conv", "lenet", "mlp", "resnet_mini", "simple_conv", "two_layer"]
+__all__ = ["NETWORKS", "cnn", "deep_conv", "lenet", "mlp", "resnet_mini", "simple_conv", "two_layer"]
 
 
 def two_layer(classes: int = 10, hidden: int = 50) -> Sequential:
@@ -99,6 +99,23 @@ def resnet_mini(classes: int = 10) -> Sequential:
     )
 
 
+def cnn(classes: int = 10) -> Sequential:
+    """Four convolutions 3x3 without padding in two pooled pairs of 32 and 64 filters, dropout between: small, and the
+    most accurate here on pictures of 28x28."""
+    return Sequential(
+        Scale(1 / 255),
+        *_conv_pair(32, padding=0, first=0),
+        Dropout(0.1),
+        *_conv_pair(64, padding=0, first=0),
+        Dropout(0.2),
+        Flatten(),
+        Affine(128),
+        ReLU(),
+        Dropout(0.3),
+        Affine(classes),
+    )
+
+
 NETWORKS: dict[str, Callable[..., Sequential]] = {
     "two-layer": two_layer,
     "mlp": mlp,
@@ -106,14 +123,15 @@ NETWORKS: dict[str, Callable[..., Sequential]] = {
     "deep-conv": deep_conv,
     "lenet": lenet,
     "resnet-mini": resnet_mini,
+    "cnn": cnn,
 }
 """Every named network; its function takes the number of classes."""
 
 
-def _conv_pair(filters: int, padding: int) -> tuple[Layer, ...]:
+def _conv_pair(filters: int, padding: int, first: int = 1) -> tuple[Layer, ...]:
     """Two convolutions of so many filters, the second with this padding, and pooling."""
     return (
-        Conv2D(filters, 3, padding=1),
+        Conv2D(filters, 3, padding=first),
         ReLU(),
         Conv2D(filters, 3, padding=padding),
         ReLU(),
