@@ -46,7 +46,8 @@ def test_a_resumed_recipe_equals_an_uninterrupted_one(recipe, small_folder, chai
         "def once(self, *a):\n    save(self, *a)\n    raise KeyboardInterrupt\n"
         "Trainer.save = once\nfrom chainrule.cli import main\nsys.exit(main(sys.argv[1:]))"
     )
-    stopped = subprocess.run([sys.executable, "-c", stop_after_one, *command], capture_output=True, text=True, check=False)
+    interpreter = [sys.executable, "-c", stop_after_one]
+    stopped = subprocess.run([*interpreter, *command], capture_output=True, text=True, check=False)
     assert stopped.returncode != 0, stopped.stdout
     resumed = chainrule("train", "--resume", "--output", tmp_path / "parts")
     assert resumed.returncode == 0, resumed.stderr

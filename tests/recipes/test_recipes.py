@@ -34,7 +34,8 @@ def test_every_key_can_be_given(tmp_path):
     path.write_text(
         'model = "lenet"\nepochs = 3\nbatch_size = 50\naccumulate = 2\noptimizer = "adamw"\nlearning_rate = 0.002\n'
         'weight_decay = 1\nschedule = "cosine"\nwarmup = 5\nclip_norm = 1.5\nlabel_smoothing = 0.1\naverage = 0.99\n'
-        "mixup = 0.2\nvalidation = 0.1\npatience = 3\nseed = 4\n[augment]\nrotation = 10\ncutout = 4\n"
+        "mixup = 0.2\nstyles = 0.3\nstrangers = 0.1\nvalidation = 0.1\npatience = 3\nseed = 4\n"
+        "[augment]\nrotation = 10\ncutout = 4\n"
     )
     recipe = read_recipe(path)
     assert all(getattr(recipe, entry.name) != entry.default for entry in fields(Recipe))
@@ -79,6 +80,7 @@ def test_mixed_pictures_have_mixed_labels():
         ("mixup = nan", "--mixup must be 0 or more, got nan"),
         ("learning_rate = 0", "learning_rate must be a number above 0, got 0"),
         ("learning_rate = inf", "learning_rate must be a number above 0, got inf"),
+        ("strangers = 2", "strangers must be a share from 0 to 1, got 2"),
         ("weight_decay = -1", "weight_decay must be 0 or above, got -1"),
         ("label_smoothing = 1", "label_smoothing must be from 0 up to"),
         ("average = 1", "decay must be from 0 up to"),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.data.strokes import draw_line
 
 __all__ = ["add_strokes"]
 
@@ -35,10 +36,10 @@ def _with_flag(digit: Array, rng: np.random.Generator) -> Array:
     top, bottom = _ends(digit)
     height, pen = _size(digit, top, bottom, rng)
     reach = height * rng.uniform(0.15, 0.42)
-    drawn = _line(digit, top, (top[0] + reach * rng.uniform(0.5, 1.6), top[1] - reach), pen)
+    drawn = draw_line(digit, top, (top[0] + reach * rng.uniform(0.5, 1.6), top[1] - reach), pen)
     if rng.random() < _FOOT:
         left, right = height * rng.uniform(0.12, 0.35, 2)
-        drawn = _line(drawn, (bottom[0], bottom[1] - left), (bottom[0], bottom[1] + right), pen)
+        drawn = draw_line(drawn, (bottom[0], bottom[1] - left), (bottom[0], bottom[1] + right), pen)
     return drawn
 
 
@@ -49,7 +50,7 @@ def _with_bar(digit: Array, rng: np.random.Generator) -> Array:
     middle = _middle(digit[row : row + 1], default=(top[1] + bottom[1]) / 2)
     left, right = height * rng.uniform(0.12, 0.32, 2)
     tilt = height * rng.uniform(-0.08, 0.05)
-    return _line(digit, (row - tilt, middle - left), (row + tilt, middle + right), pen)
+    return draw_line(digit, (row - tilt, middle - left), (row + tilt, middle + right), pen)
 
 
 def _ends(digit: Array) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -73,17 +74,6 @@ def _size(
     length = float(np.hypot(height, bottom[1] - top[1]))
     pen = digit.sum(dtype=np.float64) / 255 / length * rng.uniform(0.7, 1.1)
     return height, float(np.clip(pen, 1.0, 5.0))
-
-
-def _line(digit: Array, start: tuple[float, float], stop: tuple[float, float], pen: float) -> Array:
-    """The digit with a straight stroke from one (row, column) to another."""
-    rows, columns = np.indices(digit.shape, np.float64)
-    down, across = stop[0] - start[0], stop[1] - start[1]
-    along = ((rows - start[0]) * down + (columns - start[1]) * across) / max(down**2 + across**2, 1e-9)
-    along = np.clip(along, 0, 1)
-    distance = np.hypot(rows - start[0] - along * down, columns - start[1] - along * across)
-    drawn: Array = np.maximum(digit, (255 * np.clip(pen / 2 + 0.5 - distance, 0, 1)).astype(np.uint8))
-    return drawn
 
 
 def _centred(digit: Array) -> Array:
