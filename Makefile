@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-reference test-peers sanitize check bench clean
+.PHONY: help demo test test-reference test-peers sanitize check bench models accuracy clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -56,6 +56,19 @@ bench: .venv/.installed  ## Measure against PyTorch, JAX, scikit-learn and ONNX 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 jax jaxlib
 	$(BIN)/chainrule bench --only training --only inference --only start --only accuracy --only growth \
 	  --output benchmarks/results
+
+# Each about eight minutes on two cores; docs/models.md says what came out.
+MODELS := $(BIN)/chainrule train --output runs/models
+models: .venv/.installed  ## Train the networks that are part of the package anew
+	$(MODELS)/two-layer --recipe lesson
+	$(MODELS)/cnn --recipe cnn --validation 0.05 --half
+	$(MODELS)/freehand --recipe freehand --half
+	for name in two-layer cnn freehand; do \
+	  cp runs/models/$$name/model.safetensors src/chainrule/io/files/$$name.safetensors || exit 1; \
+	done
+
+accuracy: .venv/.installed  ## Measure every recipe over several seeds (about an hour and a half)
+	$(BIN)/python benchmarks/accuracy.py
 
 clean:  ## Remove .venv and everything that was built or trained here
 	rm -rf .venv build dist runs .mypy_cache .ruff_cache .hypothesis

@@ -1,27 +1,26 @@
 """`chainrule gradcheck`: the table of gradient errors."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from chainrule.cli.models import MODEL, open_model
 from chainrule.cli.terminal import say
 from chainrule.gradcheck import gradcheck as check
-from chainrule.io import load
 from chainrule.models import NETWORKS
 
 __all__ = ["gradcheck"]
 
 
 def gradcheck(
-    model: Annotated[Path | None, typer.Argument(help="A model file; a new two-layer network if not given.")] = None,
+    model: Annotated[str | None, typer.Argument(help=f"{MODEL} A new two-layer network if not given.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides inputs, noise and sampling.")] = 0,
 ) -> None:
     """Compare backpropagation with numerical derivatives, array by array; exit 1 if they differ.
 
     Example: chainrule gradcheck runs/two-layer/model.safetensors
     """
-    network = NETWORKS["two-layer"](10).build((1, 28, 28), seed=seed) if model is None else load(model)
+    network = NETWORKS["two-layer"](10).build((1, 28, 28), seed=seed) if model is None else open_model(model)
     report = check(network, seed=seed)
     say(report)
     if not report.ok:

@@ -45,12 +45,13 @@ def train(
     validation: Annotated[
         float | None,
         typer.Option(
-            help="Share of the training data of each class to measure epochs on, in place of the test data: the best "
-            "epoch is kept, and confidences are calibrated."
+            help="Share of the training data of each class to measure epochs on, in place of the test data; confidences "
+            "are calibrated on it as well."
         ),
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="End after so many epochs without a better one; needs --validation.")
+        int | None,
+        typer.Option(help="End after so many epochs without a better one, and keep the best; needs --validation."),
     ] = None,
     model: Annotated[str | None, typer.Option(help=f"One of: {', '.join(NETWORKS)}.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data, in all; 20 in lesson.")] = None,
@@ -283,11 +284,13 @@ def _has_waited(trainer: Trainer, recipe: Recipe) -> bool:
 
 
 def _finished(trainer: Trainer, watched: Part, recipe: Recipe) -> Sequential:
-    """The network to keep: of the best epoch and calibrated where data was held out, averaged where that was asked."""
-    if not recipe.validation:
+    """The network to keep: of the best epoch where that was waited for, averaged, calibrated where data was held out."""
+    if recipe.patience:
+        note(f"keeping epoch {trainer.use_best().number}, the best on the {len(watched):,} images held out")
+    else:
         trainer.use_average()
+    if not recipe.validation:
         return trainer.network
-    note(f"keeping epoch {trainer.use_best().number}, the best on the {len(watched):,} images held out")
     try:
         network = calibrate(trainer.network, watched)
     except DataError as error:
