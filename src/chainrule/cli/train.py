@@ -45,8 +45,8 @@ def train(
     validation: Annotated[
         float | None,
         typer.Option(
-            help="Share of the training data of each class to measure epochs on, in place of the test data; confidences "
-            "are calibrated on it as well."
+            help="Share of the training data of each class to measure epochs on, in place of the test data, and to "
+            "calibrate confidences on."
         ),
     ] = None,
     patience: Annotated[
