@@ -284,7 +284,7 @@ def _has_waited(trainer: Trainer, recipe: Recipe) -> bool:
 
 
 def _finished(trainer: Trainer, watched: Part, recipe: Recipe) -> Sequential:
-    """The network to keep: of the best epoch where that was waited for, averaged, calibrated where data was held out."""
+    """The network to keep: of the best epoch if that was waited for, else averaged; calibrated on what was held out."""
     if recipe.patience:
         note(f"keeping epoch {trainer.use_best().number}, the best on the {len(watched):,} images held out")
     else:
