@@ -29,7 +29,7 @@ ROWS = [
     {"io", "gradcheck", "models", "plots"},
     {"training"},
     {"recipes"},
-    {"scratch", "bench"},
+    {"scratch", "bench", "estimators"},
     # the command line starts every other face, so it stands above them
     {"cli"},
     {"__init__", "__main__"},
@@ -44,7 +44,7 @@ OPTIONAL = {
     "torch": {"bench/peers/pytorch"},
     "jax": {"bench/peers/jax"},
     "tensorboardX": {"training/log"},
-    "sklearn": {"bench/peers/sklearn", "data/digits"},
+    "sklearn": {"bench/peers/sklearn", "data/digits", "estimators"},
     "onnx": {"bench/peers/onnx"},
     "onnxruntime": {"bench/peers/onnx"},
 }

@@ -1,0 +1,335 @@
+"""What NetClassifier and NetRegressor share: parameters, the loop over batches, and when it ends."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.errors import MissingExtraError, OptionError
+from chainrule.layers import Affine, Layer, ReLU, Sequential, Sigmoid, Tanh
+from chainrule.optimizers import SGD, Adam, Optimizer
+
+try:
+    from sklearn.base import BaseEstimator
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.model_selection import train_test_split
+    from sklearn.utils import check_random_state
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+except ModuleNotFoundError:
+    raise MissingExtraError("scikit-learn", "an estimator", "sklearn") from None
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ModuleNotFoundError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """There are no callbacks yet."""
+
+    def with_callbacks(fit: Any) -> Any:
+        """The method as it is."""
+        return fit
+
+
+__all__ = ["NetEstimator"]
+
+_ACTIVATIONS: dict[str, type[Layer] | None] = {"relu": ReLU, "tanh": Tanh, "logistic": Sigmoid, "identity": None}
+
+
+class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+    """A network that is built, trained and asked the way scikit-learn does it; a subclass says what y means."""
+
+    _is_classifier: ClassVar[bool]
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] | int = (100,),
+        activation: str = "relu",
+        *,
+        layers: Sequence[Layer] | None = None,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.layers = layers
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+
+    # ---- what a subclass says ----
+
+    def _encoded(self, y: Array, fresh: bool, classes: Any) -> Array:
+        """y as the loss takes it: class indices (N,), or numbers (N, outputs)."""
+        raise NotImplementedError
+
+    def _weighted(self, y: Array, targets: Array, weights: Array) -> Array:
+        """Sample weights (N,) with what else counts."""
+        return weights
+
+    def _score(self, outputs: Array, targets: Array, weights: Array) -> float:
+        """How good outputs are; higher is better."""
+        raise NotImplementedError
+
+    # ---- fitting ----
+
+    @with_callbacks  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on X (N, features), dense or sparse, and y; returns self."""
+        return self._fit(X, y, sample_weight, None, one_pass=False)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, classes: Any, *, one_pass: bool) -> Self:
+        self._check_parameters()
+        fresh = not hasattr(self, "network_") or not (self.warm_start or one_pass)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=fresh,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=not self._is_classifier,
+        )
+        targets = self._encoded(y, fresh, classes)
+        weights = self._weighted(y, targets, _check_sample_weight(sample_weight, X, dtype=X.dtype))
+        used = np.flatnonzero(weights)
+        if not used.size:
+            raise ValueError("all sample weights are 0: at least one sample must count")
+        X, targets, weights = X[used], targets[used], weights[used]
+        if fresh:
+            self._begin(X)
+        held = None
+        if self.early_stopping and not one_pass:
+            (X, targets, weights), held = self._hold_out(X, targets, weights)
+        epochs = 1 if one_pass else self.max_iter
+        context = self._init_callback_context(max_subtasks=epochs) if hasattr(self, "_init_callback_context") else None
+        told: dict[str, Any] = {"estimator": self, "X": X, "y": targets}
+        if context is not None:
+            context.call_on_fit_task_begin(**told)
+        for _ in range(epochs):
+            inner = context.subcontext(task_name="epoch") if context is not None else None
+            if inner is not None:
+                inner.call_on_fit_task_begin(**told)
+            stop = self._epoch(X, targets, weights, held)
+            if inner is not None:
+                stop = inner.call_on_fit_task_end(**told, reconstruction_attributes=self._fitted_attributes) or stop
+            if stop and not one_pass:
+                break
+        else:
+            if not one_pass and self.n_iter_no_change < self.max_iter:
+                warnings.warn(
+                    f"{self.max_iter} passes (max_iter) were done and the loss still fell: give more, or a larger tol",
+                    ConvergenceWarning,
+                    stacklevel=3,
+                )
+        if self._best is not None:
+            self.network_.values[...] = self._best
+        if context is not None:
+            context.call_on_fit_task_end(**told, reconstruction_attributes=dict)
+        return self
+
+    def _begin(self, X: Any) -> None:
+        """A new network, optimizer and generator."""
+        self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31, size=4))
+        network = Sequential(*self._hidden_layers(), Affine(self.n_outputs_))
+        network = network.build((X.shape[1],), seed=int(self._rng.integers(2**31)))
+        self.network_ = network.astype(X.dtype) if X.dtype != network.dtype else network
+        self._optimizer = self._make_optimizer()
+        self._rate = float(self.learning_rate_init)
+        self._idle = 0
+        self._best: Array | None = None
+        self.n_iter_, self.t_ = 0, 0
+        self.loss_curve_: list[float] = []
+        self.best_loss_: float | None = math.inf
+        self.validation_scores_: list[float] | None = None
+        self.best_validation_score_: float | None = None
+        if self.early_stopping:
+            self.validation_scores_, self.best_validation_score_, self.best_loss_ = [], -math.inf, None
+
+    def _hidden_layers(self) -> list[Layer]:
+        if self.layers is not None:
+            return [copy.deepcopy(layer) for layer in self.layers]
+        sizes = self.hidden_layer_sizes
+        kind = _ACTIVATIONS[self.activation]
+        hidden: list[Layer] = []
+        for size in [sizes] if isinstance(sizes, int | np.integer) else sizes:
+            hidden += [Affine(int(size))] if kind is None else [Affine(int(size)), kind()]
+        return hidden
+
+    def _make_optimizer(self) -> Optimizer:
+        if self.solver == "adam":
+            return Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
+        nesterov = bool(self.nesterovs_momentum and self.momentum)
+        return SGD(self.learning_rate_init, momentum=self.momentum, nesterov=nesterov)
+
+    def _hold_out(self, X: Any, targets: Array, weights: Array) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        labels = targets if self._is_classifier and targets.ndim == 1 else None
+        X, X_held, targets, held, weights, held_weights = train_test_split(
+            X,
+            targets,
+            weights,
+            test_size=self.validation_fraction,
+            stratify=labels,
+            random_state=int(self._rng.integers(2**31)),
+        )
+        return (X, targets, weights), (X_held, held, held_weights)
+
+    def _epoch(self, X: Any, targets: Array, weights: Array, held: tuple[Any, ...] | None) -> bool:
+        """One pass over the data; whether nothing has improved for long enough."""
+        samples = X.shape[0]
+        size = min(200, samples) if self.batch_size == "auto" else min(int(self.batch_size), samples)
+        order = self._rng.permutation(samples) if self.shuffle else np.arange(samples)
+        total, net = 0.0, self.network_
+        for start in range(0, samples, size):
+            chosen = order[start : start + size]
+            x = _dense(X[chosen])
+            share = weights[chosen]
+            outputs, cache = net.forward(x, train=True, rng=self._rng)
+            loss, doutputs = self._loss(outputs, targets[chosen], share)
+            net.backward(doutputs, cache, input_gradient=False)
+            mass = float(share.sum())
+            penalty = self.alpha / mass
+            total += mass * (loss + penalty / 2 * self._squared_weights())
+            self._optimizer.weight_decay = penalty
+            self._optimizer.learning_rate = self._current_rate()
+            self._optimizer.step(net)
+            self.t_ += len(chosen)
+        self.n_iter_ += 1
+        self.loss_ = total / float(weights.sum())
+        if not math.isfinite(self.loss_):
+            raise ValueError(f"the loss became {self.loss_}: scale X, or give a smaller learning_rate_init")
+        self.loss_curve_.append(self.loss_)
+        if self.verbose:
+            print(f"pass {self.n_iter_}: loss {self.loss_:.6f}")
+        return self._is_done(held)
+
+    def _is_done(self, held: tuple[Any, ...] | None) -> bool:
+        if held is not None and self.validation_scores_ is not None:
+            X, targets, weights = held
+            score = self._score(self._outputs(X), targets, weights)
+            self.validation_scores_.append(score)
+            best = self.best_validation_score_
+            assert best is not None
+            self._idle = 0 if score > best + self.tol else self._idle + 1
+            if score > best:
+                self.best_validation_score_, self._best = score, self.network_.values.copy()
+        else:
+            best_loss = math.inf if self.best_loss_ is None else self.best_loss_
+            self._idle = 0 if self.loss_ < best_loss - self.tol else self._idle + 1
+            self.best_loss_ = min(best_loss, self.loss_)
+        if self._idle <= self.n_iter_no_change:
+            return False
+        if self.solver == "sgd" and self.learning_rate == "adaptive" and self._rate > 1e-6:
+            self._rate, self._idle = self._rate / 5, 0
+            return False
+        return True
+
+    def _current_rate(self) -> float:
+        if self.solver == "sgd" and self.learning_rate == "invscaling":
+            return float(self.learning_rate_init / (self.t_ + 1) ** self.power_t)
+        return self._rate
+
+    def _squared_weights(self) -> float:
+        kept = [p.value for p in self.network_.parameters.values() if p.decay]
+        return sum(float(np.vdot(value, value)) for value in kept)
+
+    def _loss(self, outputs: Array, targets: Array, weights: Array) -> tuple[float, Array]:
+        raise NotImplementedError
+
+    def _outputs(self, X: Any, batch_size: int = 1000) -> Array:
+        """What the network says of X (N, features), a batch at a time."""
+        parts = [self.network_(_dense(X[start : start + batch_size])) for start in range(0, X.shape[0], batch_size)]
+        return np.concatenate(parts)
+
+    def _checked_outputs(self, X: Any) -> Array:
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
+        return self._outputs(X.astype(self.network_.dtype, copy=False))
+
+    def _fitted_attributes(self) -> dict[str, Any]:
+        """What a callback needs to make an estimator of the state reached."""
+        return {name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")}
+
+    def _check_parameters(self) -> None:
+        for name, known in (("solver", ("adam", "sgd")), ("learning_rate", ("constant", "invscaling", "adaptive"))):
+            if getattr(self, name) not in known:
+                raise OptionError(f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.activation not in _ACTIVATIONS:
+            raise OptionError(f"activation must be one of {', '.join(_ACTIVATIONS)}, got {self.activation!r}")
+        for name in ("max_iter", "n_iter_no_change"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.batch_size != "auto" and (isinstance(self.batch_size, str) or self.batch_size < 1):
+            raise OptionError(f"batch_size must be 'auto' or 1 or more, got {self.batch_size!r}")
+        if not self.alpha >= 0:
+            raise OptionError(f"alpha must be 0 or more, got {self.alpha}")
+        if not 0 < self.validation_fraction < 1:
+            raise OptionError(f"validation_fraction must be between 0 and 1, got {self.validation_fraction}")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    # ---- as MLPClassifier names them ----
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """The weights of each Affine, (inputs, outputs)."""
+        return [layer.W.value for layer in self.network_.layers if isinstance(layer, Affine)]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """The biases of each Affine."""
+        return [layer.b.value for layer in self.network_.layers if isinstance(layer, Affine)]
+
+    @property
+    def n_layers_(self) -> int:
+        """Layers that learn, and the input."""
+        return 1 + sum(bool(layer.parameters) for layer in self.network_.layers)
+
+
+def _dense(X: Any) -> Array:
+    """Rows as an array, from a sparse matrix as well."""
+    rows: Array = X.toarray() if hasattr(X, "toarray") else X
+    return rows

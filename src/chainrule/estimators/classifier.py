@@ -1,0 +1,166 @@
+"""NetClassifier: a network that tells classes apart, as a scikit-learn estimator."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from chainrule.arrays import Array
+from chainrule.estimators.base import NetEstimator
+from chainrule.functions import softmax
+from chainrule.layers import Layer
+from chainrule.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
+
+__all__ = ["NetClassifier"]
+
+
+class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
+    """Tells classes apart, or says which of several labels apply (multi-label: y as rows of 0 and 1).
+
+    Args:
+        hidden_layer_sizes: units of each hidden layer.
+        activation: relu, tanh, logistic or identity.
+        layers: bricks in place of the two above, unbuilt, such as [Reshape(1, 8, 8), Conv2D(16, 3), ReLU(), Flatten(),
+            Dropout(0.2)]; the last Affine, with an output a class, is added.
+        class_weight: a weight for each class, or "balanced".
+        solver: adam or sgd.
+        alpha: L2 penalty on weights.
+        batch_size: samples a step; "auto" is min(200, N).
+        learning_rate: constant, invscaling or adaptive (these two for sgd), beginning with learning_rate_init.
+        max_iter: passes over the data at most.
+        shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping,
+            validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, power_t: as MLPClassifier's.
+
+    Attributes:
+        network_: the Sequential, ends in logits; `chainrule.save(clf.network_, path)` keeps it.
+        classes_, n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_, coefs_,
+            intercepts_, n_features_in_, feature_names_in_: as MLPClassifier's.
+
+    Example:
+        >>> NetClassifier((64,), random_state=0).fit(X, y).score(X, y)
+    """
+
+    _is_classifier = True
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Sequence[int] | int = (100,),
+        activation: str = "relu",
+        *,
+        layers: Sequence[Layer] | None = None,
+        class_weight: Any = None,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int = 10,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes,
+            activation,
+            layers=layers,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+        )
+        self.class_weight = class_weight
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """One pass over X and y, going on from where training is; `classes` are needed the first time."""
+        return self._fit(X, y, sample_weight, classes, one_pass=True)
+
+    def predict(self, X: Any) -> Array:
+        """X (N, features) -> labels (N,), or rows of 0 and 1 (N, labels)."""
+        outputs = self._checked_outputs(X)
+        if self._multi_label:
+            return (outputs > 0).astype(int)
+        labels: Array = self.classes_[outputs.argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, X: Any) -> Array:
+        """X (N, features) -> probabilities (N, classes), in the order of classes_."""
+        outputs = self._checked_outputs(X)
+        return 1 / (1 + np.exp(-outputs)) if self._multi_label else softmax(outputs)
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """X (N, features) -> logarithms of the probabilities."""
+        logs: Array = np.log(self.predict_proba(X))
+        return logs
+
+    def _encoded(self, y: Array, fresh: bool, classes: Any) -> Array:
+        check_classification_targets(y)
+        multi_label = type_of_target(y) == "multilabel-indicator"
+        if fresh:
+            self._multi_label = multi_label
+            self.classes_ = unique_labels(y if classes is None else classes)
+            self.n_outputs_ = y.shape[1] if multi_label else len(self.classes_)
+            self.out_activation_ = "logistic" if multi_label else "softmax"
+        if multi_label != self._multi_label or (multi_label and y.shape[1] != self.n_outputs_):
+            raise ValueError("y is of another kind than the y before: begin anew with fit and warm_start=False")
+        if multi_label:
+            return np.asarray(y)
+        y = column_or_1d(y, warn=True)
+        unknown = np.setdiff1d(y, self.classes_)
+        if unknown.size:
+            raise ValueError(f"y has classes {unknown.tolist()} that were not there before: {self.classes_.tolist()}")
+        return np.searchsorted(self.classes_, y)
+
+    def _weighted(self, y: Array, targets: Array, weights: Array) -> Array:
+        if self.class_weight is None:
+            return weights
+        if self._multi_label:
+            raise ValueError(
+                "class_weight is for classes that exclude each other, not for several labels a sample"
+            )
+        each = compute_class_weight(self.class_weight, classes=self.classes_, y=np.ravel(y))
+        weighted: Array = weights * each[targets].astype(weights.dtype)
+        return weighted
+
+    def _loss(self, outputs: Array, targets: Array, weights: Array) -> tuple[float, Array]:
+        loss = SigmoidCrossEntropy() if self._multi_label else SoftmaxCrossEntropy()
+        return loss(outputs, targets, weights)
+
+    def _score(self, outputs: Array, targets: Array, weights: Array) -> float:
+        right = ((outputs > 0) == targets).all(axis=1) if self._multi_label else outputs.argmax(axis=1) == targets
+        return float(np.average(right, weights=weights))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
