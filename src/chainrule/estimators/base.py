@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import MissingExtraError, OptionError
+from chainrule.initializers import Xavier
 from chainrule.layers import Affine, Layer, ReLU, Sequential, Sigmoid, Tanh
 from chainrule.optimizers import SGD, Adam, Optimizer
 
@@ -131,10 +132,11 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             y_numeric=not self._is_classifier,
         )
         targets = self._encoded(y, fresh, classes)
-        weights = self._weighted(y, targets, _check_sample_weight(sample_weight, X, dtype=X.dtype))
+        told: dict[str, Any] = {"estimator": self, "X": X, "y": y}  # to callbacks
+        weights = self._weighted(
+            y, targets, _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        )
         used = np.flatnonzero(weights)
-        if not used.size:
-            raise ValueError("all sample weights are 0: at least one sample must count")
         X, targets, weights = X[used], targets[used], weights[used]
         if fresh:
             self._begin(X)
@@ -143,7 +145,6 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             (X, targets, weights), held = self._hold_out(X, targets, weights)
         epochs = 1 if one_pass else self.max_iter
         context = self._init_callback_context(max_subtasks=epochs) if hasattr(self, "_init_callback_context") else None
-        told: dict[str, Any] = {"estimator": self, "X": X, "y": targets}
         if context is not None:
             context.call_on_fit_task_begin(**told)
         for _ in range(epochs):
@@ -171,7 +172,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _begin(self, X: Any) -> None:
         """A new network, optimizer and generator."""
         self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31, size=4))
-        network = Sequential(*self._hidden_layers(), Affine(self.n_outputs_))
+        network = Sequential(*self._hidden_layers(), Affine(self.n_outputs_, Xavier()))
         network = network.build((X.shape[1],), seed=int(self._rng.integers(2**31)))
         self.network_ = network.astype(X.dtype) if X.dtype != network.dtype else network
         self._optimizer = self._make_optimizer()
@@ -193,7 +194,8 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         kind = _ACTIVATIONS[self.activation]
         hidden: list[Layer] = []
         for size in [sizes] if isinstance(sizes, int | np.integer) else sizes:
-            hidden += [Affine(int(size))] if kind is None else [Affine(int(size)), kind()]
+            hidden.append(Affine(int(size), Xavier()))  # as MLPClassifier begins, whatever the activation
+            hidden += [] if kind is None else [kind()]
         return hidden
 
     def _make_optimizer(self) -> Optimizer:

@@ -24,8 +24,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
     Args:
         hidden_layer_sizes: units of each hidden layer.
         activation: relu, tanh, logistic or identity.
-        layers: bricks in place of the two above, unbuilt, such as [Reshape(1, 8, 8), Conv2D(16, 3), ReLU(), Flatten(),
-            Dropout(0.2)]; the last Affine, with an output a class, is added.
+        layers: bricks in place of the two above, unbuilt, such as [Reshape((1, 8, 8)), Conv2D(16, 3), ReLU(),
+            Flatten(), Dropout(0.2)]; the last Affine, with an output a class, is added.
         class_weight: a weight for each class, or "balanced".
         solver: adam or sgd.
         alpha: L2 penalty on weights.
@@ -145,9 +145,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
         if self.class_weight is None:
             return weights
         if self._multi_label:
-            raise ValueError(
-                "class_weight is for classes that exclude each other, not for several labels a sample"
-            )
+            raise ValueError("class_weight is for classes that exclude each other, not for several labels a sample")
         each = compute_class_weight(self.class_weight, classes=self.classes_, y=np.ravel(y))
         weighted: Array = weights * each[targets].astype(weights.dtype)
         return weighted
