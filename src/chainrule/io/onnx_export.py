@@ -1,0 +1,292 @@
+"""A network as an ONNX model: every layer becomes standard operators, preprocessing and class names included.
+
+The batch is symbolic, the numbers are float32, the operators those of opset 17 (so ONNX Runtime 1.12 and later run it).
+https://onnx.ai/onnx/operators
+"""
+
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.errors import MissingExtraError, ModelFileError, NotBuiltError, OptionError
+from chainrule.files import replacing
+from chainrule.layers import (
+    GELU,
+    Affine,
+    AvgPool2D,
+    BatchNorm,
+    Conv2D,
+    Dropout,
+    Embedding,
+    Flatten,
+    GlobalAvgPool2D,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    Pad,
+    Parallel,
+    ReLU,
+    Reshape,
+    Residual,
+    Scale,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Standardize,
+    Tanh,
+)
+from chainrule.version import __version__
+
+try:
+    import onnx
+    from onnx import helper, numpy_helper
+except ModuleNotFoundError:
+    raise MissingExtraError("onnx", "ONNX", "onnx") from None
+
+__all__ = ["export_onnx", "to_onnx"]
+
+_OPSET, _IR = 17, 8
+_INPUTS = {"float32": onnx.TensorProto.FLOAT, "uint8": onnx.TensorProto.UINT8, "int64": onnx.TensorProto.INT64}
+
+
+def export_onnx(
+    network: Sequential,
+    path: str | os.PathLike[str],
+    *,
+    softmax: bool = False,
+    input_type: str = "",
+    labels: Sequence[str] | None = None,
+) -> None:
+    """Write a built network as an ONNX file, whole or not at all.
+
+    Args:
+        network: built; ends in logits.
+        path: usually ends in .onnx.
+        softmax: the output is then "probabilities" (N, C) instead of "logits".
+        input_type: of "input" (N, *input_shape): float32, uint8 (pixels), or int64 (where an Embedding reads it); by
+            default int64 in front of an Embedding, else float32.
+        labels: names of the classes, kept as the model's metadata "labels" (JSON); by default the network's own.
+
+    Raises:
+        NotBuiltError: the network is not built.
+        ModelFileError: a layer of your own, for which there is no operator (all are named).
+        FileError: the file cannot be written.
+    """
+    content = to_onnx(network, softmax=softmax, input_type=input_type, labels=labels).SerializeToString()
+    with replacing(path) as file:
+        file.write(content)
+
+
+def to_onnx(
+    network: Sequential, *, softmax: bool = False, input_type: str = "", labels: Sequence[str] | None = None
+) -> Any:
+    """The same as an onnx.ModelProto, checked."""
+    if network.input_shape is None or network.output_shape is None:
+        raise NotBuiltError("the network has no parameters yet: call net.build(input_shape, seed=0) first")
+    unknown = sorted({type(layer).__name__ for layer in _leaves(network) if type(layer) not in _OPERATORS})
+    if unknown:
+        raise ModelFileError(f"ONNX has no operator for {', '.join(unknown)}: export a network without them")
+    reads = "int64" if next(_leaves(network), network).reads == "indices" else "float32"
+    kind = input_type or reads
+    if kind not in _INPUTS or (reads == "int64") != (kind == "int64"):
+        known = "int64" if reads == "int64" else "float32 or uint8"
+        raise OptionError(f"input_type must be {known} for this network, got {input_type!r}")
+    graph = _Graph(network)
+    value = graph.add("Cast", "input", to=onnx.TensorProto.FLOAT) if kind == "uint8" else "input"
+    value = graph.layer(network, value)
+    output = "probabilities" if softmax else "logits"
+    graph.nodes.append(helper.make_node("Softmax" if softmax else "Identity", [value], [output]))
+    if softmax:
+        graph.nodes[-1].attribute.append(helper.make_attribute("axis", -1))
+    shapes = [["N", *shape] for shape in (network.input_shape, network.output_shape)]
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "network",
+            [helper.make_tensor_value_info("input", _INPUTS[kind], shapes[0])],
+            [helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, shapes[1])],
+            graph.arrays,
+        ),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR,
+        producer_name="chainrule",
+        producer_version=__version__,
+    )
+    names = network.labels if labels is None else tuple(labels)
+    if names is not None:
+        helper.set_model_props(model, {"labels": json.dumps(list(names))})
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+class _Graph:
+    """The nodes and arrays of a model as it grows."""
+
+    def __init__(self, network: Sequential) -> None:
+        self.nodes: list[Any] = []
+        self.arrays: list[Any] = []
+        self._names = {id(holder): name for name, holder in [*network.parameters.items(), *network.buffers.items()]}
+        self._written: set[str] = set()
+
+    def layer(self, layer: Layer, x: str) -> str:
+        """The name of what this layer makes of x."""
+        return _OPERATORS[type(layer)](self, layer, x)
+
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """A node; the name of its output."""
+        output = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def held(self, holder: Any, array: Array | None = None) -> str:
+        """The name of a Parameter's or Buffer's array; one that stands in two places is written once."""
+        name = self._names[id(holder)]
+        if name not in self._written:
+            self._written.add(name)
+            value = np.ascontiguousarray(holder.value if array is None else array, np.float32)
+            self.arrays.append(numpy_helper.from_array(value, name))
+        return name
+
+    def constant(self, value: Any, dtype: Any = np.float32) -> str:
+        """The name of an array that is no parameter."""
+        name = f"c{len(self.arrays)}"
+        self.arrays.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+
+def _leaves(layer: Layer) -> Any:
+    """Layers that are no containers, in order."""
+    if isinstance(layer, Sequential | Parallel) and type(layer) in _OPERATORS:
+        for _, child in layer.children():
+            yield from _leaves(child)
+    else:
+        yield layer
+
+
+def _sequential(graph: _Graph, layer: Sequential, x: str) -> str:
+    for child in layer.layers:
+        x = graph.layer(child, x)
+    return x
+
+
+def _residual(graph: _Graph, layer: Residual, x: str) -> str:
+    return graph.add("Add", x, _sequential(graph, layer, x))
+
+
+def _parallel(graph: _Graph, layer: Parallel, x: str) -> str:
+    outputs = [graph.layer(branch, x) for branch in layer.branches]
+    return graph.add("Concat", *outputs, axis=1) if layer.join == "concat" else graph.add("Sum", *outputs)
+
+
+def _affine(graph: _Graph, layer: Affine, x: str) -> str:
+    return graph.add("Gemm", x, graph.held(layer.W), graph.held(layer.b))
+
+
+def _conv(graph: _Graph, layer: Conv2D, x: str) -> str:
+    stride, padding, groups = layer.reading()
+    arrays = [graph.held(layer.W)] + ([graph.held(layer.b)] if layer.bias else [])
+    return graph.add("Conv", x, *arrays, strides=stride, pads=_pads(padding), group=groups)
+
+
+def _pool(operator: str) -> Callable[[_Graph, Any, str], str]:
+    def add(graph: _Graph, layer: MaxPool2D | AvgPool2D, x: str) -> str:
+        kernel, stride, padding = layer.windows()
+        return graph.add(operator, x, kernel_shape=kernel, strides=stride, pads=_pads(padding))
+
+    return add
+
+
+def _pads(padding: Any) -> list[int]:
+    (top, bottom), (left, right) = padding
+    return [top, left, bottom, right]
+
+
+def _global_pool(graph: _Graph, layer: GlobalAvgPool2D, x: str) -> str:
+    return graph.add("Flatten", graph.add("GlobalAveragePool", x))
+
+
+def _batch_norm(graph: _Graph, layer: BatchNorm, x: str) -> str:
+    holders = (layer.gamma, layer.beta, layer.running_mean, layer.running_variance)
+    return graph.add("BatchNormalization", x, *map(graph.held, holders), epsilon=layer.epsilon)
+
+
+def _layer_norm(graph: _Graph, layer: LayerNorm, x: str) -> str:
+    arrays = graph.held(layer.gamma), graph.held(layer.beta)
+    return graph.add("LayerNormalization", x, *arrays, axis=-layer.axes, epsilon=layer.epsilon)
+
+
+def _embedding(graph: _Graph, layer: Embedding, x: str) -> str:
+    return graph.add("Gather", graph.held(layer.W), x)
+
+
+def _scale(graph: _Graph, layer: Scale, x: str) -> str:
+    return graph.add("Mul", x, graph.constant(layer.factor))
+
+
+def _standardize(graph: _Graph, layer: Standardize, x: str) -> str:
+    assert layer.input_shape is not None
+    along = (-1, *[1] * (len(layer.input_shape) - 1))
+    mean, std = (graph.constant(np.reshape(numbers, along)) for numbers in (layer.mean, layer.std))
+    return graph.add("Div", graph.add("Sub", x, mean), std)
+
+
+def _reshape(graph: _Graph, layer: Reshape | Flatten, x: str) -> str:
+    assert layer.output_shape is not None
+    return graph.add("Reshape", x, graph.constant([-1, *layer.output_shape], np.int64))
+
+
+def _pad(graph: _Graph, layer: Pad, x: str) -> str:
+    assert layer.input_shape is not None
+    assert layer.output_shape is not None
+    down, across = (
+        (after - before) // 2 for before, after in zip(layer.input_shape[1:], layer.output_shape[1:], strict=True)
+    )
+    return graph.add("Pad", x, graph.constant([0, 0, down, across] * 2, np.int64))
+
+
+def _gelu(graph: _Graph, layer: GELU, x: str) -> str:
+    # y = x (1 + erf(x / sqrt(2))) / 2
+    erf = graph.add("Erf", graph.add("Mul", x, graph.constant(math.sqrt(0.5))))
+    return graph.add("Mul", x, graph.add("Mul", graph.add("Add", erf, graph.constant(1)), graph.constant(0.5)))
+
+
+def _plain(operator: str, **attributes: Any) -> Callable[[_Graph, Layer, str], str]:
+    return lambda graph, layer, x: graph.add(operator, x, **attributes)
+
+
+_OPERATORS: dict[type[Layer], Callable[[_Graph, Any, str], str]] = {
+    Affine: _affine,
+    AvgPool2D: _pool("AveragePool"),
+    BatchNorm: _batch_norm,
+    Conv2D: _conv,
+    Dropout: lambda graph, layer, x: x,  # in inference it does nothing
+    Embedding: _embedding,
+    Flatten: _reshape,
+    GELU: _gelu,
+    GlobalAvgPool2D: _global_pool,
+    LayerNorm: _layer_norm,
+    LeakyReLU: lambda graph, layer, x: graph.add("LeakyRelu", x, alpha=layer.slope),
+    MaxPool2D: _pool("MaxPool"),
+    Pad: _pad,
+    Parallel: _parallel,
+    ReLU: _plain("Relu"),
+    Reshape: _reshape,
+    Residual: _residual,
+    Scale: _scale,
+    Sequential: _sequential,
+    SiLU: lambda graph, layer, x: graph.add("Mul", x, graph.add("Sigmoid", x)),
+    Sigmoid: _plain("Sigmoid"),
+    Softmax: _plain("Softmax", axis=-1),
+    Softplus: _plain("Softplus"),
+    Standardize: _standardize,
+    Tanh: _plain("Tanh"),
+}
+"""What each layer becomes: (graph, layer, name of x) -> name of y."""
