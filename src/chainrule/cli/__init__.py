@@ -9,6 +9,7 @@ from typer.main import get_command
 from chainrule.cli.bench import bench
 from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
+from chainrule.cli.export import export
 from chainrule.cli.gradcheck import gradcheck
 from chainrule.cli.info import info
 from chainrule.cli.predict import predict
@@ -28,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Networks from layers you can read. Gradients you can check. Models you can ship.",
 )
-for command in (train, evaluate, predict, gradcheck, race, bench, info):
+for command in (train, evaluate, predict, export, gradcheck, race, bench, info):
     app.command()(command)
 app.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})(run)
 app.add_typer(data, name="data")

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.data.images import resize
-from chainrule.data.ink import drop_specks, find_ink, pen_width, widen
+from chainrule.data.ink import drop_strays, find_ink, pen_width, widen
 from chainrule.errors import DataError
 
 __all__ = ["center_digit", "center_ink"]
@@ -32,7 +32,7 @@ def center_digit(gray: Array, size: int = 28) -> Array:
     Raises:
         DataError: there is no ink in it.
     """
-    return center_ink(drop_specks(find_ink(_bounded(gray))), size)
+    return center_ink(drop_strays(find_ink(_bounded(gray))), size)
 
 
 def center_ink(ink: Array, size: int = 28) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import DataError, MissingExtraError
 
-__all__ = ["drop_specks", "find_ink", "pen_width", "widen"]
+__all__ = ["drop_strays", "find_ink", "pen_width", "widen"]
 
 _FAINTEST = 12.0
 """Levels of 255 by which ink differs from paper at least."""
@@ -42,14 +42,22 @@ def find_ink(gray: Array) -> Array:
     return ink
 
 
-def drop_specks(ink: Array) -> Array:
-    """The same without pieces that are tiny beside the largest: dust, and grain of the paper."""
+def drop_strays(ink: Array) -> Array:
+    """The same without pieces that are no part of a digit: tiny ones beside the largest (dust, grain of the paper), and
+    such as run along the picture's border (a frame, the edge of the paper, what reaches in from outside)."""
     labels, count = _ndimage().label(ink > 0, np.ones((3, 3)))
     if count < 2:
         return ink
     areas = np.bincount(labels.ravel(), ink.ravel())
     areas[0] = 0
-    kept: Array = np.where((areas >= 0.02 * areas.max())[labels], ink, 0)
+    margin = [max(1, round(0.06 * length)) for length in ink.shape]
+    inner = np.bincount(labels[margin[0] : -margin[0], margin[1] : -margin[1]].ravel(), minlength=count + 1)
+    sizes = np.bincount(labels.ravel())
+    inside = inner > 0.1 * sizes
+    inside[0] = False
+    largest = areas[inside].max() if inside.any() else 0.0
+    wanted = inside & (areas >= 0.02 * largest) if largest >= 0.02 * areas.max() else areas >= 0.02 * areas.max()
+    kept: Array = np.where(wanted[labels], ink, 0)
     return kept
 
 

@@ -45,16 +45,12 @@ from chainrule.layers import (
 )
 from chainrule.version import __version__
 
-try:
-    import onnx
-    from onnx import helper, numpy_helper
-except ModuleNotFoundError:
-    raise MissingExtraError("onnx", "ONNX", "onnx") from None
-
 __all__ = ["export_onnx", "to_onnx"]
 
 _OPSET, _IR = 17, 8
-_INPUTS = {"float32": onnx.TensorProto.FLOAT, "uint8": onnx.TensorProto.UINT8, "int64": onnx.TensorProto.INT64}
+_FLOAT = 1
+_INPUTS = {"float32": _FLOAT, "uint8": 2, "int64": 7}
+"""ONNX's numbers of these types."""
 
 
 def export_onnx(
@@ -99,8 +95,10 @@ def to_onnx(
     if kind not in _INPUTS or (reads == "int64") != (kind == "int64"):
         known = "int64" if reads == "int64" else "float32 or uint8"
         raise OptionError(f"input_type must be {known} for this network, got {input_type!r}")
-    graph = _Graph(network)
-    value = graph.add("Cast", "input", to=onnx.TensorProto.FLOAT) if kind == "uint8" else "input"
+    onnx = _onnx()
+    helper = onnx.helper
+    graph = _Graph(network, onnx)
+    value = graph.add("Cast", "input", to=_FLOAT) if kind == "uint8" else "input"
     value = graph.layer(network, value)
     output = "probabilities" if softmax else "logits"
     graph.nodes.append(helper.make_node("Softmax" if softmax else "Identity", [value], [output]))
@@ -112,7 +110,7 @@ def to_onnx(
             graph.nodes,
             "network",
             [helper.make_tensor_value_info("input", _INPUTS[kind], shapes[0])],
-            [helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, shapes[1])],
+            [helper.make_tensor_value_info(output, _FLOAT, shapes[1])],
             graph.arrays,
         ),
         opset_imports=[helper.make_opsetid("", _OPSET)],
@@ -130,7 +128,8 @@ def to_onnx(
 class _Graph:
     """The nodes and arrays of a model as it grows."""
 
-    def __init__(self, network: Sequential) -> None:
+    def __init__(self, network: Sequential, onnx: Any) -> None:
+        self._onnx = onnx
         self.nodes: list[Any] = []
         self.arrays: list[Any] = []
         self._names = {id(holder): name for name, holder in [*network.parameters.items(), *network.buffers.items()]}
@@ -143,7 +142,7 @@ class _Graph:
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """A node; the name of its output."""
         output = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        self.nodes.append(self._onnx.helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
     def held(self, holder: Any, array: Array | None = None) -> str:
@@ -152,14 +151,22 @@ class _Graph:
         if name not in self._written:
             self._written.add(name)
             value = np.ascontiguousarray(holder.value if array is None else array, np.float32)
-            self.arrays.append(numpy_helper.from_array(value, name))
+            self.arrays.append(self._onnx.numpy_helper.from_array(value, name))
         return name
 
     def constant(self, value: Any, dtype: Any = np.float32) -> str:
         """The name of an array that is no parameter."""
         name = f"c{len(self.arrays)}"
-        self.arrays.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        self.arrays.append(self._onnx.numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise MissingExtraError("onnx", "ONNX", "onnx") from None
+    return onnx
 
 
 def _leaves(layer: Layer) -> Any:
