@@ -53,7 +53,10 @@ def test_snippets_and_commands_run(document, mnist, tmp_path):
     assert ran
 
 
-@pytest.mark.parametrize("name", ["README", "docs/bricks", "docs/performance", "docs/data", "docs/recipes", "docs/models", "docs/results"])
+TRANSLATED = ["README", *(f"docs/{name}" for name in ("bricks", "data", "models", "performance", "recipes", "results"))]
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
 def test_both_languages_show_the_same_code_and_the_same_links(name):
     english, chinese = ((ROOT / f"{name}{ending}").read_text(encoding="utf-8") for ending in (".md", ".zh-CN.md"))
     assert blocks(english) == blocks(chinese)
