@@ -45,7 +45,7 @@ OPTIONAL = {
     "jax": {"bench/peers/jax"},
     "tensorboardX": {"training/log"},
     "sklearn": {"bench/peers/sklearn", "data/digits", "estimators"},
-    "onnx": {"bench/peers/onnx", "io/onnx_export"},
+    "onnx": {"bench/peers/onnx", "io/onnx_export", "io/onnx_import"},
     "onnxruntime": {"bench/peers/onnx"},
 }
 # Scripts of the lesson rely on what a star import of these carries along (np among it), so they have no __all__.

@@ -15,7 +15,7 @@ from PIL import Image
 import chainrule as cr
 from chainrule.models import NETWORKS
 
-COMMANDS = ["train", "evaluate", "predict", "export", "gradcheck", "race", "bench", "data", "info", "run"]
+COMMANDS = ["train", "evaluate", "predict", "export", "import", "gradcheck", "race", "bench", "data", "info", "run"]
 
 
 def test_help_names_every_command_and_each_has_an_example(chainrule):
@@ -208,6 +208,18 @@ def test_predict(model, mnist, chainrule, tmp_path):
     table = chainrule("predict", model, *paths).stdout.splitlines()
     assert len(table) == 4
     assert table[1].split()[1] == readings[0]["class"]
+
+
+def test_export_and_import(model, small_folder, chainrule, tmp_path):
+    result = chainrule("export", model, tmp_path / "net.onnx", "--pixels", "--softmax")
+    assert result.returncode == 0, result.stderr
+    result = chainrule("import", tmp_path / "net.onnx", tmp_path / "back.safetensors")
+    assert result.returncode == 0, result.stderr
+    assert "39,760" in result.stdout
+    own, back = (
+        chainrule("evaluate", path, "--data", small_folder).stdout for path in (model, tmp_path / "back.safetensors")
+    )
+    assert own == back
 
 
 def test_gradcheck(model, chainrule):

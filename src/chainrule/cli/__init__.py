@@ -11,6 +11,7 @@ from chainrule.cli.data import data
 from chainrule.cli.evaluate import evaluate
 from chainrule.cli.export import export
 from chainrule.cli.gradcheck import gradcheck
+from chainrule.cli.import_ import import_model
 from chainrule.cli.info import info
 from chainrule.cli.predict import predict
 from chainrule.cli.race import race
@@ -32,6 +33,7 @@ app = typer.Typer(
 for command in (train, evaluate, predict, export, gradcheck, race, bench, info):
     app.command()(command)
 app.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})(run)
+app.command("import")(import_model)
 app.add_typer(data, name="data")
 
 

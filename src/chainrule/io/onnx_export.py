@@ -200,7 +200,8 @@ def _affine(graph: _Graph, layer: Affine, x: str) -> str:
 def _conv(graph: _Graph, layer: Conv2D, x: str) -> str:
     stride, padding, groups = layer.reading()
     arrays = [graph.held(layer.W)] + ([graph.held(layer.b)] if layer.bias else [])
-    return graph.add("Conv", x, *arrays, strides=stride, pads=_pads(padding), group=groups)
+    sides = {"auto_pad": "SAME_UPPER"} if layer.padding == "same" else {"pads": _pads(padding)}
+    return graph.add("Conv", x, *arrays, strides=stride, group=groups, **sides)
 
 
 def _pool(operator: str) -> Callable[[_Graph, Any, str], str]:

@@ -1,0 +1,40 @@
+"""`chainrule import`: a model file of ours from an ONNX model made elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.terminal import say
+from chainrule.errors import OptionError
+from chainrule.io import save
+from chainrule.io.onnx_import import import_onnx
+
+__all__ = ["import_model"]
+
+
+def import_model(
+    source: Annotated[Path, typer.Argument(metavar="IN.onnx", help="An ONNX model.")],
+    output: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The model file to write.")],
+    input_shape: Annotated[
+        str, typer.Option(help="The shape of a sample where the model leaves it open, such as 1,28,28.")
+    ] = "",
+) -> None:
+    """Make a network of bricks from an ONNX model: it computes the same, and can be trained on.
+
+    Example: chainrule import digits.onnx digits.safetensors
+    """
+    network = import_onnx(source, input_shape=_shape(input_shape) if input_shape else None)
+    save(network, output)
+    say(network.summary())
+    say(f"wrote {output}")
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        shape = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        shape = (0,)
+    if min(shape) < 1:
+        raise OptionError(f"--input-shape must be lengths above 0 with commas between, such as 1,28,28, got {text!r}")
+    return shape

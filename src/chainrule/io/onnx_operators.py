@@ -1,0 +1,318 @@
+"""What each ONNX operator is in layers.
+
+https://onnx.ai/onnx/operators
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.errors import ModelFileError
+from chainrule.io.onnx_parts import Part, tidy
+from chainrule.layers import (
+    GELU,
+    Affine,
+    AvgPool2D,
+    BatchNorm,
+    Conv2D,
+    Embedding,
+    Flatten,
+    GlobalAvgPool2D,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    Pad,
+    Parallel,
+    ReLU,
+    Reshape,
+    Residual,
+    Scale,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+
+__all__ = ["CONSTANT", "JOINS", "OPERATORS", "Node"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node: its operator, the values it reads that are no constants, and its constants by place.
+
+    first: the place of the first value that is no constant.
+    """
+
+    operator: str
+    domain: str
+    data: list[str]
+    constants: Mapping[int, Array]
+    attributes: Mapping[str, Any]
+    first: int
+
+
+# ---- operators with one input ----
+
+
+def _gemm(node: Node) -> Part:
+    _expect(node, alpha=1.0, beta=1.0, transA=0)
+    W = _matrix(node, 1)
+    W = W.T if node.attributes.get("transB", 0) else W
+    bias = node.constants.get(2)
+    b = np.zeros(W.shape[1], np.float32) if bias is None else np.broadcast_to(bias.ravel(), (W.shape[1],))
+    return Part(Affine(W.shape[1]), {"W": W, "b": b})
+
+
+def _matmul(node: Node) -> Part:
+    W = _matrix(node, 1)
+    return Part(Affine(W.shape[1]), {"W": W, "b": np.zeros(W.shape[1], np.float32)})
+
+
+def _conv(node: Node) -> Part:
+    W = _array(node, 1)
+    if W.ndim != 4:
+        raise ModelFileError(f"it has a Conv of {W.ndim - 2} dimensions, only 2 are known")
+    _expect(node, dilations=[1] * (W.ndim - 2))
+    arrays = {"W": W} | ({"b": node.constants[2]} if 2 in node.constants else {})
+    strides, padding = tuple(node.attributes.get("strides", (1, 1))), _padding(node)
+    groups = int(node.attributes.get("group", 1))
+    layer = Conv2D(W.shape[0], (W.shape[2], W.shape[3]), strides, padding, groups, bias="b" in arrays)
+    return Part(layer, arrays)
+
+
+def _pool(node: Node) -> Part:
+    _expect(node, dilations=[1, 1], ceil_mode=0, storage_order=0)
+    kernel = tuple(node.attributes["kernel_shape"])
+    strides, padding = tuple(node.attributes.get("strides", (1, 1))), _padding(node)
+    if len(kernel) != 2 or isinstance(padding, str):
+        raise ModelFileError(f"it has a {node.operator} that is not over images, or with auto_pad")
+    if node.operator == "AveragePool" and padding != (0, 0) and node.attributes.get("count_include_pad", 0):
+        raise ModelFileError("it has an AveragePool that counts the padding (count_include_pad)")
+    return Part((MaxPool2D if node.operator == "MaxPool" else AvgPool2D)(kernel, strides, padding))
+
+
+def _padding(node: Node) -> Any:
+    auto = node.attributes.get("auto_pad", b"NOTSET")
+    auto = auto.decode() if isinstance(auto, bytes) else auto
+    if auto == "SAME_UPPER":
+        return "same"
+    if auto not in ("NOTSET", "VALID"):
+        raise ModelFileError(f"it has a {node.operator} with auto_pad {auto}")
+    top, left, bottom, right = node.attributes.get("pads", (0, 0, 0, 0))
+    if (top, left) != (bottom, right):
+        raise ModelFileError(f"it has a {node.operator} with uneven padding {(top, left, bottom, right)}")
+    return top, left
+
+
+def _global_pool(node: Node) -> Part:
+    """(N, C, H, W) -> (N, C, 1, 1)."""
+    inner = [Part(GlobalAvgPool2D()), Part(Reshape((-1, 1, 1)))]
+    return Part(Sequential(*(part.layer for part in inner if part.layer)), branches=[inner])
+
+
+def _batch_norm(node: Node) -> Part:
+    _expect(node, training_mode=0)
+    gamma, beta, mean, variance = (_array(node, place) for place in range(1, 5))
+    momentum = min(float(node.attributes.get("momentum", 0.9)), 0.999)
+    layer = BatchNorm(momentum, float(node.attributes.get("epsilon", 1e-5)))
+    return Part(layer, {"gamma": gamma, "beta": beta, "running_mean": mean, "running_variance": variance})
+
+
+def _layer_norm(node: Node) -> Part:
+    gamma = _array(node, 1)
+    beta = node.constants.get(2, np.zeros_like(gamma))
+    if node.attributes.get("axis", -1) not in (-gamma.ndim,):
+        raise ModelFileError("it has a LayerNormalization whose axes are not the last ones, counted from the end")
+    return Part(LayerNorm(gamma.ndim, float(node.attributes.get("epsilon", 1e-5))), {"gamma": gamma, "beta": beta})
+
+
+def _reshape(node: Node) -> Part | None:
+    shape = [int(length) for length in _array(node, 1)]
+    if len(shape) < 2 or 0 in shape[1:] or shape[0] not in (-1, 0, 1) or shape[1:].count(-1) > 1:
+        raise ModelFileError(f"it has a Reshape to {shape}: only what keeps the batch's axis first is known")
+    return Part(Flatten() if len(shape) == 2 and shape[1] == -1 else Reshape(tuple(shape[1:])))
+
+
+def _squeeze(node: Node) -> Part:
+    axes = [int(axis) for axis in node.constants.get(1, node.attributes.get("axes", ()))]
+    if sorted(axes) not in ([2, 3], [-2, -1]):
+        raise ModelFileError(f"it has a Squeeze of axes {axes}: only of the last two is known")
+    return Part(Flatten())
+
+
+def _mean(node: Node) -> Part:
+    axes = [int(axis) for axis in node.constants.get(1, node.attributes.get("axes", ()))]
+    if sorted(axes) not in ([2, 3], [-2, -1]):
+        raise ModelFileError(f"it has a ReduceMean over axes {axes}: only over height and width is known")
+    return _global_pool(node) if node.attributes.get("keepdims", 1) else Part(GlobalAvgPool2D())
+
+
+def _pad(node: Node) -> Part:
+    pads = [int(side) for side in node.constants.get(1, node.attributes.get("pads", ()))]
+    mode = node.attributes.get("mode", b"constant")
+    value = float(node.constants[2].ravel()[0]) if 2 in node.constants and node.constants[2].size else 0.0
+    if mode not in (b"constant", "constant") or value or len(pads) != 8 or pads[:4] != pads[4:] or any(pads[:2]):
+        raise ModelFileError(f"it has a Pad by {pads}: only zeros, as many on both sides of an image, are known")
+    return Part(Pad((pads[2], pads[3])))
+
+
+def _softmax(node: Node) -> Part:
+    if node.attributes.get("axis", -1) not in (-1, 1):
+        raise ModelFileError("it has a Softmax that is not over the last axis")
+    return Part(Softmax())
+
+
+def _flatten(node: Node) -> Part:
+    _expect(node, axis=1)
+    return Part(Flatten())
+
+
+def _gather(node: Node) -> Part:
+    _expect(node, axis=0)
+    W = _matrix(node, 0)
+    return Part(Embedding(*W.shape), {"W": W})
+
+
+def _constant_arithmetic(node: Node) -> Part:
+    (place, value) = next(iter(node.constants.items()))
+    if place == 0 and node.operator in ("Sub", "Div"):
+        raise ModelFileError(f"it computes a constant {node.operator} x, which no layer does")
+    return Part(constant=(node.operator, np.asarray(value, np.float32)))
+
+
+def _gelu(node: Node) -> Part:
+    if node.attributes.get("approximate", b"none") not in (b"none", "none"):
+        raise ModelFileError("it has a Gelu approximated by tanh; the layer GELU is exact")
+    return Part(GELU())
+
+
+OPERATORS: dict[str, Callable[[Node], Part | None]] = {
+    "Add": _constant_arithmetic,
+    "AveragePool": _pool,
+    "BatchNormalization": _batch_norm,
+    "Cast": lambda node: None,
+    "Conv": _conv,
+    "Div": _constant_arithmetic,
+    "Dropout": lambda node: None,
+    "Erf": lambda node: Part(erf=True),
+    "Flatten": _flatten,
+    "Gather": _gather,
+    "Gelu": _gelu,
+    "Gemm": _gemm,
+    "GlobalAveragePool": _global_pool,
+    "Identity": lambda node: None,
+    "LayerNormalization": _layer_norm,
+    "LeakyRelu": lambda node: Part(LeakyReLU(float(node.attributes.get("alpha", 0.01)))),
+    "MatMul": _matmul,
+    "MaxPool": _pool,
+    "Mul": _constant_arithmetic,
+    "Pad": _pad,
+    "ReduceMean": _mean,
+    "Relu": lambda node: Part(ReLU()),
+    "Reshape": _reshape,
+    "Sigmoid": lambda node: Part(Sigmoid()),
+    "Softmax": _softmax,
+    "Softplus": lambda node: Part(Softplus()),
+    "Squeeze": _squeeze,
+    "Sub": _constant_arithmetic,
+    "Tanh": lambda node: Part(Tanh()),
+}
+"""Operators with one input that is no constant; None is a layer that does nothing in inference."""
+
+
+# ---- operators where several values meet ----
+
+
+def _sum(node: Node, branches: list[list[Part]]) -> Part:
+    tidied = [tidy(branch) for branch in branches]
+    if len(tidied) == 2 and sum(not branch for branch in tidied) == 1:
+        inner = tidied[0] or tidied[1]
+        return Part(Residual(*_layers(inner)), branches=[inner])
+    return _parallel(tidied, "sum")
+
+
+def _concat(node: Node, branches: list[list[Part]]) -> Part:
+    _expect(node, axis=1)
+    return _parallel([tidy(branch) for branch in branches], "concat")
+
+
+def _parallel(branches: list[list[Part]], join: str) -> Part:
+    return Part(Parallel(*(Sequential(*_layers(branch)) for branch in branches), join=join), branches=branches)
+
+
+def _product(node: Node, branches: list[list[Part]]) -> Part:
+    """x sigmoid(x) and x (1 + erf(x / sqrt 2)), half of which is a GELU."""
+    other = branches[0] or branches[1]
+    if len(branches) == 2 and sum(not branch for branch in branches) == 1:
+        if len(other) == 1 and isinstance(other[0].layer, Sigmoid):
+            return Part(SiLU())
+        if _is_erf(other[:3]) and len(other) == 3:
+            inner = [Part(GELU()), Part(Scale(2.0))]
+            return Part(Sequential(*_layers(inner)), branches=[inner])
+        if _is_erf(other[:3]) and len(other) == 4 and _is_number(other[3], "Mul", 0.5):
+            return Part(GELU())
+    raise ModelFileError("it multiplies two values that both depend on the input, which no layer does")
+
+
+def _is_erf(parts: list[Part]) -> bool:
+    """Whether it is 1 + erf(x / sqrt 2)."""
+    if len(parts) != 3 or not parts[1].erf or not _is_number(parts[2], "Add", 1.0):
+        return False
+    return _is_number(parts[0], "Mul", math.sqrt(0.5)) or _is_number(parts[0], "Div", math.sqrt(2))
+
+
+def _is_number(part: Part, operator: str, number: float) -> bool:
+    if part.constant is None or part.constant[0] != operator or part.constant[1].size != 1:
+        return False
+    return abs(float(part.constant[1].ravel()[0]) - number) < 1e-4
+
+
+def _layers(parts: list[Part]) -> list[Layer]:
+    return [part.layer for part in parts if part.layer is not None]
+
+
+JOINS: dict[str, Callable[[Node, list[list[Part]]], Part]] = {
+    "Add": _sum,
+    "Concat": _concat,
+    "Mul": _product,
+    "Sum": _sum,
+}
+
+
+# ---- constants computed from constants ----
+
+CONSTANT: dict[str, Callable[[Mapping[str, Any], Mapping[int, Array]], Array]] = {
+    "Identity": lambda attributes, values: values[0],
+    "Transpose": lambda attributes, values: np.transpose(values[0], attributes.get("perm")),
+    "Unsqueeze": lambda attributes, values: np.expand_dims(
+        values[0], tuple(int(axis) for axis in values.get(1, np.array(attributes.get("axes", ()))))
+    ),
+}
+
+
+def _array(node: Node, place: int) -> Array:
+    if place not in node.constants:
+        raise ModelFileError(f"it has a {node.operator} whose weights are not constant")
+    return np.asarray(node.constants[place], np.float32)
+
+
+def _matrix(node: Node, place: int) -> Array:
+    array = _array(node, place)
+    if array.ndim != 2:
+        raise ModelFileError(f"it has a {node.operator} with weights of {array.shape}, only matrices are known")
+    return array
+
+
+def _expect(node: Node, **expected: Any) -> None:
+    """Raise ModelFileError where an attribute is given and is not what the layer does."""
+    for name, value in expected.items():
+        got = node.attributes.get(name, value)
+        if (list(got) if isinstance(value, list) else got) != value:
+            raise ModelFileError(f"it has a {node.operator} with {name} = {got}, only {value} is known")
