@@ -21,7 +21,7 @@ from chainrule.layers import (
     Sequential,
 )
 
-__all__ = ["NETWORKS", "cnn", "deep_conv", "lenet", "mlp", "resnet_mini", "simple_conv", "two_layer"]
+__all__ = ["NETWORKS", "cnn", "cnn_small", "deep_conv", "lenet", "mlp", "resnet_mini", "simple_conv", "two_layer"]
 
 
 def two_layer(classes: int = 10, hidden: int = 50) -> Sequential:
@@ -116,6 +116,24 @@ def cnn(classes: int = 10) -> Sequential:
     )
 
 
+def cnn_small(classes: int = 10) -> Sequential:
+    """Two convolutions without padding, 32 filters 5x5 and 64 filters 3x3, each pooled, and a hidden layer of 128: what
+    learns MNIST to 99 % soonest here."""
+    return Sequential(
+        Scale(1 / 255),
+        Conv2D(32, 5),
+        ReLU(),
+        MaxPool2D(2),
+        Conv2D(64, 3),
+        ReLU(),
+        MaxPool2D(2),
+        Flatten(),
+        Affine(128),
+        ReLU(),
+        Affine(classes),
+    )
+
+
 NETWORKS: dict[str, Callable[..., Sequential]] = {
     "two-layer": two_layer,
     "mlp": mlp,
@@ -124,6 +142,7 @@ NETWORKS: dict[str, Callable[..., Sequential]] = {
     "lenet": lenet,
     "resnet-mini": resnet_mini,
     "cnn": cnn,
+    "cnn-small": cnn_small,
 }
 """Every named network; its function takes the number of classes."""
 
