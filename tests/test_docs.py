@@ -53,7 +53,10 @@ def test_snippets_and_commands_run(document, mnist, tmp_path):
     assert ran
 
 
-TRANSLATED = ["README", *(f"docs/{name}" for name in ("bricks", "data", "models", "performance", "recipes", "results"))]
+TRANSLATED = [
+    "README",
+    *(f"docs/{name}" for name in ("bricks", "data", "exchange", "models", "performance", "recipes", "results")),
+]
 
 
 @pytest.mark.parametrize("name", TRANSLATED)
