@@ -99,7 +99,7 @@ def test_all_that_is_unknown_is_named_at_once(tmp_path):
 @pytest.mark.parametrize(
     ("nodes", "arrays", "told"),
     [
-        ([helper.make_node("Softmax", ["x"], ["y"], axis=0)], [], "not over the last axis"),
+        ([helper.make_node("Softmax", ["x"], ["y"], axis=0)], [], "a Softmax over the batch"),
         ([helper.make_node("Reshape", ["x", "i"], ["y"])], [("i", [2, 2])], r"Reshape to \[2, 2\]"),
         ([helper.make_node("Gemm", ["x", "W"], ["y"], alpha=2.0)], [("W", np.ones((4, 2)))], "Gemm with alpha = 2.0"),
         ([helper.make_node("Gemm", ["x", "W"], ["y"])], [("W", np.ones((5, 2)))], "do not fit"),

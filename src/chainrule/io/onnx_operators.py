@@ -164,9 +164,10 @@ def _pad(node: Node) -> Part:
 
 
 def _softmax(node: Node) -> Part:
-    if node.attributes.get("axis", -1) not in (-1, 1):
-        raise ModelFileError("it has a Softmax that is not over the last axis")
-    return Part(Softmax())
+    axis = int(node.attributes.get("axis", -1))
+    if axis == 0:
+        raise ModelFileError("it has a Softmax over the batch")
+    return Part(Softmax(), rank=None if axis == -1 else axis)
 
 
 def _flatten(node: Node) -> Part:

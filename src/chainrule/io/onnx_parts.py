@@ -16,6 +16,7 @@ __all__ = ["Part", "build", "tidy"]
 class Part:
     """A layer, what its arrays become once it is built, and the parts of its branches.
 
+    `rank` is how many axes a sample must have, where that matters;
     `constant` is (operator, array) of arithmetic with a constant and `erf` the error function: `tidy` takes them in.
     """
 
@@ -24,6 +25,7 @@ class Part:
     branches: list[list["Part"]] = field(default_factory=list)
     constant: tuple[str, Array] | None = None
     erf: bool = False
+    rank: int | None = None
 
 
 def build(parts: list[Part], shape: Shape) -> Shape:
@@ -38,6 +40,8 @@ def build(parts: list[Part], shape: Shape) -> Shape:
         assert layer is not None
         for branch in part.branches:
             build(branch, shape)
+        if part.rank not in (None, len(shape)):
+            raise ModelFileError(f"it has a {type(layer).__name__} over axis {part.rank} of {len(shape)}, not the last")
         W = part.arrays.get("W")
         if isinstance(layer, Affine) and W is not None and shape != W.shape[:1]:
             raise ModelFileError(f"weights {W.shape} do not fit an input of {shape}")
