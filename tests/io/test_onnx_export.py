@@ -10,7 +10,9 @@ import pytest
 import chainrule as cr
 from catalogue import CATALOGUE, Row
 from chainrule.errors import ModelFileError, NotBuiltError, OptionError
+from chainrule.io.int8 import in_int8, quantize
 from chainrule.io.onnx_export import export_onnx, to_onnx
+from chainrule.io.onnx_import import import_onnx
 from chainrule.models import NETWORKS
 
 
@@ -54,6 +56,31 @@ def test_named_networks_read_pixels(name, mnist, tmp_path):
     assert json.loads({p.key: p.value for p in model.metadata_props}["labels"]) == list("0123456789")
     assert model.graph.output[0].name == "probabilities"
     assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "N"
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet", "resnet-mini"])
+def test_eight_bits_a_weight(name, small, tmp_path):
+    """A quarter of the size, computes what the rounded copy computes, and comes back as that."""
+    net = NETWORKS[name]().build((1, 28, 28), seed=0)
+    x = small[1].x[:20]
+    export_onnx(net, tmp_path / "full.onnx", input_type="uint8")
+    export_onnx(net, tmp_path / "int8.onnx", input_type="uint8", int8=True)
+    sizes = [(tmp_path / f"{name}.onnx").stat().st_size for name in ("full", "int8")]
+    assert sizes[1] < 0.35 * sizes[0]
+    rounded = in_int8(net)
+    assert not np.array_equal(rounded.values, net.values)
+    np.testing.assert_allclose(
+        run(str(tmp_path / "int8.onnx"), x), rounded(x), atol=0.01
+    )  # its products are in 8 bits too
+    np.testing.assert_allclose(import_onnx(tmp_path / "int8.onnx")(x), rounded(x), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(rounded(x), net(x), atol=0.05 * np.abs(net(x)).max())
+
+
+def test_each_channel_has_its_own_step():
+    weights = np.array([[1.0, 100.0, 0.0], [-0.5, 30.0, 0.0]], np.float32)
+    numbers, steps = quantize(weights, axis=1)
+    assert numbers.tolist() == [[127, 127, 0], [-64, 38, 0]]
+    np.testing.assert_allclose(steps, [1 / 127, 100 / 127, 1])
 
 
 def test_double_precision_networks_are_written_in_single():

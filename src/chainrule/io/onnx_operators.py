@@ -289,7 +289,18 @@ JOINS: dict[str, Callable[[Node, list[list[Part]]], Part]] = {
 
 # ---- constants computed from constants ----
 
+
+def _dequantized(attributes: Mapping[str, Any], values: Mapping[int, Array]) -> Array:
+    numbers, steps, zero = values[0], values[1], values.get(2, np.zeros(1))
+    axis = int(attributes.get("axis", 1))
+    along = [-1 if index == axis % max(numbers.ndim, 1) else 1 for index in range(numbers.ndim)]
+    steps, zero = (np.reshape(a, along) if np.size(a) > 1 else np.ravel(a)[0] for a in (steps, zero))
+    array: Array = ((numbers.astype(np.float32) - zero) * steps).astype(np.float32)
+    return array
+
+
 CONSTANT: dict[str, Callable[[Mapping[str, Any], Mapping[int, Array]], Array]] = {
+    "DequantizeLinear": _dequantized,
     "Identity": lambda attributes, values: values[0],
     "Transpose": lambda attributes, values: np.transpose(values[0], attributes.get("perm")),
     "Unsqueeze": lambda attributes, values: np.expand_dims(
