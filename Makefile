@@ -60,7 +60,7 @@ bench: .venv/.installed  ## Measure against PyTorch, JAX, scikit-learn and ONNX 
 # Each about eight minutes on two cores; docs/models.md says what came out.
 MODELS := $(BIN)/chainrule train --output runs/models
 models: .venv/.installed  ## Train the networks that are part of the package anew
-	$(MODELS)/two-layer --recipe lesson
+	$(MODELS)/two-layer --recipe lesson --validation 0.05
 	$(MODELS)/cnn --recipe cnn --validation 0.05 --half
 	$(MODELS)/freehand --recipe freehand --half
 	for name in two-layer cnn freehand; do \

@@ -32,7 +32,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     unsure_below: Annotated[
         float, typer.Option(help="Confidence below which a picture is no digit, or one that cannot be told.")
-    ] = 0.5,
+    ] = 0.8,
 ) -> None:
     """Read pictures of single digits: class and confidence of each.
 
