@@ -205,7 +205,7 @@ def test_predict(model, mnist, chainrule, tmp_path):
     for reading, probabilities in zip(readings, network.predict_probabilities(pixels), strict=True):
         assert reading["confidence"] == pytest.approx(probabilities.max(), abs=1e-6)
         assert list(reading["probabilities"]) == list("0123456789")
-    table = chainrule("predict", model, *paths).stdout.splitlines()
+    table = chainrule("predict", model, *paths, "--unsure-below", 0).stdout.splitlines()
     assert len(table) == 4
     assert table[1].split()[1] == readings[0]["class"]
 

@@ -5,6 +5,13 @@ Parameters that mean the same as MLPClassifier's have its names and defaults, so
 float32, which is about twice as fast as in float64.
 """
 
+from importlib.util import find_spec
+
+from chainrule.errors import MissingExtraError
+
+if find_spec("sklearn") is None:
+    raise MissingExtraError("scikit-learn", "an estimator", "sklearn")
+
 from chainrule.estimators.classifier import NetClassifier
 from chainrule.estimators.regressor import NetRegressor
 

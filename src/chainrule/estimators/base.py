@@ -6,27 +6,25 @@ import copy
 import math
 import warnings
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from chainrule.arrays import Array
-from chainrule.errors import MissingExtraError, OptionError
+from chainrule.errors import OptionError
 from chainrule.initializers import Xavier
 from chainrule.layers import Affine, Layer, ReLU, Sequential, Sigmoid, Tanh
 from chainrule.optimizers import SGD, Adam, Optimizer
 
-try:
-    from sklearn.base import BaseEstimator
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.model_selection import train_test_split
-    from sklearn.utils import check_random_state
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-except ModuleNotFoundError:
-    raise MissingExtraError("scikit-learn", "an estimator", "sklearn") from None
-try:
+if find_spec("sklearn.callback") is not None:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ModuleNotFoundError:  # before scikit-learn 1.9
+else:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """There are no callbacks yet."""

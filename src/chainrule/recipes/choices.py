@@ -11,21 +11,21 @@ __all__ = ["OPTIMIZERS", "SCHEDULES", "Choice", "make_rate", "usual_optimizer"]
 
 
 class Choice(NamedTuple):
-    """An optimizer: how it is made from a learning rate and a weight decay, and the rate where none is given."""
+    """An optimizer: how it is made from a rate and a weight decay (None: its own), and the rate where none is given."""
 
-    make: Callable[[Rate, float], Optimizer]
+    make: Callable[[Rate, float | None], Optimizer]
     usual_rate: float
 
 
 OPTIMIZERS: dict[str, Choice] = {
-    "sgd": Choice(lambda rate, decay: SGD(rate, weight_decay=decay), 0.1),
-    "momentum": Choice(lambda rate, decay: SGD(rate, momentum=0.9, weight_decay=decay), 0.05),
-    "nesterov": Choice(lambda rate, decay: SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay), 0.05),
-    "adagrad": Choice(lambda rate, decay: AdaGrad(rate, weight_decay=decay), 0.01),
-    "rmsprop": Choice(lambda rate, decay: RMSProp(rate, weight_decay=decay), 0.001),
-    "adam": Choice(lambda rate, decay: Adam(rate, weight_decay=decay), 0.001),
-    "adamw": Choice(lambda rate, decay: AdamW(rate, weight_decay=decay), 0.001),
-    "muon": Choice(lambda rate, decay: Muon(rate, weight_decay=decay), 0.01),
+    "sgd": Choice(lambda rate, decay: SGD(rate, weight_decay=decay or 0.0), 0.1),
+    "momentum": Choice(lambda rate, decay: SGD(rate, momentum=0.9, weight_decay=decay or 0.0), 0.05),
+    "nesterov": Choice(lambda rate, decay: SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay or 0.0), 0.05),
+    "adagrad": Choice(lambda rate, decay: AdaGrad(rate, weight_decay=decay or 0.0), 0.01),
+    "rmsprop": Choice(lambda rate, decay: RMSProp(rate, weight_decay=decay or 0.0), 0.001),
+    "adam": Choice(lambda rate, decay: Adam(rate, weight_decay=decay or 0.0), 0.001),
+    "adamw": Choice(lambda rate, decay: AdamW(rate) if decay is None else AdamW(rate, weight_decay=decay), 0.001),
+    "muon": Choice(lambda rate, decay: Muon(rate, weight_decay=decay or 0.0), 0.01),
 }
 
 SCHEDULES: dict[str, Callable[[float, int], Rate]] = {

@@ -41,7 +41,7 @@ class Recipe:
         accumulate: parts into which a batch is divided, to need less memory.
         optimizer: a name; by default sgd, or adam for networks that convolve.
         learning_rate: by default the optimizer's usual one.
-        weight_decay: 0 for none.
+        weight_decay: 0 for none; by default the optimizer's own (0.01 for adamw, else none).
         schedule: how the rate changes over the training.
         warmup: steps in which the rate rises to its value.
         clip_norm: the largest norm that all gradients together may have; 0 for any.
@@ -65,7 +65,7 @@ class Recipe:
     accumulate: int = 1
     optimizer: str | None = None
     learning_rate: float | None = None
-    weight_decay: float = 0.0
+    weight_decay: float | None = None
     schedule: str = "constant"
     warmup: int = 0
     clip_norm: float = 0.0
