@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import Array
 from chainrule.errors import MissingExtraError, ModelFileError, NotBuiltError, OptionError
 from chainrule.files import replacing
 from chainrule.io.int8 import channel_axis, quantize
@@ -154,12 +153,12 @@ class _Graph:
         self.nodes.append(self._onnx.helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
-    def held(self, holder: Any, array: Array | None = None) -> str:
+    def held(self, holder: Any) -> str:
         """The name of a Parameter's or Buffer's array; one that stands in two places is written once."""
         name = self._names[id(holder)]
         if name not in self._written:
             self._written.add(name)
-            value = np.ascontiguousarray(holder.value if array is None else array, np.float32)
+            value = np.ascontiguousarray(holder.value, np.float32)
             self.arrays.append(self._onnx.numpy_helper.from_array(value, name))
         return name
 

@@ -117,13 +117,15 @@ class _Graph:
                 raise ModelFileError(f"it computes {proto.op_type} of constants: fold constants when exporting")
             self.constants[proto.output[0]] = CONSTANT[proto.op_type](attributes, constants)
             return
-        node = Node(proto.op_type, proto.domain, data, constants, attributes, list(proto.input).index(data[0]))
+        node = Node(proto.op_type, proto.domain, data, constants, attributes)
         for name in proto.output:
             self.makers[name] = node
-            # the values that every path from the input to this one passes, in order
-            paths = [self.dominators[value] for value in data]
-            common = [value for value in paths[0] if all(value in path for path in paths[1:])]
-            self.dominators[name] = (*common, name)
+            self.dominators[name] = (*self._shared(data), name)
+
+    def _shared(self, values: list[str]) -> list[str]:
+        """The values that every path from the input to all of these passes, in order."""
+        paths = [self.dominators[value] for value in values]
+        return [value for value in paths[0] if all(value in path for path in paths[1:])]
 
     def _constant(self, attributes: dict[str, Any]) -> Array:
         for name, value in attributes.items():
@@ -178,8 +180,7 @@ class _Graph:
                 found.append(OPERATORS[node.operator](node))
                 value = node.data[0]
                 continue
-            paths = [self.dominators[name] for name in node.data]
-            common = next(name for name in reversed(paths[0]) if all(name in path for path in paths[1:]))
+            common = self._shared(node.data)[-1]
             found.append(JOINS[node.operator](node, [self._chain(name, common) for name in node.data]))
             value = common
         return [part for part in reversed(found) if part is not None]

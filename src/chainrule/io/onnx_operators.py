@@ -45,17 +45,13 @@ __all__ = ["CONSTANT", "JOINS", "OPERATORS", "Node"]
 
 @dataclass(frozen=True)
 class Node:
-    """A node: its operator, the values it reads that are no constants, and its constants by place.
-
-    first: the place of the first value that is no constant.
-    """
+    """A node: its operator, the values it reads that are no constants, and its constants by place."""
 
     operator: str
     domain: str
     data: list[str]
     constants: Mapping[int, Array]
     attributes: Mapping[str, Any]
-    first: int
 
 
 # ---- operators with one input ----
