@@ -9,7 +9,7 @@ from chainrule.data.digits import digits
 from chainrule.data.download import download
 from chainrule.data.folder import read_pictures
 from chainrule.data.idx import read_folder, read_idx, read_pair
-from chainrule.data.images import fit_picture, read_gray
+from chainrule.data.images import fit_picture, read_colour, read_gray
 from chainrule.data.mnist import mnist, mnist_file
 from chainrule.data.remote import REMOTE, fetch, remote
 from chainrule.data.shards import Shards, read_shards
@@ -37,6 +37,7 @@ __all__ = [
     "mixup",
     "mnist",
     "mnist_file",
+    "read_colour",
     "read_csv",
     "read_folder",
     "read_gray",

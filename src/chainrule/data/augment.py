@@ -20,6 +20,7 @@ from chainrule.arrays import Array, Shape
 from chainrule.config import Configured
 from chainrule.data.dataset import Dataset
 from chainrule.data.shards import Shards
+from chainrule.data.segments import add_segments
 from chainrule.data.strangers import add_strangers
 from chainrule.data.styles import add_strokes
 from chainrule.errors import DataError, OptionError
@@ -154,6 +155,7 @@ class Augmented:
         styles: share of the classes "1" and "7" that get a flag, a foot, a bar (`styles.add_strokes`), before the rest.
         strangers: share of the pictures that is replaced by such as show no digit, labelled as a bit of every class
             (`strangers.add_strangers`), before they are augmented.
+        segments: share that becomes what a cut in the wrong place leaves of a number (`segments.add_segments`).
         ahead: batches that are ready at most; 0 makes each when it is asked for, on all cores. By default 2, or 0 where
             there are no more than two cores: there the step, which needs both, would wait for the background.
     """
@@ -165,11 +167,12 @@ class Augmented:
         mixup: float = 0.0,
         styles: float = 0.0,
         strangers: float = 0.0,
+        segments: float = 0.0,
         ahead: int | None = None,
     ) -> None:
         if not mixup >= 0:
             raise OptionError(f"mixup must be 0 (none) or more, got {mixup}: 0.2 is usual")
-        for name, share in (("styles", styles), ("strangers", strangers)):
+        for name, share in (("styles", styles), ("strangers", strangers), ("segments", segments)):
             if not 0 <= share <= 1:
                 raise OptionError(f"{name} must be a share from 0 to 1, got {share}")
         self.data = data
@@ -177,6 +180,7 @@ class Augmented:
         self.mixup = mixup
         self.styles = styles
         self.strangers = strangers
+        self.segments = segments
         self.ahead = (2 if (os.cpu_count() or 1) > 2 else 0) if ahead is None else ahead
 
     def __len__(self) -> int:
@@ -235,11 +239,13 @@ class Augmented:
             worker.join()
 
     def _changed(self, x: Array, y: Array | None, rng: np.random.Generator) -> tuple[Array, Array | None]:
-        if y is not None and (self.styles or self.strangers):
+        if y is not None and (self.styles or self.strangers or self.segments):
             names = [self.classes[label] for label in y]
             x = add_strokes(x, names, self.styles, rng)
+            y = distributions(y, len(x), len(self.classes))
+            if self.segments:
+                add_segments(x, y, names, self.segments, rng)
             if self.strangers:
-                y = distributions(y, len(x), len(self.classes))
                 add_strangers(x, y, names, self.strangers, rng)
         if self.augment:
             x = self.augment(x, rng)

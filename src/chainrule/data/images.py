@@ -1,6 +1,8 @@
-"""Pictures in files: opened upright, gray, of bounded size, and fitted into a square."""
+"""Pictures in files: opened upright, of bounded size, in gray or colour, resized and turned."""
 
+import io
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,9 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import DataError, MissingExtraError
-from chainrule.files import explain
+from chainrule.files import explain, replacing
 
-__all__ = ["MAXIMUM_PIXELS", "fit_picture", "read_gray", "resize"]
+__all__ = ["MAXIMUM_PIXELS", "draw_boxes", "fit_picture", "read_colour", "read_gray", "resize", "turn", "write_png"]
 
 MAXIMUM_PIXELS = 50_000_000
 """Larger pictures are refused before they are unpacked."""
@@ -19,10 +21,21 @@ MAXIMUM_PIXELS = 50_000_000
 def read_gray(path: str | os.PathLike[str]) -> Array:
     """The picture as brightness (H, W) uint8, turned upright as its EXIF data says, transparency over white.
 
+    Of an animated picture it is the first frame; more than 8 bits a pixel are stretched to 0..255.
+
     Raises:
         DataError: not there, not a picture, damaged, or larger than MAXIMUM_PIXELS.
         MissingExtraError: Pillow is not installed.
     """
+    return _read(path, "L")
+
+
+def read_colour(path: str | os.PathLike[str]) -> Array:
+    """The picture as red, green and blue (H, W, 3) uint8; everything else as `read_gray`."""
+    return _read(path, "RGB")
+
+
+def _read(path: str | os.PathLike[str], mode: str) -> Array:
     Image, ImageOps = _pillow()
     try:
         with Image.open(Path(path)) as picture:
@@ -33,11 +46,11 @@ def read_gray(path: str | os.PathLike[str]) -> Array:
                 )
             upright = ImageOps.exif_transpose(picture)
             if upright.mode.startswith("I") or upright.mode == "F":  # 16 bits and more a pixel
-                return _to_bytes(np.asarray(upright, dtype=np.float64))
+                upright = Image.fromarray(_to_bytes(np.asarray(upright, dtype=np.float64)))
             if "A" in upright.getbands() or "transparency" in upright.info:
                 colour = upright.convert("RGBA")
                 upright = Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour)
-            return np.asarray(upright.convert("L"))
+            return np.asarray(upright.convert(mode))
     except DataError:
         raise
     except OSError as error:
@@ -55,6 +68,13 @@ def resize(picture: Array, height: int, width: int) -> Array:
     return np.asarray(Image.fromarray(picture).resize((width, height), method))
 
 
+def turn(picture: Array, degrees: float) -> Array:
+    """(H, W) float32 turned counter-clockwise about its middle, larger so that nothing is lost; what is new is 0."""
+    Image, _ = _pillow()
+    image = Image.fromarray(picture)
+    return np.asarray(image.rotate(degrees, Image.Resampling.BICUBIC, expand=True))
+
+
 def fit_picture(gray: Array, size: int = 28) -> Array:
     """Brightness (H, W) uint8 of any size -> (size, size) uint8: the whole picture in the middle, in its aspect ratio.
 
@@ -69,6 +89,39 @@ def fit_picture(gray: Array, size: int = 28) -> Array:
     top, left = (size - height) // 2, (size - width) // 2
     canvas[top : top + height, left : left + width] = resize(gray, height, width)
     return canvas
+
+
+def draw_boxes(
+    picture: Array,
+    boxes: Sequence[tuple[int, int, int, int]],
+    texts: Sequence[str],
+    colours: Sequence[tuple[int, int, int]],
+) -> Array:
+    """(H, W, 3) uint8 with a frame around each box (left, top, right, bottom) and its text above it."""
+    Image, _ = _pillow()
+    from PIL import ImageDraw, ImageFont
+
+    image = Image.fromarray(picture)
+    brush = ImageDraw.Draw(image)
+    width = max(1, round(max(picture.shape) / 600))
+    for (left, top, right, bottom), text, colour in zip(boxes, texts, colours, strict=True):
+        brush.rectangle((left - width, top - width, right + width - 1, bottom + width - 1), outline=colour, width=width)
+        if text:
+            size = min(max(12, round(0.45 * (bottom - top))), 60)
+            below = top - width < 1.3 * size
+            place = (left, bottom + width) if below else (left, top - width)
+            font = ImageFont.load_default(size)
+            brush.text(place, text, fill=colour, font=font, anchor="lt" if below else "lb")
+    return np.asarray(image)
+
+
+def write_png(picture: Array, path: str | os.PathLike[str]) -> None:
+    """(H, W) or (H, W, 3) uint8 -> a PNG file; an older one is replaced when the new one is whole."""
+    Image, _ = _pillow()
+    content = io.BytesIO()
+    Image.fromarray(picture).save(content, format="PNG")
+    with replacing(path) as file:
+        file.write(content.getvalue())
 
 
 def _to_bytes(values: Array) -> Array:

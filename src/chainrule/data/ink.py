@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import DataError, MissingExtraError
 
-__all__ = ["drop_strays", "find_ink", "pen_width", "widen"]
+__all__ = ["drop_strays", "find_ink", "ndimage", "pen_width", "widen"]
 
 _FAINTEST = 12.0
 """Levels of 255 by which ink differs from paper at least."""
@@ -28,7 +28,7 @@ def find_ink(gray: Array) -> Array:
     paper = _paper(bright[some])
     noise = 1.4826 * float(np.median(np.abs(_surface(paper, *bright[some].shape) - bright[some])))
     if noise > 1 and max(gray.shape) > 60:
-        bright = _ndimage().gaussian_filter(bright, max(gray.shape) / 350)
+        bright = ndimage().gaussian_filter(bright, max(gray.shape) / 350)
     depth = _surface(paper, *gray.shape) - bright
     if (depth * depth * depth).sum(dtype=np.float64) < 0:  # the strongest differences are brighter than the paper
         depth = -depth
@@ -45,7 +45,7 @@ def find_ink(gray: Array) -> Array:
 def drop_strays(ink: Array) -> Array:
     """The same without pieces that are no part of a digit: tiny ones beside the largest (dust, grain of the paper), and
     such as run along the picture's border (a frame, the edge of the paper, what reaches in from outside)."""
-    labels, count = _ndimage().label(ink > 0, np.ones((3, 3)))
+    labels, count = ndimage().label(ink > 0, np.ones((3, 3)))
     if count < 2:
         return ink
     areas = np.bincount(labels.ravel(), ink.ravel())
@@ -63,14 +63,14 @@ def drop_strays(ink: Array) -> Array:
 
 def pen_width(ink: Array) -> float:
     """The width of the strokes in pixels: four times the mean distance of a stroke's points from its edge."""
-    inside = _ndimage().distance_transform_edt(ink > 0.5)
+    inside = ndimage().distance_transform_edt(ink > 0.5)
     within = inside[inside > 0]
     return float(4 * (within - 0.5).mean()) if within.size else 0.0
 
 
 def widen(ink: Array, by: float) -> Array:
     """Strokes that reach `by` pixels further to each side."""
-    outside = _ndimage().distance_transform_edt(ink <= 0.5)
+    outside = ndimage().distance_transform_edt(ink <= 0.5)
     wide: Array = np.maximum(ink, np.clip(by + 1 - outside, 0, 1).astype(ink.dtype))
     return wide
 
@@ -107,7 +107,12 @@ def _surface(weights: Array, height: int, width: int) -> Array:
     return surface
 
 
-def _ndimage() -> Any:
+def ndimage() -> Any:
+    """scipy's image processing.
+
+    Raises:
+        MissingExtraError: scipy is not installed.
+    """
     try:
         from scipy import ndimage
     except ModuleNotFoundError:

@@ -1,0 +1,229 @@
+"""Connected pieces of ink, and which of them are written beside each other as one number.
+
+Neighbours of about the same height on about the same level, nearer to each other than about their height, belong to one
+number; digits in one row of boxes do whatever their distance. Dots and bars join the number they stand in or beside.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.data.ink import ndimage
+
+__all__ = ["Box", "Group", "Piece", "find_groups", "find_pieces", "join", "surround"]
+
+Box = tuple[int, int, int, int]
+"""left, top, right, bottom in pixels; right and bottom are the first outside."""
+
+_GAP = 0.72
+"""Largest distance between neighbours in a number, as a share of their height."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Ink that hangs together."""
+
+    box: Box
+    ink: Array
+    """(H, W) float32 in 0..1 of the box; ink of other pieces in it is left out."""
+
+    area: float
+
+    @property
+    def width(self) -> int:
+        return self.box[2] - self.box[0]
+
+    @property
+    def height(self) -> int:
+        return self.box[3] - self.box[1]
+
+    @property
+    def middle(self) -> float:
+        """Column of the middle."""
+        return (self.box[0] + self.box[2]) / 2
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pieces of one number, from left to right."""
+
+    pieces: list[Piece]
+    height: float
+    """Of its digits, in pixels."""
+
+    @property
+    def box(self) -> Box:
+        return surround([piece.box for piece in self.pieces])
+
+
+def surround(boxes: list[Box]) -> Box:
+    """The smallest box around some."""
+    corners = np.array(boxes)
+    left, top = corners[:, :2].min(axis=0).tolist()
+    right, bottom = corners[:, 2:].max(axis=0).tolist()
+    return left, top, right, bottom
+
+
+def find_pieces(depth: Array, low: float) -> list[Piece]:
+    """The pieces of a page's ink, dust left out."""
+    filters = ndimage()
+    labels, count = filters.label(depth > low, np.ones((3, 3)))
+    least = max(8.0, (max(depth.shape) / 350) ** 2)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    pieces = []
+    for index, place in enumerate(filters.find_objects(labels, count), start=1):
+        if place is None or sizes[index] < least:
+            continue
+        own = labels[place] == index
+        values = depth[place]
+        peak = float(np.quantile(values[own], 0.9))
+        if peak < 1.3 * low:
+            continue
+        # the faint edge of a stroke belongs to it
+        near = filters.binary_dilation(own, np.ones((3, 3))) & (own | (labels[place] == 0))
+        ink = np.where(near, np.clip((values - low / 2) / (peak - low / 2), 0, 1), 0).astype(np.float32)
+        box = (place[1].start, place[0].start, place[1].stop, place[0].stop)
+        pieces.append(Piece(box, ink, float(sizes[index])))
+    return pieces
+
+
+def find_groups(pieces: list[Piece], boxes: list[Box]) -> list[Group]:
+    """Pieces -> numbers in reading order; what is much too large or too small for a digit is left out.
+
+    Args:
+        pieces: of the page.
+        boxes: form boxes, or rows of them.
+    """
+    usual = _usual_height(pieces)
+    merged = _merged(pieces, usual)
+    digits = [piece for piece in merged if _may_be_digits(piece, usual)]
+    small = [piece for piece in merged if piece.height < 0.45 * usual and piece.width < 1.2 * usual]
+    sets = _linked(digits, boxes)
+    groups = []
+    for members in sets:
+        height = float(np.median([piece.height for piece in members]))
+        groups.append(Group(members, height))
+    return _in_reading_order([_with_marks(group, small) for group in groups])
+
+
+def _may_be_digits(piece: Piece, usual: float) -> bool:
+    return 0.45 * usual <= piece.height <= 3 * usual and piece.width <= 12 * piece.height
+
+
+def _usual_height(pieces: list[Piece]) -> float:
+    """The height at which half of the ink is in taller pieces."""
+    if not pieces:
+        return 1.0
+    order = sorted(pieces, key=lambda piece: piece.height)
+    ink = np.cumsum([piece.area for piece in order])
+    return float(order[int(np.searchsorted(ink, ink[-1] / 2))].height)
+
+
+def _merged(pieces: list[Piece], usual: float) -> list[Piece]:
+    """Parts of one digit above each other become one piece: a 5 and its bar, a digit with a gap across."""
+    pieces = sorted(pieces, key=lambda piece: -piece.area)
+    merged: list[Piece] = []
+    for piece in pieces:
+        partner = next((index for index, other in enumerate(merged) if _stacked(piece, other, usual)), None)
+        if partner is None:
+            merged.append(piece)
+        else:
+            merged[partner] = join([merged[partner], piece])
+    return merged
+
+
+def _stacked(piece: Piece, other: Piece, usual: float) -> bool:
+    (left, top, right, bottom), (a, b, c, d) = piece.box, other.box
+    over = min(right, c) - max(left, a)
+    if over < 0.5 * min(piece.width, other.width) or max(piece.width, other.width) > 1.5 * usual:
+        return False
+    gap = max(top, b) - min(bottom, d)
+    tall = max(bottom, d) - min(top, b)
+    return gap <= 0.15 * usual and tall <= max(1.3 * usual, 1.02 * max(piece.height, other.height))
+
+
+def join(pieces: list[Piece]) -> Piece:
+    """Several as one."""
+    if len(pieces) == 1:
+        return pieces[0]
+    box = surround([piece.box for piece in pieces])
+    ink = np.zeros((box[3] - box[1], box[2] - box[0]), np.float32)
+    for piece in pieces:
+        left, top = piece.box[0] - box[0], piece.box[1] - box[1]
+        area = ink[top : top + piece.height, left : left + piece.width]
+        np.maximum(area, piece.ink, out=area)
+    return Piece(box, ink, sum(piece.area for piece in pieces))
+
+
+def _linked(digits: list[Piece], boxes: list[Box]) -> list[list[Piece]]:
+    """Sets of pieces that are neighbours, or neighbours of neighbours."""
+    if not digits:
+        return []
+    corners = np.array([piece.box for piece in digits], float)
+    left, top, right, bottom = corners.T
+    height = bottom - top
+    shorter = np.minimum.outer(height, height)
+    taller = np.maximum.outer(height, height)
+    gap = left[np.newaxis] - right[:, np.newaxis]  # of the right one [column] behind the left one [row]
+    level = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
+    inside = np.array([_box_around(piece, boxes) for piece in digits])
+    boxed = inside >= 0
+    same = (inside[:, np.newaxis] == inside[np.newaxis]) & boxed[:, np.newaxis]
+    apart = (inside[:, np.newaxis] != inside[np.newaxis]) & (boxed[:, np.newaxis] | boxed[np.newaxis])
+    near = (gap <= _GAP * (shorter + taller) / 2) & (gap > -0.5 * taller) & ~apart
+    near |= same & (gap <= 3 * taller)
+    linked = near & (level >= 0.45 * shorter) & (taller <= 2.2 * shorter)
+    linked &= left[:, np.newaxis] <= left[np.newaxis]
+    # the nearest to the right only, so that nothing is passed over
+    sets = list(range(len(digits)))
+    for one, two in np.argwhere(linked):
+        old, new = sets[two], sets[one]
+        if old != new:
+            sets = [new if value == old else value for value in sets]
+    members = [[digits[i] for i in np.flatnonzero(np.array(sets) == value)] for value in dict.fromkeys(sets)]
+    return [sorted(group, key=lambda piece: piece.middle) for group in members]
+
+
+def _box_around(piece: Piece, boxes: list[Box]) -> int:
+    """Which box the middle of the piece is in, or -1."""
+    x, y = piece.middle, (piece.box[1] + piece.box[3]) / 2
+    return next((i for i, (a, b, c, d) in enumerate(boxes) if a <= x <= c and b <= y <= d), -1)
+
+
+def _with_marks(group: Group, small: list[Piece]) -> Group:
+    """The group with the dots, bars and bits of digits that stand in it or close before it."""
+    left, top, right, bottom = group.box
+    height = group.height
+    near = [
+        piece
+        for piece in small
+        if left - 0.7 * height - piece.width <= piece.box[0]
+        and piece.box[2] <= right + 0.3 * height
+        and top - 0.15 * height <= piece.box[1]
+        and piece.box[3] <= bottom + 0.2 * height
+        and _beside(piece, group)
+    ]
+    return Group(sorted([*group.pieces, *near], key=lambda piece: piece.middle), height)
+
+
+def _beside(piece: Piece, group: Group) -> bool:
+    """Whether the piece is level with the digits next to it (lines of writing may rise)."""
+    nearest = min(group.pieces, key=lambda other: abs(other.middle - piece.middle))
+    slack = 0.2 * group.height
+    return piece.box[1] >= nearest.box[1] - slack and piece.box[3] <= nearest.box[3] + slack
+
+
+def _in_reading_order(groups: list[Group]) -> list[Group]:
+    """Line by line from the top, from left to right."""
+    lines: list[list[Group]] = []
+    for group in sorted(groups, key=lambda g: (g.box[1] + g.box[3]) / 2):
+        middle = (group.box[1] + group.box[3]) / 2
+        for line in lines:
+            last = line[-1].box
+            if last[1] + 0.2 * (last[3] - last[1]) < middle < last[3] - 0.2 * (last[3] - last[1]):
+                line.append(group)
+                break
+        else:
+            lines.append([group])
+    return [group for line in lines for group in sorted(line, key=lambda g: g.box[0])]

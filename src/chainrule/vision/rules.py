@@ -1,0 +1,243 @@
+"""Printed lines are taken out of a page: rules, squares, form boxes, underlines; strokes that cross them stay whole.
+
+A printed line is thin and straight and much longer than it is thick. It is told from a stroke of the pen by what it
+belongs to: it runs through much of the page, or both its ends meet lines across of the same thickness (a box).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.data.ink import ndimage
+from chainrule.vision.paper import Ink
+
+__all__ = ["Rules", "remove_rules"]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What was printed on a page."""
+
+    printed: Array
+    """(H, W) bool: the lines' pixels."""
+
+    boxes: list[tuple[int, int, int, int]]
+    """(left, top, right, bottom) of each form box, or row of boxes."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A straight run of ink along the columns; of a turned picture along the rows."""
+
+    label: int
+    start: int
+    stop: int
+    at: tuple[int, int]  # first and last row
+    thick: float
+    depth: float
+    rows: Array  # of each column from start to stop
+
+    @property
+    def length(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def slope(self) -> float:
+        """Rows a column."""
+        return (self.at[1] - self.at[0]) / max(1, self.length)
+
+
+def remove_rules(ink: Ink) -> tuple[Array, Rules]:
+    """The depth (H, W) without printed lines, and these."""
+    faint = ink.depth > max(3.5 * ink.noise, min(0.12, ink.low / 2))
+    across, across_labels = _lines(faint, ink.depth)
+    down, down_labels = _lines(faint.T, ink.depth.T)
+    printed_across, printed_down, boxes = _printed(across, down, ink.depth.shape)
+    rows = np.isin(across_labels, [line.label for line in printed_across])
+    columns = np.isin(down_labels, [line.label for line in printed_down]).T
+    for line in printed_across:
+        _extend(rows, line, ink.depth, not boxes)
+    for line in printed_down:
+        _extend(columns.T, line, ink.depth.T, not boxes)
+    if not rows.any() and not columns.any():
+        return ink.depth, Rules(np.zeros(ink.depth.shape, bool), [])
+    rest = _without(ink.depth, ink.low, rows, columns, printed_across)
+    rest = _without(rest.T, ink.low, columns.T, rows.T, printed_down).T
+    return _without_crumbs(rest, ink.low, rows | columns), Rules(rows | columns, boxes)
+
+
+def _lines(faint: Array, depth: Array) -> tuple[list[_Line], Array]:
+    """Straight thin runs along the columns, and the picture (H, W) int that has their labels."""
+    filters = ndimage()
+    least = max(24, max(faint.shape) // 45)
+    tall = filters.maximum_filter(faint, (5, 1))
+    along = filters.uniform_filter1d(tall.astype(np.float32), least, axis=1) > 0.93
+    runs = filters.maximum_filter1d(along, least, axis=1) & faint
+    # what is thick is no printed line: of each run only where little ink stands above one another stays
+    thick = max(4, max(faint.shape) // 220)
+    runs &= ~filters.binary_opening(runs, np.ones((thick + 1, 1)))
+    bridged = filters.maximum_filter(runs, (1, max(9, least // 3)))
+    labels, count = filters.label(bridged, np.ones((3, 3)))
+    labels = np.where(runs, labels, 0)
+    lines = []
+    for index, place in enumerate(filters.find_objects(labels, count), start=1):
+        if place is None:
+            continue
+        own = labels[place] == index
+        length = own.shape[1]
+        filled = own.any(axis=0)
+        thickness = own.sum() / max(1, int(filled.sum()))
+        if length < least or thickness > length / 8 or filled.mean() < 0.6:
+            continue
+        columns = np.flatnonzero(filled)
+        middles = (own * np.arange(own.shape[0])[:, np.newaxis]).sum(axis=0)[filled] / own.sum(axis=0)[filled]
+        rows = place[0].start + np.interp(np.arange(length), columns, middles)
+        ends = [int(np.median(part)) for part in (rows[:8], rows[-8:])]
+        level = float(np.median(depth[place][own]))
+        lines.append(_Line(index, place[1].start, place[1].stop, (ends[0], ends[1]), thickness, level, rows))
+    return lines, labels
+
+
+def _printed(
+    across: list[_Line], down: list[_Line], shape: tuple[int, ...]
+) -> tuple[list[_Line], list[_Line], list[tuple[int, int, int, int]]]:
+    """Which lines are printed, and the boxes they make."""
+    found_across = _long(across, shape[1])
+    found_down = _long(down, shape[0])
+    grid = bool(found_across) and bool(found_down)
+    framed_across = [line for line in across if _joined(line, down)]
+    framed_down = [line for line in down if _joined(line, across)]
+    sides_across = [line for line in framed_across if _joined(line, framed_down)]
+    sides_down = [line for line in framed_down if _joined(line, sides_across)]
+    boxes = [] if grid else _boxes(sides_across, sides_down)
+    return _merged(found_across, sides_across), _merged(found_down, sides_down), boxes
+
+
+def _merged(one: list[_Line], two: list[_Line]) -> list[_Line]:
+    return list({line.label: line for line in [*one, *two]}.values())
+
+
+def _long(lines: list[_Line], extent: int) -> list[_Line]:
+    """Lines through much of the page: several, or one that reaches the border."""
+    long = [line for line in lines if line.length > 0.25 * extent and line.thick < line.length / 25]
+    margin = 0.03 * extent
+    if len(long) == 1 and not (long[0].start < margin or long[0].stop > extent - margin):
+        return []
+    if len(long) < 2:
+        return long
+    # parts of such rules, interrupted by what is written over them
+    thick = float(np.median([line.thick for line in long]))
+    level = float(np.median([line.depth for line in long]))
+    slope = [line.slope for line in long]
+    return [
+        line
+        for line in lines
+        if line in long
+        or (
+            line.length > 0.06 * extent
+            and line.thick < 1.4 * thick + 0.7
+            and 0.7 < line.depth / level < 1.4
+            and min(slope) - 0.02 < line.slope < max(slope) + 0.02
+        )
+    ]
+
+
+def _extend(printed: Array, line: _Line, depth: Array, through: bool) -> None:
+    """Mark the pixels of a line where it is interrupted, and beyond its ends, where they look like it."""
+    beyond = max(round(max(depth.shape) / 25), line.length if through else 0)
+    columns = np.arange(max(0, line.start - beyond), min(depth.shape[1], line.stop + beyond))
+    rows = np.interp(columns, np.arange(line.start, line.stop), line.rows)
+    outside = np.where(columns < line.start, columns - line.start, np.maximum(columns - line.stop + 1, 0))
+    rows = rows + line.slope * outside
+    for shift in range(-round(line.thick / 2), round(line.thick / 2) + 1):
+        at = np.round(rows + shift).astype(int)
+        inside = (at >= 0) & (at < depth.shape[0])
+        y, x = at[inside], columns[inside]
+        values = depth[y, x]
+        alike = (values > 0.3 * line.depth) & (values < 1.4 * line.depth)
+        printed[y[alike], x[alike]] = True
+
+
+def _joined(line: _Line, others: list[_Line]) -> bool:
+    """Whether both ends meet lines across that look the same."""
+    alike = [
+        other
+        for other in others
+        if other.thick < 1.8 * line.thick + 1 and line.thick < 1.8 * other.thick + 1
+        and 0.4 < other.depth / max(line.depth, 1e-6) < 2.5
+    ]  # fmt: skip
+    return all(
+        any(_meets(column, row, other) for other in alike)
+        for column, row in ((line.start, line.at[0]), (line.stop, line.at[1]))
+    )
+
+
+def _meets(column: int, row: int, other: _Line) -> bool:
+    """Whether a line across (its columns are our rows) passes near a point."""
+    near = 8
+    if not other.start - near <= row <= other.stop + near:
+        return False
+    share = (row - other.start) / max(1, other.length)
+    there = other.at[0] + min(max(share, 0), 1) * (other.at[1] - other.at[0])
+    return abs(there - column) <= near
+
+
+def _boxes(across: list[_Line], down: list[_Line]) -> list[tuple[int, int, int, int]]:
+    """Extents of lines that hang together."""
+    rectangles = [[line.start, min(line.at), line.stop, max(line.at)] for line in across]
+    rectangles += [[min(line.at), line.start, max(line.at), line.stop] for line in down]
+    near = 8
+    groups: list[list[int]] = []
+    for rectangle in rectangles:
+        left, top, right, bottom = rectangle
+        touching = [
+            g for g in groups
+            if g[0] - near <= right and left <= g[2] + near and g[1] - near <= bottom and top <= g[3] + near
+        ]  # fmt: skip
+        for group in touching:
+            left, top = min(left, group[0]), min(top, group[1])
+            right, bottom = max(right, group[2]), max(bottom, group[3])
+        groups = [g for g in groups if g not in touching] + [[left, top, right, bottom]]
+    return [(g[0], g[1], g[2], g[3]) for g in groups]
+
+
+def _without(depth: Array, low: float, printed: Array, crossing: Array, lines: list[_Line]) -> Array:
+    """The depth without lines along the columns: strokes that go on above and below, or are darker, stay."""
+    if not lines:
+        return depth
+    filters = ndimage()
+    level = float(np.median([line.depth for line in lines]))
+    thick = max(2, round(float(np.median([line.thick for line in lines]))))
+    wide = filters.maximum_filter(printed, (5, 3))
+    darker = depth > max(1.6 * level, level + 0.25)
+    inked = depth > low
+    rest = inked & (~wide | darker) & ~crossing
+    bridged = np.zeros_like(rest)
+    reach = thick + 5
+    for shift in (-1, 0, 1):
+        bridged |= filters.binary_closing(rest, _slanted(reach, shift))
+    kept = ~wide | darker | (bridged & inked)
+    return np.where(kept, depth, 0)
+
+
+def _slanted(reach: int, shift: int) -> Array:
+    """A line of so many rows that moves by `shift` columns a row."""
+    structure = np.zeros((reach, reach if shift else 1), bool)
+    steps = np.arange(reach)
+    structure[steps, steps[:: shift or 1] if shift else 0] = True
+    return structure
+
+
+def _without_crumbs(depth: Array, low: float, printed: Array) -> Array:
+    """What is left of the lines themselves goes as well: small pieces that lie along them."""
+    filters = ndimage()
+    labels, count = filters.label(depth > low, np.ones((3, 3)))
+    if not count:
+        return depth
+    near = filters.maximum_filter(printed, 7)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    beside = np.bincount(labels[near], minlength=count + 1)
+    crumbs = (beside > 0.7 * sizes) & (sizes < (max(depth.shape) / 70) ** 2 / 2)
+    crumbs[0] = False
+    return np.where(crumbs[labels], 0, depth)
