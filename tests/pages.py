@@ -7,6 +7,7 @@ is composed on a flat sheet of ink, put on paper, seen by a camera (tilt, perspe
 import io
 from dataclasses import dataclass
 
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
@@ -114,7 +115,9 @@ class _Sheet:
         kind = rng.choice(["word", "doodle", "stain"])
         if kind == "word":
             word = str(rng.choice(["Name", "Total", "Datum", "Rechnung", "Summe", "Kunde", "Phone", "Mengen"]))
-            brush.text((left, top), word, fill=255, font=ImageFont.load_default(round(height * 0.9)))
+            face = str(rng.choice(["DejaVuSans", "DejaVuSerif", "DejaVuSansMono", "STIXGeneral"]))
+            font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/{face}.ttf", round(height * 0.8))
+            brush.text((left, top), word, fill=255, font=font)
         elif kind == "doodle":
             angle = np.linspace(0, rng.uniform(4, 9) * np.pi, 200)
             radius = height * (0.4 + 0.3 * np.sin(angle * rng.uniform(0.2, 0.6)))

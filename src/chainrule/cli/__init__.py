@@ -15,6 +15,7 @@ from chainrule.cli.import_ import import_model
 from chainrule.cli.info import info
 from chainrule.cli.predict import predict
 from chainrule.cli.race import race
+from chainrule.cli.read import read
 from chainrule.cli.run import run
 from chainrule.cli.train import train
 from chainrule.errors import ChainruleError
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Networks from layers you can read. Gradients you can check. Models you can ship.",
 )
-for command in (train, evaluate, predict, export, gradcheck, race, bench, info):
+for command in (train, evaluate, predict, read, export, gradcheck, race, bench, info):
     app.command()(command)
 app.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})(run)
 app.command("import")(import_model)

@@ -1,5 +1,6 @@
 """Photographs of handwritten numbers, read."""
 
-from chainrule.vision.read import Digit, Number, read_numbers
+from chainrule.vision.compare import Comparison, compare
+from chainrule.vision.read import Digit, Number, annotate, read_numbers
 
-__all__ = ["Digit", "Number", "read_numbers"]
+__all__ = ["Comparison", "Digit", "Number", "annotate", "compare", "read_numbers"]

@@ -1,7 +1,7 @@
 """Where digits that touch may be cut: along the cheapest ways from the top of a piece to its bottom.
 
-A way costs the ink that it crosses. Of all ways through the middle row, those are proposed that cost less than their
-neighbours; which cuts are right is for the reader of digits to say.
+A way costs the ink that it crosses. Of all ways through a row, those are proposed that cost less than their neighbours and
+cross little more than one stroke; which cuts are right is for the reader of digits to say.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.data.images import resize
+from chainrule.data.ink import ndimage, pen_width
 from chainrule.vision.pieces import Piece
 
 __all__ = ["Part", "cut"]
@@ -19,6 +20,15 @@ _ROWS = 40
 
 _ASIDE = 0.08
 """What a step to the side costs, in pixels of ink."""
+
+_DEAREST = 1.5
+"""Most that a cut may cross, as a share of the pen's width."""
+
+_CUTS = 4.5
+"""Cuts tried on the width of a digit's height, at most."""
+
+_APART = 0.07
+"""Mean distance of two cuts, as a share of a digit's height."""
 
 
 @dataclass(frozen=True)
@@ -42,31 +52,47 @@ def cut(piece: Piece, height: float) -> list[Part]:
     """
     scale = _ROWS / piece.height
     small = np.clip(resize(piece.ink, _ROWS, max(3, round(piece.width * scale))), 0, 1)
-    ways, costs = _ways(small)
     digit = height * scale
-    chosen = _chosen(costs, digit, small.shape[1])
-    if not chosen:
+    ways, costs = _chosen(small, digit)
+    if not len(ways):
         return [Part(piece, 0.0, first=True)]
     rows = np.clip((np.arange(piece.height) * scale).astype(int), 0, _ROWS - 1)
-    borders = ways[chosen][:, rows] / scale  # (cuts, H): columns of the piece
+    borders = ways[:, rows] / scale  # (cuts, H): columns of the piece
     index = (np.arange(piece.width)[np.newaxis, np.newaxis] >= borders[:, :, np.newaxis]).sum(axis=0)
+    crossed = {number: float(cost) / digit for number, cost in enumerate(costs, start=1)}
+    _without_bits(index, piece.ink, crossed, 0.012 * height**2)
     parts = []
-    for number in range(len(chosen) + 1):
-        own = np.where(index == number, piece.ink, 0)
-        trimmed = _trimmed(own, piece.box)
+    for number in np.unique(index[piece.ink > 0]).tolist():
+        trimmed = _trimmed(np.where(index == number, piece.ink, 0), piece.box)
         if trimmed is not None:
-            crossed = float(costs[chosen[number - 1]]) / digit if number and parts else 0.0
-            parts.append(Part(trimmed, crossed, first=not parts))
+            parts.append(Part(trimmed, crossed[number] if parts else 0.0, first=not parts))
     return parts
 
 
-def _ways(ink: Array) -> tuple[Array, Array]:
-    """The cheapest way through (middle row, column), for each column: (W, H) columns and (W,) costs."""
-    middle = len(ink) // 2
-    down, to_bottom = _cheapest(ink[middle:])
-    up, to_top = _cheapest(ink[: middle + 1][::-1])
-    ways = np.concatenate([up[:, :0:-1], down], axis=1)
-    return ways, to_bottom + to_top - ink[middle]
+def _without_bits(index: Array, ink: Array, crossed: dict[int, float], least: float) -> None:
+    """Parts of hardly any ink go to the neighbour behind the dearer of their two cuts, in place."""
+    last = max(crossed)
+    sizes = np.bincount(index.ravel(), ink.ravel(), last + 1)
+    for number in range(last + 1):
+        if sizes[number] >= least:
+            continue
+        before = crossed.get(number, -1.0) if any(sizes[:number] > 0) else -1.0
+        behind = crossed.get(number + 1, -1.0)
+        other = int(np.flatnonzero(sizes[:number] > 0)[-1]) if before >= behind and before >= 0 else number + 1
+        if other > last:
+            continue
+        index[index == number] = other
+        sizes[other] += sizes[number]
+        sizes[number] = 0
+        if other > number and number in crossed:
+            crossed[other] = min(crossed[other], crossed[number])
+
+
+def _ways(ink: Array, row: int) -> tuple[Array, Array]:
+    """The cheapest way through (row, column), for each column: (W, H) columns and (W,) costs."""
+    down, to_bottom = _cheapest(ink[row:])
+    up, to_top = _cheapest(ink[: row + 1][::-1])
+    return np.concatenate([up[:, :0:-1], down], axis=1), to_bottom + to_top - ink[row]
 
 
 def _cheapest(ink: Array) -> tuple[Array, Array]:
@@ -89,17 +115,26 @@ def _cheapest(ink: Array) -> tuple[Array, Array]:
     return ways, cost
 
 
-def _chosen(costs: Array, digit: float, width: int) -> list[int]:
-    """Columns of the ways worth trying, cheapest first taken, from left to right."""
-    apart = max(2, round(0.13 * digit))
-    most = 0.5 * digit
-    chosen: list[int] = []
-    for column in np.argsort(costs, kind="stable").tolist():
-        if costs[column] > most or len(chosen) >= 3 * width / digit + 1:
+def _chosen(ink: Array, digit: float) -> tuple[Array, Array]:
+    """Ways worth trying from left to right, (cuts, H) columns, and what each costs, (cuts,)."""
+    most = _DEAREST * max(pen_width(ink), 2.0)
+    found: list[tuple[float, Array]] = []
+    for row in (len(ink) // 4, len(ink) // 2, 3 * len(ink) // 4):
+        ways, costs = _ways(ink, row)
+        lowest = costs <= ndimage().minimum_filter1d(costs, 5)
+        found += [(float(costs[i]), ways[i]) for i in np.flatnonzero(lowest & (costs <= most))]
+    found.sort(key=lambda way: way[0])
+    chosen: list[tuple[float, Array]] = []
+    room = _CUTS * ink.shape[1] / digit + 1
+    for cost, way in found:
+        inside = 0.1 * digit <= way.mean() < ink.shape[1] - 0.1 * digit
+        if inside and all(np.abs(way - other).mean() > _APART * digit for _, other in chosen):
+            chosen.append((cost, way))
+        if len(chosen) >= room:
             break
-        if apart <= column < width - apart and all(abs(column - other) >= apart for other in chosen):
-            chosen.append(column)
-    return sorted(chosen)
+    chosen.sort(key=lambda way: float(way[1].mean()))
+    ways = np.array([way for _, way in chosen]).reshape(-1, len(ink))
+    return np.maximum.accumulate(ways, axis=0), np.array([cost for cost, _ in chosen])
 
 
 def _trimmed(ink: Array, box: tuple[int, int, int, int]) -> Piece | None:

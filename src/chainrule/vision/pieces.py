@@ -170,7 +170,7 @@ def _linked(digits: list[Piece], boxes: list[Box]) -> list[list[Piece]]:
     inside = np.array([_box_around(piece, boxes) for piece in digits])
     boxed = inside >= 0
     same = (inside[:, np.newaxis] == inside[np.newaxis]) & boxed[:, np.newaxis]
-    apart = (inside[:, np.newaxis] != inside[np.newaxis]) & (boxed[:, np.newaxis] | boxed[np.newaxis])
+    apart = (inside[:, np.newaxis] != inside[np.newaxis]) & boxed[:, np.newaxis] & boxed[np.newaxis]
     near = (gap <= _GAP * (shorter + taller) / 2) & (gap > -0.5 * taller) & ~apart
     near |= same & (gap <= 3 * taller)
     linked = near & (level >= 0.45 * shorter) & (taller <= 2.2 * shorter)

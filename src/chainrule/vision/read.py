@@ -19,7 +19,7 @@ from chainrule.vision.reading import Candidate, read_groups
 from chainrule.vision.rules import remove_rules
 from chainrule.vision.tilt import find_tilt
 
-__all__ = ["Digit", "Number", "read_numbers"]
+__all__ = ["Digit", "Number", "annotate", "read_numbers"]
 
 _LARGEST = 2000
 """Pixels of the longer side at which a page is read; larger photographs are made smaller."""
@@ -92,7 +92,7 @@ def read_numbers(
 
     Args:
         image: a file, or the pixels (H, W) or (H, W, 3) uint8.
-        network: reads single digits (1, size, size) uint8; the package's freehand if none is given.
+        network: reads single digits (1, size, size) uint8; the package's `reader` if none is given.
         unsure_below: a number with a digit of less confidence is not `sure`.
         steps: called with a name and a picture (H, W, 3) uint8 after each step, to see why something was misread.
 
@@ -105,7 +105,10 @@ def read_numbers(
         raise DataError(f"a photograph is (H, W) or (H, W, 3) uint8, got {name_shape(picture.shape)} {picture.dtype}")
     if not picture.size:
         raise DataError(f"a photograph needs pixels, got {name_shape(picture.shape)}")
-    network = network or pretrained("freehand")
+    network = network or pretrained("reader")
+    shape = network.input_shape
+    if shape is None or len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2]:
+        raise DataError(f"the network reads {name_shape(shape or ())}, not square gray pictures (1, size, size)")
     labels = network.labels or tuple("0123456789")
     picture, scale = _sized(picture)
     ink = find_page_ink(picture)
@@ -130,6 +133,11 @@ def read_numbers(
         steps("digits", show_digits(readings, labels))
         steps("read", show_readings(picture, [(_scaled(n.box, scale), n.text, n.sure) for n in found]))
     return found
+
+
+def annotate(picture: Array, numbers: list[Number]) -> Array:
+    """The photograph (H, W) or (H, W, 3) uint8 with boxes and readings drawn into it, (H, W, 3) uint8."""
+    return show_readings(picture, [(number.box, number.text, number.sure) for number in numbers])
 
 
 def _sized(picture: Array) -> tuple[Array, float]:

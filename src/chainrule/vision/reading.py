@@ -146,16 +146,19 @@ def _best(
     return chosen[::-1]
 
 
+W = {"cross": 0.3, "cut": 0.1, "join": 0.2, "gap": 8.0, "over": 0.05, "low": 6.0, "least": 0.7, "wide": 6.0, "widest": 1.1}
+
+
 def _cost(parts: list[Part], start: int, stop: int, piece: Piece, height: float) -> float:
     """What speaks against a run being a digit, whatever it looks like."""
     cost = 0.0
     for index in (start, stop):
         if index < len(parts) and not parts[index].first:
-            cost += 1.5 * parts[index].crossed
+            cost += W["cut"] + W["cross"] * parts[index].crossed
     for index in range(start + 1, stop):
         if parts[index].first:
             over = -_gap(parts[index], [part.piece for part in parts[start:index]]) / height
-            cost += 0.6 + 8 * max(0.0, 0.05 - over)
-    cost += 6 * max(0.0, 0.7 - piece.height / height)
-    cost += 3 * max(0.0, piece.width / height - 1.1)
+            cost += W["join"] + W["gap"] * max(0.0, W["over"] - over)
+    cost += W["low"] * max(0.0, W["least"] - piece.height / height)
+    cost += W["wide"] * max(0.0, piece.width / height - W["widest"])
     return cost

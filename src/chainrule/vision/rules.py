@@ -54,8 +54,7 @@ def remove_rules(ink: Ink) -> tuple[Array, Rules]:
     across, across_labels = _lines(faint, ink.depth)
     down, down_labels = _lines(faint.T, ink.depth.T)
     printed_across, printed_down, boxes = _printed(across, down, ink.depth.shape)
-    rows = np.isin(across_labels, [line.label for line in printed_across])
-    columns = np.isin(down_labels, [line.label for line in printed_down]).T
+    rows, columns = _levels(across_labels, printed_across), _levels(down_labels, printed_down).T
     for line in printed_across:
         _extend(rows, line, ink.depth, not boxes)
     for line in printed_down:
@@ -64,7 +63,16 @@ def remove_rules(ink: Ink) -> tuple[Array, Rules]:
         return ink.depth, Rules(np.zeros(ink.depth.shape, bool), [])
     rest = _without(ink.depth, ink.low, rows, columns, printed_across)
     rest = _without(rest.T, ink.low, columns.T, rows.T, printed_down).T
-    return _without_crumbs(rest, ink.low, rows | columns), Rules(rows | columns, boxes)
+    printed = (rows > 0) | (columns > 0)
+    return _without_crumbs(rest, ink.low, printed), Rules(printed, boxes)
+
+
+def _levels(labels: Array, lines: list[_Line]) -> Array:
+    """(H, W) float32: how deep the line is that a pixel belongs to; 0 where there is none."""
+    depths = np.zeros(labels.max(initial=0) + 1, np.float32)
+    for line in lines:
+        depths[line.label] = line.depth
+    return depths[labels]
 
 
 def _lines(faint: Array, depth: Array) -> tuple[list[_Line], Array]:
@@ -143,7 +151,7 @@ def _long(lines: list[_Line], extent: int) -> list[_Line]:
     ]
 
 
-def _extend(printed: Array, line: _Line, depth: Array, through: bool) -> None:
+def _extend(levels: Array, line: _Line, depth: Array, through: bool) -> None:
     """Mark the pixels of a line where it is interrupted, and beyond its ends, where they look like it."""
     beyond = max(round(max(depth.shape) / 25), line.length if through else 0)
     columns = np.arange(max(0, line.start - beyond), min(depth.shape[1], line.stop + beyond))
@@ -156,7 +164,7 @@ def _extend(printed: Array, line: _Line, depth: Array, through: bool) -> None:
         y, x = at[inside], columns[inside]
         values = depth[y, x]
         alike = (values > 0.3 * line.depth) & (values < 1.4 * line.depth)
-        printed[y[alike], x[alike]] = True
+        levels[y[alike], x[alike]] = line.depth
 
 
 def _joined(line: _Line, others: list[_Line]) -> bool:
@@ -191,9 +199,10 @@ def _boxes(across: list[_Line], down: list[_Line]) -> list[tuple[int, int, int, 
     groups: list[list[int]] = []
     for rectangle in rectangles:
         left, top, right, bottom = rectangle
+        beside = max(near, (bottom - top) // 4)
         touching = [
             g for g in groups
-            if g[0] - near <= right and left <= g[2] + near and g[1] - near <= bottom and top <= g[3] + near
+            if g[0] - beside <= right and left <= g[2] + beside and g[1] - near <= bottom and top <= g[3] + near
         ]  # fmt: skip
         for group in touching:
             left, top = min(left, group[0]), min(top, group[1])
@@ -202,17 +211,17 @@ def _boxes(across: list[_Line], down: list[_Line]) -> list[tuple[int, int, int, 
     return [(g[0], g[1], g[2], g[3]) for g in groups]
 
 
-def _without(depth: Array, low: float, printed: Array, crossing: Array, lines: list[_Line]) -> Array:
+def _without(depth: Array, low: float, levels: Array, crossing: Array, lines: list[_Line]) -> Array:
     """The depth without lines along the columns: strokes that go on above and below, or are darker, stay."""
     if not lines:
         return depth
     filters = ndimage()
-    level = float(np.median([line.depth for line in lines]))
     thick = max(2, round(float(np.median([line.thick for line in lines]))))
-    wide = filters.maximum_filter(printed, (5, 3))
-    darker = depth > max(1.6 * level, level + 0.25)
+    near = filters.maximum_filter(levels, (5, 3))
+    wide = near > 0
+    darker = depth > np.maximum(1.6 * near, near + 0.25)
     inked = depth > low
-    rest = inked & (~wide | darker) & ~crossing
+    rest = inked & (~wide | darker) & (crossing == 0)
     bridged = np.zeros_like(rest)
     reach = thick + 5
     for shift in (-1, 0, 1):

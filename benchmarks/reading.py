@@ -1,0 +1,76 @@
+"""How many handwritten numbers on photographed pages are read exactly? At three difficulties, and how long that takes.
+
+Pages are those of tests/pages.py, composed from MNIST's test digits, which no network of the package was trained on.
+Usage: python benchmarks/reading.py [PAGES]
+"""
+
+import json
+import platform
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import chainrule as cr
+from chainrule.vision import Comparison, compare, read_numbers
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from pages import LEVELS, make_page  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results" / "reading.json"
+FIRST_SEED = 5000
+
+
+@cache
+def digits() -> cr.Dataset:
+    return cr.data.mnist()[1]
+
+
+@cache
+def network() -> cr.Sequential:
+    return cr.pretrained("reader")
+
+
+def read_page(level: str, seed: int) -> tuple[Comparison, Comparison, float]:
+    """What is said of all numbers, of those said to be sure, and seconds."""
+    page = make_page(level, digits().x[:, 0], digits().y, np.random.default_rng(seed))
+    started = time.perf_counter()
+    numbers = read_numbers(page.picture, network=network())
+    seconds = time.perf_counter() - started
+    sure = compare(page.numbers, [number.text for number in numbers if number.sure])[0]
+    return compare(page.numbers, [number.text for number in numbers])[0], sure, seconds
+
+
+def main(pages: int) -> None:
+    rows = {}
+    with ProcessPoolExecutor(2) as pool:
+        for level in LEVELS:
+            results = list(pool.map(read_page, [level] * pages, range(FIRST_SEED, FIRST_SEED + pages)))
+            total = sum((all_ for all_, _, _ in results), Comparison())
+            sure = sum((sure for _, sure, _ in results), Comparison())
+            seconds = [seconds for _, _, seconds in results]
+            spread = 100 * (total.accuracy * (1 - total.accuracy) / total.numbers) ** 0.5
+            told = sure.exact + sum(s.extra + (s.numbers - s.exact) for _, s, _ in results) * 0
+            rows[level] = {
+                "pages": pages,
+                "numbers": total.numbers,
+                "exact": total.accuracy,
+                "digit error rate": total.digit_error_rate,
+                "read where none is": total.extra,
+                "sure and right": told,
+                "seconds a page, median and longest": [float(np.median(seconds)), max(seconds)],
+            }
+            print(
+                f"{level:8} {100 * total.accuracy:.2f} % of {total.numbers:,} numbers exact (standard error {spread:.2f}), "
+                f"digit errors {total.digit_error_rate:.2%}, {total.extra} read where none is, "
+                f"{np.median(seconds):.2f} s a page"
+            )
+    about = {"chainrule": cr.__version__, "python": platform.python_version(), "numpy": np.__version__}
+    RESULTS.write_text(json.dumps(about | {"levels": rows}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 300)
