@@ -18,7 +18,7 @@ import chainrule as cr
 from chainrule.vision import Comparison, compare, read_numbers
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from pages import LEVELS, make_page  # noqa: E402
+from pages import LEVELS, make_page
 
 RESULTS = Path(__file__).parent / "results" / "reading.json"
 FIRST_SEED = 5000

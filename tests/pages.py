@@ -232,7 +232,9 @@ def _frame(page: _Sheet, left: int, top: int, count: int, size: int) -> None:
 
 def _photograph(page: _Sheet, how: Level, rng: np.random.Generator) -> np.ndarray:
     """The sheet as a camera saw it."""
-    ink, rules = (_seen(layer, angle_and_corners) for angle_and_corners in [_view(how, rng)] for layer in (page.ink, page.print))
+    ink, rules = (
+        _seen(layer, angle_and_corners) for angle_and_corners in [_view(how, rng)] for layer in (page.ink, page.print)
+    )
     paper = np.array([rng.uniform(225, 255), rng.uniform(222, 252), rng.uniform(205, 250)], np.float32)
     colour = np.array(how.inks[rng.integers(len(how.inks))], np.float32)
     rule_colour = np.array(

@@ -27,7 +27,8 @@ ROWS = [
     {"losses", "metrics", "optimizers", "numerical", "data"},
     {"layers"},
     {"io", "gradcheck", "models", "plots"},
-    {"training"},
+    # `vision` reads pages with networks that `io` loads; it trains nothing
+    {"training", "vision"},
     {"recipes"},
     {"scratch", "bench", "estimators"},
     # the command line starts every other face, so it stands above them

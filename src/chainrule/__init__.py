@@ -49,7 +49,7 @@ from chainrule.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay,
 from chainrule.version import __version__
 
 if TYPE_CHECKING:
-    from chainrule import data, io, models, training
+    from chainrule import data, io, models, training, vision
     from chainrule.data import Dataset
     from chainrule.io import load, pretrained, save  # type: ignore[no-redef]
     from chainrule.models import TwoLayerNet
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         evaluate,
         find_learning_rate,
     )
+    from chainrule.vision import read_numbers
 
 __all__ = [
     "GELU",
@@ -140,9 +141,11 @@ __all__ = [
     "numerical_gradient",
     "optimizers",
     "pretrained",
+    "read_numbers",
     "save",
     "schedules",
     "training",
+    "vision",
 ]
 
 # What reads and writes files (and loads much of the standard library for it) is imported when it is first asked for.
@@ -161,6 +164,8 @@ _LATER = {
     "calibrate": "chainrule.training",
     "evaluate": "chainrule.training",
     "find_learning_rate": "chainrule.training",
+    "vision": "chainrule.vision",
+    "read_numbers": "chainrule.vision",
 }
 
 

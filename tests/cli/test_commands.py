@@ -15,7 +15,20 @@ from PIL import Image
 import chainrule as cr
 from chainrule.models import NETWORKS
 
-COMMANDS = ["train", "evaluate", "predict", "export", "import", "gradcheck", "race", "bench", "data", "info", "run"]
+COMMANDS = [
+    "train",
+    "evaluate",
+    "predict",
+    "read",
+    "export",
+    "import",
+    "gradcheck",
+    "race",
+    "bench",
+    "data",
+    "info",
+    "run",
+]
 
 
 def test_help_names_every_command_and_each_has_an_example(chainrule):

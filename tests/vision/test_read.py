@@ -33,7 +33,9 @@ def glyphs(mnist) -> dict[str, np.ndarray]:
     return best
 
 
-def write(sheet: np.ndarray, text: str, left: int, top: int, glyphs: dict[str, np.ndarray]) -> tuple[int, int, int, int]:
+def write(
+    sheet: np.ndarray, text: str, left: int, top: int, glyphs: dict[str, np.ndarray]
+) -> tuple[int, int, int, int]:
     """Write into a sheet of ink; returns the box of what was written."""
     x, low, high = left, 10**6, 0
     for sign in text:
@@ -43,7 +45,7 @@ def write(sheet: np.ndarray, text: str, left: int, top: int, glyphs: dict[str, n
         np.maximum(area, ink, out=area)
         low, high = min(low, y), max(high, y + len(ink))
         x += ink.shape[1] + 12
-    return left, low, x - 12, high
+    return [left, low, x - 12, high]
 
 
 def on_paper(sheet: np.ndarray) -> np.ndarray:

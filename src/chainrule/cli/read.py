@@ -46,7 +46,9 @@ def read(
         raise OptionError(f"--unsure-below must be from 0 to 1, got {unsure_below}")
     expected = None if expect is None else _expected(expect, images)
     network = open_model(model)
-    records, rows, total = [], [], Comparison()
+    records: list[dict[str, object]] = []
+    rows: list[tuple[object, ...]] = []
+    total = Comparison()
     with progress(len(images)) as show:
         for index, path in enumerate(images):
             picture = read_colour(path)
@@ -74,7 +76,8 @@ def read(
         say(table(heads if expected is None else (*heads, "expected"), rows))
     if expected is not None:
         say(
-            f"exact   {total.exact} of {total.numbers} numbers ({total.accuracy:.1%}), {total.extra} read where none is\n"
+            f"exact   {total.exact} of {total.numbers} numbers ({total.accuracy:.1%}), "
+            f"{total.extra} read where none is\n"
             f"digits  {total.errors} errors in {total.digits} ({total.digit_error_rate:.1%})"
         )
 

@@ -19,9 +19,9 @@ from chainrule import kernels
 from chainrule.arrays import Array, Shape
 from chainrule.config import Configured
 from chainrule.data.dataset import Dataset
-from chainrule.data.shards import Shards
 from chainrule.data.letters import add_letters
 from chainrule.data.segments import add_segments
+from chainrule.data.shards import Shards
 from chainrule.data.strangers import add_strangers
 from chainrule.data.styles import add_strokes
 from chainrule.errors import DataError, OptionError

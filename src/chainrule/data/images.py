@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,18 @@ from chainrule.arrays import Array
 from chainrule.errors import DataError, MissingExtraError
 from chainrule.files import explain, replacing
 
-__all__ = ["MAXIMUM_PIXELS", "draw_boxes", "draw_text", "fit_picture", "read_colour", "read_gray", "resize", "slant", "turn", "write_png"]
+__all__ = [
+    "MAXIMUM_PIXELS",
+    "draw_boxes",
+    "draw_text",
+    "fit_picture",
+    "read_colour",
+    "read_gray",
+    "resize",
+    "slant",
+    "turn",
+    "write_png",
+]
 
 MAXIMUM_PIXELS = 50_000_000
 """Larger pictures are refused before they are unpacked."""
@@ -38,7 +50,10 @@ def read_colour(path: str | os.PathLike[str]) -> Array:
 def _read(path: str | os.PathLike[str], mode: str) -> Array:
     Image, ImageOps = _pillow()
     try:
-        with Image.open(Path(path)) as picture:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
+            picture = Image.open(Path(path))
+        with picture:
             if picture.width * picture.height > MAXIMUM_PIXELS:
                 raise DataError(
                     f"{path} has {picture.width} x {picture.height} pixels, more than {MAXIMUM_PIXELS:,}: "
@@ -56,7 +71,9 @@ def _read(path: str | os.PathLike[str], mode: str) -> Array:
     except OSError as error:
         reason = explain(error) if error.errno else "it is not a picture, or damaged: try a PNG or JPEG"
         raise DataError(f"cannot read {path}: {reason}") from error
-    except (ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path} has more than {MAXIMUM_PIXELS:,} pixels: make it smaller") from error
+    except (ValueError, SyntaxError, EOFError) as error:
         raise DataError(f"cannot read {path}: it is not a picture, or damaged: try a PNG or JPEG") from error
 
 

@@ -1,8 +1,8 @@
-"""What a cut in the wrong place leaves of a written number: two digits as one, part of a digit, one with a bit of the next.
+"""What wrong cuts leave of a written number: two digits as one, part of a digit, one with a bit of its neighbour.
 
 A network that is to say which cuts are right must be unsure of what wrong ones leave: their label is an equal share of
-every class. A digit with a small bit of its neighbour, or without a small bit of its own, is still that digit; in between
-the label goes over from one to the other.
+every class. A digit with a small bit of its neighbour, or without a small bit of its own, is still that digit; in
+between the label goes over from one to the other.
 """
 
 from collections.abc import Sequence

@@ -46,7 +46,7 @@ class Comparison:
 
 
 def compare(expected: Sequence[str], read: Sequence[str]) -> tuple[Comparison, list[tuple[str, str]]]:
-    """The numbers of a page in reading order, and those read -> counts, and pairs (expected, read) that belong together.
+    """The numbers of a page in reading order, and those read -> counts, and pairs (expected, read) that go together.
 
     They are paired in their order so that the fewest digits differ; a partner that is missing is "".
     """

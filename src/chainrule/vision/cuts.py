@@ -1,7 +1,7 @@
 """Where digits that touch may be cut: along the cheapest ways from the top of a piece to its bottom.
 
-A way costs the ink that it crosses. Of all ways through a row, those are proposed that cost less than their neighbours and
-cross little more than one stroke; which cuts are right is for the reader of digits to say.
+A way costs the ink that it crosses. Of all ways through a row, those are proposed that cost less than their neighbours
+and cross little more than one stroke; which cuts are right is for the reader of digits to say.
 """
 
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def cut(piece: Piece, height: float) -> list[Part]:
     index = (np.arange(piece.width)[np.newaxis, np.newaxis] >= borders[:, :, np.newaxis]).sum(axis=0)
     crossed = {number: float(cost) / digit for number, cost in enumerate(costs, start=1)}
     _without_bits(index, piece.ink, crossed, 0.012 * height**2)
-    parts = []
+    parts: list[Part] = []
     for number in np.unique(index[piece.ink > 0]).tolist():
         trimmed = _trimmed(np.where(index == number, piece.ink, 0), piece.box)
         if trimmed is not None:

@@ -1,8 +1,8 @@
 """How much ink each pixel of a photographed page holds, whatever the light: the paper's brightness is found around it.
 
-The paper is what most of a neighbourhood shows: first a median over large windows, then the mean of what is no ink nearby,
-so that shadows with an edge are followed. Ink takes away a share of the light that the paper would have sent back (of a
-dark board: adds to it), which makes it as strong in the shadow as in the sun.
+The paper is what most of a neighbourhood shows: first a median over large windows, then the mean of what is no ink
+nearby, so that shadows with an edge are followed. Ink takes away a share of the light that the paper would have sent
+back (of a dark board: adds to it), which makes it as strong in the shadow as in the sun.
 """
 
 from dataclasses import dataclass

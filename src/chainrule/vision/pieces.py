@@ -30,6 +30,9 @@ class Piece:
 
     area: float
 
+    peak: float = 1.0
+    """How deep its ink is; 1 is what most of the page is written with."""
+
     @property
     def width(self) -> int:
         return self.box[2] - self.box[0]
@@ -84,7 +87,7 @@ def find_pieces(depth: Array, low: float) -> list[Piece]:
         near = filters.binary_dilation(own, np.ones((3, 3))) & (own | (labels[place] == 0))
         ink = np.where(near, np.clip((values - low / 2) / (peak - low / 2), 0, 1), 0).astype(np.float32)
         box = (place[1].start, place[0].start, place[1].stop, place[0].stop)
-        pieces.append(Piece(box, ink, float(sizes[index])))
+        pieces.append(Piece(box, ink, float(sizes[index]), peak))
     return pieces
 
 
@@ -104,11 +107,35 @@ def find_groups(pieces: list[Piece], boxes: list[Box]) -> list[Group]:
     for members in sets:
         height = float(np.median([piece.height for piece in members]))
         groups.append(Group(members, height))
+    for bar in small:
+        if bar.width > 1.7 * bar.height and bar.width > 0.25 * usual:
+            groups = _bridged(groups, bar)
     return _in_reading_order([_with_marks(group, small) for group in groups])
 
 
+def _bridged(groups: list[Group], bar: Piece) -> list[Group]:
+    """Two numbers with a bar between them, close to both, become one: parts of a date."""
+    middle = (bar.box[1] + bar.box[3]) / 2
+    level = [group for group in groups if group.box[1] < middle < group.box[3]]
+    before = [g for g in level if -0.1 * g.height < bar.box[0] - g.box[2] < _GAP * g.height]
+    behind = [g for g in level if -0.1 * g.height < g.box[0] - bar.box[2] < _GAP * g.height]
+    if len(before) != 1 or len(behind) != 1 or not 0.6 < before[0].height / behind[0].height < 1.7:
+        return groups
+    pieces = [*before[0].pieces, *behind[0].pieces]
+    joined = Group(sorted(pieces, key=lambda piece: piece.middle), (before[0].height + behind[0].height) / 2)
+    return [group for group in groups if group is not before[0] and group is not behind[0]] + [joined]
+
+
 def _may_be_digits(piece: Piece, usual: float) -> bool:
-    return 0.45 * usual <= piece.height <= 3 * usual and piece.width <= 12 * piece.height
+    return 0.45 * usual <= piece.height <= 3 * usual and piece.width <= 12 * piece.height and not _is_stain(piece)
+
+
+def _is_stain(piece: Piece) -> bool:
+    """Pale and without strokes."""
+    if piece.peak > 0.8:
+        return False
+    inside = ndimage().distance_transform_edt(np.pad(piece.ink > 0.3, 1))
+    return bool(2 * inside.max() > 0.5 * min(piece.width, piece.height) and 2 * inside.max() > 0.35 * piece.height)
 
 
 def _usual_height(pieces: list[Piece]) -> float:
@@ -153,7 +180,7 @@ def join(pieces: list[Piece]) -> Piece:
         left, top = piece.box[0] - box[0], piece.box[1] - box[1]
         area = ink[top : top + piece.height, left : left + piece.width]
         np.maximum(area, piece.ink, out=area)
-    return Piece(box, ink, sum(piece.area for piece in pieces))
+    return Piece(box, ink, sum(piece.area for piece in pieces), max(piece.peak for piece in pieces))
 
 
 def _linked(digits: list[Piece], boxes: list[Box]) -> list[list[Piece]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.arrays import Array, name_shape
+from chainrule.arrays import Array
 from chainrule.data.images import read_colour, resize, turn
 from chainrule.errors import DataError
 from chainrule.io import pretrained
@@ -102,13 +102,13 @@ def read_numbers(
     """
     picture = image if isinstance(image, np.ndarray) else read_colour(image)
     if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or (picture.ndim == 3 and picture.shape[2] != 3):
-        raise DataError(f"a photograph is (H, W) or (H, W, 3) uint8, got {name_shape(picture.shape)} {picture.dtype}")
+        raise DataError(f"a photograph is (H, W) or (H, W, 3) uint8, got {picture.shape} {picture.dtype}")
     if not picture.size:
-        raise DataError(f"a photograph needs pixels, got {name_shape(picture.shape)}")
+        raise DataError(f"a photograph needs pixels, got {picture.shape}")
     network = network or pretrained("reader")
     shape = network.input_shape
     if shape is None or len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2]:
-        raise DataError(f"the network reads {name_shape(shape or ())}, not square gray pictures (1, size, size)")
+        raise DataError(f"the network reads {shape}, not square gray pictures (1, size, size)")
     labels = network.labels or tuple("0123456789")
     picture, scale = _sized(picture)
     ink = find_page_ink(picture)

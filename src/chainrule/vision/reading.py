@@ -23,6 +23,15 @@ _WIDEST = 1.5
 _MOST = 9
 """Parts that make a digit, at most."""
 
+# What speaks against a run, in units of the logarithm of a confidence; chosen on pages composed of training digits that
+# the network had not seen.
+_CUT = 0.1  # a side that is cut
+_CROSSED = 0.3  # a digit's height of ink crossed by it
+_JOINED = 0.2  # a piece joined to others
+_GAP = 8.0  # a digit's height between them
+_LOW = 6.0  # a height less than 0.7 of the usual, a digit's height
+_WIDE = 6.0  # a width more than 1.1 of the height, a digit's height
+
 _SURE = 0.98
 """Confidence above which a narrow piece is read without trying cuts."""
 
@@ -146,19 +155,16 @@ def _best(
     return chosen[::-1]
 
 
-W = {"cross": 0.3, "cut": 0.1, "join": 0.2, "gap": 8.0, "over": 0.05, "low": 6.0, "least": 0.7, "wide": 6.0, "widest": 1.1}
-
-
 def _cost(parts: list[Part], start: int, stop: int, piece: Piece, height: float) -> float:
     """What speaks against a run being a digit, whatever it looks like."""
     cost = 0.0
     for index in (start, stop):
         if index < len(parts) and not parts[index].first:
-            cost += W["cut"] + W["cross"] * parts[index].crossed
+            cost += _CUT + _CROSSED * parts[index].crossed
     for index in range(start + 1, stop):
         if parts[index].first:
-            over = -_gap(parts[index], [part.piece for part in parts[start:index]]) / height
-            cost += W["join"] + W["gap"] * max(0.0, W["over"] - over)
-    cost += W["low"] * max(0.0, W["least"] - piece.height / height)
-    cost += W["wide"] * max(0.0, piece.width / height - W["widest"])
+            gap = _gap(parts[index], [part.piece for part in parts[start:index]]) / height
+            cost += _JOINED + _GAP * max(0.0, gap + 0.05)
+    cost += _LOW * max(0.0, 0.7 - piece.height / height)
+    cost += _WIDE * max(0.0, piece.width / height - 1.1)
     return cost

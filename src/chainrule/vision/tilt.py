@@ -1,7 +1,7 @@
-"""By how many degrees a page is turned: lines of writing and printed rules make the sharpest profile when they are level.
+"""By how many degrees a page is turned: when they are level, lines of writing and printed rules make a sharp profile.
 
-The profile of an angle is how much ink lies in each row after turning (Postl 1986; the sum of its squares is largest for
-the page's own angle).
+The profile of an angle is how much ink lies in each row after turning (Postl 1986; the sum of its squares is largest
+for the page's own angle).
 """
 
 import numpy as np
