@@ -66,7 +66,9 @@ def test_what_is_expected_is_compared_and_pictures_are_written(photo, page, chai
 
 def test_several_pictures_go_into_folders(photo, chainrule, tmp_path):
     Image.new("L", (300, 200), 250).save(tmp_path / "blank.png")
-    result = chainrule("read", photo, tmp_path / "blank.png", "--annotated", tmp_path / "out", "--steps", tmp_path / "s")
+    result = chainrule(
+        "read", photo, tmp_path / "blank.png", "--annotated", tmp_path / "out", "--steps", tmp_path / "s"
+    )
     assert result.returncode == 0, result.stderr
     assert f"{tmp_path / 'blank.png'}: no number found" in result.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["blank.png", "page.png"]

@@ -1,9 +1,19 @@
-"""Models made in PyTorch come over: their weights as safetensors, their graphs as ONNX."""
+"""Models made in PyTorch, scikit-learn and Keras come over: weights as safetensors, graphs as ONNX."""
 
+import os
+
+os.environ["KERAS_BACKEND"] = "torch"
+
+import keras
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from skl2onnx import to_onnx
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 import chainrule as cr
@@ -76,3 +86,84 @@ def test_a_graph(trained, tmp_path):
     kinds = [type(layer).__name__ for layer in net.layers]
     assert "Residual" in kinds
     assert "GELU" in kinds
+
+
+# ---- scikit-learn's networks through skl2onnx ----
+
+
+def test_a_classifier_of_scikit_learn_in_a_pipeline(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    X = X.astype(np.float32)
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier((20,), max_iter=30, random_state=0)).fit(X, y)
+    (tmp_path / "digits.onnx").write_bytes(to_onnx(pipeline, X[:1]).SerializeToString())
+    net = import_onnx(tmp_path / "digits.onnx")
+    assert net.labels == tuple("0123456789")
+    np.testing.assert_allclose(net.predict_probabilities(X), pipeline.predict_proba(X), atol=1e-5)
+    # and it can be trained on
+    trainer = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.Adam(), seed=0)
+    before = cr.evaluate(net, cr.Dataset(X, y)).loss
+    list(trainer.fit(cr.Dataset(X, y), epochs=3))
+    assert cr.evaluate(net, cr.Dataset(X, y)).loss < before
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
+def test_two_classes_and_numbers_of_scikit_learn(activation, tmp_path):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X).astype(np.float32)
+    options = {"hidden_layer_sizes": (7, 5), "activation": activation, "max_iter": 20, "random_state": 0}
+    classifier = MLPClassifier(**options).fit(X, y)
+    (tmp_path / "two.onnx").write_bytes(to_onnx(classifier, X[:1]).SerializeToString())
+    net = import_onnx(tmp_path / "two.onnx")
+    assert net.labels == ("0", "1")
+    np.testing.assert_allclose(net.predict_probabilities(X), classifier.predict_proba(X), atol=1e-5)
+    regressor = MLPRegressor(**options).fit(X, X[:, 0] * 3)
+    (tmp_path / "numbers.onnx").write_bytes(to_onnx(regressor, X[:1]).SerializeToString())
+    net = import_onnx(tmp_path / "numbers.onnx")
+    np.testing.assert_allclose(net(X)[:, 0], regressor.predict(X), atol=1e-4)
+
+
+# ---- Keras ----
+
+
+def images_of_keras() -> keras.Model:
+    inputs = keras.Input((13, 9, 2))
+    x = keras.layers.Rescaling(1 / 255)(inputs)
+    x = keras.layers.Conv2D(4, 3, activation="relu")(x)
+    x = keras.layers.MaxPooling2D()(x)
+    y = keras.layers.Conv2D(4, 3, padding="same")(x)
+    y = keras.layers.BatchNormalization()(y)
+    x = keras.layers.Add()([x, keras.layers.ReLU()(y)])
+    x = keras.layers.Concatenate()([x, keras.layers.Conv2D(3, 1)(x)])
+    x = keras.layers.Conv2D(6, 3, strides=2, padding="same")(x)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dropout(0.5)(x)
+    return keras.Model(inputs, keras.layers.Dense(10, activation="softmax")(x))
+
+
+def pooled_of_keras() -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(5, 3, activation="tanh"),
+            keras.layers.AveragePooling2D(2),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(4, activation="silu"),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter
+@pytest.mark.parametrize("make", [images_of_keras, pooled_of_keras])
+def test_models_of_keras_have_their_channels_last(make, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = make()
+    x = np.random.default_rng(0).random((6, *model.input_shape[1:]), np.float32)
+    for variable in model.non_trainable_variables:  # running statistics as training leaves them
+        if "moving" in variable.name:
+            variable.assign(np.linspace(0.5, 1.5, variable.shape[0], dtype=np.float32))
+    y = model.predict(x, verbose=0)
+    model.export(str(tmp_path / "model.onnx"), format="onnx", verbose=False)
+    net = import_onnx(tmp_path / "model.onnx", keep_softmax=True)
+    assert net.input_shape == (x.shape[3], *x.shape[1:3])  # channels first, as everywhere here
+    np.testing.assert_allclose(net(x.transpose(0, 3, 1, 2)), y, atol=1e-5)

@@ -17,7 +17,7 @@ from chainrule.arrays import Array, Shape
 from chainrule.errors import MissingExtraError, ModelFileError, ShapeError
 from chainrule.files import explain
 from chainrule.io.onnx_operators import CONSTANT, JOINS, OPERATORS, Node
-from chainrule.io.onnx_parts import Part, build, tidy
+from chainrule.io.onnx_parts import Part, begin, build, tidy
 from chainrule.layers import Sequential, Softmax
 
 __all__ = ["from_onnx", "import_onnx"]
@@ -77,14 +77,15 @@ def from_onnx(
 ) -> Sequential:
     """The same from an onnx.ModelProto that was checked."""
     graph = _Graph(_onnx(), model)
-    shape = _input_shape(graph, input_shape)
     parts = graph.parts(output)
     if parts and isinstance(parts[-1].layer, Softmax) and not keep_softmax:
         parts = parts[:-1]
-    build(parts, shape)
-    network = Sequential(*(part.layer for part in parts if part.layer is not None)).build(shape)
+    seen = begin(parts, _input_shape(graph, input_shape))
+    out = build(parts, seen)
+    network = Sequential(*(part.layer for part in parts if part.layer is not None)).build(seen.shape)
     labels = {entry.key: entry.value for entry in model.metadata_props}.get("labels")
-    network.labels = tuple(map(str, json.loads(labels))) if labels else None
+    names = tuple(map(str, json.loads(labels))) if labels else graph.classes
+    network.labels = names if labels or out.shape == (len(names),) else None
     return network
 
 
@@ -101,6 +102,8 @@ class _Graph:
         self.input = inputs[0]
         self.outputs = [value.name for value in graph.output]
         self.makers: dict[str, Node] = {}
+        self.shapes: set[str] = set()
+        self.classes: tuple[str, ...] = ()
         self.dominators: dict[str, tuple[str, ...]] = {self.input.name: (self.input.name,)}
         for proto in graph.node:
             self._add(proto)
@@ -117,10 +120,32 @@ class _Graph:
                 raise ModelFileError(f"it computes {proto.op_type} of constants: fold constants when exporting")
             self.constants[proto.output[0]] = CONSTANT[proto.op_type](attributes, constants)
             return
-        node = Node(proto.op_type, proto.domain, data, constants, attributes)
+        if self._is_of_shape(proto, data, constants):
+            return
+        operator = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
+        if operator == "ai.onnx.ml.ArrayFeatureExtractor" and 0 in constants:  # the class of the largest output
+            self.classes = tuple(
+                a.decode() if isinstance(a, bytes) else str(a) for a in np.ravel(constants[0]).tolist()
+            )
+        node = Node(operator, data, constants, attributes)
         for name in proto.output:
             self.makers[name] = node
             self.dominators[name] = (*self._shared(data), name)
+
+    def _is_of_shape(self, proto: Any, data: list[str], constants: dict[int, Array]) -> bool:
+        """Take in a node that looks at a value's shape for the batch's size: in a Reshape, 0 says the same."""
+        if proto.op_type != "Shape" and data[0] not in self.shapes:
+            return False
+        out, first = proto.output[0], np.ravel(constants.get(1, np.zeros(1)))
+        one = first.size == 1 and (proto.op_type == "Gather" or np.array_equal(np.ravel(constants.get(2, ())), [1]))
+        if proto.op_type in ("Gather", "Slice") and one and first[0] == 0:
+            self.constants[out] = np.zeros_like(constants[1], np.int64)
+            return True
+        if proto.op_type in ("Shape", "Cast") or (proto.op_type == "Gather" and first.size > 1 and first[0] == 0):
+            self.shapes.add(out)
+            self.dominators[out] = self.dominators[data[0]]
+            return True
+        return False
 
     def _shared(self, values: list[str]) -> list[str]:
         """The values that every path from the input to all of these passes, in order."""
@@ -163,11 +188,11 @@ class _Graph:
             seen.add(name)
             node = self.makers.get(name)
             if node is None:
-                found.add("a constant output")
+                found.add("Shape" if name in self.shapes else "a constant output")
                 continue
             known = JOINS if len(node.data) > 1 else OPERATORS
-            if node.domain not in ("", "ai.onnx") or node.operator not in known:
-                found.add(f"{node.domain}.{node.operator}" if node.domain not in ("", "ai.onnx") else node.operator)
+            if node.operator not in known:
+                found.add(node.operator)
             waiting += node.data
         return sorted(found)
 

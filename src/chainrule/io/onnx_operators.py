@@ -37,6 +37,7 @@ from chainrule.layers import (
     SiLU,
     Softmax,
     Softplus,
+    Standardize,
     Tanh,
 )
 
@@ -48,7 +49,8 @@ class Node:
     """A node: its operator, the values it reads that are no constants, and its constants by place."""
 
     operator: str
-    domain: str
+    """Its name; of an operator that is not ONNX's own, behind its domain."""
+
     data: list[str]
     constants: Mapping[int, Array]
     attributes: Mapping[str, Any]
@@ -77,10 +79,12 @@ def _conv(node: Node) -> Part:
         raise ModelFileError(f"it has a Conv of {W.ndim - 2} dimensions, only 2 are known")
     _expect(node, dilations=[1] * (W.ndim - 2))
     arrays = {"W": W} | ({"b": node.constants[2]} if 2 in node.constants else {})
-    strides, padding = tuple(node.attributes.get("strides", (1, 1))), _padding(node)
+    strides, pads = tuple(node.attributes.get("strides", (1, 1))), tuple(node.attributes.get("pads", (0, 0, 0, 0)))
+    uneven = pads[:2] != pads[2:]  # "same" with a stride pads so; whether it does is known when the input's shape is
+    padding = "same" if uneven else _padding(node)
     groups = int(node.attributes.get("group", 1))
     layer = Conv2D(W.shape[0], (W.shape[2], W.shape[3]), strides, padding, groups, bias="b" in arrays)
-    return Part(layer, arrays)
+    return Part(layer, arrays, channels_last=False, pads=pads if uneven else None)
 
 
 def _pool(node: Node) -> Part:
@@ -91,7 +95,8 @@ def _pool(node: Node) -> Part:
         raise ModelFileError(f"it has a {node.operator} that is not over images, or with auto_pad")
     if node.operator == "AveragePool" and padding != (0, 0) and node.attributes.get("count_include_pad", 0):
         raise ModelFileError("it has an AveragePool that counts the padding (count_include_pad)")
-    return Part((MaxPool2D if node.operator == "MaxPool" else AvgPool2D)(kernel, strides, padding))
+    layer = (MaxPool2D if node.operator == "MaxPool" else AvgPool2D)(kernel, strides, padding)
+    return Part(layer, channels_last=False)
 
 
 def _padding(node: Node) -> Any:
@@ -109,8 +114,14 @@ def _padding(node: Node) -> Any:
 
 def _global_pool(node: Node) -> Part:
     """(N, C, H, W) -> (N, C, 1, 1)."""
-    inner = [Part(GlobalAvgPool2D()), Part(Reshape((-1, 1, 1)))]
-    return Part(Sequential(*(part.layer for part in inner if part.layer)), branches=[inner])
+    return _pooled(channels_last=False, keep=True)
+
+
+def _pooled(*, channels_last: bool, keep: bool) -> Part:
+    if not keep:
+        return Part(GlobalAvgPool2D(), channels_last=channels_last)
+    inner = [Part(GlobalAvgPool2D(), channels_last=channels_last), Part(Reshape((-1, 1, 1)))]
+    return Part(Sequential(*_layers(inner)), branches=[inner], channels_last=channels_last)
 
 
 def _batch_norm(node: Node) -> Part:
@@ -138,25 +149,28 @@ def _reshape(node: Node) -> Part | None:
 
 def _squeeze(node: Node) -> Part:
     axes = [int(axis) for axis in node.constants.get(1, node.attributes.get("axes", ()))]
-    if sorted(axes) not in ([2, 3], [-2, -1]):
-        raise ModelFileError(f"it has a Squeeze of axes {axes}: only of the last two is known")
-    return Part(Flatten())
+    if sorted(axes) not in ([2, 3], [-2, -1], [1, 2]):
+        raise ModelFileError(f"it has a Squeeze of axes {axes}: only of height and width is known")
+    return Part(Flatten(), channels_last=sorted(axes) == [1, 2])
 
 
 def _mean(node: Node) -> Part:
     axes = [int(axis) for axis in node.constants.get(1, node.attributes.get("axes", ()))]
-    if sorted(axes) not in ([2, 3], [-2, -1]):
+    if sorted(axes) not in ([2, 3], [-2, -1], [1, 2]):
         raise ModelFileError(f"it has a ReduceMean over axes {axes}: only over height and width is known")
-    return _global_pool(node) if node.attributes.get("keepdims", 1) else Part(GlobalAvgPool2D())
+    return _pooled(channels_last=sorted(axes) == [1, 2], keep=bool(node.attributes.get("keepdims", 1)))
 
 
 def _pad(node: Node) -> Part:
     pads = [int(side) for side in node.constants.get(1, node.attributes.get("pads", ()))]
     mode = node.attributes.get("mode", b"constant")
     value = float(node.constants[2].ravel()[0]) if 2 in node.constants and node.constants[2].size else 0.0
-    if mode not in (b"constant", "constant") or value or len(pads) != 8 or pads[:4] != pads[4:] or any(pads[:2]):
+    last = len(pads) == 8 and any(pads[1:2])
+    sides = pads[1:3] if last else pads[2:4]
+    others = pads[:1] + pads[3:4] if last else pads[:2]
+    if mode not in (b"constant", "constant") or value or len(pads) != 8 or pads[:4] != pads[4:] or any(others):
         raise ModelFileError(f"it has a Pad by {pads}: only zeros, as many on both sides of an image, are known")
-    return Part(Pad((pads[2], pads[3])))
+    return Part(Pad((sides[0], sides[1])), channels_last=last)
 
 
 def _softmax(node: Node) -> Part:
@@ -179,9 +193,23 @@ def _gather(node: Node) -> Part:
 
 def _constant_arithmetic(node: Node) -> Part:
     (place, value) = next(iter(node.constants.items()))
+    if place == 0 and node.operator == "Sub" and np.size(value) == 1 and float(np.ravel(value)[0]) == 1:
+        return Part(constant=("RSub", np.ones((), np.float32)))
     if place == 0 and node.operator in ("Sub", "Div"):
         raise ModelFileError(f"it computes a constant {node.operator} x, which no layer does")
     return Part(constant=(node.operator, np.asarray(value, np.float32)))
+
+
+def _scaler(node: Node) -> Part:
+    """scikit-learn's StandardScaler: (x - offset) scale."""
+    offset, scale = (np.asarray(node.attributes[name], np.float64) for name in ("offset", "scale"))
+    if not (scale > 0).all():
+        raise ModelFileError("it has a Scaler with a scale that is not above 0")
+    return Part(Standardize(offset.tolist(), (1 / scale).tolist()))
+
+
+def _transpose(node: Node) -> Part:
+    return Part(turned=tuple(int(axis) for axis in node.attributes.get("perm", ())))
 
 
 def _gelu(node: Node) -> Part:
@@ -220,6 +248,9 @@ OPERATORS: dict[str, Callable[[Node], Part | None]] = {
     "Squeeze": _squeeze,
     "Sub": _constant_arithmetic,
     "Tanh": lambda node: Part(Tanh()),
+    "Transpose": _transpose,
+    "ai.onnx.ml.Scaler": _scaler,
+    "ai.onnx.ml.ZipMap": lambda node: None,
 }
 """Operators with one input that is no constant; None is a layer that does nothing in inference."""
 
@@ -236,8 +267,16 @@ def _sum(node: Node, branches: list[list[Part]]) -> Part:
 
 
 def _concat(node: Node, branches: list[list[Part]]) -> Part:
-    _expect(node, axis=1)
-    return _parallel([tidy(branch) for branch in branches], "concat")
+    if len(branches) == 2 and len(branches[0]) == 1 and not branches[1]:
+        constant = branches[0][0].constant
+        if constant is not None and constant[0] == "RSub":
+            return Part(both=True)
+    axis = int(node.attributes["axis"])
+    if axis not in (1, 3, -1, -3):
+        raise ModelFileError(f"it has a Concat with axis = {axis}, only the channels are known")
+    part = _parallel([tidy(branch) for branch in branches], "concat")
+    part.channels_last = axis in (3, -1) if axis != -1 else None
+    return part
 
 
 def _parallel(branches: list[list[Part]], join: str) -> Part:
@@ -296,6 +335,8 @@ def _dequantized(attributes: Mapping[str, Any], values: Mapping[int, Array]) -> 
 
 
 CONSTANT: dict[str, Callable[[Mapping[str, Any], Mapping[int, Array]], Array]] = {
+    "Cast": lambda attributes, values: values[0],
+    "Concat": lambda attributes, values: np.concatenate([values[i] for i in sorted(values)], attributes["axis"]),
     "DequantizeLinear": _dequantized,
     "Identity": lambda attributes, values: values[0],
     "Transpose": lambda attributes, values: np.transpose(values[0], attributes.get("perm")),

@@ -1,4 +1,8 @@
-"""Part: a layer made from an ONNX node, with the arrays it was trained to; how parts become built layers."""
+"""Part: a layer made from an ONNX node, with the arrays it was trained to; how parts become built layers.
+
+Networks made in Keras keep the channels last and turn images round for every convolution. Here channels are always first:
+what turns them round is left out, and what stands between, or behind a Flatten, is put into our order.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,9 +11,10 @@ import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
-from chainrule.layers import Affine, Conv2D, Layer, Scale, Standardize
+from chainrule.layers import Affine, BatchNorm, Conv2D, Flatten, Layer, Reshape, Scale, Softmax, Standardize
+from chainrule.layers.geometry import pair, place_window
 
-__all__ = ["Part", "build", "tidy"]
+__all__ = ["Part", "Seen", "begin", "build", "tidy"]
 
 
 @dataclass
@@ -17,7 +22,9 @@ class Part:
     """A layer, what its arrays become once it is built, and the parts of its branches.
 
     `rank` is how many axes a sample must have, where that matters;
-    `constant` is (operator, array) of arithmetic with a constant and `erf` the error function: `tidy` takes them in.
+    `constant` is (operator, array) of arithmetic with a constant, `erf` the error function and `both` a probability p
+    as (1 - p, p): `tidy` takes them in. `turned` is the order of axes that a Transpose makes, `channels_last` where the
+    channels must be, `pads` (top, left, bottom, right) what the padding must come to, where that matters.
     """
 
     layer: Layer | None = None
@@ -25,11 +32,35 @@ class Part:
     branches: list[list["Part"]] = field(default_factory=list)
     constant: tuple[str, Array] | None = None
     erf: bool = False
+    both: bool = False
     rank: int | None = None
+    turned: tuple[int, ...] | None = None
+    channels_last: bool | None = None
+    pads: tuple[int, ...] | None = None
 
 
-def build(parts: list[Part], shape: Shape) -> Shape:
-    """Build layers one after another and give them their arrays; the shape that comes out.
+@dataclass(frozen=True)
+class Seen:
+    """How the model sees what is (C, H, W) or (D,) here."""
+
+    shape: Shape
+    """Of a sample, channels first."""
+
+    channels_last: bool = False
+    flattened: Shape | None = None
+    """(C, H, W) of an image whose channels were last when it was flattened."""
+
+
+def begin(parts: list[Part], shape: Shape) -> Seen:
+    """How the model sees its input: a model whose first Transpose brings the channels to the front has them last."""
+    turned = next((part.turned for part in parts if part.turned is not None), None)
+    if turned == _TO_FRONT and len(shape) == 3:
+        return Seen((shape[2], *shape[:2]), channels_last=True)
+    return Seen(shape)
+
+
+def build(parts: list[Part], seen: Seen) -> Seen:
+    """Build layers one after another and give them their arrays; what comes out.
 
     Raises:
         ModelFileError: an array does not fit the shape that comes in.
@@ -37,40 +68,116 @@ def build(parts: list[Part], shape: Shape) -> Shape:
     rng = np.random.default_rng(0)
     for part in parts:
         layer = part.layer
+        if part.turned is not None:
+            seen = _turned(part.turned, seen)
+            continue
         assert layer is not None
-        for branch in part.branches:
-            build(branch, shape)
-        if part.rank not in (None, len(shape)):
-            raise ModelFileError(f"it has a {type(layer).__name__} over axis {part.rank} of {len(shape)}, not the last")
-        W = part.arrays.get("W")
-        if isinstance(layer, Affine) and W is not None and shape != W.shape[:1]:
-            raise ModelFileError(f"weights {W.shape} do not fit an input of {shape}")
-        shape = layer.build(shape, rng)
+        after = [build(branch, seen) for branch in part.branches]
+        _check(part, layer, seen)
+        if isinstance(layer, Affine) and seen.flattened is not None:
+            part.arrays["W"] = _in_our_order(part.arrays["W"], seen.flattened)
+        shape = layer.build(seen.shape, rng)
         for name, array in part.arrays.items():
             holder = getattr(layer, name)
             if holder.value.shape != array.shape:
                 raise ModelFileError(f"{type(layer).__name__}.{name} of {array.shape} should be {holder.value.shape}")
             holder.value = array
-    return shape
+        seen = _behind(layer, shape, seen, after)
+    return seen
+
+
+_TO_FRONT, _TO_BACK = (0, 3, 1, 2), (0, 2, 3, 1)
+
+
+def _turned(order: tuple[int, ...], seen: Seen) -> Seen:
+    if len(seen.shape) == 3 and order == (_TO_FRONT if seen.channels_last else _TO_BACK):
+        return Seen(seen.shape, channels_last=not seen.channels_last)
+    raise ModelFileError(f"it has a Transpose to {list(order)}: only channels to the front and back are known")
+
+
+def _check(part: Part, layer: Layer, seen: Seen) -> None:
+    """Whether the layer does to what comes in what the model does.
+
+    Raises:
+        ModelFileError: it does not.
+    """
+    shape = seen.shape
+    kind = type(layer).__name__
+    if part.rank not in (None, len(shape)):
+        raise ModelFileError(f"it has a {kind} over axis {part.rank} of {len(shape)}, not the last")
+    image = len(shape) == 3
+    if image and part.channels_last not in (None, seen.channels_last):
+        raise ModelFileError(f"it has a {kind} over axes that are not the channels, or not height and width")
+    if image and seen.channels_last and isinstance(layer, Softmax | Affine):
+        raise ModelFileError(f"it has a {kind} over the channels of an image")
+    if seen.flattened is not None and isinstance(layer, BatchNorm | Standardize | Reshape) and not _is_even(layer):
+        raise ModelFileError(f"it has a {kind} between the flattened image and the weights")
+    W = part.arrays.get("W")
+    if isinstance(layer, Affine) and W is not None and shape != W.shape[:1]:
+        raise ModelFileError(f"weights {W.shape} do not fit an input of {shape}")
+    if part.pads is not None and isinstance(layer, Conv2D):
+        sizes = pair(layer.kernel_size, "kernel_size", 1), pair(layer.stride, "stride", 1)
+        (top, bottom), (left, right) = place_window(layer, shape, *sizes, layer.padding)[0]
+        if part.pads != (top, left, bottom, right):
+            raise ModelFileError(f"it has a Conv with uneven padding {part.pads}")
+
+
+def _is_even(layer: Layer) -> bool:
+    """Whether it does the same to every feature."""
+    return isinstance(layer, Standardize) and np.ndim(layer.mean) == 0 and np.ndim(layer.std) == 0
+
+
+def _behind(layer: Layer, shape: Shape, seen: Seen, branches: list[Seen]) -> Seen:
+    if branches:
+        if len({(branch.channels_last, branch.flattened) for branch in branches}) > 1:
+            raise ModelFileError("it has branches that meet with their channels in different places")
+        return Seen(shape, branches[0].channels_last, branches[0].flattened)
+    if isinstance(layer, Flatten | Reshape) and len(seen.shape) == 3 and seen.channels_last:
+        if len(shape) != 1:
+            raise ModelFileError(f"it has a Reshape of an image whose channels are last to {shape}")
+        return Seen(shape, flattened=seen.shape)
+    return Seen(shape, seen.channels_last and len(shape) == 3, None if isinstance(layer, Affine) else seen.flattened)
+
+
+def _in_our_order(W: Array, image: Shape) -> Array:
+    """Rows for (H, W, C) -> rows for (C, H, W)."""
+    channels, height, width = image
+    if len(W) != channels * height * width:
+        raise ModelFileError(f"weights {W.shape} do not fit a flattened image of {image}")
+    return W.reshape(height, width, channels, -1).transpose(2, 0, 1, 3).reshape(W.shape)
 
 
 def tidy(parts: list[Part]) -> list[Part]:
-    """Constants added to an Affine or Conv2D become its bias, other arithmetic Scale or Standardize."""
+    """Constants added to an Affine or Conv2D become its bias, other arithmetic Scale, Standardize or BatchNorm."""
     done: list[Part] = []
     for part in parts:
         if part.erf:
             raise ModelFileError("it has an Erf that is no part of a GELU")
-        if part.constant is None:
+        if part.both:
+            _as_two_classes(done)
+        elif part.constant is None:
             done.append(part)
-        elif not (done and _takes_bias(done[-1], *part.constant)):
-            done.append(Part(_arithmetic(*part.constant)))
+        elif not _takes_bias(done, *part.constant):
+            done.append(_arithmetic(*part.constant))
     return done
 
 
-def _takes_bias(before: Part, operator: str, value: Array) -> bool:
+def _as_two_classes(done: list[Part]) -> None:
+    """... Affine(1), Sigmoid as (1 - p, p) is ... Affine(2), Softmax, since sigmoid(z) is softmax((0, z))."""
+    affine = done[-2] if len(done) > 1 and type(done[-1].layer).__name__ == "Sigmoid" else Part()
+    if not (isinstance(affine.layer, Affine) and affine.layer.outputs == 1):
+        raise ModelFileError("it has 1 - p of a p that is no Sigmoid of one output, which no layer does")
+    arrays = {name: np.concatenate([np.zeros_like(a), a], axis=-1) for name, a in affine.arrays.items()}
+    done[-2:] = [Part(Affine(2), arrays), Part(Softmax())]
+
+
+def _takes_bias(done: list[Part], operator: str, value: Array) -> bool:
+    before = next((part for part in reversed(done) if part.turned is None), Part())
     layer = before.layer
     if operator not in ("Add", "Sub") or not isinstance(layer, Affine | Conv2D) or not before.arrays:
         return False
+    if isinstance(layer, Conv2D) and done[-1].turned == _TO_BACK and value.shape[-1:] == (value.size,):
+        value = value.reshape(-1, 1, 1)
     outputs = layer.outputs if isinstance(layer, Affine) else layer.filters
     along = value.reshape(value.shape[-1:]) if isinstance(layer, Affine) and value.size == outputs else value.ravel()
     if along.size not in (1, outputs) or (isinstance(layer, Conv2D) and value.size > 1 and value.shape[-2:] != (1, 1)):
@@ -83,22 +190,27 @@ def _takes_bias(before: Part, operator: str, value: Array) -> bool:
     return True
 
 
-def _arithmetic(operator: str, value: Array) -> Layer:
+def _arithmetic(operator: str, value: Array) -> Part:
     """y = x (operator) value, value one number or one for each feature or channel."""
-    if value.ndim and value.size > 1:
-        axes = [length for length in value.shape if length > 1]
-        if len(axes) > 1 or (value.ndim > 1 and value.shape[-1] > 1 and value.ndim > 2):
-            raise ModelFileError(f"it has a {operator} with a constant of {value.shape}: only one a channel is known")
+    if operator == "RSub":
+        raise ModelFileError("it computes a constant Sub x, which no layer does")
+    last = None if value.size == 1 else value.shape[-1] == value.size
+    if value.size != max(value.shape, default=1):
+        raise ModelFileError(f"it has a {operator} with a constant of {value.shape}: only one a channel is known")
     numbers: Any = float(value.ravel()[0]) if value.size == 1 else value.ravel().astype(float).tolist()
     if operator == "Mul" and value.size == 1 and value.ravel()[0] != 0:
-        return Scale(numbers)
+        return Part(Scale(numbers))
     if operator == "Div" and value.size == 1:
-        return Scale(1 / numbers)
+        return Part(Scale(1 / numbers))
     if operator == "Add":
-        return Standardize(np.negative(numbers).tolist(), 1.0)
+        return Part(Standardize(np.negative(numbers).tolist(), 1.0), channels_last=last)
     if operator == "Sub":
-        return Standardize(numbers, 1.0)
+        return Part(Standardize(numbers, 1.0), channels_last=last)
     factors = np.asarray(numbers) if operator == "Mul" else 1 / np.asarray(numbers)
     if not (factors > 0).all():
-        raise ModelFileError(f"it computes {operator} with a constant that is not above 0")
-    return Standardize(0.0, (1 / factors).tolist())
+        gamma = np.atleast_1d(factors).astype(np.float32)
+        plain = {"beta": np.zeros_like(gamma), "running_mean": np.zeros_like(gamma)}
+        layer = BatchNorm()
+        plain["running_variance"] = np.full_like(gamma, 1 - layer.epsilon)
+        return Part(layer, {"gamma": gamma} | plain, channels_last=last)
+    return Part(Standardize(0.0, (1 / factors).tolist()), channels_last=last)
