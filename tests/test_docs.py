@@ -10,11 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import chainrule as cr
 from chainrule.models import NETWORKS
+from pages import make_page
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -31,6 +33,8 @@ def blocks(text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_snippets_and_commands_run(document, mnist, tmp_path):
     Image.fromarray(255 - mnist[1].x[0, 0]).resize((140, 140)).save(tmp_path / "seven.png")
+    page = make_page("easy", mnist[1].x[:, 0], mnist[1].y, np.random.default_rng(0))
+    Image.fromarray(page.picture).save(tmp_path / "page.jpg")
     (tmp_path / "lesson.py").write_text("from common.layers import *\nfrom dataset.mnist import load_mnist\n")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     ran = 0
@@ -55,7 +59,7 @@ def test_snippets_and_commands_run(document, mnist, tmp_path):
 
 TRANSLATED = [
     "README",
-    *(f"docs/{name}" for name in ("bricks", "data", "exchange", "models", "performance", "recipes", "results")),
+    *(f"docs/{name}" for name in ("bricks", "data", "exchange", "models", "performance", "reading", "recipes", "results")),
 ]
 
 

@@ -20,6 +20,7 @@ _PARTS = [(("x_train", "y_train"), ("x_test", "y_test")), (("x", "y"), None), ((
 def read_npz(path: str | os.PathLike[str]) -> tuple[Dataset, Dataset | None]:
     """Training and test data from x_train, y_train, x_test, y_test (as Keras names them), or one part from x, y.
 
+    Names of the classes come from an array `classes`, if there is one.
     Images (N, H, W) become (N, 1, H, W), and (N, H, W, 3) become (N, 3, H, W). Pickled objects are refused.
 
     Raises:
@@ -35,10 +36,11 @@ def read_npz(path: str | os.PathLike[str]) -> tuple[Dataset, Dataset | None]:
         raise DataError(f"{path} is no .npz archive of numbers: write it with numpy.savez, without objects") from error
     for train, test in _PARTS:
         if train[0] in arrays:
-            first = Dataset(as_images(arrays[train[0]], path), _labels(arrays.get(train[1])))
+            classes = [str(name) for name in arrays["classes"]] if "classes" in arrays else None
+            first = Dataset(as_images(arrays[train[0]], path), _labels(arrays.get(train[1])), classes)
             if test is None or test[0] not in arrays:
                 return first, None
-            second = Dataset(as_images(arrays[test[0]], path), _labels(arrays.get(test[1])))
+            second = Dataset(as_images(arrays[test[0]], path), _labels(arrays.get(test[1])), classes)
             return first, second
     found = ", ".join(arrays) or "nothing"
     raise DataError(f"{path} holds {found}: expected x_train, y_train, x_test, y_test, or x and y")

@@ -14,12 +14,12 @@ from chainrule.layers import Sequential
 from chainrule.vision.marks import name_mark
 from chainrule.vision.paper import Ink, find_page_ink
 from chainrule.vision.pictures import show_depth, show_digits, show_pieces, show_readings, show_rules
-from chainrule.vision.pieces import Box, Piece, find_groups, find_pieces, surround
+from chainrule.vision.pieces import Box, Group, Piece, find_groups, find_pieces, surround
 from chainrule.vision.reading import Candidate, read_groups
-from chainrule.vision.rules import remove_rules
+from chainrule.vision.rules import Rules, remove_rules
 from chainrule.vision.tilt import find_tilt
 
-__all__ = ["Digit", "Number", "annotate", "read_numbers"]
+__all__ = ["Digit", "Number", "Page", "View", "annotate", "lay_out", "read_numbers"]
 
 _LARGEST = 2000
 """Pixels of the longer side at which a page is read; larger photographs are made smaller."""
@@ -60,7 +60,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
     """How a page is seen while it is read: made larger or smaller, then turned."""
 
     scale: float
@@ -79,6 +79,25 @@ class _View:
         low = np.maximum(np.floor(there.min(axis=0)), 0).astype(int)
         high = np.ceil(there.max(axis=0)).astype(int)
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+@dataclass(frozen=True)
+class Page:
+    """What was found on a page before anything was read, step by step."""
+
+    picture: Array
+    """As it was looked at, (H, W) or (H, W, 3) uint8."""
+
+    ink: Ink
+    straight: Ink
+    """The same, turned so that lines are level."""
+
+    depth: Array
+    """The same without printed lines."""
+
+    rules: Rules
+    groups: list[Group]
+    view: View
 
 
 def read_numbers(
@@ -110,29 +129,35 @@ def read_numbers(
     if shape is None or len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2]:
         raise DataError(f"the network reads {shape}, not square gray pictures (1, size, size)")
     labels = network.labels or tuple("0123456789")
+    page = lay_out(picture)
+    readings = read_groups(page.groups, network)
+    found = [
+        number
+        for group, reading in zip(page.groups, readings, strict=True)
+        if (number := _number(reading, labels, page.view, group.height, unsure_below)) is not None
+    ]
+    if steps is not None:
+        steps("upright", show_readings(page.picture, []))
+        steps("ink", show_depth(page.ink.depth))
+        steps("straight", show_depth(page.straight.depth))
+        steps("rules", show_rules(page.depth, page.rules.printed))
+        steps("pieces", show_pieces(page.depth, page.groups))
+        steps("digits", show_digits(readings, labels))
+        scale = page.view.scale
+        steps("read", show_readings(page.picture, [(_scaled(n.box, scale), n.text, n.sure) for n in found]))
+    return found
+
+
+def lay_out(picture: Array) -> Page:
+    """(H, W) or (H, W, 3) uint8 -> the numbers on it as pieces of ink, and how they were found."""
     picture, scale = _sized(picture)
     ink = find_page_ink(picture)
     degrees = find_tilt(ink.depth > ink.low)
     straight = Ink(turn(ink.depth, degrees), ink.low, ink.noise) if degrees else ink
-    view = _View(scale, degrees, ink.depth.shape, straight.depth.shape)
+    view = View(scale, degrees, ink.depth.shape, straight.depth.shape)
     depth, rules = remove_rules(straight)
-    pieces = find_pieces(depth, ink.low)
-    groups = find_groups(pieces, rules.boxes)
-    readings = read_groups(groups, network)
-    found = [
-        number
-        for group, reading in zip(groups, readings, strict=True)
-        if (number := _number(reading, labels, view, group.height, unsure_below)) is not None
-    ]
-    if steps is not None:
-        steps("upright", picture if picture.ndim == 3 else np.repeat(picture[:, :, np.newaxis], 3, axis=2))
-        steps("ink", show_depth(ink.depth))
-        steps("straight", show_depth(straight.depth))
-        steps("rules", show_rules(depth, rules.printed))
-        steps("pieces", show_pieces(depth, groups))
-        steps("digits", show_digits(readings, labels))
-        steps("read", show_readings(picture, [(_scaled(n.box, scale), n.text, n.sure) for n in found]))
-    return found
+    groups = find_groups(find_pieces(depth, ink.low), rules.boxes)
+    return Page(picture, ink, straight, depth, rules, groups, view)
 
 
 def annotate(picture: Array, numbers: list[Number]) -> Array:
@@ -156,7 +181,7 @@ def _scaled(box: Box, scale: float) -> Box:
 
 
 def _number(
-    reading: list[Candidate], labels: tuple[str, ...], view: _View, height: float, unsure_below: float
+    reading: list[Candidate], labels: tuple[str, ...], view: View, height: float, unsure_below: float
 ) -> Number | None:
     """A reading as a number, or None where it is none."""
     digits = [candidate for candidate in reading if candidate.pixels is not None]

@@ -15,7 +15,7 @@ from chainrule.layers import Sequential
 from chainrule.vision.cuts import Part, cut
 from chainrule.vision.pieces import Group, Piece, join
 
-__all__ = ["Candidate", "read_groups"]
+__all__ = ["NOTHING", "Candidate", "Lattice", "make_lattices", "read_groups", "run_cost"]
 
 _WIDEST = 1.5
 """Of a digit, as a share of its height."""
@@ -36,6 +36,10 @@ _SURE = 0.98
 """Confidence above which a narrow piece is read without trying cuts."""
 
 
+NOTHING = "none"
+"""The class of a network that stands for what is no digit; its last, where it has one."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A run of parts read as one digit, or left out as a mark (a dot, a bar, a speck)."""
@@ -49,21 +53,42 @@ class Candidate:
     score: float
 
 
+@dataclass(frozen=True)
+class Lattice:
+    """All digits that a number may be made of. A run is (its first part, the one behind its last)."""
+
+    parts: list[Part]
+    runs: dict[tuple[int, int], Piece]
+    pixels: dict[tuple[int, int], Array]
+    """(size, size) uint8, what the network sees of each run."""
+
+    probabilities: dict[tuple[int, int], Array]
+    """What it says: (C,), digits only, in which what is no digit has its share of none."""
+
+    height: float
+    """Of a digit, in pixels."""
+
+
 def read_groups(groups: list[Group], network: Sequential) -> list[list[Candidate]]:
     """Each number as its digits and marks, from left to right."""
-    size = (network.input_shape or (1, 28, 28))[1]
+    return [_best(lattice) for lattice in make_lattices(groups, network)]
+
+
+def make_lattices(groups: list[Group], network: Sequential) -> list[Lattice]:
+    """The pieces of each number cut, and everything that may be one of its digits read."""
     whole = [[piece for piece in group.pieces if _full(piece, group)] for group in groups]
-    seen = iter(_read([piece for pieces in whole for piece in pieces], network, size))
+    seen = iter(_read([piece for pieces in whole for piece in pieces], network))
     confident = {id(piece): float(next(seen)[1].max()) for pieces in whole for piece in pieces}
-    lattices = [_parts(group, confident) for group in groups]
-    runs = [_runs(parts, group.height) for parts, group in zip(lattices, groups, strict=True)]
-    pieces = [piece for group_runs in runs for piece in group_runs.values()]
-    answers = iter(_read(pieces, network, size))
-    readings = []
-    for parts, group, group_runs in zip(lattices, groups, runs, strict=True):
-        read = {place: next(answers) for place in group_runs}
-        readings.append(_best(parts, group_runs, read, group.height))
-    return readings
+    parts = [_parts(group, confident) for group in groups]
+    runs = [_runs(own, group.height) for own, group in zip(parts, groups, strict=True)]
+    answers = iter(_read([piece for own in runs for piece in own.values()], network))
+    lattices = []
+    for group, own_parts, own_runs in zip(groups, parts, runs, strict=True):
+        read = {place: next(answers) for place in own_runs}
+        pixels = {place: answer[0] for place, answer in read.items()}
+        probabilities = {place: answer[1] for place, answer in read.items()}
+        lattices.append(Lattice(own_parts, own_runs, pixels, probabilities, group.height))
+    return lattices
 
 
 def _full(piece: Piece, group: Group) -> bool:
@@ -104,59 +129,63 @@ def _gap(part: Part, before: list[Piece]) -> float:
     return float(part.piece.box[0] - max(piece.box[2] for piece in before))
 
 
-def _read(pieces: list[Piece], network: Sequential, size: int) -> list[tuple[Array, Array]]:
-    """What the network sees of each, and its probabilities."""
+def _read(pieces: list[Piece], network: Sequential) -> list[tuple[Array, Array]]:
+    """What the network sees of each, and its probabilities of digits."""
     if not pieces:
         return []
-    pixels = np.stack([center_ink(piece.ink, size) for piece in pieces])
+    assert network.input_shape is not None
+    pixels = np.stack([center_ink(piece.ink, network.input_shape[1]) for piece in pieces])
     batches = np.split(pixels[:, np.newaxis], range(256, len(pixels), 256))
     probabilities = np.concatenate([network.predict_probabilities(batch) for batch in batches])
+    if network.labels is not None and network.labels[-1] == NOTHING:
+        probabilities = probabilities[:, :-1]
     return list(zip(pixels, probabilities, strict=True))
 
 
-def _best(
-    parts: list[Part],
-    runs: dict[tuple[int, int], Piece],
-    read: dict[tuple[int, int], tuple[Array, Array]],
-    height: float,
-) -> list[Candidate]:
+def _best(lattice: Lattice) -> list[Candidate]:
     """The runs from the first part to the last whose scores add up highest."""
-    best: list[float] = [0.0] + [-np.inf] * len(parts)
-    last: list[tuple[int, Candidate] | None] = [None] * (len(parts) + 1)
-    for stop in range(1, len(parts) + 1):
+    count = len(lattice.parts)
+    best: list[float] = [0.0] + [-np.inf] * count
+    last: list[tuple[int, Candidate] | None] = [None] * (count + 1)
+    for stop in range(1, count + 1):
         for start in range(max(0, stop - _MOST), stop):
-            if best[start] == -np.inf:
-                continue
-            options = []
-            if (start, stop) in runs:
-                pixels, probabilities = read[start, stop]
-                label = int(probabilities.argmax())
-                confidence = float(probabilities[label])
-                score = np.log(confidence) - _cost(parts, start, stop, runs[start, stop], height)
-                options.append(Candidate(runs[start, stop], pixels, label, confidence, float(score)))
-            if stop == start + 1:
-                piece = parts[start].piece
-                share = piece.height * piece.width / height**2
-                alone = parts[start].first and (stop == len(parts) or parts[stop].first)
-                if alone and piece.height < 0.45 * height:
-                    options.append(Candidate(piece, None, -1, 1.0, -0.3 - 8 * share))
-                else:
-                    options.append(Candidate(piece, None, -1, 0.0, -12 - 20 * share))  # a way out, never wanted
-            for option in options:
+            for option in _options(lattice, start, stop):
                 if best[start] + option.score > best[stop]:
                     best[stop], last[stop] = best[start] + option.score, (start, option)
     chosen: list[Candidate] = []
-    stop = len(parts)
+    stop = count
     while stop:
         step = last[stop]
         assert step is not None
-        stop, candidate = step[0], step[1]
+        stop, candidate = step
         chosen.append(candidate)
     return chosen[::-1]
 
 
-def _cost(parts: list[Part], start: int, stop: int, piece: Piece, height: float) -> float:
+def _options(lattice: Lattice, start: int, stop: int) -> list[Candidate]:
+    """What a run of parts may be: a digit, and a single part a mark."""
+    options = []
+    if (start, stop) in lattice.runs:
+        probabilities = lattice.probabilities[start, stop]
+        label = int(probabilities.argmax())
+        confidence = float(probabilities[label])
+        score = float(np.log(max(confidence, 1e-6))) - run_cost(lattice, start, stop)
+        options.append(Candidate(lattice.runs[start, stop], lattice.pixels[start, stop], label, confidence, score))
+    if stop == start + 1:
+        parts, height = lattice.parts, lattice.height
+        piece = parts[start].piece
+        share = piece.height * piece.width / height**2
+        alone = parts[start].first and (stop == len(parts) or parts[stop].first)
+        if alone and piece.height < 0.45 * height:
+            options.append(Candidate(piece, None, -1, 1.0, -0.3 - 8 * share))
+        else:
+            options.append(Candidate(piece, None, -1, 0.0, -12 - 20 * share))  # a way out, never wanted
+    return options
+
+
+def run_cost(lattice: Lattice, start: int, stop: int) -> float:
     """What speaks against a run being a digit, whatever it looks like."""
+    parts, piece, height = lattice.parts, lattice.runs[start, stop], lattice.height
     cost = 0.0
     for index in (start, stop):
         if index < len(parts) and not parts[index].first:

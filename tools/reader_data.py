@@ -1,0 +1,149 @@
+"""What the network `reader` learns from: digits as they come out of photographed pages, and what wrong cuts leave.
+
+Pages are composed from MNIST's training digits (tests/pages.py) and go through the steps of `chainrule read`. Where a
+number is known, the run of ink that stands for each of its digits is found by a search like that of the reader, held
+to the number's digits; everything else that might have been a digit becomes an example of the class "none".
+
+Usage: python tools/reader_data.py PAGES OUTPUT.npz
+"""
+
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+import chainrule as cr
+from chainrule.vision import compare
+from chainrule.vision.pieces import Piece
+from chainrule.vision.read import lay_out
+from chainrule.vision.reading import NOTHING, Lattice, make_lattices, run_cost
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from pages import LEVELS, make_page
+
+HELD_OUT = 0.05
+"""Share of the training digits that no page is made of, to choose settings on."""
+
+NONE_A_PAGE = 90
+ALIKE, SIMILAR = 0.7, 0.3
+"""Overlap with a digit's box above which a run is neither the digit nor none; and above which it is neither where it also
+looks like that digit."""
+
+
+@cache
+def digits() -> cr.Dataset:
+    return cr.data.mnist()[0].split(1 - HELD_OUT, 0)[0]
+
+
+@cache
+def network() -> cr.Sequential:
+    return cr.pretrained("freehand")
+
+
+def examples(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (N, 28, 28) uint8 and labels (N,) of one page; 10 is none."""
+    rng = np.random.default_rng([7, seed])
+    page = make_page(list(LEVELS)[seed % 3], digits().x[:, 0], digits().y, rng)
+    lattices = make_lattices(lay_out(page.picture).groups, network())
+    texts = ["".join(str(label) for label in aligned_freely(lattice)) for lattice in lattices]
+    _, pairs = compare(page.numbers, texts)
+    left = iter(lattices)
+    x: list[np.ndarray] = []
+    y: list[int] = []
+    others: list[np.ndarray] = []
+    for number, read in pairs:
+        if not read:
+            continue
+        lattice = next(left)
+        chosen = aligned(lattice, [int(digit) for digit in number]) if number else []
+        if number and chosen is None:
+            continue  # the pieces were linked wrongly: nothing is known
+        own = [lattice.runs[place] for place in chosen or []]
+        x += [lattice.pixels[place] for place in chosen or []]
+        y += [int(digit) for digit in number]
+        known = list(zip(own, number, strict=True))
+        others += [lattice.pixels[place] for place in lattice.runs if is_none(lattice, place, known)]
+    picked = rng.permutation(len(others))[:NONE_A_PAGE]
+    x += [others[index] for index in picked]
+    y += [10] * len(picked)
+    return np.array(x, np.uint8).reshape(-1, 28, 28), np.array(y, np.uint8)
+
+
+def is_none(lattice: Lattice, place: tuple[int, int], known: list[tuple[Piece, str]]) -> bool:
+    """Whether a run is surely none of the number's digits."""
+    label = str(lattice.probabilities[place].argmax())
+    shares = [(overlap(lattice.runs[place], piece), digit) for piece, digit in known]
+    return all(share < ALIKE and not (share > SIMILAR and digit == label) for share, digit in shares)
+
+
+def aligned_freely(lattice: Lattice) -> list[int]:
+    """The best reading without any number in mind."""
+    best: list[tuple[float, list[int]]] = [(0.0, [])] + [(-np.inf, [])] * len(lattice.parts)
+    for stop in range(1, len(lattice.parts) + 1):
+        options = [(best[stop - 1][0] - 6, best[stop - 1][1])]
+        for (start, end), probabilities in lattice.probabilities.items():
+            if end == stop:
+                score = float(np.log(probabilities.max())) - run_cost(lattice, start, stop)
+                options.append((best[start][0] + score, [*best[start][1], int(probabilities.argmax())]))
+        best[stop] = max(options, key=lambda option: option[0])
+    return best[-1][1] or [0]
+
+
+def aligned(lattice: Lattice, number: list[int]) -> list[tuple[int, int]] | None:
+    """The runs that are the number's digits, one after another; None where that is hard to believe."""
+    count = len(lattice.parts)
+    best = np.full((len(number) + 1, count + 1), -np.inf)
+    best[0, 0] = 0
+    last: dict[tuple[int, int], tuple[int, int]] = {}
+    for stop in range(1, count + 1):
+        for done in range(len(number) + 1):
+            small = lattice.parts[stop - 1].piece.area < 0.02 * lattice.height**2
+            best[done, stop] = best[done, stop - 1] - (1 if small else 6)
+            last[done, stop] = (done, stop - 1)
+            if not done:
+                continue
+            for (start, end), probabilities in lattice.probabilities.items():
+                if end != stop:
+                    continue
+                score = float(np.log(probabilities[number[done - 1]] + 1e-3)) - run_cost(lattice, start, stop)
+                if best[done - 1, start] + score > best[done, stop]:
+                    best[done, stop] = best[done - 1, start] + score
+                    last[done, stop] = (done - 1, start)
+    if best[-1, -1] < -2.5 * len(number) - 1:
+        return None
+    chosen = []
+    done, stop = len(number), count
+    while stop:
+        before = last[done, stop]
+        if before[0] < done:
+            chosen.append((before[1], stop))
+        done, stop = before
+    return chosen[::-1]
+
+
+def overlap(one: Piece, two: Piece) -> float:
+    """Area that both boxes share, of that of either."""
+    width = min(one.box[2], two.box[2]) - max(one.box[0], two.box[0])
+    height = min(one.box[3], two.box[3]) - max(one.box[1], two.box[1])
+    both = max(0, width) * max(0, height)
+    return both / (one.width * one.height + two.width * two.height - both)
+
+
+def main(pages: int, output: Path) -> None:
+    with ProcessPoolExecutor() as pool:
+        made = list(pool.map(examples, range(pages), chunksize=4))
+    x, y = (np.concatenate(arrays) for arrays in zip(*made, strict=True))
+    train = digits()
+    x, y = np.concatenate([x, train.x[:, 0]]), np.concatenate([y, train.y])
+    test = cr.data.mnist()[1]
+    order = np.random.default_rng(0).permutation(len(x))
+    classes = np.array([*"0123456789", NOTHING])
+    arrays = {"x_train": x[order][:, None], "y_train": y[order], "x_test": test.x, "y_test": test.y}
+    np.savez_compressed(output, **arrays, classes=classes)
+    print(f"{output}: {np.bincount(y).tolist()}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))
