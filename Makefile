@@ -27,8 +27,8 @@ test-reference: .venv/.installed  ## Run the tests of layers, losses and optimiz
 	  tests/layers tests/test_gradcheck.py tests/test_losses.py tests/test_optimizers.py
 
 # PyTorch is the oracle here, and no part of chainrule.
-test-peers: .venv/.installed  ## Compare with PyTorch, and read models made elsewhere (installs torch, keras, skl2onnx)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 keras skl2onnx
+test-peers: .venv/.installed  ## Compare with PyTorch, and read models made elsewhere (installs torch, keras, ...)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 keras onnxscript skl2onnx
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -o python_files="peer_*.py" tests/peers
 
 # The compiled module is built twice more, in environments of its own, with the compiler's checks in it.

@@ -16,7 +16,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.vision import compare
-from chainrule.vision.pieces import Piece
+from chainrule.vision.pieces import Piece, surround
 from chainrule.vision.read import lay_out
 from chainrule.vision.reading import NOTHING, Lattice, make_lattices, run_cost
 
@@ -27,9 +27,9 @@ HELD_OUT = 0.05
 """Share of the training digits that no page is made of, to choose settings on."""
 
 NONE_A_PAGE = 90
-ALIKE, SIMILAR = 0.7, 0.3
-"""Overlap with a digit's box above which a run is neither the digit nor none; and above which it is neither where it also
-looks like that digit."""
+ALIKE, INSIDE = 0.7, 0.35
+"""Overlap with a digit's box above which a run is neither the digit nor none; and above which a part of the digit is
+neither where it also looks like that digit."""
 
 
 @cache
@@ -73,9 +73,15 @@ def examples(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def is_none(lattice: Lattice, place: tuple[int, int], known: list[tuple[Piece, str]]) -> bool:
     """Whether a run is surely none of the number's digits."""
-    label = str(lattice.probabilities[place].argmax())
-    shares = [(overlap(lattice.runs[place], piece), digit) for piece, digit in known]
-    return all(share < ALIKE and not (share > SIMILAR and digit == label) for share, digit in shares)
+    run, label = lattice.runs[place], str(lattice.probabilities[place].argmax())
+    for piece, digit in known:
+        share = overlap(run, piece)
+        wider = surround([run.box, piece.box]) != piece.box
+        if share >= ALIKE and not (wider and run.width > 1.25 * piece.width):
+            return False
+        if share > INSIDE and digit == label and not wider:
+            return False
+    return True
 
 
 def aligned_freely(lattice: Lattice) -> list[int]:

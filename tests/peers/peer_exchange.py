@@ -73,14 +73,17 @@ def test_a_state_dict(trained, tmp_path):
     np.testing.assert_allclose(net(x), y, atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the exporter that needs no further package
-def test_a_graph(trained, tmp_path):
+@pytest.mark.filterwarnings("ignore")  # of the exporters
+@pytest.mark.parametrize("exporter", ["TorchScript", "dynamo"])
+def test_a_graph(trained, exporter, tmp_path):
     model, x, y = trained
     path = tmp_path / "model.onnx"
-    with torch.no_grad():
-        torch.onnx.export(
-            model, (torch.from_numpy(x),), path, input_names=["x"], dynamic_axes={"x": {0: "N"}}, dynamo=False
-        )
+    if exporter == "dynamo":
+        shapes = ({0: torch.export.Dim("N")},)
+        torch.onnx.export(model, (torch.from_numpy(x),), path, dynamic_shapes=shapes, dynamo=True, verbose=False)
+    else:
+        options = {"input_names": ["x"], "dynamic_axes": {"x": {0: "N"}}, "dynamo": False}
+        torch.onnx.export(model, (torch.from_numpy(x),), path, **options)
     net = import_onnx(path)
     np.testing.assert_allclose(net(x), y, atol=1e-5)
     kinds = [type(layer).__name__ for layer in net.layers]
@@ -91,6 +94,7 @@ def test_a_graph(trained, tmp_path):
 # ---- scikit-learn's networks through skl2onnx ----
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # it need not be good
 def test_a_classifier_of_scikit_learn_in_a_pipeline(tmp_path):
     X, y = load_digits(return_X_y=True)
     X = X.astype(np.float32)
@@ -106,6 +110,7 @@ def test_a_classifier_of_scikit_learn_in_a_pipeline(tmp_path):
     assert cr.evaluate(net, cr.Dataset(X, y)).loss < before
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
 def test_two_classes_and_numbers_of_scikit_learn(activation, tmp_path):
     X, y = load_breast_cancer(return_X_y=True)

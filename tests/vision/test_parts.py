@@ -10,7 +10,7 @@ from chainrule.vision.cuts import cut
 from chainrule.vision.marks import name_mark
 from chainrule.vision.paper import Ink, find_page_ink
 from chainrule.vision.pieces import Piece, find_groups, find_pieces
-from chainrule.vision.rules import remove_rules
+from chainrule.vision.rules import Frame, remove_rules
 from chainrule.vision.tilt import find_tilt
 
 
@@ -60,8 +60,11 @@ def test_rules_and_boxes_go_and_strokes_across_stay():
     assert (rest[480:510, 356:362] == 1).all()
     rest[296:364, 396:412] = rest[478:512, 353:365] = 0
     assert not (rest > 0.3).any()
-    assert len(rules.boxes) == 1
-    np.testing.assert_allclose(rules.boxes[0], (300, 452, 420, 528), atol=6)
+    (frame,) = rules.frames
+    assert frame.holds(305, 460)
+    assert frame.holds(415, 520)
+    assert not frame.holds(360, 440)
+    assert not frame.holds(430, 490)
 
 
 def test_an_upright_stroke_is_no_rule():
@@ -93,7 +96,7 @@ def test_neighbours_are_one_number_and_what_is_far_is_another():
 def test_cells_of_one_row_of_boxes_are_one_number():
     digits = [piece(ring(), left, 100) for left in (10, 90, 170)]
     assert len(find_groups(digits, [])) == 3
-    assert len(find_groups(digits, [(0, 90, 230, 150)])) == 1
+    assert len(find_groups(digits, [Frame(0, 230, (90, 94), (150, 146))])) == 1
 
 
 def test_dust_is_no_piece():

@@ -1,7 +1,7 @@
 """Part: a layer made from an ONNX node, with the arrays it was trained to; how parts become built layers.
 
-Networks made in Keras keep the channels last and turn images round for every convolution. Here channels are always first:
-what turns them round is left out, and what stands between, or behind a Flatten, is put into our order.
+Networks made in Keras keep the channels last and turn images round for every convolution. Here channels are always
+first: what turns them round is left out, and what stands between, or behind a Flatten, is put into our order.
 """
 
 from dataclasses import dataclass, field

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.data.ink import ndimage
+from chainrule.vision.rules import Frame
 
 __all__ = ["Box", "Group", "Piece", "find_groups", "find_pieces", "join", "surround"]
 
@@ -91,18 +92,18 @@ def find_pieces(depth: Array, low: float) -> list[Piece]:
     return pieces
 
 
-def find_groups(pieces: list[Piece], boxes: list[Box]) -> list[Group]:
+def find_groups(pieces: list[Piece], frames: list[Frame]) -> list[Group]:
     """Pieces -> numbers in reading order; what is much too large or too small for a digit is left out.
 
     Args:
         pieces: of the page.
-        boxes: form boxes, or rows of them.
+        frames: form boxes, or rows of them.
     """
     usual = _usual_height(pieces)
     merged = _merged(pieces, usual)
     digits = [piece for piece in merged if _may_be_digits(piece, usual)]
     small = [piece for piece in merged if piece.height < 0.45 * usual and piece.width < 1.2 * usual]
-    sets = _linked(digits, boxes)
+    sets = _linked(digits, frames)
     groups = []
     for members in sets:
         height = float(np.median([piece.height for piece in members]))
@@ -183,7 +184,7 @@ def join(pieces: list[Piece]) -> Piece:
     return Piece(box, ink, sum(piece.area for piece in pieces), max(piece.peak for piece in pieces))
 
 
-def _linked(digits: list[Piece], boxes: list[Box]) -> list[list[Piece]]:
+def _linked(digits: list[Piece], frames: list[Frame]) -> list[list[Piece]]:
     """Sets of pieces that are neighbours, or neighbours of neighbours."""
     if not digits:
         return []
@@ -194,7 +195,7 @@ def _linked(digits: list[Piece], boxes: list[Box]) -> list[list[Piece]]:
     taller = np.maximum.outer(height, height)
     gap = left[np.newaxis] - right[:, np.newaxis]  # of the right one [column] behind the left one [row]
     level = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
-    inside = np.array([_box_around(piece, boxes) for piece in digits])
+    inside = np.array([_frame_around(piece, frames) for piece in digits])
     boxed = inside >= 0
     same = (inside[:, np.newaxis] == inside[np.newaxis]) & boxed[:, np.newaxis]
     apart = (inside[:, np.newaxis] != inside[np.newaxis]) & boxed[:, np.newaxis] & boxed[np.newaxis]
@@ -212,10 +213,10 @@ def _linked(digits: list[Piece], boxes: list[Box]) -> list[list[Piece]]:
     return [sorted(group, key=lambda piece: piece.middle) for group in members]
 
 
-def _box_around(piece: Piece, boxes: list[Box]) -> int:
-    """Which box the middle of the piece is in, or -1."""
-    x, y = piece.middle, (piece.box[1] + piece.box[3]) / 2
-    return next((i for i, (a, b, c, d) in enumerate(boxes) if a <= x <= c and b <= y <= d), -1)
+def _frame_around(piece: Piece, frames: list[Frame]) -> int:
+    """Which frame the middle of the piece is in, or -1."""
+    row = (piece.box[1] + piece.box[3]) / 2
+    return next((i for i, frame in enumerate(frames) if frame.holds(piece.middle, row)), -1)
 
 
 def _with_marks(group: Group, small: list[Piece]) -> Group:

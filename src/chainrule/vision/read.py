@@ -27,8 +27,8 @@ _LARGEST = 2000
 _SMALLEST = 600
 """Smaller pictures are made as large."""
 
-_LEAST_SURE = 0.6
-"""Share of a number's digits that must be sure; else it is taken for something that is no number."""
+_LEAST = 0.35
+"""Mean confidence of a number's digits below which it is taken for something that is no number."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def lay_out(picture: Array) -> Page:
     straight = Ink(turn(ink.depth, degrees), ink.low, ink.noise) if degrees else ink
     view = View(scale, degrees, ink.depth.shape, straight.depth.shape)
     depth, rules = remove_rules(straight)
-    groups = find_groups(find_pieces(depth, ink.low), rules.boxes)
+    groups = find_groups(find_pieces(depth, ink.low), rules.frames)
     return Page(picture, ink, straight, depth, rules, groups, view)
 
 
@@ -188,7 +188,7 @@ def _number(
     if not digits:
         return None
     confidences = [candidate.confidence for candidate in digits]
-    if np.mean([confidence >= unsure_below for confidence in confidences]) < _LEAST_SURE:
+    if np.mean(confidences) < _LEAST:
         return None
     text = "".join(_texts(reading, labels, height))
     told = tuple(Digit(labels[c.label], c.confidence, view.original(c.piece.box)) for c in digits)

@@ -12,7 +12,23 @@ from chainrule.arrays import Array
 from chainrule.data.ink import ndimage
 from chainrule.vision.paper import Ink
 
-__all__ = ["Rules", "remove_rules"]
+__all__ = ["Frame", "Rules", "remove_rules"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A form box, or a row of boxes, that may lean: rows are given at its left and its right end."""
+
+    left: int
+    right: int
+    top: tuple[float, float]
+    bottom: tuple[float, float]
+
+    def holds(self, column: float, row: float) -> bool:
+        """Whether a point is inside."""
+        share = (column - self.left) / max(1, self.right - self.left)
+        top, bottom = ((1 - share) * ends[0] + share * ends[1] for ends in (self.top, self.bottom))
+        return self.left <= column <= self.right and top <= row <= bottom
 
 
 @dataclass(frozen=True)
@@ -22,8 +38,8 @@ class Rules:
     printed: Array
     """(H, W) bool: the lines' pixels."""
 
-    boxes: list[tuple[int, int, int, int]]
-    """(left, top, right, bottom) of each form box, or row of boxes."""
+    frames: list[Frame]
+    """Each form box, or row of boxes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,14 @@ class _Line:
     def slope(self) -> float:
         """Rows a column."""
         return (self.at[1] - self.at[0]) / max(1, self.length)
+
+    def row_at(self, column: float) -> float:
+        """The row at a column, also beyond the ends."""
+        return self.at[0] + self.slope * (column - self.start)
+
+    def ends(self, left: int, right: int) -> tuple[float, float]:
+        """Rows at two columns."""
+        return self.row_at(left), self.row_at(right)
 
 
 def remove_rules(ink: Ink) -> tuple[Array, Rules]:
@@ -109,7 +133,7 @@ def _lines(faint: Array, depth: Array) -> tuple[list[_Line], Array]:
 
 def _printed(
     across: list[_Line], down: list[_Line], shape: tuple[int, ...]
-) -> tuple[list[_Line], list[_Line], list[tuple[int, int, int, int]]]:
+) -> tuple[list[_Line], list[_Line], list[Frame]]:
     """Which lines are printed, and the boxes they make."""
     found_across = _long(across, shape[1])
     found_down = _long(down, shape[0])
@@ -176,14 +200,13 @@ def _joined(line: _Line, others: list[_Line]) -> bool:
         and 0.4 < other.depth / max(line.depth, 1e-6) < 2.5
     ]  # fmt: skip
     return all(
-        any(_meets(column, row, other) for other in alike)
+        any(_meets(column, row, other, _reach(line)) for other in alike)
         for column, row in ((line.start, line.at[0]), (line.stop, line.at[1]))
     )
 
 
-def _meets(column: int, row: int, other: _Line) -> bool:
+def _meets(column: int, row: int, other: _Line, near: float) -> bool:
     """Whether a line across (its columns are our rows) passes near a point."""
-    near = 8
     if not other.start - near <= row <= other.stop + near:
         return False
     share = (row - other.start) / max(1, other.length)
@@ -191,24 +214,38 @@ def _meets(column: int, row: int, other: _Line) -> bool:
     return abs(there - column) <= near
 
 
-def _boxes(across: list[_Line], down: list[_Line]) -> list[tuple[int, int, int, int]]:
-    """Extents of lines that hang together."""
-    rectangles = [[line.start, min(line.at), line.stop, max(line.at)] for line in across]
-    rectangles += [[min(line.at), line.start, max(line.at), line.stop] for line in down]
-    near = 8
-    groups: list[list[int]] = []
-    for rectangle in rectangles:
-        left, top, right, bottom = rectangle
-        beside = max(near, (bottom - top) // 4)
-        touching = [
-            g for g in groups
-            if g[0] - beside <= right and left <= g[2] + beside and g[1] - near <= bottom and top <= g[3] + near
-        ]  # fmt: skip
-        for group in touching:
-            left, top = min(left, group[0]), min(top, group[1])
-            right, bottom = max(right, group[2]), max(bottom, group[3])
-        groups = [g for g in groups if g not in touching] + [[left, top, right, bottom]]
-    return [(g[0], g[1], g[2], g[3]) for g in groups]
+def _boxes(across: list[_Line], down: list[_Line]) -> list[Frame]:
+    """A frame for each set of lines that meet."""
+    sets = list(range(len(across)))
+    for side in down:
+        met = [i for i, line in enumerate(across) if _touch(line, side)]
+        for i in met[1:]:
+            sets = [sets[met[0]] if value == sets[i] else value for value in sets]
+    frames = []
+    for value in dict.fromkeys(sets):
+        lines = sorted(
+            (line for line, own in zip(across, sets, strict=True) if own == value), key=lambda line: sum(line.at)
+        )
+        top, bottom = lines[0], lines[-1]
+        if sum(bottom.at) - sum(top.at) > 40:
+            left, right = min(line.start for line in lines), max(line.stop for line in lines)
+            frames.append(Frame(left, right, top.ends(left, right), bottom.ends(left, right)))
+    return frames
+
+
+def _touch(line: _Line, side: _Line) -> bool:
+    """Whether a line along and one across meet."""
+    near = _reach(line)
+    points = ((side.at[0], side.start), (side.at[1], side.stop))  # (column, row) of the side's ends
+    return any(
+        line.start - near <= column <= line.stop + near and abs(line.row_at(column) - row) <= near
+        for column, row in points
+    )
+
+
+def _reach(line: _Line) -> float:
+    """How near is near, in pixels: less than what is left free between a digit and its box."""
+    return 3.5 + line.thick / 2
 
 
 def _without(depth: Array, low: float, levels: Array, crossing: Array, lines: list[_Line]) -> Array:
