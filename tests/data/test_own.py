@@ -261,3 +261,11 @@ def test_data_that_is_nothing_known(tmp_path):
     write_csv(tmp_path / "bare.csv", np.zeros((3, 4), np.uint8))
     with pytest.raises(DataError, match="has no labels to learn from"):
         cr.data.load(tmp_path / "bare.csv")
+
+
+def test_an_archive_may_name_its_classes(tmp_path):
+    x, y = np.zeros((4, 5, 5), np.uint8), np.array([0, 1, 0, 2])
+    np.savez(tmp_path / "named.npz", x=x, y=y, classes=np.array(["cat", "dog", "none"]))
+    train, test = read_npz(tmp_path / "named.npz")
+    assert train.classes == ("cat", "dog", "none")
+    assert test is None

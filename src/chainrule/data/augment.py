@@ -19,8 +19,6 @@ from chainrule import kernels
 from chainrule.arrays import Array, Shape
 from chainrule.config import Configured
 from chainrule.data.dataset import Dataset
-from chainrule.data.letters import add_letters
-from chainrule.data.segments import add_segments
 from chainrule.data.shards import Shards
 from chainrule.data.strangers import add_strangers
 from chainrule.data.styles import add_strokes
@@ -156,8 +154,6 @@ class Augmented:
         styles: share of the classes "1" and "7" that get a flag, a foot, a bar (`styles.add_strokes`), before the rest.
         strangers: share of the pictures that is replaced by such as show no digit, labelled as a bit of every class
             (`strangers.add_strangers`), before they are augmented.
-        segments: share that becomes what a cut in the wrong place leaves of a number (`segments.add_segments`).
-        letters: share that is replaced by printed letters, as `strangers` are.
         ahead: batches that are ready at most; 0 makes each when it is asked for, on all cores. By default 2, or 0 where
             there are no more than two cores: there the step, which needs both, would wait for the background.
     """
@@ -169,14 +165,11 @@ class Augmented:
         mixup: float = 0.0,
         styles: float = 0.0,
         strangers: float = 0.0,
-        segments: float = 0.0,
-        letters: float = 0.0,
         ahead: int | None = None,
     ) -> None:
         if not mixup >= 0:
             raise OptionError(f"mixup must be 0 (none) or more, got {mixup}: 0.2 is usual")
-        shares = {"styles": styles, "strangers": strangers, "segments": segments, "letters": letters}
-        for name, share in shares.items():
+        for name, share in (("styles", styles), ("strangers", strangers)):
             if not 0 <= share <= 1:
                 raise OptionError(f"{name} must be a share from 0 to 1, got {share}")
         self.data = data
@@ -184,8 +177,6 @@ class Augmented:
         self.mixup = mixup
         self.styles = styles
         self.strangers = strangers
-        self.segments = segments
-        self.letters = letters
         self.ahead = (2 if (os.cpu_count() or 1) > 2 else 0) if ahead is None else ahead
 
     def __len__(self) -> int:
@@ -244,17 +235,12 @@ class Augmented:
             worker.join()
 
     def _changed(self, x: Array, y: Array | None, rng: np.random.Generator) -> tuple[Array, Array | None]:
-        if y is not None and (self.styles or self.strangers or self.segments or self.letters):
+        if y is not None and (self.styles or self.strangers):
             names = [self.classes[label] for label in y]
             x = add_strokes(x, names, self.styles, rng)
-            if self.strangers or self.segments or self.letters:
-                y = distributions(y, len(x), len(self.classes))
-            if self.segments:
-                add_segments(x, y, names, self.segments, rng)
             if self.strangers:
+                y = distributions(y, len(x), len(self.classes))
                 add_strangers(x, y, names, self.strangers, rng)
-            if self.letters:
-                add_letters(x, y, self.letters, rng)
         if self.augment:
             x = self.augment(x, rng)
         if self.mixup and y is not None:

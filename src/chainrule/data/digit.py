@@ -12,7 +12,7 @@ from chainrule.data.images import resize
 from chainrule.data.ink import drop_strays, find_ink, pen_width, widen
 from chainrule.errors import DataError
 
-__all__ = ["center_digit", "center_ink", "place_ink"]
+__all__ = ["center_digit", "center_ink"]
 
 _FINE = 5
 """Pixels for each of the final ones, where strokes are measured and widened."""
@@ -41,17 +41,12 @@ def center_ink(ink: Array, size: int = 28) -> Array:
     Raises:
         DataError: there is no ink in it.
     """
-    ink = _cropped(ink)
-    return place_ink(_widened(ink, _box(size)), size)
-
-
-def place_ink(ink: Array, size: int = 28) -> Array:
-    """The same with strokes as they are.
-
-    Raises:
-        DataError: there is no ink in it.
-    """
-    pixels = np.clip(_fit(_cropped(ink), _box(size)), 0, 1)
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    if not rows.size:
+        raise DataError("nothing is drawn in it")
+    ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    box = size * 20 // 28
+    pixels = np.clip(_fit(_widened(ink, box), box), 0, 1)
     weight = pixels.sum() or 1.0
     middle = [(np.arange(n) * pixels.sum(axis=1 - axis)).sum() / weight for axis, n in enumerate(pixels.shape)]
     canvas = np.zeros((size, size), np.uint8)
@@ -61,18 +56,6 @@ def place_ink(ink: Array, size: int = 28) -> Array:
     )
     canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = np.round(255 * pixels)
     return canvas
-
-
-def _box(size: int) -> int:
-    """Pixels of the box that a digit is fitted into."""
-    return size * 20 // 28
-
-
-def _cropped(ink: Array) -> Array:
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if not rows.size:
-        raise DataError("nothing is drawn in it")
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _bounded(gray: Array) -> Array:

@@ -16,12 +16,10 @@ from chainrule.files import explain, replacing
 __all__ = [
     "MAXIMUM_PIXELS",
     "draw_boxes",
-    "draw_text",
     "fit_picture",
     "read_colour",
     "read_gray",
     "resize",
-    "slant",
     "turn",
     "write_png",
 ]
@@ -92,16 +90,6 @@ def turn(picture: Array, degrees: float) -> Array:
     return np.asarray(image.rotate(degrees, Image.Resampling.BICUBIC, expand=True))
 
 
-def slant(picture: Array, across: float) -> Array:
-    """(H, W) float32 leaning to the right by so many pixels a row, wider so that nothing is lost; what is new is 0."""
-    Image, _ = _pillow()
-    height, width = picture.shape
-    room = round(abs(across) * height)
-    size = (width + room, height)
-    moved = (1, across, -max(0.0, across) * height, 0, 1, 0)
-    return np.asarray(Image.fromarray(picture).transform(size, Image.Transform.AFFINE, moved, Image.Resampling.BICUBIC))
-
-
 def fit_picture(gray: Array, size: int = 28) -> Array:
     """Brightness (H, W) uint8 of any size -> (size, size) uint8: the whole picture in the middle, in its aspect ratio.
 
@@ -116,18 +104,6 @@ def fit_picture(gray: Array, size: int = 28) -> Array:
     top, left = (size - height) // 2, (size - width) // 2
     canvas[top : top + height, left : left + width] = resize(gray, height, width)
     return canvas
-
-
-def draw_text(text: str, size: int) -> Array:
-    """A text in Pillow's own font, so many pixels high, bright on black, (H, W) uint8."""
-    Image, _ = _pillow()
-    from PIL import ImageDraw, ImageFont
-
-    font = ImageFont.load_default(size)
-    left, top, right, bottom = (round(edge) for edge in font.getbbox(text))
-    image = Image.new("L", (right - left + 2, bottom - top + 2))
-    ImageDraw.Draw(image).text((1 - left, 1 - top), text, fill=255, font=font)
-    return np.asarray(image)
 
 
 def draw_boxes(

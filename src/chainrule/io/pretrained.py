@@ -18,8 +18,8 @@ def pretrained(name: str = "freehand") -> Sequential:
     """A network of the package, trained: each call returns a new one.
 
     Args:
-        name: freehand (digits as people write them on screens and paper), cnn (most accurate on MNIST), or two-layer
-            (the lesson's).
+        name: freehand (digits as people write them on screens and paper), cnn (most accurate on MNIST), reader (digits
+            of numbers in photographs; its eleventh class is "none"), or two-layer (the lesson's).
 
     Raises:
         OptionError: there is none of that name.

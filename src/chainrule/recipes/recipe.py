@@ -50,8 +50,6 @@ class Recipe:
         augment: arguments of `data.Augment`; none for pictures as they are.
         styles: share of ones and sevens that get strokes which MNIST's writers seldom wrote; 0 for none.
         strangers: share of pictures that are replaced by such as show no digit; 0 for none.
-        segments: share of pictures that become what a cut in the wrong place leaves of a number; 0 for none.
-        letters: share of pictures that are replaced by printed letters; 0 for none.
         mixup: strength with which two pictures and their labels are mixed; 0 for not at all.
         validation: share of the training data of each class to measure epochs and fit the temperature on; 0 for none.
         patience: epochs without a better one (on validation data) after which training ends; 0 for never.
@@ -76,8 +74,6 @@ class Recipe:
     augment: Mapping[str, Any] = field(default_factory=dict)
     styles: float = 0.0
     strangers: float = 0.0
-    segments: float = 0.0
-    letters: float = 0.0
     mixup: float = 0.0
     validation: float = 0.0
     patience: int = 0
@@ -139,9 +135,9 @@ class Recipe:
     def shown(self, data: Part) -> Part | Augmented:
         """The data as training sees it: augmented and mixed, or as it is."""
         augment = self._make_augment()
-        if not (augment or self.mixup or self.styles or self.strangers or self.segments or self.letters):
+        if not (augment or self.mixup or self.styles or self.strangers):
             return data
-        return Augmented(data, augment, self.mixup, self.styles, self.strangers, self.segments, self.letters)
+        return Augmented(data, augment, self.mixup, self.styles, self.strangers)
 
     def make_optimizer(self, rate: Rate) -> Optimizer:
         """The optimizer with this rate or schedule."""
@@ -170,7 +166,7 @@ class Recipe:
                 raise OptionError(f"{_option(name)} must be 0 or more, got {getattr(self, name)}")
         if not 0 <= self.validation < 1:
             raise OptionError(f"--validation must be from 0 up to (not including) 1, got {self.validation}")
-        for name in ("styles", "strangers", "segments", "letters"):
+        for name in ("styles", "strangers"):
             if not 0 <= getattr(self, name) <= 1:
                 raise OptionError(f"{name} must be a share from 0 to 1, got {getattr(self, name)}")
         if self.patience and not self.validation:
