@@ -29,16 +29,11 @@ def digits() -> cr.Dataset:
     return cr.data.mnist()[1]
 
 
-@cache
-def network() -> cr.Sequential:
-    return cr.pretrained("reader")
-
-
 def read_page(level: str, seed: int) -> tuple[Comparison, int, int, float]:
     """Counts, how many numbers are said to be sure, how many of these are wrong, and seconds."""
     page = make_page(level, digits().x[:, 0], digits().y, np.random.default_rng(seed))
     started = time.perf_counter()
-    numbers = read_numbers(page.picture, network=network())
+    numbers = read_numbers(page.picture)
     seconds = time.perf_counter() - started
     counts, pairs = compare(page.numbers, [number.text for number in numbers])
     there = (expected for expected, read in pairs if read)

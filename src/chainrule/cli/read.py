@@ -21,7 +21,9 @@ __all__ = ["read"]
 
 def read(
     images: Annotated[list[Path], typer.Argument(help="Photographs or scans.")],
-    model: Annotated[str, typer.Option(help="What reads the digits. " + MODEL)] = "reader",
+    model: Annotated[
+        str | None, typer.Option(help="What reads the digits, in place of three networks of the package. " + MODEL)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: numbers, digits, boxes, confidences.")] = False,
     annotated: Annotated[
         Path | None,
@@ -45,7 +47,7 @@ def read(
     if not 0 <= unsure_below <= 1:
         raise OptionError(f"--unsure-below must be from 0 to 1, got {unsure_below}")
     expected = None if expect is None else _expected(expect, images)
-    network = open_model(model)
+    network = None if model is None else open_model(model)
     records: list[dict[str, object]] = []
     rows: list[tuple[object, ...]] = []
     total = Comparison()

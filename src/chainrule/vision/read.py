@@ -15,7 +15,7 @@ from chainrule.vision.marks import name_mark
 from chainrule.vision.paper import Ink, find_page_ink
 from chainrule.vision.pictures import show_depth, show_digits, show_pieces, show_readings, show_rules
 from chainrule.vision.pieces import Box, Group, Piece, find_groups, find_pieces, surround
-from chainrule.vision.reading import Candidate, read_groups
+from chainrule.vision.reading import Candidate, read_groups, vote
 from chainrule.vision.rules import Rules, remove_rules
 from chainrule.vision.tilt import find_tilt
 
@@ -26,6 +26,8 @@ _LARGEST = 2000
 
 _SMALLEST = 600
 """Smaller pictures are made as large."""
+
+_VOTERS = ("freehand", "cnn")
 
 _LEAST = 0.35
 """Mean confidence of a number's digits below which it is taken for something that is no number."""
@@ -111,7 +113,8 @@ def read_numbers(
 
     Args:
         image: a file, or the pixels (H, W) or (H, W, 3) uint8.
-        network: reads single digits (1, size, size) uint8; the package's `reader` if none is given.
+        network: reads single digits (1, size, size) uint8. If none is given, the package's `reader` says where digits
+            are, and `reader`, `freehand` and `cnn` vote on which.
         unsure_below: a number with a digit of less confidence is not `sure`.
         steps: called with a name and a picture (H, W, 3) uint8 after each step, to see why something was misread.
 
@@ -124,13 +127,14 @@ def read_numbers(
         raise DataError(f"a photograph is (H, W) or (H, W, 3) uint8, got {picture.shape} {picture.dtype}")
     if not picture.size:
         raise DataError(f"a photograph needs pixels, got {picture.shape}")
+    voters = [] if network is not None else [pretrained(name) for name in _VOTERS]
     network = network or pretrained("reader")
     shape = network.input_shape
     if shape is None or len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2]:
         raise DataError(f"the network reads {shape}, not square gray pictures (1, size, size)")
     labels = network.labels or tuple("0123456789")
     page = lay_out(picture)
-    readings = read_groups(page.groups, network)
+    readings = vote(read_groups(page.groups, network), voters)
     found = [
         number
         for group, reading in zip(page.groups, readings, strict=True)

@@ -5,7 +5,8 @@ Every run of neighbouring parts that may be a digit is read by the network; a se
 less what joining, cutting and odd sizes cost.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from chainrule.layers import Sequential
 from chainrule.vision.cuts import Part, cut
 from chainrule.vision.pieces import Group, Piece, join
 
-__all__ = ["NOTHING", "Candidate", "Lattice", "make_lattices", "read_groups", "run_cost"]
+__all__ = ["NOTHING", "Candidate", "Lattice", "make_lattices", "read_groups", "run_cost", "vote"]
 
 _WIDEST = 1.5
 """Of a digit, as a share of its height."""
@@ -51,6 +52,8 @@ class Candidate:
     label: int
     confidence: float
     score: float
+    probabilities: Array | None = None
+    """(C,), of each digit; what is no digit has its share of none."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,33 @@ class Lattice:
 def read_groups(groups: list[Group], network: Sequential) -> list[list[Candidate]]:
     """Each number as its digits and marks, from left to right."""
     return [_best(lattice) for lattice in make_lattices(groups, network)]
+
+
+def vote(readings: list[list[Candidate]], voters: list[Sequential]) -> list[list[Candidate]]:
+    """The same digits read once more by further networks: the mean of all probabilities says which digit it is.
+
+    Whether it is a digit is for the first network alone to say: no confidence is higher than what it gives to digits.
+    """
+    digits = [candidate for reading in readings for candidate in reading if candidate.pixels is not None]
+    if not digits or not voters:
+        return readings
+    pixels = np.stack([candidate.pixels for candidate in digits if candidate.pixels is not None])[:, np.newaxis]
+    first = np.stack([candidate.probabilities for candidate in digits if candidate.probabilities is not None])
+    total = first / first.sum(axis=1, keepdims=True)
+    for voter in voters:
+        total = total + voter.predict_probabilities(pixels)
+    mean = total / (1 + len(voters))
+    labels = mean.argmax(axis=1)
+    confidences = np.minimum(mean.max(axis=1), first.sum(axis=1))
+    told = iter(zip(labels.tolist(), confidences.tolist(), strict=True))
+    return [[_changed(candidate, told) for candidate in reading] for reading in readings]
+
+
+def _changed(candidate: Candidate, told: Iterator[tuple[int, float]]) -> Candidate:
+    if candidate.pixels is None:
+        return candidate
+    label, confidence = next(told)
+    return replace(candidate, label=label, confidence=confidence)
 
 
 def make_lattices(groups: list[Group], network: Sequential) -> list[Lattice]:
@@ -170,7 +200,9 @@ def _options(lattice: Lattice, start: int, stop: int) -> list[Candidate]:
         label = int(probabilities.argmax())
         confidence = float(probabilities[label])
         score = float(np.log(max(confidence, 1e-6))) - run_cost(lattice, start, stop)
-        options.append(Candidate(lattice.runs[start, stop], lattice.pixels[start, stop], label, confidence, score))
+        options.append(
+            Candidate(lattice.runs[start, stop], lattice.pixels[start, stop], label, confidence, score, probabilities)
+        )
     if stop == start + 1:
         parts, height = lattice.parts, lattice.height
         piece = parts[start].piece
