@@ -17,7 +17,7 @@ __all__ = ["Box", "Group", "Piece", "find_groups", "find_pieces", "join", "surro
 Box = tuple[int, int, int, int]
 """left, top, right, bottom in pixels; right and bottom are the first outside."""
 
-_GAP = 0.72
+_GAP = 0.9
 """Largest distance between neighbours in a number, as a share of their height."""
 
 
