@@ -12,7 +12,7 @@ __all__ = ["show_depth", "show_digits", "show_pieces", "show_readings", "show_ru
 # Okabe and Ito 2008: told apart also by colour-blind eyes
 _COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))
 _SURE, _UNSURE = (0, 114, 178), (213, 94, 0)
-_COLUMNS = 16
+_COLUMNS = 12
 
 
 def show_depth(depth: Array) -> Array:
@@ -43,15 +43,15 @@ def show_pieces(depth: Array, groups: list[Group]) -> Array:
 def show_digits(readings: list[list[Candidate]], labels: tuple[str, ...]) -> Array:
     """What the network saw of each digit, and what it said."""
     digits = [candidate for reading in readings for candidate in reading if candidate.pixels is not None]
-    size, cell = 56, 76
+    size, wide, high = 56, 112, 96
     columns = min(max(len(digits), 1), _COLUMNS)
     rows = -(-max(len(digits), 1) // columns)
-    sheet = np.full((rows * cell + 20, columns * cell, 3), 255, np.uint8)
+    sheet = np.full((rows * high + 4, columns * wide, 3), 255, np.uint8)
     boxes: list[Box] = []
     texts = []
     for index, digit in enumerate(digits):
         assert digit.pixels is not None
-        top, left = 20 + index // columns * cell, index % columns * cell + 8
+        top, left = 40 + index // columns * high, index % columns * wide + 8
         places = np.linspace(0, len(digit.pixels) - 1, size).round().astype(int)
         sheet[top : top + size, left : left + size] = 255 - digit.pixels[places][:, places, np.newaxis]
         boxes.append((left, top, left + size, top + size))
