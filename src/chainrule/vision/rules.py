@@ -126,7 +126,7 @@ def _lines(faint: Array, depth: Array) -> tuple[list[_Line], Array]:
         middles = (own * np.arange(own.shape[0])[:, np.newaxis]).sum(axis=0)[filled] / own.sum(axis=0)[filled]
         rows = place[0].start + np.interp(np.arange(length), columns, middles)
         ends = [int(np.median(part)) for part in (rows[:8], rows[-8:])]
-        level = float(np.median(depth[place][own]))
+        level = float(np.median(np.where(own, depth[place], 0).max(axis=0)[filled]))
         lines.append(_Line(index, place[1].start, place[1].stop, (ends[0], ends[1]), thickness, level, rows))
     return lines, labels
 
