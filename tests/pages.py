@@ -151,7 +151,7 @@ def _write_line(
         chosen = rng.integers(len(digits), size=count)
         size = round(height * rng.uniform(0.92, 1.08))
         glyphs = [_glyph(digits[index], size * rng.uniform(0.94, 1.06), rng, how.broken) for index in chosen]
-        word = _boxed(page, glyphs, size) if page.kind == "boxes" else _word(glyphs, size, how, rng)
+        word = _boxed(glyphs, size) if page.kind == "boxes" else _word(glyphs, size, how, rng)
         if left + word.shape[1] + 40 > WIDTH:
             break
         shift = int(rng.integers(-2, 3))
@@ -213,7 +213,7 @@ def _touching(sheet: np.ndarray, glyph: np.ndarray, y: int, at: int, overlap: in
     return column if column > 0.5 * at else at
 
 
-def _boxed(page: _Sheet, glyphs: list[np.ndarray], size: int) -> np.ndarray:
+def _boxed(glyphs: list[np.ndarray], size: int) -> np.ndarray:
     """A digit in each cell of a form."""
     cell = round(1.15 * size)
     sheet = np.zeros((round(1.3 * size), cell * len(glyphs)), np.float32)
@@ -232,9 +232,8 @@ def _frame(page: _Sheet, left: int, top: int, count: int, size: int) -> None:
 
 def _photograph(page: _Sheet, how: Level, rng: np.random.Generator) -> np.ndarray:
     """The sheet as a camera saw it."""
-    ink, rules = (
-        _seen(layer, angle_and_corners) for angle_and_corners in [_view(how, rng)] for layer in (page.ink, page.print)
-    )
+    view = _view(how, rng)
+    ink, rules = _seen(page.ink, view), _seen(page.print, view)
     paper = np.array([rng.uniform(225, 255), rng.uniform(222, 252), rng.uniform(205, 250)], np.float32)
     colour = np.array(how.inks[rng.integers(len(how.inks))], np.float32)
     rule_colour = np.array(

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
-from chainrule.layers import Affine, BatchNorm, Conv2D, Flatten, Layer, Reshape, Scale, Softmax, Standardize
+from chainrule.layers import Affine, BatchNorm, Conv2D, Flatten, Layer, Reshape, Scale, Sigmoid, Softmax, Standardize
 from chainrule.layers.geometry import pair, place_window
 
 __all__ = ["Part", "Seen", "begin", "build", "tidy"]
@@ -164,7 +164,7 @@ def tidy(parts: list[Part]) -> list[Part]:
 
 def _as_two_classes(done: list[Part]) -> None:
     """... Affine(1), Sigmoid as (1 - p, p) is ... Affine(2), Softmax, since sigmoid(z) is softmax((0, z))."""
-    affine = done[-2] if len(done) > 1 and type(done[-1].layer).__name__ == "Sigmoid" else Part()
+    affine = done[-2] if len(done) > 1 and isinstance(done[-1].layer, Sigmoid) else Part()
     if not (isinstance(affine.layer, Affine) and affine.layer.outputs == 1):
         raise ModelFileError("it has 1 - p of a p that is no Sigmoid of one output, which no layer does")
     arrays = {name: np.concatenate([np.zeros_like(a), a], axis=-1) for name, a in affine.arrays.items()}

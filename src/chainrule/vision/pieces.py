@@ -203,7 +203,6 @@ def _linked(digits: list[Piece], frames: list[Frame]) -> list[list[Piece]]:
     near |= same & (gap <= 3 * taller)
     linked = near & (level >= 0.45 * shorter) & (taller <= 2.2 * shorter)
     linked &= left[:, np.newaxis] <= left[np.newaxis]
-    # the nearest to the right only, so that nothing is passed over
     sets = list(range(len(digits)))
     for one, two in np.argwhere(linked):
         old, new = sets[two], sets[one]

@@ -106,17 +106,16 @@ def _changed(candidate: Candidate, told: Iterator[tuple[int, float]]) -> Candida
 
 def make_lattices(groups: list[Group], network: Sequential) -> list[Lattice]:
     """The pieces of each number cut, and everything that may be one of its digits read."""
-    whole = [[piece for piece in group.pieces if _full(piece, group)] for group in groups]
-    seen = iter(_read([piece for pieces in whole for piece in pieces], network))
-    confident = {id(piece): float(next(seen)[1].max()) for pieces in whole for piece in pieces}
-    parts = [_parts(group, confident) for group in groups]
+    narrow = [piece for group in groups for piece in group.pieces if _full(piece, group) and not _wide(piece, group)]
+    seen = {id(piece): answer for piece, answer in zip(narrow, _read(narrow, network), strict=True)}
+    parts = [_parts(group, seen) for group in groups]
     runs = [_runs(own, group.height) for own, group in zip(parts, groups, strict=True)]
-    answers = iter(_read([piece for own in runs for piece in own.values()], network))
+    others = [piece for own in runs for piece in own.values() if id(piece) not in seen]
+    seen |= {id(piece): answer for piece, answer in zip(others, _read(others, network), strict=True)}
     lattices = []
     for group, own_parts, own_runs in zip(groups, parts, runs, strict=True):
-        read = {place: next(answers) for place in own_runs}
-        pixels = {place: answer[0] for place, answer in read.items()}
-        probabilities = {place: answer[1] for place, answer in read.items()}
+        pixels = {place: seen[id(piece)][0] for place, piece in own_runs.items()}
+        probabilities = {place: seen[id(piece)][1] for place, piece in own_runs.items()}
         lattices.append(Lattice(own_parts, own_runs, pixels, probabilities, group.height))
     return lattices
 
@@ -125,12 +124,15 @@ def _full(piece: Piece, group: Group) -> bool:
     return piece.height > 0.45 * group.height
 
 
-def _parts(group: Group, confident: dict[int, float]) -> list[Part]:
-    """The group's pieces, cut where one may be several digits."""
+def _wide(piece: Piece, group: Group) -> bool:
+    return piece.width > 0.8 * group.height
+
+
+def _parts(group: Group, seen: dict[int, tuple[Array, Array]]) -> list[Part]:
+    """The group's pieces, cut where one may be several digits; `seen` has the answers to narrow ones."""
     parts: list[Part] = []
     for piece in group.pieces:
-        wide = piece.width > 0.8 * group.height
-        if _full(piece, group) and (wide or confident[id(piece)] < _SURE):
+        if _full(piece, group) and (_wide(piece, group) or seen[id(piece)][1].max() < _SURE):
             parts += cut(piece, group.height)
         else:
             parts.append(Part(piece, 0.0, first=True))

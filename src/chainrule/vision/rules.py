@@ -141,9 +141,10 @@ def _printed(
     framed_across = [line for line in across if _joined(line, down)]
     framed_down = [line for line in down if _joined(line, across)]
     sides_across = [line for line in framed_across if _joined(line, framed_down)]
-    sides_down = [line for line in framed_down if _joined(line, _merged(found_across, sides_across))]
+    printed_across = _merged(found_across, sides_across)
+    sides_down = [line for line in framed_down if _joined(line, printed_across)]
     boxes = [] if grid else _boxes(sides_across, sides_down)
-    return _merged(found_across, sides_across), _merged(found_down, sides_down), boxes
+    return printed_across, _merged(found_down, sides_down), boxes
 
 
 def _merged(one: list[_Line], two: list[_Line]) -> list[_Line]:
