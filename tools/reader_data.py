@@ -4,12 +4,14 @@ Pages are composed from MNIST's training digits (tests/pages.py) and go through 
 number is known, the run of ink that stands for each of its digits is found by a search like that of the reader, held
 to the number's digits; everything else that might have been a digit becomes an example of the class "none".
 
-Usage: python tools/reader_data.py PAGES OUTPUT.npz
+MODEL reads the runs while they are looked for: `freehand` at first, then the `reader` that learned from what it found.
+
+Usage: python tools/reader_data.py PAGES OUTPUT.npz MODEL
 """
 
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +20,15 @@ import chainrule as cr
 from chainrule.vision import compare
 from chainrule.vision.pieces import Piece, surround
 from chainrule.vision.read import lay_out
-from chainrule.vision.reading import NOTHING, Lattice, make_lattices, run_cost
+from chainrule.vision.reading import NOTHING, Lattice, make_lattices, read_lattice, run_cost
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from pages import LEVELS, make_page
+from pages import make_page
 
 HELD_OUT = 0.05
 """Share of the training digits that no page is made of, to choose settings on."""
+
+PAGES = ("easy", "medium", "hard", "hard")
 
 NONE_A_PAGE = 90
 ALIKE, INSIDE = 0.7, 0.35
@@ -38,16 +42,18 @@ def digits() -> cr.Dataset:
 
 
 @cache
-def network() -> cr.Sequential:
-    return cr.pretrained("freehand")
+def network(model: str) -> cr.Sequential:
+    return cr.load(model) if Path(model).is_file() else cr.pretrained(model)
 
 
-def examples(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def examples(model: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Pictures (N, 28, 28) uint8 and labels (N,) of one page; 10 is none."""
     rng = np.random.default_rng([7, seed])
-    page = make_page(list(LEVELS)[seed % 3], digits().x[:, 0], digits().y, rng)
-    lattices = make_lattices(lay_out(page.picture).groups, network())
-    texts = ["".join(str(label) for label in aligned_freely(lattice)) for lattice in lattices]
+    page = make_page(PAGES[seed % len(PAGES)], digits().x[:, 0], digits().y, rng)
+    lattices = make_lattices(lay_out(page.picture).groups, network(model))
+    texts = [
+        "".join(str(c.label) for c in read_lattice(lattice) if c.pixels is not None) or "0" for lattice in lattices
+    ]
     _, pairs = compare(page.numbers, texts)
     left = iter(lattices)
     x: list[np.ndarray] = []
@@ -82,19 +88,6 @@ def is_none(lattice: Lattice, place: tuple[int, int], known: list[tuple[Piece, s
         if share > INSIDE and digit == label and not wider:
             return False
     return True
-
-
-def aligned_freely(lattice: Lattice) -> list[int]:
-    """The best reading without any number in mind."""
-    best: list[tuple[float, list[int]]] = [(0.0, [])] + [(-np.inf, [])] * len(lattice.parts)
-    for stop in range(1, len(lattice.parts) + 1):
-        options = [(best[stop - 1][0] - 6, best[stop - 1][1])]
-        for (start, end), probabilities in lattice.probabilities.items():
-            if end == stop:
-                score = float(np.log(probabilities.max())) - run_cost(lattice, start, stop)
-                options.append((best[start][0] + score, [*best[start][1], int(probabilities.argmax())]))
-        best[stop] = max(options, key=lambda option: option[0])
-    return best[-1][1] or [0]
 
 
 def aligned(lattice: Lattice, number: list[int]) -> list[tuple[int, int]] | None:
@@ -137,9 +130,9 @@ def overlap(one: Piece, two: Piece) -> float:
     return both / (one.width * one.height + two.width * two.height - both)
 
 
-def main(pages: int, output: Path) -> None:
+def main(pages: int, output: Path, model: str) -> None:
     with ProcessPoolExecutor() as pool:
-        made = list(pool.map(examples, range(pages), chunksize=4))
+        made = list(pool.map(partial(examples, model), range(pages), chunksize=4))
     x, y = (np.concatenate(arrays) for arrays in zip(*made, strict=True))
     train = digits()
     x, y = np.concatenate([x, train.x[:, 0]]), np.concatenate([y, train.y])
@@ -152,4 +145,4 @@ def main(pages: int, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))
+    main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -16,7 +16,7 @@ from chainrule.layers import Sequential
 from chainrule.vision.cuts import Part, cut
 from chainrule.vision.pieces import Group, Piece, join
 
-__all__ = ["NOTHING", "Candidate", "Lattice", "make_lattices", "read_groups", "run_cost", "vote"]
+__all__ = ["NOTHING", "Candidate", "Lattice", "make_lattices", "read_groups", "read_lattice", "run_cost", "vote"]
 
 _WIDEST = 1.5
 """Of a digit, as a share of its height."""
@@ -74,7 +74,7 @@ class Lattice:
 
 def read_groups(groups: list[Group], network: Sequential) -> list[list[Candidate]]:
     """Each number as its digits and marks, from left to right."""
-    return [_best(lattice) for lattice in make_lattices(groups, network)]
+    return [read_lattice(lattice) for lattice in make_lattices(groups, network)]
 
 
 def vote(readings: list[list[Candidate]], voters: list[Sequential]) -> list[list[Candidate]]:
@@ -174,7 +174,7 @@ def _read(pieces: list[Piece], network: Sequential) -> list[tuple[Array, Array]]
     return list(zip(pixels, probabilities, strict=True))
 
 
-def _best(lattice: Lattice) -> list[Candidate]:
+def read_lattice(lattice: Lattice) -> list[Candidate]:
     """The runs from the first part to the last whose scores add up highest."""
     count = len(lattice.parts)
     best: list[float] = [0.0] + [-np.inf] * count

@@ -14,6 +14,9 @@ from chainrule.vision.paper import Ink
 
 __all__ = ["Frame", "Rules", "remove_rules"]
 
+_SPANNED = 0.93
+"""Of the way between two printed lines, what the side of a box covers at least; digits leave more free."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -87,8 +90,8 @@ def remove_rules(ink: Ink) -> tuple[Array, Rules]:
         return ink.depth, Rules(np.zeros(ink.depth.shape, bool), [])
     rest = _without(ink.depth, ink.low, rows, columns, printed_across)
     rest = _without(rest.T, ink.low, columns.T, rows.T, printed_down).T
-    printed = (rows > 0) | (columns > 0)
-    return _without_crumbs(rest, ink.low, printed), Rules(printed, boxes)
+    levels = np.maximum(rows, columns)
+    return _without_crumbs(rest, ink.low, levels), Rules(levels > 0, boxes)
 
 
 def _levels(labels: Array, lines: list[_Line]) -> Array:
@@ -143,12 +146,24 @@ def _printed(
     sides_across = [line for line in framed_across if _joined(line, framed_down)]
     printed_across = _merged(found_across, sides_across)
     sides_down = [line for line in framed_down if _joined(line, printed_across)]
+    # a stroke from one line to the next is no side of a box
+    sides_across = _like(found_across if grid else sides_across, sides_across)
+    sides_down = _like(found_down if grid else sides_down, sides_down)
     boxes = [] if grid else _boxes(sides_across, sides_down)
-    return printed_across, _merged(found_down, sides_down), boxes
+    return _merged(found_across, sides_across), _merged(found_down, sides_down), boxes
 
 
 def _merged(one: list[_Line], two: list[_Line]) -> list[_Line]:
     return list({line.label: line for line in [*one, *two]}.values())
+
+
+def _like(found: list[_Line], lines: list[_Line]) -> list[_Line]:
+    """Those lines that are as thin and as pale as what was found."""
+    if not found:
+        return []
+    thick = float(np.median([line.thick for line in found]))
+    level = float(np.median([line.depth for line in found]))
+    return [line for line in lines if line.thick < 1.4 * thick + 0.7 and 0.7 < line.depth / level < 1.4]
 
 
 def _long(lines: list[_Line], extent: int) -> list[_Line]:
@@ -160,20 +175,9 @@ def _long(lines: list[_Line], extent: int) -> list[_Line]:
     if len(long) < 2:
         return long
     # parts of such rules, interrupted by what is written over them
-    thick = float(np.median([line.thick for line in long]))
-    level = float(np.median([line.depth for line in long]))
     slope = [line.slope for line in long]
-    return [
-        line
-        for line in lines
-        if line in long
-        or (
-            line.length > 0.06 * extent
-            and line.thick < 1.4 * thick + 0.7
-            and 0.7 < line.depth / level < 1.4
-            and min(slope) - 0.02 < line.slope < max(slope) + 0.02
-        )
-    ]
+    level = [line for line in lines if min(slope) - 0.02 < line.slope < max(slope) + 0.02]
+    return _merged(long, [line for line in _like(long, level) if line.length > 0.06 * extent])
 
 
 def _extend(levels: Array, line: _Line, depth: Array, through: bool) -> None:
@@ -193,26 +197,25 @@ def _extend(levels: Array, line: _Line, depth: Array, through: bool) -> None:
 
 
 def _joined(line: _Line, others: list[_Line]) -> bool:
-    """Whether both ends meet lines across that look the same."""
+    """Whether both ends meet lines across that look the same, and nearly all of the way between these is covered."""
     alike = [
         other
         for other in others
         if other.thick < 1.8 * line.thick + 1 and line.thick < 1.8 * other.thick + 1
         and 0.4 < other.depth / max(line.depth, 1e-6) < 2.5
     ]  # fmt: skip
-    return all(
-        any(_meets(column, row, other, _reach(line)) for other in alike)
-        for column, row in ((line.start, line.at[0]), (line.stop, line.at[1]))
-    )
+    first = [there for other in alike if (there := _meets(line.start, line.at[0], other, _reach(line))) is not None]
+    last = [there for other in alike if (there := _meets(line.stop, line.at[1], other, _reach(line))) is not None]
+    return bool(first) and bool(last) and line.length > _SPANNED * (max(last) - min(first))
 
 
-def _meets(column: int, row: int, other: _Line, near: float) -> bool:
-    """Whether a line across (its columns are our rows) passes near a point."""
+def _meets(column: int, row: int, other: _Line, near: float) -> float | None:
+    """Where a line across (its columns are our rows) passes a point, if that is near."""
     if not other.start - near <= row <= other.stop + near:
-        return False
+        return None
     share = (row - other.start) / max(1, other.length)
     there = other.at[0] + min(max(share, 0), 1) * (other.at[1] - other.at[0])
-    return abs(there - column) <= near
+    return there if abs(there - column) <= near else None
 
 
 def _boxes(across: list[_Line], down: list[_Line]) -> list[Frame]:
@@ -276,15 +279,16 @@ def _slanted(reach: int, shift: int) -> Array:
     return structure
 
 
-def _without_crumbs(depth: Array, low: float, printed: Array) -> Array:
-    """What is left of the lines themselves goes as well: small pieces that lie along them."""
+def _without_crumbs(depth: Array, low: float, levels: Array) -> Array:
+    """What is left of the lines themselves goes as well: small pieces that lie along them and are as pale."""
     filters = ndimage()
     labels, count = filters.label(depth > low, np.ones((3, 3)))
     if not count:
         return depth
-    near = filters.maximum_filter(printed, 7)
+    near = filters.maximum_filter(levels, 7)
+    pale = (near > 0) & (depth < 1.6 * near)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    beside = np.bincount(labels[near], minlength=count + 1)
+    beside = np.bincount(labels[pale], minlength=count + 1)
     crumbs = (beside > 0.7 * sizes) & (sizes < (max(depth.shape) / 70) ** 2 / 2)
     crumbs[0] = False
     return np.where(crumbs[labels], 0, depth)
