@@ -63,7 +63,9 @@ models: .venv/.installed  ## Train the networks that are part of the package ane
 	$(MODELS)/two-layer --recipe lesson --validation 0.05
 	$(MODELS)/cnn --recipe cnn --validation 0.05 --half
 	$(MODELS)/freehand --recipe freehand --half
-	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 $(BIN)/python tools/reader_data.py 600 runs/models/reader.npz
+	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 $(BIN)/python tools/reader_data.py 600 runs/models/first.npz freehand
+	$(MODELS)/first --recipe reader --data runs/models/first.npz --half
+	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 $(BIN)/python tools/reader_data.py 1000 runs/models/reader.npz runs/models/first/model.safetensors
 	$(MODELS)/reader --recipe reader --data runs/models/reader.npz --half
 	for name in two-layer cnn freehand reader; do \
 	  cp runs/models/$$name/model.safetensors src/chainrule/io/files/$$name.safetensors || exit 1; \

@@ -31,7 +31,7 @@ def digits() -> cr.Dataset:
 
 def read_page(level: str, seed: int) -> tuple[Comparison, int, int, float]:
     """Counts, how many numbers are said to be sure, how many of these are wrong, and seconds."""
-    page = make_page(level, digits().x[:, 0], digits().y, np.random.default_rng(seed))
+    page = make_page(LEVELS[level], digits().x[:, 0], digits().y, np.random.default_rng(seed))
     started = time.perf_counter()
     numbers = read_numbers(page.picture)
     seconds = time.perf_counter() - started

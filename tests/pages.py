@@ -61,9 +61,8 @@ class Page:
     """In reading order."""
 
 
-def make_page(level: str, digits: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Page:
+def make_page(how: Level, digits: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Page:
     """A page with some numbers of one to eight digits, taken from digits (N, 28, 28) uint8 with their labels (N,)."""
-    how = LEVELS[level]
     kind = str(rng.choice(how.papers))
     height = int(rng.integers(how.digit[0], how.digit[1] + 1))
     pitch = round(height * rng.uniform(1.7, 2.2))
@@ -79,7 +78,7 @@ def make_page(level: str, digits: np.ndarray, labels: np.ndarray, rng: np.random
         numbers += _write_line(page, top, height, how, digits, labels, rng)
         top += pitch
     if not numbers:
-        return make_page(level, digits, labels, rng)
+        return make_page(how, digits, labels, rng)
     return Page(_photograph(page, how, rng), numbers)
 
 

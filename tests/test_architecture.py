@@ -30,7 +30,7 @@ ROWS = [
     # `vision` reads pages with networks that `io` loads; it trains nothing
     {"training", "vision"},
     {"recipes"},
-    {"scratch", "bench", "estimators"},
+    {"scratch", "bench", "estimators", "server"},
     # the command line starts every other face, so it stands above them
     {"cli"},
     {"__init__", "__main__"},
@@ -42,6 +42,11 @@ OPTIONAL = {
     "scipy": {"data/ink"},
     "typer": {"cli"},
     "rich": {"cli"},
+    "fastapi": {"server"},
+    "starlette": {"server"},  # what fastapi is made of
+    "pydantic": {"server"},
+    "uvicorn": {"server"},
+    "prometheus_client": {"server"},
     "torch": {"bench/peers/pytorch"},
     "jax": {"bench/peers/jax"},
     "tensorboardX": {"training/log"},

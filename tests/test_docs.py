@@ -16,7 +16,7 @@ from PIL import Image
 
 import chainrule as cr
 from chainrule.models import NETWORKS
-from pages import make_page
+from pages import LEVELS, make_page
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -33,7 +33,7 @@ def blocks(text: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_snippets_and_commands_run(document, mnist, tmp_path):
     Image.fromarray(255 - mnist[1].x[0, 0]).resize((140, 140)).save(tmp_path / "seven.png")
-    page = make_page("easy", mnist[1].x[:, 0], mnist[1].y, np.random.default_rng(0))
+    page = make_page(LEVELS["easy"], mnist[1].x[:, 0], mnist[1].y, np.random.default_rng(0))
     Image.fromarray(page.picture).save(tmp_path / "page.jpg")
     (tmp_path / "lesson.py").write_text("from common.layers import *\nfrom dataset.mnist import load_mnist\n")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

@@ -11,6 +11,7 @@ Usage: python tools/reader_data.py PAGES OUTPUT.npz MODEL
 
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
@@ -23,12 +24,12 @@ from chainrule.vision.read import lay_out
 from chainrule.vision.reading import NOTHING, Lattice, make_lattices, read_lattice, run_cost
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from pages import make_page
+from pages import LEVELS, make_page
 
 HELD_OUT = 0.05
 """Share of the training digits that no page is made of, to choose settings on."""
 
-PAGES = ("easy", "medium", "hard", "hard")
+PAGES = (*LEVELS.values(), replace(LEVELS["hard"], touching=0.6))
 
 NONE_A_PAGE = 90
 ALIKE, INSIDE = 0.7, 0.35

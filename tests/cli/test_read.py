@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pages import make_page
+from pages import LEVELS, make_page
 
 
 @pytest.fixture(scope="module")
 def page(mnist):
     _, test = mnist
-    return make_page("easy", test.x[:, 0], test.y, np.random.default_rng(2))
+    return make_page(LEVELS["easy"], test.x[:, 0], test.y, np.random.default_rng(2))
 
 
 @pytest.fixture

@@ -58,7 +58,7 @@ def test_composed_pages(level, least, mnist):
     _, test = mnist
     total = Comparison()
     for seed in range(6):
-        page = make_page(level, test.x[:, 0], test.y, np.random.default_rng(seed))
+        page = make_page(LEVELS[level], test.x[:, 0], test.y, np.random.default_rng(seed))
         assert page.picture.shape == (1300, 1000, 3)
         total += compare(page.numbers, [n.text for n in read_numbers(page.picture)])[0]
     assert total.numbers > 40
@@ -165,7 +165,7 @@ def test_steps_show_every_stage(glyphs, reader):
 
 def test_reading_does_not_change_the_picture_and_is_the_same_again(mnist, reader):
     _, test = mnist
-    page = make_page("medium", test.x[:, 0], test.y, np.random.default_rng(3))
+    page = make_page(LEVELS["medium"], test.x[:, 0], test.y, np.random.default_rng(3))
     picture = page.picture.copy()
     picture.flags.writeable = False
     assert read_numbers(picture, network=reader) == read_numbers(page.picture, network=reader)

@@ -2,47 +2,37 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 from typer.main import get_command
 
-from chainrule.cli.bench import bench
-from chainrule.cli.data import data
-from chainrule.cli.evaluate import evaluate
-from chainrule.cli.export import export
-from chainrule.cli.gradcheck import gradcheck
-from chainrule.cli.import_ import import_model
-from chainrule.cli.info import info
-from chainrule.cli.predict import predict
-from chainrule.cli.race import race
-from chainrule.cli.read import read
-from chainrule.cli.run import run
-from chainrule.cli.train import train
 from chainrule.errors import ChainruleError
 from chainrule.files import explain
 from chainrule.version import __version__
 
-__all__ = ["app", "main"]
+__all__ = ["main"]
 
-app = typer.Typer(
-    name="chainrule",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Networks from layers you can read. Gradients you can check. Models you can ship.",
-)
-for command in (train, evaluate, predict, read, export, gradcheck, race, bench, info):
-    app.command()(command)
-app.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})(run)
-app.command("import")(import_model)
-app.add_typer(data, name="data")
+_COMMANDS = {
+    "train": "train",
+    "evaluate": "evaluate",
+    "predict": "predict",
+    "read": "read",
+    "serve": "serve",
+    "export": "export",
+    "import": "import_",
+    "gradcheck": "gradcheck",
+    "race": "race",
+    "bench": "bench",
+    "info": "info",
+    "run": "run",
+    "data": "data",
+}
+"""Command -> its file, which is loaded when the command is used: a script that is run does not wait for the server."""
 
-
-@app.callback(invoke_without_command=True)
-def _options(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
-    if version:
-        print(f"chainrule {__version__}")
-        raise typer.Exit
+_PASSED_ON = {"allow_interspersed_args": False, "ignore_unknown_options": True}
+"""What follows the script of `run` is the script's."""
 
 
 # typer brings click along under a private name since 0.16, so its base class is found through the public one
@@ -51,8 +41,10 @@ _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 well, 1 the check failed, 2 bad input, 130 stopped by Ctrl-C."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        code = get_command(app).main(args=arguments, prog_name="chainrule", standalone_mode=False)
+        app = _app([words[0]] if words and words[0] in _COMMANDS else list(_COMMANDS))
+        code = get_command(app).main(args=words, prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:  # the reader of our output has seen enough
@@ -68,3 +60,29 @@ def main(arguments: list[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{explain(error)}", file=sys.stderr)
         return 2
+
+
+def _app(names: Sequence[str]) -> typer.Typer:
+    app = typer.Typer(
+        name="chainrule",
+        no_args_is_help=True,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Networks from layers you can read. Gradients you can check. Models you can ship.",
+    )
+    app.callback(invoke_without_command=True)(_options)
+    for name in names:
+        module = import_module(f"chainrule.cli.{_COMMANDS[name]}")
+        if name == "data":
+            app.add_typer(module.data, name="data")
+        elif name == "import":
+            app.command("import")(module.import_model)
+        else:
+            app.command(context_settings=_PASSED_ON if name == "run" else None)(getattr(module, name))
+    return app
+
+
+def _options(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        print(f"chainrule {__version__}")
+        raise typer.Exit

@@ -5,6 +5,8 @@ fitted into 20x20 with the aspect ratio kept, the centre of mass in the middle o
 paper (`ink`); and strokes thinner than MNIST's are widened, since a pen's width says nothing about the digit.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from chainrule.arrays import Array
@@ -26,13 +28,27 @@ _THINNEST = 1.5
 _WIDENED = 2.2
 
 
-def center_digit(gray: Array, size: int = 28) -> Array:
+def center_digit(gray: Array, size: int = 28, steps: Callable[[str, Array], None] | None = None) -> Array:
     """Brightness (H, W) uint8 of one digit, dark on light or light on dark -> (size, size) uint8 as in MNIST.
+
+    Args:
+        gray: the picture.
+        size: of the result.
+        steps: called with a name and a picture (H, W) uint8 after each step, to see why something was misread.
 
     Raises:
         DataError: there is no ink in it.
     """
-    return center_ink(drop_strays(find_ink(_bounded(gray))), size)
+    gray = _bounded(gray)
+    ink = find_ink(gray)
+    whole = drop_strays(ink)
+    centred = center_ink(whole, size)
+    if steps is not None:
+        steps("gray", gray)
+        steps("ink", np.round(255 * ink).astype(np.uint8))
+        steps("digit", np.round(255 * whole).astype(np.uint8))
+        steps("centred", centred)
+    return centred
 
 
 def center_ink(ink: Array, size: int = 28) -> Array:

@@ -16,6 +16,7 @@ from chainrule.files import explain, replacing
 __all__ = [
     "MAXIMUM_PIXELS",
     "draw_boxes",
+    "encode_png",
     "fit_picture",
     "read_colour",
     "read_gray",
@@ -28,29 +29,31 @@ MAXIMUM_PIXELS = 50_000_000
 """Larger pictures are refused before they are unpacked."""
 
 
-def read_gray(path: str | os.PathLike[str]) -> Array:
-    """The picture as brightness (H, W) uint8, turned upright as its EXIF data says, transparency over white.
+def read_gray(source: str | os.PathLike[str] | bytes) -> Array:
+    """The picture in a file, or in the bytes of one, as brightness (H, W) uint8.
 
+    It is turned upright as its EXIF data says, and transparency lies over white.
     Of an animated picture it is the first frame; more than 8 bits a pixel are stretched to 0..255.
 
     Raises:
         DataError: not there, not a picture, damaged, or larger than MAXIMUM_PIXELS.
         MissingExtraError: Pillow is not installed.
     """
-    return _read(path, "L")
+    return _read(source, "L")
 
 
-def read_colour(path: str | os.PathLike[str]) -> Array:
+def read_colour(source: str | os.PathLike[str] | bytes) -> Array:
     """The picture as red, green and blue (H, W, 3) uint8; everything else as `read_gray`."""
-    return _read(path, "RGB")
+    return _read(source, "RGB")
 
 
-def _read(path: str | os.PathLike[str], mode: str) -> Array:
+def _read(source: str | os.PathLike[str] | bytes, mode: str) -> Array:
     Image, ImageOps = _pillow()
+    path = "the picture" if isinstance(source, bytes) else os.fspath(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
-            picture = Image.open(Path(path))
+            picture = Image.open(io.BytesIO(source) if isinstance(source, bytes) else Path(source))
         with picture:
             if picture.width * picture.height > MAXIMUM_PIXELS:
                 raise DataError(
@@ -130,13 +133,19 @@ def draw_boxes(
     return np.asarray(image)
 
 
-def write_png(picture: Array, path: str | os.PathLike[str]) -> None:
-    """(H, W) or (H, W, 3) uint8 -> a PNG file; an older one is replaced when the new one is whole."""
+def encode_png(picture: Array) -> bytes:
+    """(H, W) or (H, W, 3) uint8 -> the bytes of a PNG file."""
     Image, _ = _pillow()
     content = io.BytesIO()
     Image.fromarray(picture).save(content, format="PNG")
+    return content.getvalue()
+
+
+def write_png(picture: Array, path: str | os.PathLike[str]) -> None:
+    """(H, W) or (H, W, 3) uint8 -> a PNG file; an older one is replaced when the new one is whole."""
+    content = encode_png(picture)
     with replacing(path) as file:
-        file.write(content.getvalue())
+        file.write(content)
 
 
 def _to_bytes(values: Array) -> Array:

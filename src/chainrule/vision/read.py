@@ -1,7 +1,7 @@
 """From a photograph of handwritten numbers to what they say, where they are and how sure that is."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from chainrule.vision.reading import Candidate, read_groups, vote
 from chainrule.vision.rules import Rules, remove_rules
 from chainrule.vision.tilt import find_tilt
 
-__all__ = ["Digit", "Number", "Page", "View", "annotate", "lay_out", "read_numbers"]
+__all__ = ["Digit", "Number", "Page", "View", "annotate", "lay_out", "read_numbers", "readers"]
 
 _LARGEST = 2000
 """Pixels of the longer side at which a page is read; larger photographs are made smaller."""
@@ -27,7 +27,7 @@ _LARGEST = 2000
 _SMALLEST = 600
 """Smaller pictures are made as large."""
 
-_VOTERS = ("freehand", "cnn")
+_READERS = ("reader", "freehand", "cnn")
 
 _LEAST = 0.35
 """Mean confidence of a number's digits below which it is taken for something that is no number."""
@@ -106,6 +106,7 @@ def read_numbers(
     image: str | os.PathLike[str] | Array,
     *,
     network: Sequential | None = None,
+    voters: Sequence[Sequential] = (),
     unsure_below: float = 0.8,
     steps: Callable[[str, Array], None] | None = None,
 ) -> list[Number]:
@@ -115,6 +116,7 @@ def read_numbers(
         image: a file, or the pixels (H, W) or (H, W, 3) uint8.
         network: reads single digits (1, size, size) uint8. If none is given, the package's `reader` says where digits
             are, and `reader`, `freehand` and `cnn` vote on which.
+        voters: further networks that vote on which digits they are.
         unsure_below: a number with a digit of less confidence is not `sure`.
         steps: called with a name and a picture (H, W, 3) uint8 after each step, to see why something was misread.
 
@@ -127,14 +129,14 @@ def read_numbers(
         raise DataError(f"a photograph is (H, W) or (H, W, 3) uint8, got {picture.shape} {picture.dtype}")
     if not picture.size:
         raise DataError(f"a photograph needs pixels, got {picture.shape}")
-    voters = [] if network is not None else [pretrained(name) for name in _VOTERS]
-    network = network or pretrained("reader")
+    if network is None:
+        network, *voters = readers()
     shape = network.input_shape
     if shape is None or len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2]:
         raise DataError(f"the network reads {shape}, not square gray pictures (1, size, size)")
     labels = network.labels or tuple("0123456789")
     page = lay_out(picture)
-    readings = vote(read_groups(page.groups, network), voters)
+    readings = vote(read_groups(page.groups, network), list(voters))
     found = [
         number
         for group, reading in zip(page.groups, readings, strict=True)
@@ -150,6 +152,11 @@ def read_numbers(
         scale = page.view.scale
         steps("read", show_readings(page.picture, [(_scaled(n.box, scale), n.text, n.sure) for n in found]))
     return found
+
+
+def readers() -> list[Sequential]:
+    """The networks that read where none is given: the first says where digits are, all vote on which."""
+    return [pretrained(name) for name in _READERS]
 
 
 def lay_out(picture: Array) -> Page:

@@ -1,0 +1,47 @@
+"""`chainrule serve`: the page that looks into a network, walks the backward pass and trains."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.models import MODEL, open_model
+from chainrule.cli.terminal import note, say, stderr
+from chainrule.io.onnx_import import import_onnx
+from chainrule.layers import Sequential
+from chainrule.server import serve as run_server
+
+__all__ = ["serve"]
+
+_USUAL = ("freehand", "two-layer")
+
+
+def serve(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help=f"{MODEL} Or an ONNX file. If none is given: {', '.join(_USUAL)}."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in as well.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
+    browse: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
+) -> None:
+    """Open a page to draw digits, look inside the network, walk the backward pass and train (Ctrl-C ends it).
+
+    Example: chainrule serve
+    """
+    networks = {Path(name).stem: _open(name) for name in models or _USUAL}
+
+    def ready(address: str) -> None:
+        say(address)
+        note("Ctrl-C ends it")
+        if browse and stderr.is_terminal:
+            webbrowser.open(address)
+
+    run_server(networks, host=host, port=port, ready=ready)
+
+
+def _open(name: str) -> Sequential:
+    return import_onnx(name) if Path(name).suffix == ".onnx" else open_model(name)

@@ -1,0 +1,335 @@
+"""The routes: what can be asked of the server, each in a few lines."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse
+from fastapi.staticfiles import StaticFiles
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from chainrule.arrays import Array
+from chainrule.data import Dataset, mnist
+from chainrule.data.images import read_colour
+from chainrule.kernels import IMPLEMENTATION
+from chainrule.layers import Sequential
+from chainrule.server.batching import Batcher
+from chainrule.server.guard import Guard, Metrics
+from chainrule.server.inputs import BODY, PICTURE_BODY, read_picture, read_sample
+from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
+from chainrule.server.problems import RESPONSES, handle_problems
+from chainrule.server.shelf import ModelCard, Served, Shelf
+from chainrule.server.training import Progress, Settings
+from chainrule.server.trainings import News, Trainings
+from chainrule.server.wire import Packed, pack, show
+from chainrule.version import __version__
+from chainrule.vision import annotate, read_numbers, readers
+
+__all__ = ["create_app"]
+
+_PAGE = Path(__file__).parent / "page"
+_READING = 2
+"""Photographs read at the same time."""
+
+_SURE = 0.8
+
+ModelName = Annotated[
+    str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
+]
+
+
+class Probability(BaseModel):
+    """Of one class."""
+
+    label: str
+    probability: float
+
+
+class StepPicture(BaseModel):
+    """A picture on its way to the network."""
+
+    name: str
+    picture: str = Field(description="a data: address of a PNG file")
+
+
+class Prediction(BaseModel):
+    """What a network says of a sample."""
+
+    model: str
+    label: str
+    confidence: float
+    sure: bool = Field(description=f"whether the confidence is {_SURE} or more")
+    probabilities: list[Probability]
+    steps: list[StepPicture] = []
+    x: Packed | None = Field(None, description="the sample as the network read it, where steps were asked for")
+
+
+class DigitRead(BaseModel):
+    text: str
+    confidence: float
+    box: list[int] = Field(description="left, top, right, bottom in pixels")
+
+
+class NumberRead(BaseModel):
+    text: str
+    digits: list[DigitRead]
+    box: list[int]
+    confidence: float
+    sure: bool
+
+
+class Reading(BaseModel):
+    """The numbers in a photograph, in reading order."""
+
+    width: int
+    height: int
+    numbers: list[NumberRead]
+    annotated: str | None = Field(None, description="the photograph with boxes, where asked for")
+
+
+class Sample(BaseModel):
+    """A test picture of MNIST."""
+
+    index: int
+    label: str
+    x: Packed
+
+
+class Health(BaseModel):
+    status: Literal["ok"]
+    version: str
+    kernels: str
+
+
+def create_app(networks: dict[str, Sequential]) -> FastAPI:
+    """The application that serves some networks; the first is used where none is named."""
+    shelf, trainings, metrics = Shelf(networks), Trainings(), Metrics()
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        watch = asyncio.create_task(_every(1.0, trainings.pause_unwatched))
+        yield
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+        trainings.close()
+
+    app = FastAPI(
+        title="chainrule",
+        version=__version__,
+        summary="Networks looked into, walked backwards and trained.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=life,
+        responses=RESPONSES,
+    )
+    app.state.trainings = trainings
+    app.add_middleware(Guard, metrics=metrics)
+    handle_problems(app)
+    for routes in (_asking(shelf, trainings), _showing(shelf, trainings), _training(trainings), _watching(metrics)):
+        app.include_router(routes)
+    app.mount("/", StaticFiles(directory=_PAGE, html=True), name="page")
+    return app
+
+
+async def _find(model: str | None, shelf: Shelf, trainings: Trainings) -> Served:
+    if model is not None and model.startswith("training:"):
+        return await run_in_threadpool(trainings.served, model)
+    return shelf.get(model)
+
+
+def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
+    """What a network makes of a sample."""
+    routes = APIRouter()
+    batchers = {served.name: Batcher(served.network) for served in shelf}
+    reading = asyncio.Semaphore(_READING)
+    page_readers = readers()
+
+    @routes.post("/api/predict", response_model=Prediction, openapi_extra=BODY)
+    async def predict(request: Request, model: ModelName = None, steps: bool = False) -> Any:
+        """Which class a sample is: of a picture file, or of the numbers as JSON."""
+        served = await _find(model, shelf, trainings)
+        pictures: list[dict[str, str]] = []
+        keep = (lambda name, picture: pictures.append({"name": name, "picture": show(picture)})) if steps else None
+        sample = await read_sample(request, served, keep)
+        if served.name in batchers:
+            probabilities = await batchers[served.name].predict(sample)
+        else:
+            probabilities = (await run_in_threadpool(served.network.predict_probabilities, sample[np.newaxis]))[0]
+        content = _prediction(served, probabilities)
+        if steps:
+            content |= {"steps": pictures, "x": pack(sample).model_dump()}
+        return JSONResponse(content)
+
+    @routes.post("/api/read", response_model=Reading, openapi_extra=PICTURE_BODY)
+    async def read(request: Request, annotated: bool = False) -> Any:
+        """The handwritten numbers in a photograph or scan."""
+        content = await read_picture(request)
+        async with reading:
+            return await run_in_threadpool(_read, content, page_readers, annotated)
+
+    @routes.post("/api/trace", response_model=Walk, openapi_extra=BODY)
+    async def trace(request: Request, label: Annotated[str, Query(max_length=200)], model: ModelName = None) -> Any:
+        """One sample forward and backward through every layer, with the class it should have been."""
+        served = await _find(model, shelf, trainings)
+        sample = await read_sample(request, served)
+        told = await run_in_threadpool(walk, served.name, served.network, sample, served.label(label), served.labels)
+        return Response(told.model_dump_json(), media_type="application/json")
+
+    @routes.post("/api/gradient", response_model=Derivative, openapi_extra=BODY)
+    async def gradient(
+        request: Request,
+        label: Annotated[str, Query(max_length=200)],
+        parameter: Annotated[str, Query(max_length=200, description="such as 2.Affine.W")],
+        index: Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")],
+        model: ModelName = None,
+    ) -> Any:
+        """The loss's derivative with respect to one parameter, by backpropagation and by a central difference."""
+        served = await _find(model, shelf, trainings)
+        sample = await read_sample(request, served)
+        place = tuple(int(number) for number in index.split(","))
+        return await run_in_threadpool(
+            compare_derivative, served.network, sample, served.label(label), parameter, place
+        )
+
+    return routes
+
+
+def _showing(shelf: Shelf, trainings: Trainings) -> APIRouter:
+    """Which networks there are, and what they are made of."""
+    routes = APIRouter()
+    test = _Later()
+
+    @routes.get("/api/models")
+    async def models() -> list[ModelCard]:
+        """The networks that are served."""
+        return [served.card() for served in shelf]
+
+    @routes.get("/api/model")
+    async def one_model(model: ModelName = None) -> ModelCard:
+        """One of them, or a snapshot of a training."""
+        return (await _find(model, shelf, trainings)).card()
+
+    @routes.get("/api/parameters", response_model=dict[str, Packed])
+    async def parameters(model: ModelName = None) -> Any:
+        """All parameters of a network, by name."""
+        served = await _find(model, shelf, trainings)
+        packed = await run_in_threadpool(pack_parameters, served.network)
+        return JSONResponse({name: array.model_dump() for name, array in packed.items()})
+
+    @routes.get("/api/samples")
+    async def samples(
+        start: Annotated[int, Query(ge=0, le=9999)] = 0, count: Annotated[int, Query(ge=1, le=100)] = 12
+    ) -> list[Sample]:
+        """Test pictures of MNIST to try."""
+        data = await run_in_threadpool(test.mnist)
+        assert data.y is not None
+        some = range(start, min(start + count, len(data)))
+        return [Sample(index=i, label=str(data.y[i]), x=pack(data.x[i])) for i in some]
+
+    return routes
+
+
+def _training(trainings: Trainings) -> APIRouter:
+    """Trainings, begun and followed."""
+    routes = APIRouter()
+
+    @routes.post("/api/training", status_code=201)
+    async def begin(settings: Settings) -> Progress:
+        """A new training on MNIST, paused before its first step."""
+        return (await run_in_threadpool(trainings.begin, settings)).progress()
+
+    @routes.get("/api/training")
+    async def all_trainings() -> list[Progress]:
+        """What is being trained."""
+        return [training.progress() for training in trainings]
+
+    @routes.get("/api/training/{name}")
+    async def one_training(name: str) -> News:
+        """How far a training is, with all points of its curves."""
+        training = trainings.get(name)
+        return News(progress=training.progress(), points=list(training.points))
+
+    @routes.post("/api/training/{name}/{action}")
+    async def command(name: str, action: Literal["play", "pause", "step", "stop"]) -> Progress:
+        """Start, pause, do one step, or end."""
+        training = trainings.get(name)
+        actions = {"play": training.play, "pause": training.pause, "step": training.one_step, "stop": training.stop}
+        actions[action]()
+        return training.progress()
+
+    @routes.get("/api/training/{name}/events", response_class=EventSourceResponse)
+    async def events(name: str) -> AsyncIterator[News]:
+        """What is new, as server-sent events, until the training has ended."""
+        async for news in trainings.watch(name):
+            yield news
+
+    return routes
+
+
+def _watching(metrics: Metrics) -> APIRouter:
+    """How the server is."""
+    routes = APIRouter()
+
+    @routes.get("/healthz")
+    async def health() -> Health:
+        """Whether the server serves."""
+        return Health(status="ok", version=__version__, kernels=IMPLEMENTATION)
+
+    @routes.get("/metrics", response_class=Response)
+    async def tell_metrics() -> Response:
+        """Counters for Prometheus."""
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return routes
+
+
+class _Later:
+    """MNIST's test data, read when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._data: Dataset | None = None
+
+    def mnist(self) -> Dataset:
+        if self._data is None:
+            self._data = mnist()[1]
+        return self._data
+
+
+def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:
+    best = int(probabilities.argmax())
+    values = [round(value, 6) for value in probabilities.tolist()]
+    return {
+        "model": served.name,
+        "label": served.labels[best],
+        "confidence": values[best],
+        "sure": values[best] >= _SURE,
+        "probabilities": [
+            {"label": label, "probability": value} for label, value in zip(served.labels, values, strict=True)
+        ],
+    }
+
+
+def _read(content: bytes, networks: list[Sequential], annotated: bool) -> Reading:
+    picture = read_colour(content)
+    numbers = read_numbers(picture, network=networks[0], voters=networks[1:])
+    return Reading(
+        width=picture.shape[1],
+        height=picture.shape[0],
+        numbers=[NumberRead.model_validate(asdict(number)) for number in numbers],
+        annotated=show(annotate(picture, numbers)) if annotated else None,
+    )
+
+
+async def _every(seconds: float, act: Any) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        act()

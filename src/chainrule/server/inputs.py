@@ -1,0 +1,144 @@
+"""What a client sends becomes one sample of a network: a picture file, or the numbers themselves as JSON."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from chainrule.arrays import Array, name_shape
+from chainrule.data.digit import center_digit
+from chainrule.data.images import fit_picture, read_colour, read_gray, resize
+from chainrule.errors import DataError
+from chainrule.server.problems import ProblemError
+from chainrule.server.shelf import Served
+
+__all__ = ["BODY", "PICTURE_BODY", "read_picture", "read_sample"]
+
+_PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff")
+_LARGEST_NUMBER = 1e6
+
+_FILE = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _PICTURES}
+PICTURE_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _FILE}}
+"""For the OpenAPI description: the bytes of a picture file."""
+
+_PIXELS = {
+    "type": "object",
+    "required": ["pixels"],
+    "additionalProperties": False,
+    "properties": {
+        "pixels": {
+            "type": "array",
+            "items": {},
+            "description": "A sample as the network reads it (input_shape of /api/models), as nested lists or as one "
+            "list: pixels 0 to 255, or other numbers.",
+        }
+    },
+    "example": {"pixels": [0] * 784},
+}
+BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _PIXELS}, **_FILE}}
+}
+"""For the OpenAPI description: numbers, or a picture file."""
+
+
+async def read_sample(request: Request, served: Served, steps: Callable[[str, Array], None] | None = None) -> Array:
+    """The body of a request as one sample (*input_shape).
+
+    Raises:
+        ProblemError: the body cannot be read as what it says it is, or is no sample of this network.
+    """
+    kind = _kind(request)
+    if kind == "application/json":
+        return _from_json(await request.body(), served)
+    if kind in _PICTURES:
+        if served.size is None:
+            raise ProblemError(415, f"{served.name} reads numbers, no picture: send JSON with pixels")
+        return await run_in_threadpool(_prepare, await request.body(), served, steps)
+    raise ProblemError(
+        415, f"Content-Type {kind or '(none)'} is not read: send application/json, image/png or image/jpeg"
+    )
+
+
+async def read_picture(request: Request) -> bytes:
+    """The body of a request that is a picture file."""
+    kind = _kind(request)
+    if kind not in _PICTURES:
+        raise ProblemError(415, f"Content-Type {kind or '(none)'} is not read: send image/png or image/jpeg")
+    return await request.body()
+
+
+def _kind(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _prepare(content: bytes, served: Served, steps: Callable[[str, Array], None] | None) -> Array:
+    """A picture as this network was taught to see pictures."""
+    assert served.size is not None
+    channels, height, width = served.size
+    if channels == 3:
+        colour = resize(read_colour(content), height, width)
+        if steps is not None:
+            steps("fitted", colour)
+        return np.ascontiguousarray(colour.transpose(2, 0, 1)).reshape(served.shape)
+    gray = read_gray(content)
+    if served.kind == "digit":
+        try:
+            pixels = center_digit(gray, height, steps)
+        except DataError as error:
+            raise ProblemError(422, f"{error}: draw darker or larger") from error
+    else:
+        pixels = fit_picture(gray, height) if height == width else resize(gray, height, width)
+        if steps is not None:
+            steps("fitted", pixels)
+    return pixels.reshape(served.shape)
+
+
+def _from_json(body: bytes, served: Served) -> Array:
+    values = _numbers(body)
+    count = math.prod(served.shape)
+    if values.size != count or (values.ndim > 1 and tuple(n for n in values.shape if n > 1) != _without_ones(served)):
+        raise ProblemError(
+            422, f"{served.name} reads {name_shape(served.shape)}, pixels are {name_shape(values.shape)}"
+        )
+    if served.size is not None:
+        if values.min() < 0 or values.max() > 255:
+            raise ProblemError(422, f"pixels are from 0 to 255, got {values.min():g} to {values.max():g}")
+        if (values == np.floor(values)).all():
+            values = values.astype(np.uint8)
+    elif np.abs(values).max() > _LARGEST_NUMBER:
+        raise ProblemError(422, f"numbers are from -1e6 to 1e6, got {values.min():g} to {values.max():g}")
+    return values.reshape(served.shape)
+
+
+def _without_ones(served: Served) -> tuple[int, ...]:
+    return tuple(n for n in served.shape if n > 1)
+
+
+def _numbers(body: bytes) -> Array:
+    """The array "pixels" of a JSON body, float32 and finite."""
+    try:
+        content = json.loads(body, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else error
+        raise ProblemError(400, f'the body is no JSON ({reason}): send {{"pixels": [...]}}') from error
+    if not isinstance(content, dict) or set(content) != {"pixels"} or not isinstance(content["pixels"], list):
+        raise ProblemError(422, 'the body must be {"pixels": [...]} and nothing else')
+    try:
+        with np.errstate(over="ignore"):
+            values = np.array(content["pixels"])
+            if values.dtype.kind not in "iuf":
+                raise TypeError("not all of them are numbers")
+            values = values.astype(np.float32)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise ProblemError(422, f"pixels are no array of numbers: rows of equal length are needed ({error})") from error
+    if not np.isfinite(values).all() or not values.size:
+        raise ProblemError(422, "pixels must be finite numbers, one or more")
+    return values
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no number in JSON")

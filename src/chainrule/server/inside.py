@@ -1,0 +1,138 @@
+"""One sample through a network, forward and backward, with every number in between; and one derivative both ways."""
+
+import math
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from chainrule.arrays import Array
+from chainrule.functions import softmax
+from chainrule.layers import Sequential
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.numerical import STEP, central_difference
+from chainrule.server.problems import ProblemError
+from chainrule.server.wire import Packed, pack
+
+__all__ = ["Derivative", "Place", "Walk", "compare_derivative", "pack_parameters", "walk"]
+
+_LARGEST_WALK = 20_000_000
+"""Numbers of all activations and parameters at most."""
+
+
+class Place(BaseModel):
+    """One layer at one place. Arrays are of the one sample: without the batch's axis."""
+
+    name: str = Field(description="such as 2.Affine, or 3.Residual.0.Conv2D within another layer")
+    layer: str = Field(description="how it is written, such as Affine(50)")
+    x: Packed | None = Field(description="its input; null where that is the output of the place before")
+    y: Packed
+    dy: Packed | None = Field(description="the loss's gradient with respect to y")
+    dx: Packed | None = Field(description="and to x; null where that is the dy of the place before, or there is none")
+    gradients: dict[str, Packed] = Field(description="and to each of the layer's own parameters")
+
+
+class Walk(BaseModel):
+    """A forward and a backward pass."""
+
+    model: str
+    label: str
+    loss: float
+    probabilities: list[float]
+    places: list[Place]
+    x: Packed = Field(description="the sample")
+    logits: Packed
+    dlogits: Packed = Field(description="the loss's gradient with respect to the logits: p - onehot(label)")
+
+
+class Derivative(BaseModel):
+    """The loss's derivative with respect to one parameter, found in two ways, in float64."""
+
+    parameter: str
+    index: list[int]
+    value: float
+    backpropagation: float
+    numerical: float
+    relative_difference: float = Field(description="of the two, relative to the larger one's size")
+    step: float = Field(description="the parameter is moved by so much to both sides")
+    loss_above: float
+    loss_below: float
+
+
+def walk(model: str, network: Sequential, sample: Array, label: int, labels: tuple[str, ...]) -> Walk:
+    """The passes of one sample (*input_shape)."""
+    memory = sum(math.prod(row.output_shape) for row in network.summary().rows)
+    if 3 * memory + network.values.size > _LARGEST_WALK:
+        raise ProblemError(422, f"{model} is too large to be walked through: {memory:,} activations a sample")
+    trace = network.trace(sample[np.newaxis], np.array([label]))
+    places: list[Place] = []
+    rows = trace.rows
+    for index, row in enumerate(rows):
+        before = rows[index - 1] if index else None
+        follows = before is not None and (row.x is before.y or row.x.base is before.y)
+        has_dx = row.dx is not None and (before is None or row.dx is not before.dy)
+        places.append(
+            Place(
+                name=row.name,
+                layer=repr(row.layer),
+                x=None if follows else pack(row.x[0]),
+                y=pack(row.y[0]),
+                dy=None if row.dy is None else pack(row.dy[0]),
+                dx=pack(row.dx[0]) if has_dx and row.dx is not None else None,
+                gradients={name: pack(gradient) for name, gradient in row.gradients.items()},
+            )
+        )
+    return Walk(
+        model=model,
+        label=labels[label],
+        loss=trace.loss,
+        probabilities=softmax(trace.outputs)[0].tolist(),
+        places=places,
+        x=pack(sample),
+        logits=pack(trace.outputs[0]),
+        dlogits=pack(trace.doutputs[0]),
+    )
+
+
+def compare_derivative(
+    network: Sequential, sample: Array, label: int, parameter: str, index: tuple[int, ...]
+) -> Derivative:
+    """d loss / d parameter[index] by backpropagation and by a central difference, on a float64 copy."""
+    exact = network.astype("float64")
+    if parameter not in exact.parameters:
+        raise ProblemError(422, f"there is no parameter {parameter!r}: use one of {', '.join(exact.parameters)}")
+    holder = exact.parameters[parameter]
+    if len(index) != holder.value.ndim or any(not 0 <= i < n for i, n in zip(index, holder.value.shape, strict=True)):
+        raise ProblemError(422, f"{parameter} has the shape {holder.value.shape}, there is nothing at {index}")
+    x = sample[np.newaxis].astype(np.float64)
+    labels = np.array([label])
+    loss = SoftmaxCrossEntropy()
+    exact.gradients.fill(0)
+    logits, cache = exact.forward(x)
+    exact.backward(loss(logits, labels)[1], cache, input_gradient=False)
+    back = float(holder.grad[index])
+    seen: list[float] = []
+
+    def value() -> float:
+        seen.append(loss(exact(x), labels)[0])
+        return seen[-1]
+
+    numerical = central_difference(value, holder.value, index)
+    size = max(abs(back), abs(numerical))
+    return Derivative(
+        parameter=parameter,
+        index=list(index),
+        value=float(holder.value[index]),
+        backpropagation=back,
+        numerical=numerical,
+        relative_difference=abs(back - numerical) / size if size else 0.0,
+        step=STEP,
+        loss_above=seen[0],
+        loss_below=seen[1],
+    )
+
+
+def pack_parameters(network: Sequential) -> dict[str, Packed]:
+    """All parameters by name."""
+    if network.values.size > _LARGEST_WALK:
+        raise ProblemError(422, f"{network.values.size:,} parameters are too many to be sent")
+    return {name: pack(parameter.value) for name, parameter in network.parameters.items()}

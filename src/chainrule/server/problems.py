@@ -1,0 +1,76 @@
+"""What the server says when it cannot do what was asked: {"error": what, and the cure}, with a status of 4xx."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from chainrule.errors import ChainruleError
+
+__all__ = ["RESPONSES", "ProblemBody", "ProblemError", "answer", "handle_problems"]
+
+
+class ProblemBody(BaseModel):
+    """What went wrong, where, and the cure."""
+
+    error: str
+
+
+class ProblemError(Exception):
+    """A request that cannot be served."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status, self.text = status, text
+
+
+_MEANINGS = {
+    400: "The body is not what it says it is.",
+    403: "Asked from another site's page.",
+    404: "There is no model, sample or training of that name.",
+    408: "The body did not come in time.",
+    413: "The body or the picture is too large.",
+    415: "The body is of a kind that is not read.",
+    422: "A value is out of its range, or of the wrong shape.",
+    429: "Too many trainings at once.",
+    503: "Too many requests at once.",
+}
+RESPONSES: dict[int | str, dict[str, object]] = {
+    status: {"model": ProblemBody, "description": text} for status, text in _MEANINGS.items()
+}
+"""For the OpenAPI description of every route."""
+
+
+def answer(status: int, text: str) -> JSONResponse:
+    """The response that tells a problem."""
+    headers = {"Retry-After": "1"} if status in (429, 503) else {}
+    return JSONResponse({"error": text}, status, headers)
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Tell every error of a request in the one form; what is no error of the request stays one of the server."""
+
+    @app.exception_handler(ProblemError)
+    async def _problem(request: Request, problem: ProblemError) -> JSONResponse:
+        return answer(problem.status, problem.text)
+
+    @app.exception_handler(ChainruleError)
+    async def _ours(request: Request, error: ChainruleError) -> JSONResponse:
+        return answer(422, " ".join(str(error).split()))
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(request: Request, invalid: RequestValidationError) -> JSONResponse:
+        told = [f"{'.'.join(map(str, e['loc'][1:])) or 'body'}: {e['msg']}" for e in invalid.errors()[:5]]
+        return answer(422, "; ".join(told) + " (what is possible: /docs)")
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
+        text = str(error.detail)
+        if error.status_code == 404:
+            text = f"there is nothing at {request.url.path}: see /docs"
+        if error.status_code == 405:
+            text = f"{request.method} is not possible at {request.url.path}: see /docs"
+        response = answer(error.status_code, text)
+        response.headers.update(error.headers or {})
+        return response

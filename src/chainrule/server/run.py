@@ -1,0 +1,68 @@
+"""The server as a process: it binds its port, tells where the page is, and ends gracefully."""
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from chainrule.errors import OptionError
+from chainrule.files import explain
+from chainrule.layers import Sequential
+from chainrule.server.app import create_app
+
+__all__ = ["serve"]
+
+
+class _Server(uvicorn.Server):
+    """Ends the trainings first, so that nobody waits for their events."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.app.state.trainings.close()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
+
+def serve(
+    networks: dict[str, Sequential], *, host: str = "127.0.0.1", port: int = 8000, ready: Callable[[str], None]
+) -> None:
+    """Serve networks until Ctrl-C or SIGTERM.
+
+    Args:
+        networks: by name; the first is used where none is named.
+        host: the address to listen at; 127.0.0.1 can be reached from this machine only.
+        port: 0 takes a free one.
+        ready: called with the page's address once it can be opened.
+
+    Raises:
+        OptionError: the port cannot be listened at.
+    """
+    listener = _listen(host, port)
+    taken = listener.getsockname()[1]
+    config = uvicorn.Config(
+        create_app(networks),
+        log_level="warning",
+        access_log=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        server_header=False,
+        backlog=256,
+    )
+    shown = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host
+    ready(f"http://{shown}:{taken}/")
+    with listener:
+        _Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise OptionError(f"--port must be from 0 to 65535, got {port}")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(256)
+    except OSError as error:
+        raise OptionError(
+            f"cannot listen at {host} port {port}: {explain(error)} (--port 0 takes a free one)"
+        ) from error
+    return listener

@@ -1,0 +1,127 @@
+"""The networks that are served, by name, and what each of them reads."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel
+
+from chainrule.arrays import Shape
+from chainrule.errors import OptionError
+from chainrule.layers import Sequential
+from chainrule.server.problems import ProblemError
+
+__all__ = ["Brick", "Kind", "ModelCard", "Served", "Shelf"]
+
+Kind = Literal["digit", "picture", "numbers"]
+
+
+class Brick(BaseModel):
+    """A layer: its place and class, how it is written, and shapes a sample."""
+
+    name: str
+    layer: str
+    output_shape: list[int]
+    parameters: int
+    multiply_adds: int
+
+
+class ModelCard(BaseModel):
+    """What a page has to know to use a network."""
+
+    name: str
+    kind: Kind
+    input_shape: list[int]
+    labels: list[str]
+    parameters: int
+    bricks: list[Brick]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A network under its name. `size` is (channels, height, width) of the picture it reads, None of numbers."""
+
+    name: str
+    network: Sequential
+    labels: tuple[str, ...] = field(init=False)
+    kind: Kind = field(init=False)
+    size: Shape | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape, output = self.network.input_shape, self.network.output_shape
+        if shape is None or output is None or len(output) != 1 or self.network.takes_indices:
+            raise OptionError(
+                f"{self.name} maps {shape} to {output}: the page serves networks that read pictures or numbers and end "
+                "in one number a class"
+            )
+        labels = self.network.labels or tuple(map(str, range(output[0])))
+        size = _picture(shape)
+        digits = set("0123456789") <= set(labels) and size is not None and size[0] == 1 and size[1] == size[2]
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "size", size)
+        object.__setattr__(self, "kind", "digit" if digits else "numbers" if size is None else "picture")
+
+    @property
+    def shape(self) -> Shape:
+        """Of a sample."""
+        assert self.network.input_shape is not None
+        return self.network.input_shape
+
+    def card(self) -> ModelCard:
+        summary = self.network.summary()
+        bricks = [
+            Brick(
+                name=row.name,
+                layer=row.layer,
+                output_shape=list(row.output_shape),
+                parameters=row.parameters,
+                multiply_adds=row.multiply_adds,
+            )
+            for row in summary.rows
+        ]
+        return ModelCard(
+            name=self.name,
+            kind=self.kind,
+            input_shape=list(self.shape),
+            labels=list(self.labels),
+            parameters=summary.parameters,
+            bricks=bricks,
+        )
+
+    def label(self, name: str) -> int:
+        """The index of a class."""
+        if name not in self.labels:
+            shown = ", ".join(self.labels[:20])
+            raise ProblemError(422, f"label {name!r} is none of {self.name}: use one of {shown}")
+        return self.labels.index(name)
+
+
+def _picture(shape: Shape) -> Shape | None:
+    """(channels, height, width), if samples of this shape are pictures."""
+    if len(shape) == 3 and shape[0] in (1, 3):
+        return shape
+    side = math.isqrt(math.prod(shape))
+    return (1, side, side) if shape in {(784,), (28, 28)} else None
+
+
+class Shelf:
+    """All networks that are served; the first is used where none is named."""
+
+    def __init__(self, networks: dict[str, Sequential]) -> None:
+        self._served = {name: Served(name, network) for name, network in networks.items()}
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._served.values())
+
+    def get(self, name: str | None) -> Served:
+        """The network of that name.
+
+        Raises:
+            ProblemError: there is none.
+        """
+        if name is None:
+            return next(iter(self._served.values()))
+        if name not in self._served:
+            raise ProblemError(404, f"there is no model {name!r}: use one of {', '.join(self._served)}")
+        return self._served[name]

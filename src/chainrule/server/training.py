@@ -1,0 +1,318 @@
+"""Trainings that a page watches: each runs in a thread of its own, plays, pauses and steps, and keeps snapshots.
+
+The step is the lesson's, by hand: forward, loss, backward, update. With gradient "numerical" the same step takes its
+gradient from two losses a parameter, so that one can see how long that takes.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from chainrule.arrays import Array
+from chainrule.data import Dataset
+from chainrule.errors import ChainruleError, DivergenceError
+from chainrule.io import fill
+from chainrule.layers import ReLU, Sequential
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.metrics import accuracy
+from chainrule.models import NETWORKS
+from chainrule.numerical import central_difference
+from chainrule.optimizers import Optimizer
+from chainrule.recipes import OPTIMIZERS
+from chainrule.server.problems import ProblemError
+
+__all__ = ["LayerState", "Point", "Progress", "Settings", "Training"]
+
+_POINT_EVERY = 0.05
+"""Seconds between two points of the curves."""
+
+_SNAPSHOT_EVERY = 0.5
+_SNAPSHOTS = 32
+_POINTS = 2000
+_MEASURED = 1000
+"""Test pictures on which a snapshot is measured."""
+
+_LARGEST_NUMERICAL = 100_000
+
+
+class Settings(BaseModel):
+    """What is trained, and how."""
+
+    network: str = Field("two-layer", description=f"one of {', '.join(NETWORKS)}")
+    optimizer: str = Field("sgd", description=f"one of {', '.join(OPTIMIZERS)}")
+    learning_rate: float = Field(0.1, gt=0, le=100, allow_inf_nan=False)
+    batch_size: int = Field(100, ge=1, le=1000)
+    gradient: Literal["backpropagation", "numerical"] = "backpropagation"
+    speed: float | None = Field(None, gt=0, le=1000, description="steps a second at most; none: as fast as it goes")
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+
+class LayerState(BaseModel):
+    """How a layer is doing."""
+
+    name: str
+    gradient: float | None = Field(description="norm of its gradient, divided by that of its parameters")
+    dead: float | None = Field(description="share of a ReLU's units that were 0 for every picture measured")
+
+
+class Point(BaseModel):
+    """A point of the curves. `test_accuracy` and `layers` are there where a snapshot was taken."""
+
+    step: int
+    loss: float
+    accuracy: float
+    test_loss: float | None = None
+    test_accuracy: float | None = None
+    layers: list[LayerState] = []
+
+
+class Progress(BaseModel):
+    """How far a training is."""
+
+    id: str
+    state: Literal["paused", "playing", "stopped", "failed"]
+    settings: Settings
+    step: int
+    seconds: float = Field(description="spent in steps")
+    probed: int = Field(description="parameters whose numerical derivative is known, of the step under way")
+    parameters: int
+    snapshots: list[int] = Field(description='steps; "training:ID:STEP" is the model of that step')
+    error: str | None = None
+
+
+class Training:
+    """One network being trained."""
+
+    def __init__(self, name: str, settings: Settings, train: Dataset, test: Dataset) -> None:
+        for what, value, choices in (
+            ("network", settings.network, NETWORKS),
+            ("optimizer", settings.optimizer, OPTIMIZERS),
+        ):
+            if value not in choices:
+                raise ProblemError(422, f"there is no {what} {value!r}: use one of {', '.join(choices)}")
+        self.name, self.settings = name, settings
+        self._data, self._test = train, test
+        self.network: Sequential = NETWORKS[settings.network](10).build(train.x.shape[1:], seed=settings.seed)
+        if settings.gradient == "numerical":
+            if self.network.values.size > _LARGEST_NUMERICAL:
+                raise ProblemError(
+                    422, f"{settings.network} has {self.network.values.size:,} parameters, too many to probe one by "
+                    "one: use two-layer"
+                )  # fmt: skip
+            self.network = self.network.astype("float64")
+        self.watched = time.monotonic()
+        self.points: list[Point] = []
+        self.version = 0
+        """Counts up whenever there is something new to see."""
+
+        self._optimizer: Optimizer = OPTIMIZERS[settings.optimizer].make(settings.learning_rate, None)
+        self._loss = SoftmaxCrossEntropy()
+        self._batches = self._endless()
+        self._noise = np.random.default_rng([settings.seed, 1])
+        self._step, self._seconds, self._probed = 0, 0.0, 0
+        self._snapshots: dict[int, dict[str, Array]] = {}
+        self._playing, self._wanted, self._stopped = False, 0, False
+        self._error: str | None = None
+        self._changed = threading.Condition()
+        self._keep_snapshot()
+        self._thread = threading.Thread(target=self._run, name=f"training {name}", daemon=True)
+        self._thread.start()
+
+    # ---- what a client asks for ----
+
+    def play(self) -> None:
+        """Go on until told otherwise."""
+        self._command(playing=True, wanted=0)
+
+    def pause(self) -> None:
+        """Stop after the step under way (a numerical one: within it)."""
+        self._command(playing=False, wanted=0)
+
+    def one_step(self) -> None:
+        """Do one step and stop."""
+        self._command(playing=False, wanted=1)
+
+    def stop(self) -> None:
+        """End it; its snapshots stay until it is thrown away."""
+        with self._changed:
+            self._stopped, self._playing, self._wanted = True, False, 0
+            self.version += 1
+            self._changed.notify_all()
+
+    def join(self, seconds: float) -> None:
+        """Wait until its thread has ended."""
+        self._thread.join(seconds)
+
+    def progress(self) -> Progress:
+        state: Literal["paused", "playing", "stopped", "failed"] = "playing" if self._active() else "paused"
+        if self._stopped:
+            state = "failed" if self._error else "stopped"
+        return Progress(
+            id=self.name,
+            state=state,
+            settings=self.settings,
+            step=self._step,
+            seconds=self._seconds,
+            probed=self._probed,
+            parameters=self.network.values.size,
+            snapshots=sorted(self._snapshots),
+            error=self._error,
+        )
+
+    def at(self, step: int) -> Sequential:
+        """The network as it was at the last snapshot up to a step."""
+        with self._changed:
+            known = [taken for taken in self._snapshots if taken <= step]
+            if not known:
+                raise ProblemError(404, f"training {self.name} has no snapshot up to step {step}")
+            arrays = self._snapshots[max(known)]
+        network = self.network.copy()
+        fill(network, arrays)
+        network.labels = self._data.classes
+        return network.astype("float32")
+
+    # ---- the thread ----
+
+    def _command(self, *, playing: bool, wanted: int) -> None:
+        with self._changed:
+            if self._stopped:
+                raise ProblemError(422, f"training {self.name} has ended: begin a new one")
+            self._playing, self._wanted = playing, wanted
+            self.version += 1
+            self._changed.notify_all()
+
+    def _active(self) -> bool:
+        return (self._playing or self._wanted > 0) and not self._stopped
+
+    def _wait(self) -> bool:
+        """Until there is something to do; False when it is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._active() or self._stopped)
+            return not self._stopped
+
+    def _run(self) -> None:
+        told = kept = time.monotonic()
+        losses: list[tuple[float, float]] = []
+        try:
+            while self._wait():
+                started = time.monotonic()
+                done = self._learn()
+                if done is None:  # paused or stopped within a step
+                    continue
+                losses.append(done)
+                single = self._wanted > 0
+                with self._changed:
+                    self._step += 1
+                    self._wanted = max(0, self._wanted - 1)
+                now = time.monotonic()
+                if single or now - kept > _SNAPSHOT_EVERY or not self._active():
+                    self._keep_snapshot(losses)
+                    losses, kept, told = [], time.monotonic(), time.monotonic()
+                elif now - told > _POINT_EVERY:
+                    self._keep_point(losses)
+                    losses, told = [], now
+                if self.settings.speed:
+                    with self._changed:
+                        rest = 1 / self.settings.speed - (time.monotonic() - started)
+                        self._changed.wait_for(lambda: not self._active(), max(0.0, rest))
+        except ChainruleError as error:
+            self._error = " ".join(str(error).split())
+            self.stop()
+
+    def _learn(self) -> tuple[float, float] | None:
+        """One step: loss and accuracy of its batch before the update; None where it was broken off."""
+        x, labels = next(self._batches)
+        started = time.monotonic()
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits, cache = self.network.forward(x, train=True, rng=self._noise)
+            loss, dlogits = self._loss(logits, labels)
+            if not np.isfinite(loss):
+                rate = self.settings.learning_rate
+                raise DivergenceError(
+                    f"the loss became {loss} at step {self._step + 1} with learning rate {rate:g}: try {rate / 10:g}"
+                )
+            if self.settings.gradient == "numerical":
+                if not self._probe(x, labels):
+                    return None
+            else:
+                self.network.backward(dlogits, cache, input_gradient=False)
+            self._norms = self._gradient_norms()
+            self._optimizer.step(self.network)
+        self._seconds += time.monotonic() - started
+        return loss, accuracy(logits, labels)
+
+    def _probe(self, x: Array, labels: Array) -> bool:
+        """The gradient by central differences, parameter by parameter; whether it was finished."""
+        values, gradients = self.network.values, self.network.gradients
+        told = time.monotonic()
+
+        def loss() -> float:
+            return self._loss(self.network(x), labels)[0]
+
+        for index in range(values.size):
+            if self._stopped:
+                return False
+            gradients[index] = central_difference(loss, values, (index,))
+            self._probed = index + 1
+            if time.monotonic() - told > _POINT_EVERY:
+                told = time.monotonic()
+                self.version += 1
+                if not self._wait():
+                    return False
+        self._probed = 0
+        return True
+
+    def _gradient_norms(self) -> dict[str, float]:
+        """Of each layer with parameters, relative to these."""
+        norms: dict[str, list[float]] = {}
+        for name, parameter in self.network.parameters.items():
+            sums = norms.setdefault(name.rpartition(".")[0], [0.0, 0.0])
+            sums[0] += float((parameter.grad**2).sum())
+            sums[1] += float((parameter.value**2).sum())
+        return {name: (grad / max(value, 1e-30)) ** 0.5 for name, (grad, value) in norms.items()}
+
+    def _keep_point(self, losses: list[tuple[float, float]]) -> Point:
+        loss, right = np.mean(losses, axis=0).tolist()
+        point = Point(step=self._step, loss=loss, accuracy=right)
+        with self._changed:
+            self.points.append(point)
+            if len(self.points) > _POINTS:  # every second one, but those of snapshots
+                self.points = [p for i, p in enumerate(self.points) if i % 2 or p.test_accuracy is not None]
+            self.version += 1
+        return point
+
+    def _keep_snapshot(self, losses: list[tuple[float, float]] | None = None) -> None:
+        """The network as it is, measured."""
+        x, labels = next(iter(self._test.batches(_MEASURED)))
+        assert labels is not None
+        hidden = x
+        layers: list[LayerState] = []
+        for index, layer in enumerate(self.network.layers):
+            hidden = layer(layer.entering(hidden))
+            name = f"{index}.{type(layer).__name__}"
+            dead = float((hidden <= 0).all(axis=0).mean()) if isinstance(layer, ReLU) else None
+            norm = getattr(self, "_norms", {}).get(name)
+            if norm is not None or dead is not None:
+                layers.append(LayerState(name=name, gradient=norm, dead=dead))
+        loss = self._loss(hidden, labels)[0]
+        right = accuracy(hidden, labels)
+        point = self._keep_point(losses or [(loss, right)])
+        with self._changed:
+            point.test_loss, point.test_accuracy, point.layers = loss, right, layers
+            self._snapshots[self._step] = {name: array.copy() for name, array in self.network.arrays.items()}
+            if len(self._snapshots) > _SNAPSHOTS:
+                steps = sorted(self._snapshots)
+                for step in steps[1:-1:2]:
+                    del self._snapshots[step]
+            self.version += 1
+
+    def _endless(self) -> Iterator[tuple[Array, Array]]:
+        rng = np.random.default_rng(self.settings.seed)
+        while True:
+            for x, labels in self._data.batches(self.settings.batch_size, rng):
+                assert labels is not None
+                yield x, labels
