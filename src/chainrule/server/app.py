@@ -29,6 +29,7 @@ from chainrule.server.problems import RESPONSES, handle_problems
 from chainrule.server.shelf import ModelCard, Served, Shelf
 from chainrule.server.training import Progress, Settings
 from chainrule.server.trainings import News, Trainings
+from chainrule.server.unit import Unit, explain_unit
 from chainrule.server.wire import Packed, pack, show
 from chainrule.version import __version__
 from chainrule.vision import annotate, read_numbers, readers
@@ -183,6 +184,18 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         sample = await read_sample(request, served)
         told = await run_in_threadpool(walk, served.name, served.network, sample, served.label(label), served.labels)
         return Response(told.model_dump_json(), media_type="application/json")
+
+    @routes.post("/api/unit", response_model=Unit, openapi_extra=BODY)
+    async def unit(
+        request: Request,
+        place: Annotated[str, Query(max_length=200, description="such as 2.Affine")],
+        unit: Annotated[int, Query(ge=0, le=10**9, description="its number in the output, counted row by row")],
+        model: ModelName = None,
+    ) -> Any:
+        """One unit of a layer: what it is made of, and what it goes into."""
+        served = await _find(model, shelf, trainings)
+        sample = await read_sample(request, served)
+        return await run_in_threadpool(explain_unit, served.network, sample, place, unit)
 
     @routes.post("/api/gradient", response_model=Derivative, openapi_extra=BODY)
     async def gradient(

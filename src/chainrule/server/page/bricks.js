@@ -1,0 +1,55 @@
+// The network as bricks from left to right, each with an array shown in it; used by "Inside" and "Backward".
+
+import { Board } from "./board.js";
+import { t } from "./text.js";
+
+/** Elements by a short notation: make("p", {className: "hint"}, "text", child). */
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** "2.Affine" and "Affine(50)" -> what stands on the brick. */
+export function title(place) {
+  return place.layer.length > 26 ? `${place.kind}(…)` : place.layer;
+}
+
+/** A brick with a board in it. */
+export function makeBrick({ name, heading, shape, nested = false, onOpen = null, onPoint = null, size = 132 }) {
+  const board = new Board({ size, label: heading, onPoint, onPick: onOpen ? () => onOpen(name) : null });
+  const head = onOpen
+    ? make("button", { type: "button", className: "head", onclick: () => onOpen(name) }, heading)
+    : make("span", { className: "head" }, heading);
+  if (onOpen) head.setAttribute("aria-label", t("open", heading));
+  const element = make(
+    "div",
+    { className: nested ? "brick nested" : "brick" },
+    head,
+    make("span", { className: "shape" }, shape.join("×")),
+    board.canvas,
+  );
+  element.dataset.name = name;
+  return { element, board, head };
+}
+
+/** A table of names and values. */
+export function facts(rows) {
+  return make("table", { className: "facts" }, make("tbody", {}, ...rows.map(([name, ...values]) =>
+    make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", {}, value))))));
+}
+
+/** The picture's shape where a place's input is one, seen through Flatten and Scale: for weights as pictures. */
+export function pictureBefore(places, index, inputShape) {
+  for (let i = index; i >= 0; i--) {
+    const { x } = places[i];
+    if (x.shape.length === 3) return x.shape;
+    if (i && !["Flatten", "Scale", "Standardize", "Dropout"].includes(places[i - 1].kind)) return null;
+  }
+  if (inputShape.length === 1 && inputShape[0] === 784) return [1, 28, 28];
+  return inputShape.length === 3 ? inputShape : null;
+}

@@ -1,0 +1,343 @@
+// The place "Draw": strokes, photos, test digits or plain numbers in; probabilities and readings out.
+
+import { ask, askAbout, unpack } from "./api.js";
+import { colour, largest } from "./colours.js";
+import { on, scene, tell, useInput } from "./scene.js";
+import { change, state } from "./state.js";
+import { has, t } from "./text.js";
+
+const PEN = 18;
+const $ = (id) => document.getElementById(id);
+const ink = $("ink");
+const pen = ink.getContext("2d");
+let strokes = []; // each a list of [x, y] in pixels of the canvas
+let photo = null;
+let samples = { start: 0, list: [] };
+
+export function startDrawing() {
+  let stroke = null;
+  const at = (event) => {
+    const box = ink.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width) * 280, ((event.clientY - box.top) / box.height) * 280].map(Math.round);
+  };
+  ink.addEventListener("pointerdown", (event) => {
+    if (photo || scene.input?.sample !== undefined) reset();
+    ink.setPointerCapture(event.pointerId);
+    stroke = [at(event)];
+    strokes.push(stroke);
+    paint();
+  });
+  ink.addEventListener("pointermove", (event) => {
+    if (!stroke) return;
+    for (const one of event.getCoalescedEvents?.() ?? [event]) stroke.push(at(one));
+    paint();
+  });
+  const end = () => {
+    if (!stroke) return;
+    stroke = null;
+    drawn();
+  };
+  ink.addEventListener("pointerup", end);
+  ink.addEventListener("pointercancel", end);
+  $("clear").addEventListener("click", () => { reset(); drawn(); });
+  $("undo").addEventListener("click", () => { strokes.pop(); paint(); drawn(); });
+  $("photo").addEventListener("change", (event) => { take(event.target.files[0]); event.target.value = ""; });
+  $("more").addEventListener("click", () => showSamples(samples.start + 12));
+  $("numbers").addEventListener("input", () => readNumbers());
+  document.addEventListener("paste", (event) => {
+    const file = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
+    if (file) take(file);
+  });
+  for (const kind of ["dragover", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      event.preventDefault();
+      $("paper").classList.toggle("dropping", kind === "dragover");
+      if (kind === "drop" && event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+    });
+  }
+  on("model", showKind);
+  on("prediction", showAnswer);
+  on("walk", showSaliency);
+}
+
+/** Bring back what the address says was the input. */
+export async function restoreInput() {
+  const [kind, rest] = state.input.split(/:(.*)/s);
+  if (kind === "mnist" && /^\d{1,4}$/.test(rest)) {
+    const [sample] = await ask(`/api/samples?start=${rest}&count=1`);
+    await useSample(sample);
+  } else if (kind === "ink" && rest) {
+    strokes = decode(rest);
+    paint();
+    await drawn();
+  } else if (kind === "numbers" && rest) {
+    $("numbers").value = rest;
+    await readNumbers();
+  } else {
+    reset();
+    await useInput(null);
+  }
+}
+
+function reset() {
+  strokes = [];
+  photo = null;
+  paint();
+}
+
+function paint() {
+  pen.fillStyle = "#fff";
+  pen.fillRect(0, 0, 280, 280);
+  if (photo) {
+    const scale = Math.min(280 / photo.width, 280 / photo.height);
+    const [width, height] = [photo.width * scale, photo.height * scale];
+    pen.drawImage(photo, (280 - width) / 2, (280 - height) / 2, width, height);
+  }
+  pen.strokeStyle = pen.fillStyle = "#111";
+  pen.lineWidth = PEN;
+  pen.lineCap = pen.lineJoin = "round";
+  for (const stroke of strokes) {
+    pen.beginPath();
+    pen.moveTo(...stroke[0]);
+    for (const point of stroke) pen.lineTo(...point);
+    pen.stroke();
+  }
+  $("saliency").hidden = true;
+}
+
+async function drawn() {
+  strokes = decode(encode(strokes)); // what is read is what the address brings back
+  paint();
+  change({ input: strokes.length ? `ink:${encode(strokes)}` : "" });
+  $("reading").replaceChildren();
+  if (!strokes.length) return useInput(null);
+  const blob = await new Promise((done) => ink.toBlob(done, "image/png"));
+  const looked = useInput({ blob, drawn: true });
+  readPage(blob, false);
+  return looked;
+}
+
+async function take(file) {
+  if (!file) return;
+  try {
+    photo = await createImageBitmap(file);
+  } catch {
+    tell("problem", { message: "notPicture" });
+    return;
+  }
+  strokes = [];
+  paint();
+  change({ input: "" });
+  const known = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff"].includes(file.type);
+  const blob = known ? file : await new Promise((done) => ink.toBlob(done, "image/png"));
+  useInput({ blob });
+  readPage(blob, true);
+}
+
+let reading = null;
+
+/** Several digits at once: read as numbers of a page. Shown where it is more than the one digit. */
+async function readPage(blob, always) {
+  reading?.abort();
+  reading = new AbortController();
+  const place = $("reading");
+  place.replaceChildren();
+  if (scene.card?.kind !== "digit") return;
+  try {
+    const read = await askAbout({ blob }, "/api/read", { annotated: true }, reading.signal);
+    const numbers = read.numbers.map((number) => number.text + (number.sure ? "" : "?"));
+    const digits = read.numbers.reduce((sum, number) => sum + number.digits.length, 0);
+    if (!numbers.length || (digits < 2 && !always)) return;
+    const told = document.createElement("p");
+    told.className = "numbers";
+    told.textContent = t("readAs", numbers.join("  "));
+    const picture = document.createElement("img");
+    picture.src = read.annotated;
+    picture.alt = t("readHint");
+    place.replaceChildren(told, picture);
+  } catch (error) {
+    if (error.name !== "AbortError") tell("problem", error);
+  }
+}
+
+function showKind() {
+  const { card } = scene;
+  const numbers = card.kind === "numbers";
+  const count = card.input_shape.reduce((a, b) => a * b, 1);
+  $("paper").hidden = numbers;
+  $("numbers-input").hidden = !numbers;
+  for (const id of ["clear", "undo"]) $(id).disabled = numbers;
+  document.querySelector("#numbers-input span").textContent = t("numbersLabel", count);
+  const side = card.input_shape.at(-1);
+  $("samples").hidden = !(card.kind === "digit" && (side === 28 || count === 784));
+  if (!$("samples").hidden && !samples.list.length) showSamples(0);
+}
+
+async function showSamples(start) {
+  try {
+    samples = { start: start % 9996, list: await ask(`/api/samples?start=${start % 9996}&count=12`) };
+  } catch (error) {
+    tell("problem", error);
+    return;
+  }
+  nameSamples();
+}
+
+/** The test digits as buttons (again where the language is another). */
+export function nameSamples() {
+  $("picks").replaceChildren(...samples.list.map((sample) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "pick";
+    button.append(grayPicture(unpack(sample.x)));
+    button.setAttribute("aria-label", t("sampleLabel", sample.label, sample.index));
+    button.addEventListener("click", () => useSample(sample));
+    return button;
+  }));
+}
+
+async function useSample(sample) {
+  const x = unpack(sample.x);
+  reset();
+  photo = grayPicture(x, 280);
+  paint();
+  $("reading").replaceChildren();
+  change({ input: `mnist:${sample.index}`, label: sample.label });
+  return useInput({ pixels: Array.from(x.data), sample: sample.index });
+}
+
+/** Numbers of a network that reads no pictures. */
+async function readNumbers() {
+  const text = $("numbers").value;
+  const pixels = text.split(/[\s,;]+/).filter(Boolean).map(Number);
+  change({ input: pixels.length ? `numbers:${pixels.join(",")}` : "" });
+  const wanted = scene.card.input_shape.reduce((a, b) => a * b, 1);
+  const whole = pixels.length === wanted && pixels.every(Number.isFinite);
+  $("numbers").setAttribute("aria-invalid", String(!whole && pixels.length > 0));
+  await useInput(whole ? { pixels } : null);
+}
+
+/** Bright on dark, as MNIST is stored -> dark on white. */
+function grayPicture(x, size = 0) {
+  const [rows, columns] = x.shape.slice(-2);
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [columns, rows];
+  const context = canvas.getContext("2d");
+  const pixels = context.createImageData(columns, rows);
+  x.data.forEach((value, i) => pixels.data.set([255 - value, 255 - value, 255 - value, 255], 4 * i));
+  context.putImageData(pixels, 0, 0);
+  if (!size) return canvas;
+  const large = document.createElement("canvas");
+  large.width = large.height = size;
+  const brush = large.getContext("2d");
+  brush.imageSmoothingEnabled = false;
+  brush.drawImage(canvas, 0, 0, size, size);
+  return large;
+}
+
+export function showAnswer() {
+  const { prediction } = scene;
+  const figure = $("steps");
+  figure.hidden = !prediction?.steps.length;
+  if (!prediction) {
+    $("answer").textContent = scene.input ? "" : t("empty");
+    $("bars").replaceChildren();
+    return;
+  }
+  $("answer").textContent = sentence(prediction);
+  $("answer").classList.toggle("unsure", !prediction.sure);
+  $("bars").replaceChildren(...bars(prediction));
+  $("strip").replaceChildren(...prediction.steps.map(({ name, picture }) => {
+    const step = document.createElement("span");
+    const image = document.createElement("img");
+    image.src = picture;
+    image.alt = "";
+    step.append(image, has(`step_${name}`) ? t(`step_${name}`) : name);
+    return step;
+  }));
+}
+
+/** What is said of a prediction, honestly. */
+export function sentence(prediction) {
+  const [first, second] = [...prediction.probabilities].sort((a, b) => b.probability - a.probability);
+  const percent = (p) => (100 * p.probability).toFixed(p.probability > 0.995 ? 1 : 0);
+  return prediction.sure
+    ? t("isA", first.label, percent(first))
+    : t("unsure", first.label, percent(first), second?.label ?? "-", second ? percent(second) : 0);
+}
+
+/** A bar a class; of many classes the ten most probable. */
+export function bars(prediction) {
+  let rows = prediction.probabilities;
+  if (rows.length > 12) rows = [...rows].sort((a, b) => b.probability - a.probability).slice(0, 10);
+  return rows.map(({ label, probability }) => {
+    const row = document.createElement("li");
+    const name = document.createElement("b");
+    const bar = document.createElement("progress");
+    const value = document.createElement("span");
+    name.textContent = label;
+    bar.max = 1;
+    bar.value = probability;
+    bar.setAttribute("aria-label", label);
+    value.textContent = `${(100 * probability).toFixed(1)} %`;
+    row.classList.toggle("best", label === prediction.label);
+    row.append(name, bar, value);
+    return row;
+  });
+}
+
+/** dx of the network's input over what the network saw. */
+export function showSaliency() {
+  const layer = $("saliency");
+  const dx = scene.walk?.places[0]?.dx;
+  layer.hidden = !(state.overlay && dx && scene.card.kind !== "numbers");
+  if (layer.hidden) return;
+  const [rows, columns] = dx.shape.length === 1 ? [Math.sqrt(dx.shape[0]), Math.sqrt(dx.shape[0])] : dx.shape.slice(-2);
+  const small = new OffscreenCanvas(columns, rows);
+  const context = small.getContext("2d");
+  const pixels = context.createImageData(columns, rows);
+  const channels = dx.data.length / (rows * columns);
+  const sums = Float32Array.from({ length: rows * columns }, (_, i) => {
+    let sum = 0;
+    for (let c = 0; c < channels; c++) sum += dx.data[c * rows * columns + i];
+    return sum;
+  });
+  const most = largest(sums);
+  sums.forEach((value, i) => {
+    pixels.data.set([...colour(value, most, true), 40 + 200 * Math.cbrt(Math.abs(value / (most || 1)))], 4 * i);
+  });
+  context.putImageData(pixels, 0, 0);
+  const brush = layer.getContext("2d");
+  brush.fillStyle = "#fff";
+  brush.fillRect(0, 0, 280, 280);
+  brush.imageSmoothingEnabled = false;
+  if (channels === 1) brush.drawImage(grayPicture({ shape: [rows, columns], data: scene.walk.x.data }, 280), 0, 0);
+  brush.drawImage(small, 0, 0, 280, 280);
+}
+
+// Strokes as text: two letters a point, in steps of two pixels; strokes are divided by dots.
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+function encode(list) {
+  const letter = (value) => {
+    const at = Math.max(0, Math.min(279, value)) >> 1;
+    return LETTERS[at >> 6] + LETTERS[at & 63];
+  };
+  return list.map((stroke) => thin(stroke).map(([x, y]) => letter(x) + letter(y)).join("")).join(".");
+}
+
+function decode(text) {
+  const value = (a, b) => 2 * (64 * LETTERS.indexOf(a) + LETTERS.indexOf(b));
+  return text.split(".").filter((part) => /^[\w-]+$/.test(part) && part.length % 4 === 0).map((part) => {
+    const points = [];
+    for (let i = 0; i < part.length; i += 4) points.push([value(part[i], part[i + 1]), value(part[i + 2], part[i + 3])]);
+    return points;
+  });
+}
+
+/** Fewer points: those nearer than five pixels to the last are left out. */
+function thin(stroke) {
+  const kept = [stroke[0]];
+  for (const point of stroke) if (Math.hypot(point[0] - kept.at(-1)[0], point[1] - kept.at(-1)[1]) >= 5) kept.push(point);
+  return kept;
+}

@@ -1,0 +1,127 @@
+// What is on the table: the networks, the one in use, the input, and what the network makes of it.
+
+import { ask, askAbout, unpack } from "./api.js";
+import { change, state } from "./state.js";
+
+export const scene = {
+  models: [], // cards of /api/models
+  card: null, // that of the network in use
+  input: null, // {blob} or {pixels}, and what it came from
+  prediction: null,
+  walk: null, // of the input, with its label
+};
+
+const listeners = new Map();
+
+/** Call `listener` when "model", "input", "prediction", "walk" or "problem" is new. */
+export function on(what, listener) {
+  if (!listeners.has(what)) listeners.set(what, []);
+  listeners.get(what).push(listener);
+}
+
+export function tell(what, news) {
+  for (const listener of listeners.get(what) ?? []) listener(news);
+}
+
+export async function loadModels() {
+  scene.models = await ask("/api/models");
+  useModel(state.model);
+}
+
+export function useModel(name) {
+  scene.card = scene.models.find((card) => card.name === name) ?? scene.models[0];
+  tell("model");
+  return look();
+}
+
+export function useInput(input) {
+  scene.input = input;
+  tell("input");
+  return look();
+}
+
+let asking = null;
+
+/** Ask for everything that is shown of the input. */
+export async function look() {
+  asking?.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  scene.prediction = scene.walk = null;
+  if (!scene.input || !scene.card) {
+    tell("prediction");
+    tell("walk");
+    return;
+  }
+  try {
+    const prediction = await askAbout(scene.input, "/api/predict", { model: scene.card.name, steps: true }, signal);
+    prediction.x = unpack(prediction.x);
+    scene.prediction = prediction;
+    tell("problem", null);
+    tell("prediction");
+    await walkThrough(signal);
+  } catch (error) {
+    if (error.name !== "AbortError") {
+      tell("prediction");
+      tell("walk");
+      tell("problem", error);
+    }
+  }
+}
+
+/** The label that backward starts from: what was chosen, or what the network says. */
+export function trueLabel() {
+  return scene.card?.labels.includes(state.label) ? state.label : (scene.prediction?.label ?? "");
+}
+
+async function walkThrough(signal) {
+  const query = { model: scene.card.name, label: trueLabel() };
+  const walk = await askAbout(sampleInput(), "/api/trace", query, signal);
+  scene.walk = unpackWalk(walk);
+  tell("walk");
+}
+
+/** The input as the network reads it: the same numbers for every question. */
+export function sampleInput() {
+  return { pixels: Array.from(scene.prediction.x.data) };
+}
+
+export async function chooseLabel(label) {
+  change({ label });
+  if (!scene.prediction) return;
+  try {
+    await walkThrough(undefined);
+  } catch (error) {
+    tell("problem", error);
+  }
+}
+
+/** Each place with its arrays; an input or gradient that the place before has already is taken from there. */
+function unpackWalk(walk) {
+  const places = [];
+  walk.places.forEach((packed, index) => {
+    const before = places[index - 1];
+    const place = { name: packed.name, layer: packed.layer, kind: packed.layer.split("(")[0] };
+    place.nested = packed.name.split(".").length > 2;
+    place.y = unpack(packed.y);
+    place.x = unpack(packed.x) ?? before?.y;
+    place.dy = unpack(packed.dy);
+    place.dx = unpack(packed.dx) ?? before?.dy ?? null;
+    place.gradients = Object.entries(packed.gradients).map(([name, array]) => [name, unpack(array)]);
+    places.push(place);
+  });
+  return { ...walk, places, x: unpack(walk.x), logits: unpack(walk.logits), dlogits: unpack(walk.dlogits) };
+}
+
+const kept = new Map();
+
+/** The parameters of a network by name. */
+export async function parametersOf(model) {
+  if (!kept.has(model)) {
+    const packed = await ask(`/api/parameters?${new URLSearchParams({ model })}`);
+    const arrays = Object.fromEntries(Object.entries(packed).map(([name, array]) => [name, unpack(array)]));
+    if (kept.size > 40) kept.delete(kept.keys().next().value);
+    kept.set(model, arrays);
+  }
+  return kept.get(model);
+}

@@ -1,0 +1,231 @@
+// The place "Train": a network learns before your eyes; a timeline goes back through its snapshots.
+
+import { askAbout, post } from "./api.js";
+import { Board, tilesOfWeights } from "./board.js";
+import { make } from "./bricks.js";
+import { drawChart } from "./chart.js";
+import { short } from "./colours.js";
+import { bars, sentence } from "./draw.js";
+import { on, parametersOf, scene, tell } from "./scene.js";
+import { change, state } from "./state.js";
+import { t } from "./text.js";
+
+const NETWORKS = ["two-layer", "mlp", "simple-conv", "lenet", "cnn-small", "cnn", "resnet-mini"];
+const OPTIMIZERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "muon"];
+const SPEEDS = ["", "1", "10", "100"];
+const GRADIENTS = ["backpropagation", "numerical", "both"];
+const $ = (id) => document.getElementById(id);
+
+let runs = []; // the training, and in a race the numerical one: {id, progress, points, events}
+let shown = null; // the step that the timeline shows; null: the newest
+
+export function startTraining() {
+  for (const name of ["network", "optimizer", "rate", "batch", "speed", "gradient"]) {
+    $(name).addEventListener("change", () => {
+      change({ [name]: $(name).value });
+      reset();
+    });
+  }
+  $("settings").addEventListener("submit", (event) => event.preventDefault());
+  $("run").addEventListener("click", () => command(playing() ? "pause" : "play"));
+  $("once").addEventListener("click", () => command("step"));
+  $("reset").addEventListener("click", reset);
+  $("timeline").addEventListener("input", () => {
+    const steps = runs[0].progress.snapshots;
+    const place = Number($("timeline").value);
+    shown = place >= steps.length - 1 ? null : steps[place];
+    showSnapshot();
+  });
+  on("input", () => showSnapshot());
+  addEventListener("pagehide", () => runs.forEach((run) => navigator.sendBeacon(`/api/training/${run.id}/stop`)));
+}
+
+function playing() {
+  return runs[0]?.progress.state === "playing";
+}
+
+export function showSettings() {
+  const fill = (id, values, name) => {
+    $(id).replaceChildren(...values.map((value) => make("option", { value }, name(value))));
+    $(id).value = state[id];
+    if (!$(id).value) $(id).value = values[0];
+  };
+  fill("network", NETWORKS, (value) => value);
+  fill("optimizer", OPTIMIZERS, (value) => value);
+  fill("speed", SPEEDS, (value) => (value ? t("speed_n", value) : t("speed_full")));
+  fill("gradient", GRADIENTS, (value) => t(value));
+  $("rate").value = state.rate;
+  $("batch").value = state.batch;
+  showState();
+}
+
+async function begin() {
+  const settings = {
+    network: $("network").value,
+    optimizer: $("optimizer").value,
+    learning_rate: Number($("rate").value),
+    batch_size: Number($("batch").value),
+    speed: $("speed").value ? Number($("speed").value) : null,
+  };
+  const kinds = $("gradient").value === "both" ? ["backpropagation", "numerical"] : [$("gradient").value];
+  runs = [];
+  for (const gradient of kinds) {
+    const progress = await post("/api/training", { ...settings, gradient });
+    const run = { id: progress.id, gradient, progress, points: [], events: new EventSource(`/api/training/${progress.id}/events`) };
+    run.events.onmessage = (event) => hear(run, JSON.parse(event.data));
+    run.events.onerror = () => {
+      if (run.events.readyState === EventSource.CLOSED) showState();
+    };
+    runs.push(run);
+  }
+}
+
+async function command(action) {
+  try {
+    if (!runs.length || ["stopped", "failed"].includes(runs[0].progress.state)) await begin();
+    for (const run of runs) run.progress = await post(`/api/training/${run.id}/${action}`);
+    tell("problem", null);
+  } catch (error) {
+    tell("problem", error);
+  }
+  showState();
+}
+
+/** End the training; a new one begins at the next step. */
+export function reset() {
+  for (const run of runs) {
+    run.events.close();
+    post(`/api/training/${run.id}/stop`).catch(() => {});
+  }
+  runs = [];
+  shown = null;
+  for (const id of ["race", "weights", "layers", "reread", "loss-chart", "accuracy-chart"]) $(id).replaceChildren();
+  $("timeline").disabled = true;
+  $("at").textContent = "";
+  showState();
+}
+
+function hear(run, news) {
+  if (!runs.includes(run)) return;
+  const isNew = news.progress.snapshots.at(-1) !== run.seen;
+  run.progress = news.progress;
+  const known = news.points[0]?.step ?? Infinity;
+  run.points = [...run.points.filter((point) => point.step < known), ...news.points];
+  if (["stopped", "failed"].includes(news.progress.state)) run.events.close();
+  showState();
+  if (run !== runs[0]) return;
+  showCharts();
+  if (isNew) {
+    run.seen = news.progress.snapshots.at(-1);
+    if (shown === null) showSnapshot();
+  }
+}
+
+function measured(run) {
+  return run.points.filter((point) => point.test_accuracy !== null);
+}
+
+export function showState() {
+  const [run] = runs;
+  $("run").textContent = t(playing() ? "pause" : "play");
+  if (!run) {
+    $("training-state").textContent = t("state_none");
+    return;
+  }
+  const { progress } = run;
+  const rate = progress.seconds ? Math.round(progress.step / progress.seconds).toLocaleString() : "0";
+  const told = progress.state === "failed" ? [progress.error] : [progress.step.toLocaleString(), rate];
+  $("training-state").textContent = t(`state_${progress.state}`, ...told);
+  showRace();
+}
+
+function showRace() {
+  const backward = runs.find((run) => run.gradient === "backpropagation");
+  const numbers = runs.find((run) => run.gradient === "numerical");
+  if (!numbers) return;
+  const rows = [];
+  const step = backward?.progress.step ? backward.progress.seconds / backward.progress.step : null;
+  if (backward) {
+    const best = measured(backward).at(-1)?.test_accuracy ?? 0;
+    rows.push(make("p", {}, make("b", {}, t("raceBack", backward.progress.step.toLocaleString(),
+      step ? (1000 * step).toPrecision(3) : "–", (100 * best).toFixed(1)))));
+  }
+  const { probed, parameters } = numbers.progress;
+  rows.push(make("p", {}, t("raceNumbers", numbers.progress.step, probed.toLocaleString(), parameters.toLocaleString())));
+  rows.push(make("progress", { max: parameters, value: probed, ariaLabel: t("numerical") }));
+  if (probed && probed !== numbers.last) {
+    const now = performance.now();
+    numbers.first ??= [now, probed];
+    if (probed > numbers.first[1]) numbers.whole = ((now - numbers.first[0]) / 1000 / (probed - numbers.first[1])) * parameters;
+    else numbers.first = [now, probed];
+    numbers.last = probed;
+  }
+  if (numbers.whole && step) rows.push(make("p", {}, t("raceTime", numbers.whole.toPrecision(2), Math.round(numbers.whole / step).toLocaleString())));
+  $("race").replaceChildren(...rows);
+}
+
+function showCharts() {
+  const [run] = runs;
+  const points = run.points;
+  const snapshots = measured(run);
+  const at = shown ?? run.progress.step;
+  const curve = (name, pick) => [
+    { name: t("training"), className: "a", points: points.map((point) => [point.step, pick(point)[0]]) },
+    { name: t("test"), className: "b", dots: true, points: snapshots.map((point) => [point.step, pick(point)[1]]) },
+  ];
+  drawChart($("loss-chart"), curve("loss", (point) => [point.loss, point.test_loss]), { at, format: (value) => value.toPrecision(2) });
+  drawChart($("accuracy-chart"), curve("accuracy", (point) => [100 * point.accuracy, 100 * point.test_accuracy]),
+    { high: 100, at, format: (value) => `${Math.round(value)} %` });
+}
+
+/** The network at the timeline's place: its weights, its layers, and what it makes of the drawing. */
+async function showSnapshot() {
+  const [run] = runs;
+  if (!run?.progress.snapshots.length) return;
+  const steps = run.progress.snapshots;
+  const step = shown ?? steps.at(-1);
+  const timeline = $("timeline");
+  timeline.disabled = false;
+  timeline.max = steps.length - 1;
+  timeline.value = Math.max(0, steps.findLastIndex((one) => one <= step));
+  const point = measured(run).findLast((one) => one.step <= step);
+  $("at").textContent = point ? t("atStep", point.step.toLocaleString(), (100 * point.test_accuracy).toFixed(1)) : "";
+  timeline.setAttribute("aria-valuetext", $("at").textContent);
+  showCharts();
+  showLayers(point);
+  const model = `training:${run.id}:${step}`;
+  try {
+    await Promise.all([showWeights(model, run), showReading(model)]);
+  } catch (error) {
+    if (runs[0] === run) tell("problem", error);
+  }
+}
+
+function showLayers(point) {
+  if (!point) return;
+  const head = make("tr", {}, ...t("layersHead").split(/[,，]\s*/).map((text) => make("th", { scope: "col" }, text)));
+  const body = point.layers.map((layer) => make("tr", {},
+    make("th", { scope: "row" }, layer.name),
+    make("td", {}, layer.gradient === null ? "" : short(layer.gradient)),
+    make("td", {}, layer.dead === null ? "" : `${(100 * layer.dead).toFixed(0)} %`)));
+  $("layers").replaceChildren(make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
+}
+
+async function showWeights(model, run) {
+  const parameters = await parametersOf(model);
+  const name = Object.keys(parameters).find((key) => key.endsWith(".W"));
+  if (!name || runs[0] !== run) return;
+  const board = new Board({ size: 300, label: name });
+  board.show(parameters[name], { tiles: tilesOfWeights(parameters[name].shape, [1, 28, 28]) });
+  $("weights").replaceChildren(board.canvas);
+}
+
+async function showReading(model) {
+  if (!scene.input || !scene.prediction || scene.prediction.x.data.length !== 784) {
+    $("reread").replaceChildren(make("p", { className: "hint" }, t("needInput")));
+    return;
+  }
+  const prediction = await askAbout({ pixels: Array.from(scene.prediction.x.data) }, "/api/predict", { model });
+  $("reread").replaceChildren(make("p", {}, sentence(prediction)), make("ul", { className: "bars" }, ...bars(prediction)));
+}
+

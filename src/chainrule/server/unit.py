@@ -1,0 +1,101 @@
+"""One unit of one layer: what it is made of, and what it goes into.
+
+Which inputs it depends on, and how much, is its gradient with respect to them: backward of a 1 at the unit and 0
+elsewhere. What depends on it is seen by moving it a little.
+"""
+
+import math
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from chainrule.arrays import Array
+from chainrule.layers import Affine, Conv2D, Sequential
+from chainrule.layers.trace import TraceRow, record
+from chainrule.server.problems import ProblemError
+from chainrule.server.wire import Packed, pack
+
+__all__ = ["Term", "Unit", "explain_unit"]
+
+_TERMS = 8
+_MOVE = 1e-2
+
+
+class Term(BaseModel):
+    """One input of the unit."""
+
+    index: list[int]
+    x: float
+    slope: float = Field(description="dy/dx: the weight, of a layer that has weights")
+
+
+class Unit(BaseModel):
+    """A number of a layer's output, taken apart."""
+
+    place: str
+    layer: str
+    unit: int
+    index: list[int]
+    value: float
+    linear: bool = Field(description="whether the value is the sum of x times slope, and the bias")
+    bias: float
+    terms: list[Term] = Field(description="the inputs that matter most")
+    count: int = Field(description="of inputs that it depends on")
+    rest: float = Field(description="sum of x times slope of those that are not listed")
+    before: Packed = Field(description="slopes with respect to the layer's whole input")
+    after: Packed | None = Field(description="slopes of the next layer's output with respect to the unit")
+
+
+def explain_unit(network: Sequential, sample: Array, place: str, unit: int) -> Unit:
+    """The unit of that number in the output of the layer at `place`, for one sample (*input_shape)."""
+    _, _, rows = record(network.copy(), sample[np.newaxis], train=False, rng=None)
+    row = next((row for row in rows if row.name == place), None)
+    if row is None:
+        raise ProblemError(422, f"there is no place {place!r}: use one of {', '.join(row.name for row in rows)}")
+    if not 0 <= unit < row.y.size:
+        raise ProblemError(422, f"{place} has {row.y.size} units, there is none of number {unit}")
+    dy = np.zeros_like(row.y)
+    dy.flat[unit] = 1
+    dx = row.layer.backward(dy, row.cache)
+    slopes = np.zeros_like(row.x, dtype=np.float32) if dx is None else dx
+    x, flat = row.x[0].astype(np.float64), slopes[0].astype(np.float64)
+    products = x * flat
+    linear = isinstance(row.layer, Affine | Conv2D)
+    order = np.argsort(-np.abs(products if linear else flat), axis=None, kind="stable")[:_TERMS]
+    order = order[flat.ravel()[order] != 0]
+    value = float(row.y.flat[unit])
+    total = float(products.sum())
+    return Unit(
+        place=place,
+        layer=repr(row.layer),
+        unit=unit,
+        index=[int(i) for i in np.unravel_index(unit, row.y.shape[1:])],
+        value=value,
+        linear=linear,
+        bias=value - total if linear and "b" in row.layer.parameters else 0.0,
+        terms=[
+            Term(
+                index=[int(i) for i in np.unravel_index(int(at), x.shape)],
+                x=float(x.flat[at]),
+                slope=float(flat.flat[at]),
+            )
+            for at in order
+        ],
+        count=int((flat != 0).sum()),
+        rest=total - float(products.ravel()[order].sum()),
+        before=pack(slopes[0]),
+        after=_after(rows, row, unit),
+    )
+
+
+def _after(rows: list[TraceRow], row: TraceRow, unit: int) -> Packed | None:
+    """How the next layer's output moves with the unit."""
+    following = next((other for other in rows if other.x is row.y or other.x.base is row.y), None)
+    if following is None or following is row:
+        return None
+    moved = following.x.astype(np.float64)
+    step = _MOVE * max(1.0, abs(float(moved.flat[unit])))
+    moved.flat[unit] += step
+    change = following.layer(moved)[0] - following.layer(following.x.astype(np.float64))[0]
+    change[np.abs(change) < 1e-9 * math.sqrt(change.size)] = 0
+    return pack(change / step)
