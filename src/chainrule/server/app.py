@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
 from fastapi.sse import EventSourceResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -135,9 +135,9 @@ def create_app(networks: dict[str, Sequential]) -> FastAPI:
     app.state.trainings = trainings
     app.add_middleware(Guard, metrics=metrics)
     handle_problems(app)
-    for routes in (_asking(shelf, trainings), _showing(shelf, trainings), _training(trainings), _watching(metrics)):
+    for routes in (_asking(shelf, trainings), _showing(shelf, trainings), _training(trainings), _page(metrics)):
         app.include_router(routes)
-    app.mount("/", StaticFiles(directory=_PAGE, html=True), name="page")
+    app.mount("/page", StaticFiles(directory=_PAGE), name="page")
     return app
 
 
@@ -288,9 +288,17 @@ def _training(trainings: Trainings) -> APIRouter:
     return routes
 
 
-def _watching(metrics: Metrics) -> APIRouter:
-    """How the server is."""
+def _page(metrics: Metrics) -> APIRouter:
+    """The page itself, and how the server is."""
     routes = APIRouter()
+
+    @routes.get("/", response_class=FileResponse, include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(_PAGE / "index.html")
+
+    @routes.get("/docs", response_class=FileResponse, include_in_schema=False)
+    async def docs() -> FileResponse:
+        return FileResponse(_PAGE / "docs.html")
 
     @routes.get("/healthz")
     async def health() -> Health:

@@ -47,7 +47,7 @@ class Settings(BaseModel):
     learning_rate: float = Field(0.1, gt=0, le=100, allow_inf_nan=False)
     batch_size: int = Field(100, ge=1, le=1000)
     gradient: Literal["backpropagation", "numerical"] = "backpropagation"
-    speed: float | None = Field(None, gt=0, le=1000, description="steps a second at most; none: as fast as it goes")
+    speed: float | None = Field(None, ge=0.1, le=1000, description="steps a second at most; none: as fast as it goes")
     seed: int = Field(0, ge=0, le=2**32 - 1)
 
 

@@ -155,7 +155,8 @@ function showPlace(index, last) {
   const { walk } = scene;
   const place = walk.places[index];
   const picture = (name, array, tiles, onPick) => {
-    const board = new Board({ size: 260, label: name, onPoint: () => {}, onPick });
+    const wide = tiles && tiles.count === 1 && Math.max(tiles.columns / tiles.rows, tiles.rows / tiles.columns) > 4;
+    const board = new Board({ size: wide ? 640 : 260, label: name, onPoint: () => {}, onPick });
     board.show(array, { tiles, most, rooted: true });
     const caption = `${name} ${array.shape.join("×")}, |max| ${short(largest(array.data))}`;
     return make("figure", {}, make("figcaption", {}, caption), board.canvas);

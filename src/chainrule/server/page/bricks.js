@@ -14,9 +14,10 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** "2.Affine" and "Affine(50)" -> what stands on the brick. */
+/** "Scale(0.00392156862745098)" -> "Scale(0.00392)": what stands on the brick. */
 export function title(place) {
-  return place.layer.length > 26 ? `${place.kind}(…)` : place.layer;
+  const text = place.layer.replace(/\d+\.\d{4,}/g, (number) => String(Number(Number(number).toPrecision(3))));
+  return text.length > 26 ? `${place.kind}(…)` : text;
 }
 
 /** A brick with a board in it. */

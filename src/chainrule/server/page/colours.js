@@ -1,20 +1,21 @@
 // One palette for everything: blue above zero, orange below (Okabe and Ito 2008), the paper's colour at zero.
 
-const BLUE = [0, 114, 178];
-const ORANGE = [213, 94, 0];
+const LIGHT = { paper: [255, 255, 255], above: [0, 114, 178], below: [213, 94, 0] };
+const DARK = { paper: [30, 33, 38], above: [104, 190, 245], below: [255, 150, 80] };
 
-function paper() {
-  return document.documentElement.dataset.theme === "dark" ? [30, 33, 38] : [255, 255, 255];
+function palette() {
+  return document.documentElement.dataset.theme === "dark" ? DARK : LIGHT;
 }
 
 /** value / most in -1..1 -> [red, green, blue]. `rooted` shows small values as well: cube roots. */
-export function colour(value, most, rooted = false, ground = paper()) {
+export function colour(value, most, rooted = false) {
+  const { paper, above, below } = palette();
   let share = most > 0 ? Math.max(-1, Math.min(1, value / most)) : 0;
   if (!Number.isFinite(share)) share = 0;
   if (rooted) share = Math.cbrt(share);
-  const end = share < 0 ? ORANGE : BLUE;
+  const end = share < 0 ? below : above;
   const much = Math.abs(share);
-  return ground.map((from, i) => Math.round(from + (end[i] - from) * much));
+  return paper.map((from, i) => Math.round(from + (end[i] - from) * much));
 }
 
 /** The largest size of an array's numbers. */

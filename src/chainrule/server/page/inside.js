@@ -76,7 +76,7 @@ async function point(index, flat) {
 /** The brick that is open: formula, shapes, weights, and the unit's numbers. */
 async function showDetail() {
   const { walk } = scene;
-  for (const brick of bricks) brick.element.classList.toggle("open", brick.element.dataset.name === state.brick);
+  for (const brick of bricks) brick.element.classList.toggle("open", state.brick !== "" && brick.element.dataset.name === state.brick);
   const index = walk?.places.findIndex((place) => place.name === state.brick) ?? -1;
   if (index < 0) {
     detail.replaceChildren();
@@ -96,7 +96,7 @@ async function showDetail() {
       [t("formula"), formula],
       [t("shapes"), `x ${place.x.shape.join("×")} → y ${place.y.shape.join("×")}`],
       ["", count ? t("parameters", count.toLocaleString()) : t("noParameters"),
-        card?.multiply_adds && !place.nested ? `${card.multiply_adds.toLocaleString()} × +` : ""],
+        card?.multiply_adds && !place.nested ? t("multiplyAdds", card.multiply_adds.toLocaleString()) : ""],
     ]),
     make("div", { className: "columns" }, large.canvas, unitPlace, weights),
   );

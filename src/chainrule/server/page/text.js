@@ -61,6 +61,7 @@ const TEXTS = {
   needInput: ["Draw something first, or choose a test digit.", "请先写点东西，或选一个测试数字。"],
   input: ["input", "输入"],
   parameters: ["{0} parameters", "{0} 个参数"],
+  multiplyAdds: ["{0} multiplications and additions", "{0} 次乘加"],
   noParameters: ["no parameters", "没有参数"],
   open: ["Open {0}", "展开 {0}"],
   pointHint: ["Point at a unit of this brick, or walk with the arrow keys.", "指向这块积木的一个单元，或用方向键移动。"],

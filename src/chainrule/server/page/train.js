@@ -31,7 +31,7 @@ export function startTraining() {
   $("once").addEventListener("click", () => command("step"));
   $("reset").addEventListener("click", reset);
   $("timeline").addEventListener("input", () => {
-    const steps = runs[0].progress.snapshots;
+    const steps = runs[0]?.progress.snapshots ?? [];
     const place = Number($("timeline").value);
     shown = place >= steps.length - 1 ? null : steps[place];
     showSnapshot();
@@ -175,7 +175,7 @@ function showCharts() {
   ];
   drawChart($("loss-chart"), curve("loss", (point) => [point.loss, point.test_loss]), { at, format: (value) => value.toPrecision(2) });
   drawChart($("accuracy-chart"), curve("accuracy", (point) => [100 * point.accuracy, 100 * point.test_accuracy]),
-    { high: 100, at, format: (value) => `${Math.round(value)} %` });
+    { high: 100, at, namesBelow: true, format: (value) => `${Math.round(value)} %` });
 }
 
 /** The network at the timeline's place: its weights, its layers, and what it makes of the drawing. */
