@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.sse import EventSourceResponse
 from fastapi.staticfiles import StaticFiles
@@ -27,7 +27,7 @@ from chainrule.server.inputs import BODY, PICTURE_BODY, read_picture, read_sampl
 from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
 from chainrule.server.problems import RESPONSES, handle_problems
 from chainrule.server.shelf import ModelCard, Served, Shelf
-from chainrule.server.training import Progress, Settings
+from chainrule.server.training import Progress, Settings, Training
 from chainrule.server.trainings import News, Trainings
 from chainrule.server.unit import Unit, explain_unit
 from chainrule.server.wire import Packed, pack, show
@@ -279,10 +279,13 @@ def _training(trainings: Trainings) -> APIRouter:
         actions[action]()
         return training.progress()
 
+    def existing(name: str) -> Training:
+        return trainings.get(name)
+
     @routes.get("/api/training/{name}/events", response_class=EventSourceResponse)
-    async def events(name: str) -> AsyncIterator[News]:
+    async def events(training: Annotated[Training, Depends(existing)]) -> AsyncIterator[News]:
         """What is new, as server-sent events, until the training has ended."""
-        async for news in trainings.watch(name):
+        async for news in trainings.watch(training):
             yield news
 
     return routes

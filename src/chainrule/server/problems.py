@@ -5,7 +5,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 from chainrule.errors import ChainruleError
 
@@ -60,6 +61,10 @@ def handle_problems(app: FastAPI) -> None:
     async def _ours(request: Request, error: ChainruleError) -> JSONResponse:
         return answer(422, " ".join(str(error).split()))
 
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(request: Request, gone: ClientDisconnect) -> JSONResponse:
+        return answer(400, "the body was not sent to its end")  # nobody hears it
+
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, invalid: RequestValidationError) -> JSONResponse:
         told = [f"{'.'.join(map(str, e['loc'][1:])) or 'body'}: {e['msg']}" for e in invalid.errors()[:5]]
@@ -80,10 +85,9 @@ def handle_problems(app: FastAPI) -> None:
 
 def _methods(request: Request) -> set[str]:
     """All that are possible at the request's address."""
-    routes = (route for route in request.app.routes if isinstance(route, Route))
     return {
-        method
-        for route in routes
-        if route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods or ()
+        method.upper()
+        for path, methods in request.app.openapi()["paths"].items()
+        if compile_path(path)[0].match(request.url.path)
+        for method in methods
     }

@@ -44,7 +44,7 @@ class Settings(BaseModel):
 
     network: str = Field("two-layer", description=f"one of {', '.join(NETWORKS)}")
     optimizer: str = Field("sgd", description=f"one of {', '.join(OPTIMIZERS)}")
-    learning_rate: float = Field(0.1, gt=0, le=100, allow_inf_nan=False)
+    learning_rate: float = Field(0.1, gt=0, le=1e6, allow_inf_nan=False)
     batch_size: int = Field(100, ge=1, le=1000)
     gradient: Literal["backpropagation", "numerical"] = "backpropagation"
     speed: float | None = Field(None, ge=0.1, le=1000, description="steps a second at most; none: as fast as it goes")
@@ -198,18 +198,22 @@ class Training:
         told = kept = time.monotonic()
         losses: list[tuple[float, float]] = []
         try:
-            while self._wait():
+            while True:
+                if losses and not self._active():  # about to wait: what was reached is kept
+                    self._keep_snapshot(losses)
+                    losses, kept, told = [], time.monotonic(), time.monotonic()
+                if not self._wait():
+                    return
                 started = time.monotonic()
                 done = self._learn()
                 if done is None:  # paused or stopped within a step
                     continue
                 losses.append(done)
-                single = self._wanted > 0
                 with self._changed:
                     self._step += 1
                     self._wanted = max(0, self._wanted - 1)
                 now = time.monotonic()
-                if single or now - kept > _SNAPSHOT_EVERY or not self._active():
+                if now - kept > _SNAPSHOT_EVERY:
                     self._keep_snapshot(losses)
                     losses, kept, told = [], time.monotonic(), time.monotonic()
                 elif now - told > _POINT_EVERY:

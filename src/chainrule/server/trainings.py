@@ -67,9 +67,8 @@ class Trainings:
             raise ProblemError(422, f"{name!r} is no model: write training:ID:STEP")
         return Served(name, training.at(int(step[:12]) if step else 10**12))
 
-    async def watch(self, name: str) -> AsyncIterator[News]:
+    async def watch(self, training: Training) -> AsyncIterator[News]:
         """News of a training whenever there is some, until it ends."""
-        training = self.get(name)
         version, seen = -1, 0
         told = 0.0
         while not self.closed and training.name in self._all:

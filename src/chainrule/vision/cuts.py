@@ -21,7 +21,7 @@ _ROWS = 40
 _ASIDE = 0.08
 """What a step to the side costs, in pixels of ink."""
 
-_DEAREST = 1.5
+_DEAREST = 3.0
 """Most that a cut may cross, as a share of the pen's width."""
 
 _CUTS = 4.5

@@ -1,0 +1,87 @@
+"""A real server in a process of its own, and a real browser."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+FLAGS = (
+    "--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync --disable-dev-shm-usage"
+).split()
+
+
+@contextmanager
+def serving(*models: object, environment: dict[str, str] | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """`chainrule serve` on a free port: its address and its process, which must end well on SIGTERM."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chainrule", "serve", *map(str, models), "--port", "0", "--no-open"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | (environment or {}),
+    )
+    try:
+        address = process.stdout.readline().strip().rstrip("/")
+        assert address.startswith("http://127.0.0.1:"), process.stderr.read()
+        httpx.get(f"{address}/healthz", timeout=30)
+        yield address, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+        assert "Traceback" not in errors, errors
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    with serving() as (found, _):
+        yield found
+
+
+@pytest.fixture
+def client(address) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, timeout=30) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium; where there is none the tests are skipped, unless CHAINRULE_NEEDS_BROWSER says that there must be."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        if os.environ.get("CHAINRULE_NEEDS_BROWSER"):
+            pytest.fail("Chromium is needed: apt-get install chromium")
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def open_page(browser, address) -> Iterator[Callable]:
+    """Open a scene: its address behind the #; no error may appear in the console."""
+    contexts, troubles = [], []
+
+    def open_scene(scene: str = "", *, at: str = address, size=(1400, 900), **options):
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **{"locale": "en-US"} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda told: troubles.append(told.text) if told.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(f"{at}/#{scene}")
+        page.wait_for_selector("body[data-ready]", timeout=20000)
+        return page
+
+    yield open_scene
+    for context in contexts:
+        context.close()
+    assert not troubles, troubles

@@ -1,0 +1,191 @@
+"""Trainings by way of the API: stepped, paused, watched, gone back in; and what goes wrong in them."""
+
+import base64
+import json
+import socket
+import time
+from contextlib import contextmanager
+
+import httpx
+import numpy as np
+import pytest
+
+import chainrule as cr
+from server.conftest import serving
+
+
+def begin(client: httpx.Client, **settings) -> str:
+    told = client.post("/api/training", json=settings)
+    assert told.status_code == 201, told.text
+    return told.json()["id"]
+
+
+@contextmanager
+def training(client: httpx.Client, **settings):
+    name = begin(client, **settings)
+    yield name
+    client.post(f"/api/training/{name}/stop")
+
+
+def wait_for(client: httpx.Client, name: str, condition, seconds: float = 30):
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        news = client.get(f"/api/training/{name}").json()
+        if condition(news):
+            return news
+        time.sleep(0.02)
+    pytest.fail(f"not within {seconds} s: {news}")
+
+
+def step(client: httpx.Client, name: str, count: int) -> dict:
+    for number in range(1, count + 1):
+        client.post(f"/api/training/{name}/step")
+        news = wait_for(client, name, lambda news, number=number: news["points"][-1]["step"] == number)
+    return news
+
+
+def by_hand(steps: int, mnist, batch_size: int, rate: float):
+    """The lesson's steps, in the same order of samples."""
+    net = cr.models.NETWORKS["two-layer"](10).build((1, 28, 28), seed=0)
+    loss, optimizer = cr.SoftmaxCrossEntropy(), cr.SGD(rate)
+    batches = mnist[0].batches(batch_size, np.random.default_rng(0))
+    losses = []
+    for _, (x, labels) in zip(range(steps), batches, strict=False):
+        logits, cache = net.forward(x, train=True)
+        value, dlogits = loss(logits, labels)
+        net.backward(dlogits, cache, input_gradient=False)
+        optimizer.step(net)
+        losses.append(value)
+    return net, losses
+
+
+def test_steps_are_the_lessons(client, mnist):
+    with training(client, learning_rate=0.3, batch_size=50) as name:
+        news = step(client, name, 3)
+        net, losses = by_hand(3, mnist, 50, 0.3)
+        assert [point["loss"] for point in news["points"][1:]] == pytest.approx(losses, rel=1e-5)
+        assert news["progress"]["snapshots"] == [0, 1, 2, 3]
+        expected = net.predict_probabilities(mnist[1].x[:1])[0]
+        told = client.post(
+            "/api/predict", params={"model": f"training:{name}:3"}, json={"pixels": mnist[1].x[0].tolist()}
+        ).json()
+        assert [p["probability"] for p in told["probabilities"]] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_numerical_step_finds_the_same_gradient(client, mnist):
+    """784-50-10 with one picture a batch: every one of its 39,760 derivatives, in about ten seconds."""
+    with training(client, batch_size=1, gradient="numerical") as name:
+        client.post(f"/api/training/{name}/step")
+        wait_for(client, name, lambda news: news["progress"]["probed"] > 100)
+        client.post(f"/api/training/{name}/pause")
+        paused = wait_for(client, name, lambda news: news["progress"]["state"] == "paused")["progress"]["probed"]
+        time.sleep(0.3)
+        still = client.get(f"/api/training/{name}").json()["progress"]["probed"]
+        assert still - paused < 2000  # the probes up to the next look
+        client.post(f"/api/training/{name}/step")
+        wait_for(client, name, lambda news: news["progress"]["step"] == 1, 120)
+        wait_for(client, name, lambda news: 1 in news["progress"]["snapshots"])
+        told = client.get("/api/parameters", params={"model": f"training:{name}:1"}).json()
+        W = np.frombuffer(base64.b64decode(told["2.Affine.W"]["data"]), "<f4").reshape(784, 50)
+        net, _ = by_hand(1, mnist, 1, 0.1)
+        np.testing.assert_allclose(W, net.parameters["2.Affine.W"].value, atol=1e-6)
+
+
+def test_it_learns_and_can_be_gone_back_in(client):
+    with training(client) as name:
+        client.post(f"/api/training/{name}/play")
+        wait_for(client, name, lambda news: news["progress"]["step"] > 1500)
+        client.post(f"/api/training/{name}/pause")
+        news = wait_for(client, name, lambda news: news["progress"]["snapshots"][-1] == news["progress"]["step"])
+        measured = [point for point in news["points"] if point["test_accuracy"] is not None]
+        assert measured[0]["test_accuracy"] < 0.3
+        assert measured[-1]["test_accuracy"] > 0.9
+        layers = {layer["name"]: layer for layer in measured[-1]["layers"]}
+        assert layers["2.Affine"]["gradient"] > 0
+        assert 0 <= layers["3.ReLU"]["dead"] <= 1
+        assert len(news["progress"]["snapshots"]) <= 32
+        first = client.get("/api/parameters", params={"model": f"training:{name}:0"}).json()
+        last = client.get("/api/parameters", params={"model": f"training:{name}"}).json()
+        assert first["2.Affine.W"] != last["2.Affine.W"]
+
+
+def test_events_tell_what_is_new_until_the_end(client, address):
+    name = begin(client, speed=50)
+    events = []
+    with httpx.stream("GET", f"{address}/api/training/{name}/events", timeout=30) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        client.post(f"/api/training/{name}/play")
+        for line in answer.iter_lines():
+            if not line.startswith("data: "):
+                continue
+            events.append(json.loads(line[6:]))
+            if len(events) == 10:
+                client.post(f"/api/training/{name}/stop")
+    assert events[-1]["progress"]["state"] == "stopped"
+    assert events[-1]["progress"]["step"] > events[0]["progress"]["step"]
+    assert client.post(f"/api/training/{name}/play").status_code == 422
+
+
+def test_a_training_that_diverges_says_so(client):
+    name = begin(client, learning_rate=1e6, optimizer="momentum")
+    client.post(f"/api/training/{name}/play")
+    news = wait_for(client, name, lambda news: news["progress"]["state"] == "failed")
+    assert "try" in news["progress"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "cure"),
+    [
+        ({"network": "nobody"}, "two-layer"),
+        ({"optimizer": "nobody"}, "sgd"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"learning_rate": "fast"}, "learning_rate"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 10**9}, "batch_size"),
+        ({"gradient": "guessed"}, "gradient"),
+        ({"network": "cnn", "gradient": "numerical"}, "use two-layer"),
+        ({"seed": -1}, "seed"),
+        ([], "body"),
+    ],
+)
+def test_bad_settings_are_told(client, settings, cure):
+    told = client.post("/api/training", json=settings)
+    assert told.status_code == 422
+    assert cure in told.json()["error"]
+
+
+def test_bad_names_and_actions_are_told(client):
+    assert client.post("/api/training/nobody/play").status_code == 404
+    assert client.get("/api/training/nobody").status_code == 404
+    assert client.get("/api/training/nobody/events").status_code == 404
+    with training(client) as name:
+        assert client.post(f"/api/training/{name}/jump").status_code == 422
+        told = client.get("/api/parameters", params={"model": f"training:{name}:x"})
+        assert (told.status_code, "training:ID:STEP" in told.json()["error"]) == (422, True)
+
+
+def test_the_server_survives_rude_clients():
+    """Half a body, a client that goes in the middle of an answer or of the events, and a ninth training."""
+    with serving() as (address, process), httpx.Client(base_url=address, timeout=30) as client:
+        host, port = "127.0.0.1", int(address.rpartition(":")[2])
+        head = b"POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
+        rude = []
+        for sent in (head + b'{"pixels": [', head[:30], b"GET / HTTP/1.1\r\n", b"\x00\x01\x02\r\n\r\n", b""):
+            link = socket.create_connection((host, port))
+            link.sendall(sent)
+            rude.append(link)
+        names = [begin(client) for _ in range(8)]
+        client.post(f"/api/training/{names[0]}/play")
+        for _ in range(5):
+            with client.stream("GET", f"/api/training/{names[0]}/events") as answer:
+                next(answer.iter_lines())  # and away
+        for link in rude[:3]:
+            link.close()
+        refused = client.post("/api/training", json={})
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+        client.post(f"/api/training/{names[1]}/stop")
+        begin(client)  # in the place of one that was stopped
+        assert client.get("/healthz").json()["status"] == "ok"
+        assert process.poll() is None
+        for link in rude[3:]:
+            link.close()
