@@ -168,7 +168,9 @@ def test_the_server_survives_rude_clients():
     """Half a body, a client that goes in the middle of an answer or of the events, and a ninth training."""
     with serving() as (address, process), httpx.Client(base_url=address, timeout=30) as client:
         host, port = "127.0.0.1", int(address.rpartition(":")[2])
-        head = b"POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
+        head = (
+            b"POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n"
+        )
         rude = []
         for sent in (head + b'{"pixels": [', head[:30], b"GET / HTTP/1.1\r\n", b"\x00\x01\x02\r\n\r\n", b""):
             link = socket.create_connection((host, port))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from chainrule.arrays import Array
 from chainrule.data import Dataset
@@ -41,6 +41,8 @@ _LARGEST_NUMERICAL = 100_000
 
 class Settings(BaseModel):
     """What is trained, and how."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     network: str = Field("two-layer", description=f"one of {', '.join(NETWORKS)}")
     optimizer: str = Field("sgd", description=f"one of {', '.join(OPTIMIZERS)}")

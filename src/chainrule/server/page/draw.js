@@ -2,7 +2,7 @@
 
 import { ask, askAbout, unpack } from "./api.js";
 import { colour, largest } from "./colours.js";
-import { on, scene, tell, useInput } from "./scene.js";
+import { on, scene, setBusy, tell, useInput } from "./scene.js";
 import { change, state } from "./state.js";
 import { has, t } from "./text.js";
 
@@ -106,6 +106,7 @@ function paint() {
 }
 
 async function drawn() {
+  setBusy(true);
   strokes = decode(encode(strokes)); // what is read is what the address brings back
   paint();
   change({ input: strokes.length ? `ink:${encode(strokes)}` : "" });
@@ -191,7 +192,10 @@ export function nameSamples() {
     button.className = "pick";
     button.append(grayPicture(unpack(sample.x)));
     button.setAttribute("aria-label", t("sampleLabel", sample.label, sample.index));
-    button.addEventListener("click", () => useSample(sample));
+    button.addEventListener("click", () => {
+      change({ label: sample.label });
+      useSample(sample);
+    });
     return button;
   }));
 }
@@ -202,7 +206,7 @@ async function useSample(sample) {
   photo = grayPicture(x, 280);
   paint();
   $("reading").replaceChildren();
-  change({ input: `mnist:${sample.index}`, label: sample.label });
+  change({ input: `mnist:${sample.index}` });
   return useInput({ pixels: Array.from(x.data), sample: sample.index });
 }
 

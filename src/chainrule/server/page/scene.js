@@ -30,6 +30,7 @@ export async function loadModels() {
 
 export function useModel(name) {
   scene.card = scene.models.find((card) => card.name === name) ?? scene.models[0];
+  if (scene.input && !fits(scene.input, scene.card)) scene.input = null;
   tell("model");
   return look();
 }
@@ -40,6 +41,17 @@ export function useInput(input) {
   return look();
 }
 
+/** Whether a network can read an input: a picture file, or as many numbers as it takes. */
+function fits(input, card) {
+  if (input.blob) return card.kind !== "numbers";
+  return input.pixels.length === card.input_shape.reduce((a, b) => a * b, 1);
+}
+
+/** Say that the answer on the page is on its way, or there. */
+export function setBusy(busy) {
+  document.getElementById("answer").setAttribute("aria-busy", String(busy));
+}
+
 let asking = null;
 
 /** Ask for everything that is shown of the input. */
@@ -48,9 +60,11 @@ export async function look() {
   asking = new AbortController();
   const { signal } = asking;
   scene.prediction = scene.walk = null;
+  setBusy(true);
   if (!scene.input || !scene.card) {
     tell("prediction");
     tell("walk");
+    setBusy(false);
     return;
   }
   try {
@@ -66,6 +80,8 @@ export async function look() {
       tell("walk");
       tell("problem", error);
     }
+  } finally {
+    if (!signal.aborted) setBusy(false);
   }
 }
 
