@@ -45,6 +45,7 @@ OPTIONAL = {
     "fastapi": {"server"},
     "starlette": {"server"},  # what fastapi is made of
     "pydantic": {"server"},
+    "pydantic_core": {"server"},
     "uvicorn": {"server"},
     "prometheus_client": {"server"},
     "torch": {"bench/peers/pytorch"},

@@ -60,7 +60,7 @@ def test_snippets_and_commands_run(document, mnist, tmp_path):
 TRANSLATED = [
     "README",
     *(f"docs/{name}" for name in ("bricks", "data", "exchange", "models", "performance")),
-    *(f"docs/{name}" for name in ("reading", "recipes", "results")),
+    *(f"docs/{name}" for name in ("page", "reading", "recipes", "results")),
 ]
 
 

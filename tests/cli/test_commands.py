@@ -20,6 +20,7 @@ COMMANDS = [
     "evaluate",
     "predict",
     "read",
+    "serve",
     "export",
     "import",
     "gradcheck",

@@ -1,12 +1,12 @@
 """What a client sends becomes one sample of a network: a picture file, or the numbers themselves as JSON."""
 
-import json
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from fastapi import Request
+from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 
 from chainrule.arrays import Array, name_shape
@@ -99,46 +99,41 @@ def _prepare(content: bytes, served: Served, steps: Callable[[str, Array], None]
 
 def _from_json(body: bytes, served: Served) -> Array:
     values = _numbers(body)
-    count = math.prod(served.shape)
-    if values.size != count or (values.ndim > 1 and tuple(n for n in values.shape if n > 1) != _without_ones(served)):
+    if values.shape != served.shape and not _is_sample(values, served):
         raise ProblemError(
             422, f"{served.name} reads {name_shape(served.shape)}, pixels are {name_shape(values.shape)}"
         )
     if served.size is not None:
         if values.min() < 0 or values.max() > 255:
             raise ProblemError(422, f"pixels are from 0 to 255, got {values.min():g} to {values.max():g}")
-        if (values == np.floor(values)).all():
-            values = values.astype(np.uint8)
+        if values.dtype.kind in "iu" or (values == np.floor(values)).all():
+            return values.astype(np.uint8).reshape(served.shape)
     elif np.abs(values).max() > _LARGEST_NUMBER:
         raise ProblemError(422, f"numbers are from -1e6 to 1e6, got {values.min():g} to {values.max():g}")
-    return values.reshape(served.shape)
+    return values.astype(np.float32).reshape(served.shape)
 
 
-def _without_ones(served: Served) -> tuple[int, ...]:
-    return tuple(n for n in served.shape if n > 1)
+def _is_sample(values: Array, served: Served) -> bool:
+    """Whether an array is a sample written in one row, or without its axes of length 1."""
+    if values.ndim == 1:
+        return values.size == math.prod(served.shape)
+    return [n for n in values.shape if n > 1] == [n for n in served.shape if n > 1]
 
 
 def _numbers(body: bytes) -> Array:
-    """The array "pixels" of a JSON body, float32 and finite."""
+    """The array "pixels" of a JSON body: whole numbers, or finite ones."""
     try:
-        content = json.loads(body, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else error
-        raise ProblemError(400, f'the body is no JSON ({reason}): send {{"pixels": [...]}}') from error
+        content = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise ProblemError(400, f'the body is no JSON ({error}): send {{"pixels": [...]}}') from error
     if not isinstance(content, dict) or set(content) != {"pixels"} or not isinstance(content["pixels"], list):
         raise ProblemError(422, 'the body must be {"pixels": [...]} and nothing else')
     try:
-        with np.errstate(over="ignore"):
-            values = np.array(content["pixels"])
-            if values.dtype.kind not in "iuf":
-                raise TypeError("not all of them are numbers")
-            values = values.astype(np.float32)
+        values = np.array(content["pixels"])
+        if values.dtype.kind not in "iuf":
+            raise TypeError("not all of them are numbers")
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ProblemError(422, f"pixels are no array of numbers: rows of equal length are needed ({error})") from error
-    if not np.isfinite(values).all() or not values.size:
-        raise ProblemError(422, "pixels must be finite numbers, one or more")
+    if not values.size:
+        raise ProblemError(422, "pixels must be numbers, one or more")
     return values
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is no number in JSON")

@@ -11,7 +11,8 @@ export function tilesOf(shape) {
   }
   const size = shape.reduce((a, b) => a * b, 1);
   if (shape.length === 2) return { count: 1, rows: shape[0], columns: shape[1], at: (_, r, c) => r * shape[1] + c };
-  const columns = size <= 12 ? 1 : Math.ceil(Math.sqrt(size * 0.6));
+  const side = Math.sqrt(size); // 784 is a picture written in one row
+  const columns = size <= 12 ? 1 : Number.isInteger(side) ? side : Math.ceil(Math.sqrt(size * 0.6));
   const rows = Math.ceil(size / columns);
   return { count: 1, rows, columns, at: (_, r, c) => (r * columns + c < size ? r * columns + c : -1) };
 }
@@ -68,7 +69,7 @@ export class Board {
     Object.assign(this, { array, tiles, most, rooted });
     const { count, rows, columns, wide } = tiles;
     const gap = count > 1 ? 1 : 0;
-    this.across = wide ?? Math.max(1, Math.round(Math.sqrt((count * (rows + gap)) / (columns + gap))));
+    this.across = wide ?? Math.min(count, Math.max(1, Math.round(Math.sqrt((count * (rows + gap)) / (columns + gap)))));
     this.down = Math.ceil(count / this.across);
     const width = this.across * (columns + gap) - gap;
     const height = this.down * (rows + gap) - gap;

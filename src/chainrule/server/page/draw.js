@@ -319,19 +319,19 @@ export function showSaliency() {
   brush.drawImage(small, 0, 0, 280, 280);
 }
 
-// Strokes as text: two letters a point, in steps of two pixels; strokes are divided by dots.
+// Strokes as text: two letters a coordinate; strokes are divided by dots.
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 function encode(list) {
   const letter = (value) => {
-    const at = Math.max(0, Math.min(279, value)) >> 1;
+    const at = Math.max(0, Math.min(279, value));
     return LETTERS[at >> 6] + LETTERS[at & 63];
   };
   return list.map((stroke) => thin(stroke).map(([x, y]) => letter(x) + letter(y)).join("")).join(".");
 }
 
 function decode(text) {
-  const value = (a, b) => 2 * (64 * LETTERS.indexOf(a) + LETTERS.indexOf(b));
+  const value = (a, b) => 64 * LETTERS.indexOf(a) + LETTERS.indexOf(b);
   return text.split(".").filter((part) => /^[\w-]+$/.test(part) && part.length % 4 === 0).map((part) => {
     const points = [];
     for (let i = 0; i < part.length; i += 4) points.push([value(part[i], part[i + 1]), value(part[i + 2], part[i + 3])]);

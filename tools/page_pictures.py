@@ -1,0 +1,64 @@
+"""Pictures of the page for the documentation, taken in Chromium: docs/pictures/*.png.
+
+Usage: python tools/page_pictures.py
+"""
+
+import shutil
+import threading
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+import chainrule as cr
+from chainrule.server import serve
+
+PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
+SCENES = {
+    "draw": ("place=draw&model=freehand", (390, 780)),
+    "inside": ("place=inside&model=two-layer&input=mnist:3&brick=2.Affine&unit=7", (1280, 1060)),
+    "backward": ("place=backward&model=two-layer&input=mnist:8&label=5&stage=3&weight=4.Affine.W:26,5", (1280, 1200)),
+    "train": ("place=train&input=mnist:3&gradient=both", (1280, 1060)),
+}
+SEVEN = [(75, 70), (190, 66), (150, 130), (115, 225)]
+
+
+def main() -> None:
+    started = threading.Event()
+    address: list[str] = []
+
+    def ready(found: str) -> None:
+        address.append(found)
+        started.set()
+
+    networks = {name: cr.pretrained(name) for name in ("freehand", "two-layer")}
+    threading.Thread(target=serve, args=(networks,), kwargs={"port": 0, "ready": ready}, daemon=True).start()
+    started.wait()
+    PICTURES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for name, (scene, size) in SCENES.items():
+            page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+            page.goto(f"{address[0]}#{scene}")
+            page.wait_for_selector("body[data-ready]")
+            if name == "draw":
+                box = page.locator("#ink").bounding_box()
+                page.mouse.move(box["x"] + SEVEN[0][0], box["y"] + SEVEN[0][1])
+                page.mouse.down()
+                for x, y in SEVEN[1:]:
+                    page.mouse.move(box["x"] + x, box["y"] + y, steps=8)
+                page.mouse.up()
+            if name == "backward":
+                page.click("#check-button")
+            if name == "train":
+                page.click("#run")
+                page.wait_for_timeout(7000)
+                page.click("#run")
+            page.wait_for_timeout(1500)
+            page.evaluate("scrollTo(0, 0)")
+            page.screenshot(path=PICTURES / f"{name}.png")
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
