@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -51,10 +52,25 @@ def test_snippets_and_commands_run(document, mnist, tmp_path):
         else:
             pytest.fail(f"a block of {language!r} is not tested")
         for command in commands:
+            ran += 1
+            if command[1:4] == ["-m", "chainrule", "serve"]:
+                _serve_once(command, tmp_path)
+                continue
             result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
             assert result.returncode == 0, f"{command}\n{result.stderr}"
-            ran += 1
     assert ran
+
+
+def _serve_once(command: list[str], folder: Path) -> None:
+    """Start a server as it is written (but for the port and the browser), and end it once it answers."""
+    with subprocess.Popen(
+        [*command, "--port", "0", "--no-open"], stdout=subprocess.PIPE, text=True, cwd=folder
+    ) as server:
+        address = server.stdout.readline().strip()
+        try:
+            assert urllib.request.urlopen(f"{address}healthz").status == 200
+        finally:
+            server.terminate()
 
 
 TRANSLATED = [

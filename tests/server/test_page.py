@@ -206,7 +206,7 @@ def test_a_scene_comes_back_from_its_address(open_page, browser):
     page.get_by_label("训练设置").check()
     link = page.locator("#link").input_value()
     page.click("#copy")
-    assert page.locator("#copied").inner_text() == "已复制。"
+    until(page, "document.querySelector('#copied').textContent === '已复制。'")
     shown = page.evaluate("document.querySelector('#logits')?.innerText")
     again = open_page(link.partition("#")[2])
     again.wait_for_selector("#logits")

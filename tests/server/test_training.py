@@ -1,7 +1,9 @@
 """Trainings by way of the API: stepped, paused, watched, gone back in; and what goes wrong in them."""
 
+import asyncio
 import base64
 import json
+import signal
 import socket
 import time
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.server import create_app, guard
 from server.conftest import serving
 
 
@@ -27,7 +30,7 @@ def training(client: httpx.Client, **settings):
     client.post(f"/api/training/{name}/stop")
 
 
-def wait_for(client: httpx.Client, name: str, condition, seconds: float = 30):
+def wait_for(client: httpx.Client, name: str, condition, seconds: float = 60):
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         news = client.get(f"/api/training/{name}").json()
@@ -191,3 +194,37 @@ def test_the_server_survives_rude_clients():
         assert process.poll() is None
         for link in rude[3:]:
             link.close()
+
+
+def test_it_ends_gracefully_while_events_are_watched():
+    with serving() as (address, process), httpx.Client(base_url=address, timeout=30) as client:
+        name = begin(client)
+        client.post(f"/api/training/{name}/play")
+        with client.stream("GET", f"/api/training/{name}/events") as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            process.send_signal(signal.SIGTERM)
+            for _ in lines:  # to its end, without an error
+                pass
+        assert process.wait(15) in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("body", "status"), [("slow", 408), ("endless", 413)])
+def test_bodies_that_do_not_end(monkeypatch, body, status):
+    monkeypatch.setattr(guard, "_PATIENCE", 0.2)
+    monkeypatch.setattr(guard, "_LARGEST_BODY", 5_000_000)
+    app = create_app({"two-layer": cr.pretrained("two-layer")})
+
+    async def send():
+        for _ in range(100):
+            yield b"0" * (100_000 if body == "endless" else 1)
+            await asyncio.sleep(0 if body == "endless" else 0.05)
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://there") as client:
+            return await client.post("/api/predict", content=send(), headers={"Content-Type": "application/json"})
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == status
+    assert "error" in answer.json()

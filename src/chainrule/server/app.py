@@ -13,7 +13,6 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.sse import EventSourceResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from chainrule.arrays import Array
@@ -21,6 +20,7 @@ from chainrule.data import Dataset, mnist
 from chainrule.data.images import read_colour
 from chainrule.kernels import IMPLEMENTATION
 from chainrule.layers import Sequential
+from chainrule.server.answers import SURE, Health, NumberRead, Prediction, Reading, Sample
 from chainrule.server.batching import Batcher
 from chainrule.server.guard import Guard, Metrics
 from chainrule.server.inputs import BODY, PICTURE_BODY, read_picture, read_sample
@@ -40,74 +40,9 @@ _PAGE = Path(__file__).parent / "page"
 _READING = 2
 """Photographs read at the same time."""
 
-_SURE = 0.8
-
-ModelName = Annotated[
+_ModelName = Annotated[
     str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
 ]
-
-
-class Probability(BaseModel):
-    """Of one class."""
-
-    label: str
-    probability: float
-
-
-class StepPicture(BaseModel):
-    """A picture on its way to the network."""
-
-    name: str
-    picture: str = Field(description="a data: address of a PNG file")
-
-
-class Prediction(BaseModel):
-    """What a network says of a sample."""
-
-    model: str
-    label: str
-    confidence: float
-    sure: bool = Field(description=f"whether the confidence is {_SURE} or more")
-    probabilities: list[Probability]
-    steps: list[StepPicture] = []
-    x: Packed | None = Field(None, description="the sample as the network read it, where steps were asked for")
-
-
-class DigitRead(BaseModel):
-    text: str
-    confidence: float
-    box: list[int] = Field(description="left, top, right, bottom in pixels")
-
-
-class NumberRead(BaseModel):
-    text: str
-    digits: list[DigitRead]
-    box: list[int]
-    confidence: float
-    sure: bool
-
-
-class Reading(BaseModel):
-    """The numbers in a photograph, in reading order."""
-
-    width: int
-    height: int
-    numbers: list[NumberRead]
-    annotated: str | None = Field(None, description="the photograph with boxes, where asked for")
-
-
-class Sample(BaseModel):
-    """A test picture of MNIST."""
-
-    index: int
-    label: str
-    x: Packed
-
-
-class Health(BaseModel):
-    status: Literal["ok"]
-    version: str
-    kernels: str
 
 
 def create_app(networks: dict[str, Sequential]) -> FastAPI:
@@ -155,7 +90,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
     page_readers = readers()
 
     @routes.post("/api/predict", response_model=Prediction, openapi_extra=BODY)
-    async def predict(request: Request, model: ModelName = None, steps: bool = False) -> Any:
+    async def predict(request: Request, model: _ModelName = None, steps: bool = False) -> Any:
         """Which class a sample is: of a picture file, or of the numbers as JSON."""
         served = await _find(model, shelf, trainings)
         pictures: list[dict[str, str]] = []
@@ -178,7 +113,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
             return await run_in_threadpool(_read, content, page_readers, annotated)
 
     @routes.post("/api/trace", response_model=Walk, openapi_extra=BODY)
-    async def trace(request: Request, label: Annotated[str, Query(max_length=200)], model: ModelName = None) -> Any:
+    async def trace(request: Request, label: Annotated[str, Query(max_length=200)], model: _ModelName = None) -> Any:
         """One sample forward and backward through every layer, with the class it should have been."""
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
@@ -190,7 +125,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         request: Request,
         place: Annotated[str, Query(max_length=200, description="such as 2.Affine")],
         unit: Annotated[int, Query(ge=0, le=10**9, description="its number in the output, counted row by row")],
-        model: ModelName = None,
+        model: _ModelName = None,
     ) -> Any:
         """One unit of a layer: what it is made of, and what it goes into."""
         served = await _find(model, shelf, trainings)
@@ -203,7 +138,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         label: Annotated[str, Query(max_length=200)],
         parameter: Annotated[str, Query(max_length=200, description="such as 2.Affine.W")],
         index: Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")],
-        model: ModelName = None,
+        model: _ModelName = None,
     ) -> Any:
         """The loss's derivative with respect to one parameter, by backpropagation and by a central difference."""
         served = await _find(model, shelf, trainings)
@@ -227,12 +162,12 @@ def _showing(shelf: Shelf, trainings: Trainings) -> APIRouter:
         return [served.card() for served in shelf]
 
     @routes.get("/api/model")
-    async def one_model(model: ModelName = None) -> ModelCard:
+    async def one_model(model: _ModelName = None) -> ModelCard:
         """One of them, or a snapshot of a training."""
         return (await _find(model, shelf, trainings)).card()
 
     @routes.get("/api/parameters", response_model=dict[str, Packed])
-    async def parameters(model: ModelName = None) -> Any:
+    async def parameters(model: _ModelName = None) -> Any:
         """All parameters of a network, by name."""
         served = await _find(model, shelf, trainings)
         packed = await run_in_threadpool(pack_parameters, served.network)
@@ -335,7 +270,7 @@ def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:
         "model": served.name,
         "label": served.labels[best],
         "confidence": values[best],
-        "sure": values[best] >= _SURE,
+        "sure": values[best] >= SURE,
         "probabilities": [
             {"label": label, "probability": value} for label, value in zip(served.labels, values, strict=True)
         ],
