@@ -28,6 +28,9 @@ __all__ = [
 MAXIMUM_PIXELS = 50_000_000
 """Larger pictures are refused before they are unpacked."""
 
+_ORIENTATION = 0x0112
+"""The tag of EXIF."""
+
 
 def read_gray(source: str | os.PathLike[str] | bytes) -> Array:
     """The picture in a file, or in the bytes of one, as brightness (H, W) uint8.
@@ -60,7 +63,8 @@ def _read(source: str | os.PathLike[str] | bytes, mode: str) -> Array:
                     f"{path} has {picture.width} x {picture.height} pixels, more than {MAXIMUM_PIXELS:,}: "
                     "make it smaller"
                 )
-            upright = ImageOps.exif_transpose(picture)
+            turned = picture.getexif().get(_ORIENTATION, 1) != 1
+            upright = ImageOps.exif_transpose(picture) if turned else picture  # transposing copies
             if upright.mode.startswith("I") or upright.mode == "F":  # 16 bits and more a pixel
                 upright = Image.fromarray(_to_bytes(np.asarray(upright, dtype=np.float64)))
             if "A" in upright.getbands() or "transparency" in upright.info:

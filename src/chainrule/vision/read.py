@@ -21,7 +21,7 @@ from chainrule.vision.tilt import find_tilt
 
 __all__ = ["Digit", "Number", "Page", "View", "annotate", "lay_out", "read_numbers", "readers"]
 
-_LARGEST = 2000
+_LARGEST = 1600
 """Pixels of the longer side at which a page is read; larger photographs are made smaller."""
 
 _SMALLEST = 600

