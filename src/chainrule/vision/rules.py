@@ -271,8 +271,10 @@ def _without(depth: Array, low: float, levels: Array, crossing: Array, lines: li
 
 
 def _closed(ink: Array, reach: int, slant: int) -> Array:
-    """(H, W) bool with gaps closed along a line of so many rows that moves by `slant` columns a row: dilated, then eroded
-    by it (a shifted copy for each of its pixels, which is five times as fast as scipy's way)."""
+    """(H, W) bool with gaps closed along a line of so many rows that moves by `slant` columns a row.
+
+    Dilated, then eroded by that line: a shifted copy for each of its pixels, five times as fast as scipy's way.
+    """
     steps = [(step, step * slant) for step in range(1, reach)]
     ink = np.pad(ink, reach)
     wide = ink.copy()
