@@ -55,7 +55,7 @@ def client(address) -> Iterator[httpx.Client]:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # playwright keeps an event loop running as long as it lives
 def browser():
     """Chromium; where there is none the tests are skipped, unless CHAINRULE_NEEDS_BROWSER says that there must be."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import httpx
@@ -225,6 +226,7 @@ def test_bodies_that_do_not_end(monkeypatch, body, status):
         async with httpx.AsyncClient(transport=transport, base_url="http://there") as client:
             return await client.post("/api/predict", content=send(), headers={"Content-Type": "application/json"})
 
-    answer = asyncio.run(ask())
+    with ThreadPoolExecutor(1) as pool:  # a thread without an event loop
+        answer = pool.submit(asyncio.run, ask()).result()
     assert answer.status_code == status
     assert "error" in answer.json()

@@ -2,7 +2,7 @@
 
 import { ask, askAbout, unpack } from "./api.js";
 import { colour, largest } from "./colours.js";
-import { on, scene, setBusy, tell, useInput } from "./scene.js";
+import { expectInput, on, scene, tell, useInput } from "./scene.js";
 import { change, state } from "./state.js";
 import { has, t } from "./text.js";
 
@@ -106,7 +106,7 @@ function paint() {
 }
 
 async function drawn() {
-  setBusy(true);
+  expectInput();
   strokes = decode(encode(strokes)); // what is read is what the address brings back
   paint();
   change({ input: strokes.length ? `ink:${encode(strokes)}` : "" });

@@ -47,20 +47,25 @@ function fits(input, card) {
   return input.pixels.length === card.input_shape.reduce((a, b) => a * b, 1);
 }
 
+let asking = null;
+
 /** Say that the answer on the page is on its way, or there. */
-export function setBusy(busy) {
+function setBusy(busy) {
   document.getElementById("answer").setAttribute("aria-busy", String(busy));
 }
 
-let asking = null;
+/** The input is about to change: what was asked of the old one is of no interest any more. */
+export function expectInput() {
+  asking?.abort();
+  setBusy(true);
+}
 
 /** Ask for everything that is shown of the input. */
 export async function look() {
-  asking?.abort();
+  expectInput();
   asking = new AbortController();
   const { signal } = asking;
   scene.prediction = scene.walk = null;
-  setBusy(true);
   if (!scene.input || !scene.card) {
     tell("prediction");
     tell("walk");
