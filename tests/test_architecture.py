@@ -56,7 +56,9 @@ OPTIONAL = {
     "onnxruntime": {"bench/peers/onnx"},
 }
 # Scripts of the lesson rely on what a star import of these carries along (np among it), so they have no __all__.
-STAR_IMPORTED = re.compile(r"scratch/(functions|gradient|layers|optimizer|util|dataset/mnist)$")
+STAR_IMPORTED = re.compile(
+    r"scratch/(functions|gradient|layers|load_data|multi_layer_net(_extend)?|optimizer|trainer|util|dataset/mnist)$"
+)
 
 
 @cache

@@ -6,6 +6,10 @@ import pytest
 from chainrule.errors import DataError
 from chainrule.scratch import functions, gradient, layers, optimizer, util
 from chainrule.scratch.dataset.mnist import load_mnist
+from chainrule.scratch.load_data import get_data
+from chainrule.scratch.multi_layer_net import MultiLayerNet
+from chainrule.scratch.multi_layer_net_extend import MultiLayerNetExtend
+from chainrule.scratch.trainer import Trainer
 
 RNG = np.random.default_rng(0)
 
@@ -131,3 +135,189 @@ def test_load_mnist(mnist, normalize, flatten, one_hot):
     assert t_test.dtype == (np.float64 if one_hot else np.uint8)
     labels = t_train.argmax(axis=1) if one_hot else t_train
     np.testing.assert_array_equal(labels, mnist[0].y)
+
+
+def numerical_of(layer, array: np.ndarray, x: np.ndarray, dout: np.ndarray, *options) -> np.ndarray:
+    return gradient.numerical_gradient(lambda _: np.sum(layer.forward(x, *options) * dout), array)
+
+
+@pytest.mark.parametrize(("stride", "pad"), [(1, 0), (2, 1)])
+def test_convolution_is_that_of_columns(stride, pad):
+    x, W, b = RNG.standard_normal((2, 3, 7, 6)), RNG.standard_normal((4, 3, 3, 2)), RNG.standard_normal(4)
+    layer = layers.Convolution(W, b, stride, pad)
+    out = layer.forward(x)
+    size = [int(util.conv_output_size(n, k, stride, pad)) for n, k in zip(x.shape[2:], W.shape[2:], strict=True)]
+    by_columns = (layer.col @ layer.col_W + b).reshape(2, *size, 4).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(out, by_columns, atol=1e-10)
+    dout = RNG.standard_normal(out.shape)
+    dx = layer.backward(dout)
+    for array, found in ((x, dx), (W, layer.dW), (b, layer.db)):
+        np.testing.assert_allclose(found, numerical_of(layer, array, x, dout), atol=1e-6)
+    assert layers.Convolution(W, 0).forward(x).shape == (2, 4, 5, 5)  # a filter without a bias
+
+
+def test_columns_go_back_where_they_came_from():
+    x = RNG.standard_normal((2, 3, 6, 5)).astype(np.float32)
+    col = util.im2col(x, 3, 2, stride=1, pad=1)
+    assert (col.shape, col.dtype) == ((2 * 6 * 6, 18), np.float64)
+    counts = util.col2im(np.ones_like(col), x.shape, 3, 2, stride=1, pad=1)
+    np.testing.assert_allclose(util.col2im(col, x.shape, 3, 2, stride=1, pad=1), x * counts, rtol=1e-6)
+
+
+def test_pooling():
+    layer, x = layers.Pooling(2, 2, stride=2), RNG.standard_normal((2, 3, 4, 6))
+    out = layer.forward(x)
+    np.testing.assert_array_equal(out, x.reshape(2, 3, 2, 2, 3, 2).max(axis=(3, 5)))
+    assert layer.arg_max.shape == (2 * 2 * 3 * 3,)
+    dout = RNG.standard_normal(out.shape)
+    np.testing.assert_allclose(layer.backward(dout), numerical_of(layer, x, x, dout), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (4, 2, 3, 3)])
+def test_batch_normalization(shape):
+    size = int(np.prod(shape[1:]))
+    gamma, beta = RNG.standard_normal(size), RNG.standard_normal(size)
+    layer, x = layers.BatchNormalization(gamma, beta), RNG.standard_normal(shape)
+    out = layer.forward(x, True)
+    rows = x.reshape(len(x), -1)
+    np.testing.assert_allclose(layer.running_mean, 0.1 * rows.mean(axis=0))
+    np.testing.assert_allclose(layer.running_var, 0.1 * rows.var(axis=0))
+    dout = RNG.standard_normal(shape)
+    dx = layer.backward(dout)
+    found = {"x": (x, dx), "gamma": (gamma, layer.dgamma), "beta": (beta, layer.dbeta)}
+    for array, analytic in found.values():
+        np.testing.assert_allclose(analytic, numerical_of(layer, array, x, dout, True), atol=1e-5)
+    assert layer.batch_size == len(x)
+    mean, variance = layer.running_mean, layer.running_var
+    expected = gamma * (rows - mean) / np.sqrt(variance + 10e-7) + beta
+    np.testing.assert_allclose(layer.forward(x, False).reshape(len(x), -1), expected)
+    assert out.shape == shape
+
+
+def test_dropout_is_not_inverted_and_draws_as_the_lesson_does():
+    layer, x = layers.Dropout(0.3), np.ones((4, 5))
+    np.random.seed(3)
+    out = layer.forward(x)
+    np.random.seed(3)
+    np.testing.assert_array_equal(out, np.random.rand(4, 5) > 0.3)
+    np.testing.assert_array_equal(layer.backward(np.full((4, 5), 2.0)), 2.0 * layer.mask)
+    np.testing.assert_allclose(layer.forward(x, train_flg=False), 0.7)
+
+
+RULES = {
+    "Nesterov": lambda g: [-0.19 * g, -0.19 * g - 0.19 * g - 0.081 * g],
+    "AdaGrad": lambda g: [-0.1, -0.1 - 0.1 / np.sqrt(2)],
+    "RMSprop": lambda g: [-0.1 / np.sqrt(0.01), -0.1 / np.sqrt(0.01) - 0.1 / np.sqrt(0.0199)],
+    "Adam": lambda g: [-0.1, -0.2],
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_optimizers_by_closed_forms_on_arrays_and_numbers(name):
+    for value in (np.zeros(3), 0.0):
+        params, steps, kind = {"x": value}, [], getattr(optimizer, name)(lr=0.1)
+        held = params["x"]
+        for _ in range(2):
+            kind.update(params, {"x": np.full(3, 1.0) if isinstance(value, np.ndarray) else 1.0})
+            steps.append(float(np.mean(params["x"])))
+        np.testing.assert_allclose(steps, RULES[name](1.0), rtol=1e-5)
+        if isinstance(value, np.ndarray):
+            assert params["x"] is held  # changed in place: a layer holds it
+
+
+def test_names_of_the_chinese_course():
+    assert optimizer.RMSProp(lr=0.1, alpha=0.8).decay_rate == optimizer.RMSProp(decay=0.8).decay_rate == 0.8
+    adam = optimizer.Adam(lr=0.01, alpha1=0.8, alpha2=0.99)
+    assert (adam.beta1, adam.beta2) == (0.8, 0.99)
+    assert functions.identity is functions.identity_function
+    assert functions.cross_entropy is functions.cross_entropy_error
+    assert gradient.numerical_diff(lambda x: x**2, 3.0) == pytest.approx(6)
+    np.testing.assert_allclose(
+        gradient.numerical_gradient_2d(lambda x: np.sum(x**2), np.array([[1.0, 2], [3, 4]])),
+        [[2, 4], [6, 8]],
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+@pytest.mark.parametrize("batchnorm", [False, True])
+def test_deep_networks_have_the_gradients_of_their_loss(activation, batchnorm):
+    np.random.seed(0)
+    net = MultiLayerNetExtend(
+        6,
+        [5, 4],
+        3,
+        activation=activation,
+        weight_init_std=activation,
+        weight_decay_lambda=0.1,
+        use_batchnorm=batchnorm,
+    )
+    keys = ["Affine1", *(["BatchNorm1"] if batchnorm else []), "Activation_function1", "Affine2"]
+    assert [key for key in net.layers if key in keys] == keys
+    for key in net.params:
+        net.params[key] += 0.1 * RNG.standard_normal(net.params[key].shape)
+    x, t = RNG.standard_normal((7, 6)), RNG.integers(0, 3, 7)
+    slow, fast = net.numerical_gradient(x, t), net.gradient(x, t)
+    assert slow.keys() == fast.keys() == net.params.keys()
+    for key, expected in slow.items():
+        np.testing.assert_allclose(fast[key], expected, atol=2e-6, err_msg=key)
+
+
+def test_weights_are_drawn_as_the_lesson_draws_them():
+    np.random.seed(1)
+    net = MultiLayerNet(4, [3, 2], 2, weight_init_std="xavier")
+    np.random.seed(1)
+    for key, shape in (("W1", (4, 3)), ("W2", (3, 2)), ("W3", (2, 2))):
+        np.testing.assert_array_equal(net.params[key], np.sqrt(1.0 / shape[0]) * np.random.randn(*shape))
+    assert net.layers["Affine2"].W is net.params["W2"]
+    assert net.accuracy(np.eye(4), np.array([0, 1, 0, 1])) == net.accuracy(np.eye(4), np.eye(2)[[0, 1, 0, 1]])
+
+
+@pytest.mark.parametrize("name", ["SGD", "momentum", "Nesterov", "adagrad", "RMSprop", "Adam"])
+def test_the_trainer_learns_with_each_optimizer(mnist, name, capsys):
+    np.random.seed(0)
+    (x, t), _ = load_mnist()
+    x, t, x_test, t_test = x[:1000], t[:1000], x[1000:1500], t[1000:1500]
+    net = MultiLayerNetExtend(784, [30], 10, use_dropout=True, dropout_ration=0.1)
+    rate = {"lr": 0.001 if name in ("RMSprop", "Adam") else 0.1 if name == "SGD" else 0.01}
+    trainer = Trainer(net, x, t, x_test, t_test, 5, 50, name, rate, evaluate_sample_num_per_epoch=200)
+    trainer.train()
+    assert (trainer.max_iter, trainer.iter_per_epoch, trainer.current_epoch) == (100, 20.0, 5)
+    assert len(trainer.train_loss_list) == 100
+    assert len(trainer.train_acc_list) == len(trainer.test_acc_list) == 5
+    assert trainer.test_acc_list[-1] > 0.7
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"train loss:{trainer.train_loss_list[0]}"
+    assert lines[1].startswith("=== epoch:1, train acc:0.")
+    assert lines[-2:] == ["=============== Final Test Accuracy ===============", lines[-1]]
+    assert lines[-1].startswith("test acc:0.")
+
+
+def test_get_data_reads_the_courses_file_or_says_that_it_is_not_there(tmp_path, monkeypatch, capsys):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    x_train, x_test, t_train, t_test = get_data()
+    assert (x_train.shape, x_test.shape, t_train.shape, t_test.shape) == (
+        (60000, 784),
+        (10000, 784),
+        (60000,),
+        (10000,),
+    )
+    assert "is not there" in capsys.readouterr().err
+    pixels, labels = RNG.integers(0, 256, (50, 784)), RNG.integers(0, 10, 50)
+    pixels[:, 0] = 7
+    (tmp_path / "data").mkdir()
+    rows = [",".join(["label", *(f"pixel{i}" for i in range(784))])]
+    rows += [",".join(map(str, [label, *row])) for label, row in zip(labels, pixels, strict=True)]
+    (tmp_path / "data" / "train.csv").write_text("\n".join(rows))
+    from sklearn.model_selection import train_test_split
+    from sklearn.preprocessing import MinMaxScaler
+
+    expected = train_test_split(pixels, labels, test_size=0.3, random_state=42)
+    scaler = MinMaxScaler().fit(expected[0])
+    found = get_data()
+    for one, two in zip(
+        found, [scaler.transform(expected[0]), scaler.transform(expected[1]), *expected[2:]], strict=True
+    ):
+        np.testing.assert_allclose(one, two)
+    assert capsys.readouterr().err == ""

@@ -1,18 +1,39 @@
-"""`common.gradient`: the lesson's numerical gradient."""
+"""`common.gradient`: the lesson's numerical gradients, by central differences with h = 1e-4.
+
+x is moved in place and put back, because the lesson's f ignores its argument and reads the parameter itself.
+"""
 
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import DataError
 from chainrule.numerical import gradient_in_place
 
+_H = 1e-4
+
 
 def numerical_gradient(f: Callable[[Any], Any], x: Array) -> Array:
-    """Central differences with h = 1e-4 for any shape.
-
-    x is moved in place and put back, because the lesson's f ignores its argument and reads the parameter itself.
-    """
+    """The gradient of the number f(x), for x of any shape."""
     if x.dtype.kind != "f":
         raise DataError(f"numerical_gradient needs floating numbers, got {x.dtype}: h = 1e-4 would be cut off to 0")
-    return gradient_in_place(lambda: f(x), x, 1e-4)
+    return gradient_in_place(lambda: f(x), x, _H)
+
+
+def _numerical_gradient_1d(f: Callable[[Any], Any], x: Array) -> Array:
+    """The same of one row."""
+    return numerical_gradient(f, x)
+
+
+def numerical_gradient_2d(f: Callable[[Any], Any], X: Array) -> Array:
+    """Of f at each row of X; of a single row, its gradient."""
+    if X.ndim == 1:
+        return _numerical_gradient_1d(f, X)
+    return np.array([_numerical_gradient_1d(f, x) for x in X])
+
+
+def numerical_diff(f: Callable[[Any], Any], x: float) -> Any:
+    """The derivative of f at the number x."""
+    return (f(x + _H) - f(x - _H)) / (2 * _H)

@@ -13,6 +13,10 @@ from chainrule.arrays import Array
 from chainrule.scratch.functions import *  # noqa: F403
 from chainrule.scratch.functions import cross_entropy_error, softmax
 from chainrule.scratch.functions import sigmoid as _sigmoid
+from chainrule.scratch.util import col2im, im2col  # noqa: F401
+
+_EPSILON = 10e-7
+"""The lesson's, of batch normalization."""
 
 
 class Relu:
@@ -95,3 +99,157 @@ class SoftmaxWithLoss:
             dx[np.arange(N), self.t.reshape(-1)] -= 1
             dx /= N
         return dx * dout
+
+
+class Dropout:
+    """Not inverted: training multiplies by a mask of 0 and 1, testing by the share that stays."""
+
+    def __init__(self, dropout_ratio: float = 0.5) -> None:
+        self.dropout_ratio = dropout_ratio
+        self.mask: Any = None
+
+    def forward(self, x: Array, train_flg: bool = True) -> Array:
+        if not train_flg:
+            return x * (1.0 - self.dropout_ratio)
+        self.mask = np.random.rand(*x.shape) > self.dropout_ratio
+        out: Array = x * self.mask
+        return out
+
+    def backward(self, dout: Array) -> Array:
+        # out = x * mask
+        dx: Array = dout * self.mask
+        return dx
+
+
+class BatchNormalization:
+    """Each activation by itself, over the batch; images (N, C, H, W) are flattened to (N, C H W).
+
+    Ioffe and Szegedy 2015, arXiv:1502.03167. The running means begin at zero, as the lesson has it.
+    """
+
+    def __init__(
+        self,
+        gamma: Any,
+        beta: Any,
+        momentum: float = 0.9,
+        running_mean: Array | None = None,
+        running_var: Array | None = None,
+    ) -> None:
+        self.gamma = gamma
+        self.beta = beta
+        self.momentum = momentum
+        self.running_mean = running_mean
+        self.running_var = running_var
+        self.input_shape: Any = None
+        self.batch_size: Any = None
+        self.xc: Any = None
+        self.xn: Any = None
+        self.std: Any = None
+        self.dgamma: Any = None
+        self.dbeta: Any = None
+
+    def forward(self, x: Array, train_flg: bool = True) -> Array:
+        self.input_shape = x.shape
+        x = x.reshape(len(x), -1)
+        if self.running_mean is None or self.running_var is None:
+            self.running_mean, self.running_var = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+        if train_flg:
+            mean = x.mean(axis=0)
+            self.xc = x - mean
+            variance = np.mean(self.xc**2, axis=0)
+            self.std = np.sqrt(variance + _EPSILON)
+            self.xn = self.xc / self.std
+            self.batch_size = len(x)
+            self.running_mean = self.momentum * self.running_mean + (1 - self.momentum) * mean
+            self.running_var = self.momentum * self.running_var + (1 - self.momentum) * variance
+            xn = self.xn
+        else:
+            xn = (x - self.running_mean) / np.sqrt(self.running_var + _EPSILON)
+        out: Array = self.gamma * xn + self.beta
+        return out.reshape(self.input_shape)
+
+    def backward(self, dout: Array) -> Array:
+        dout = dout.reshape(len(dout), -1)
+        # out = gamma xn + beta
+        self.dbeta = dout.sum(axis=0)
+        self.dgamma = np.sum(self.xn * dout, axis=0)
+        dxn = self.gamma * dout
+        # xn = (x - mean) / std, where mean and std depend on every x of the batch
+        dx: Array = (dxn - dxn.mean(axis=0) - self.xn * np.mean(dxn * self.xn, axis=0)) / self.std
+        return dx.reshape(self.input_shape)
+
+
+class Convolution:
+    """x (N, C, H, W), W (FN, C, FH, FW), b (FN,) or 0 -> (N, FN, OH, OW).
+
+    `col` and `col_W` are what the lesson's product takes; here they are only made when somebody looks at them.
+    """
+
+    def __init__(self, W: Array, b: Any, stride: int = 1, pad: int = 0) -> None:
+        self.W = W
+        self.b = b
+        self.stride = stride
+        self.pad = pad
+        self.x: Any = None
+        self.dW: Any = None
+        self.db: Any = None
+
+    @property
+    def col(self) -> Array | None:
+        """The windows of x as rows."""
+        height, width = self.W.shape[2:]
+        return None if self.x is None else im2col(self.x, height, width, self.stride, self.pad)
+
+    @property
+    def col_W(self) -> Array:  # noqa: N802 (the lesson's name)
+        """The filters as columns."""
+        return self.W.reshape(len(self.W), -1).T
+
+    @property
+    def _reading(self) -> tuple[tuple[int, int], tuple[tuple[int, int], tuple[int, int]], int]:
+        """How the windows lie, as the kernels take it: stride, padding, groups."""
+        return (self.stride, self.stride), ((self.pad, self.pad), (self.pad, self.pad)), 1
+
+    def forward(self, x: Array) -> Array:
+        self.x = x.astype(np.result_type(self.W, np.float32), copy=False)
+        b = np.broadcast_to(np.asarray(self.b, self.x.dtype), len(self.W))
+        return kernels.conv_forward(self.x, self.W.astype(self.x.dtype, copy=False), b, *self._reading)
+
+    def backward(self, dout: Array) -> Array:
+        # out = b + the sum over a window of W x
+        dout = np.ascontiguousarray(dout, self.x.dtype)
+        self.db = kernels.conv_bias_gradient(dout)
+        self.dW = kernels.conv_weight_gradient(self.x, dout, self.W.shape, *self._reading)
+        W = self.W.astype(self.x.dtype, copy=False)
+        return kernels.conv_input_gradient(dout, W, self.x.shape, *self._reading)
+
+
+class Pooling:
+    """x (N, C, H, W) -> the largest of each window. `arg_max` is its place in the window, in the lesson's order."""
+
+    def __init__(self, pool_h: int, pool_w: int, stride: int = 2, pad: int = 0) -> None:
+        self.pool_h = pool_h
+        self.pool_w = pool_w
+        self.stride = stride
+        self.pad = pad
+        self.x: Any = None
+        self._place: Any = None
+
+    @property
+    def arg_max(self) -> Any:
+        """(N OH OW C,)."""
+        return None if self._place is None else self._place.transpose(0, 2, 3, 1).ravel()
+
+    @property
+    def _windows(self) -> tuple[tuple[int, int], tuple[int, int], tuple[tuple[int, int], tuple[int, int]]]:
+        return (self.pool_h, self.pool_w), (self.stride, self.stride), ((self.pad, self.pad), (self.pad, self.pad))
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        out, self._place = kernels.max_pool_forward(x, *self._windows)
+        return out
+
+    def backward(self, dout: Array) -> Array:
+        # out = x[arg_max]
+        dout = np.ascontiguousarray(dout)
+        return kernels.max_pool_backward(dout, self._place, self.x.shape, *self._windows)

@@ -1,8 +1,17 @@
-"""`common.optimizer`: the lesson's optimizers, on dicts of arrays (changed in place) or of plain numbers."""
+"""`common.optimizer`: the lesson's optimizers, on dicts of arrays (changed in place) or of plain numbers.
+
+State is made at the first update, one entry for each key of params.
+"""
+
+from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import Array
+State = dict[str, Any]
+
+
+def _zeros(params: State) -> State:
+    return {key: np.zeros_like(value) for key, value in params.items()}
 
 
 class SGD:
@@ -11,7 +20,7 @@ class SGD:
     def __init__(self, lr: float = 0.01) -> None:
         self.lr = lr
 
-    def update(self, params: dict[str, Array], grads: dict[str, Array]) -> None:
+    def update(self, params: State, grads: State) -> None:
         for key in params:
             params[key] -= self.lr * grads[key]
 
@@ -22,11 +31,97 @@ class Momentum:
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
         self.lr = lr
         self.momentum = momentum
-        self.v: dict[str, Array] | None = None
+        self.v: State | None = None
 
-    def update(self, params: dict[str, Array], grads: dict[str, Array]) -> None:
+    def update(self, params: State, grads: State) -> None:
         if self.v is None:
-            self.v = {key: np.zeros_like(value) for key, value in params.items()}
+            self.v = _zeros(params)
         for key in params:
             self.v[key] = self.momentum * self.v[key] - self.lr * grads[key]
             params[key] += self.v[key]
+
+
+class Nesterov:
+    """p <- p + momentum^2 v - (1 + momentum) lr g; v <- momentum v - lr g  (Bengio et al. 2012, arXiv:1212.0901)."""
+
+    def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
+        self.lr = lr
+        self.momentum = momentum
+        self.v: State | None = None
+
+    def update(self, params: State, grads: State) -> None:
+        if self.v is None:
+            self.v = _zeros(params)
+        for key in params:
+            params[key] += self.momentum**2 * self.v[key] - (1 + self.momentum) * self.lr * grads[key]
+            self.v[key] = self.momentum * self.v[key] - self.lr * grads[key]
+
+
+class AdaGrad:
+    """h <- h + g^2; p <- p - lr g / (sqrt(h) + 1e-7)."""
+
+    def __init__(self, lr: float = 0.01) -> None:
+        self.lr = lr
+        self.h: State | None = None
+
+    def update(self, params: State, grads: State) -> None:
+        if self.h is None:
+            self.h = _zeros(params)
+        for key in params:
+            self.h[key] = self.h[key] + grads[key] * grads[key]
+            params[key] -= self.lr * grads[key] / (np.sqrt(self.h[key]) + 1e-7)
+
+
+class RMSprop:
+    """h <- decay h + (1 - decay) g^2; p <- p - lr g / (sqrt(h) + 1e-7)."""
+
+    def __init__(self, lr: float = 0.01, decay_rate: float = 0.99) -> None:
+        self.lr = lr
+        self.decay_rate = decay_rate
+        self.h: State | None = None
+
+    def update(self, params: State, grads: State) -> None:
+        if self.h is None:
+            self.h = _zeros(params)
+        for key in params:
+            self.h[key] = self.decay_rate * self.h[key] + (1 - self.decay_rate) * grads[key] * grads[key]
+            params[key] -= self.lr * grads[key] / (np.sqrt(self.h[key]) + 1e-7)
+
+
+class RMSProp(RMSprop):
+    """The same under the Chinese course's name, where the decay is called `alpha` or `decay`."""
+
+    def __init__(self, lr: float = 0.01, decay: float = 0.9, alpha: float | None = None) -> None:
+        super().__init__(lr, decay if alpha is None else alpha)
+
+
+class Adam:
+    """Moments of g and g^2, their start at zero made good in the rate  (Kingma and Ba 2014, arXiv:1412.6980).
+
+    `alpha1` and `alpha2` are the Chinese course's names of `beta1` and `beta2`.
+    """
+
+    def __init__(
+        self,
+        lr: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        alpha1: float | None = None,
+        alpha2: float | None = None,
+    ) -> None:
+        self.lr = lr
+        self.beta1 = beta1 if alpha1 is None else alpha1
+        self.beta2 = beta2 if alpha2 is None else alpha2
+        self.iter = 0
+        self.m: State | None = None
+        self.v: State | None = None
+
+    def update(self, params: State, grads: State) -> None:
+        if self.m is None or self.v is None:
+            self.m, self.v = _zeros(params), _zeros(params)
+        self.iter += 1
+        rate = self.lr * np.sqrt(1.0 - self.beta2**self.iter) / (1.0 - self.beta1**self.iter)
+        for key in params:
+            self.m[key] = self.m[key] + (1 - self.beta1) * (grads[key] - self.m[key])
+            self.v[key] = self.v[key] + (1 - self.beta2) * (grads[key] ** 2 - self.v[key])
+            params[key] -= rate * self.m[key] / (np.sqrt(self.v[key]) + 1e-7)

@@ -20,3 +20,33 @@ def shuffle_dataset(x: Array, t: Array) -> tuple[Array, Array]:
     """x and t in the same random order (NumPy's global generator, which the lesson seeds)."""
     order = np.random.permutation(len(x))
     return x[order], t[order]
+
+
+def conv_output_size(input_size: int, filter_size: int, stride: int = 1, pad: int = 0) -> float:
+    """Height or width of a convolution's output; like the lesson's, a float."""
+    return (input_size + 2 * pad - filter_size) / stride + 1
+
+
+def im2col(input_data: Array, filter_h: int, filter_w: int, stride: int = 1, pad: int = 0) -> Array:
+    """Images (N, C, H, W) -> the windows as rows (N OH OW, C FH FW), float64 whatever comes in."""
+    padded = np.pad(input_data.astype(float), [(0, 0), (0, 0), (pad, pad), (pad, pad)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (filter_h, filter_w), axis=(2, 3))[
+        :, :, ::stride, ::stride
+    ]
+    N, C, out_h, out_w = windows.shape[:4]
+    return windows.transpose(0, 2, 3, 1, 4, 5).reshape(N * out_h * out_w, C * filter_h * filter_w)
+
+
+def col2im(
+    col: Array, input_shape: tuple[int, int, int, int], filter_h: int, filter_w: int, stride: int = 1, pad: int = 0
+) -> Array:
+    """Rows of windows (N OH OW, C FH FW) -> images (N, C, H, W), each number added where its pixel was."""
+    N, C, H, W = input_shape
+    out_h, out_w = (H + 2 * pad - filter_h) // stride + 1, (W + 2 * pad - filter_w) // stride + 1
+    windows = col.reshape(N, out_h, out_w, C, filter_h, filter_w).transpose(0, 3, 4, 5, 1, 2)
+    image = np.zeros((N, C, H + 2 * pad, W + 2 * pad))
+    for y in range(filter_h):
+        for x in range(filter_w):
+            rows, columns = slice(y, y + stride * out_h, stride), slice(x, x + stride * out_w, stride)
+            image[:, :, rows, columns] += windows[:, :, y, x]
+    return image[:, :, pad : H + pad, pad : W + pad]

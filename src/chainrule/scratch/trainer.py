@@ -1,0 +1,101 @@
+"""`common.trainer`: the lesson's training loop, with its printed lines and its lists of accuracies."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.scratch.optimizer import *  # noqa: F403
+from chainrule.scratch.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
+
+_OPTIMIZERS: dict[str, Any] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": AdaGrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+}
+
+
+class Trainer:
+    """Trains a network that has `gradient`, `loss`, `accuracy` and `params`.
+
+    Args:
+        network: the network.
+        x_train, t_train, x_test, t_test: the data.
+        epochs: how often all of it is seen.
+        mini_batch_size: samples a step, drawn with replacement from NumPy's global generator.
+        optimizer: sgd, momentum, nesterov, adagrad, rmsprop or adam, in any case.
+        optimizer_param: its arguments.
+        evaluate_sample_num_per_epoch: so many samples are measured each epoch; None: all.
+        verbose: whether it prints.
+
+    Attributes:
+        train_loss_list: a loss a step.
+        train_acc_list, test_acc_list: an accuracy an epoch.
+        iter_per_epoch: steps an epoch, a float as in the lesson.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        x_train: Array,
+        t_train: Array,
+        x_test: Array,
+        t_test: Array,
+        epochs: int = 20,
+        mini_batch_size: int = 100,
+        optimizer: str = "SGD",
+        optimizer_param: dict[str, Any] = {"lr": 0.01},  # noqa: B006 (the lesson's own; never changed)
+        evaluate_sample_num_per_epoch: int | None = None,
+        verbose: bool = True,
+    ) -> None:
+        self.network = network
+        self.verbose = verbose
+        self.x_train = x_train
+        self.t_train = t_train
+        self.x_test = x_test
+        self.t_test = t_test
+        self.epochs = epochs
+        self.batch_size = mini_batch_size
+        self.evaluate_sample_num_per_epoch = evaluate_sample_num_per_epoch
+        self.optimizer = _OPTIMIZERS[optimizer.lower()](**optimizer_param)
+        self.train_size = len(x_train)
+        self.iter_per_epoch = max(self.train_size / mini_batch_size, 1)
+        self.max_iter = int(epochs * self.iter_per_epoch)
+        self.current_iter = 0
+        self.current_epoch = 0
+        self.train_loss_list: list[float] = []
+        self.train_acc_list: list[float] = []
+        self.test_acc_list: list[float] = []
+
+    def train_step(self) -> None:
+        """One step; at the first of an epoch the accuracies."""
+        chosen = np.random.choice(self.train_size, self.batch_size)
+        x, t = self.x_train[chosen], self.t_train[chosen]
+        self.optimizer.update(self.network.params, self.network.gradient(x, t))
+        loss = self.network.loss(x, t)
+        self.train_loss_list.append(loss)
+        self._say(f"train loss:{loss}")
+        if self.current_iter % self.iter_per_epoch == 0:
+            self.current_epoch += 1
+            count = self.evaluate_sample_num_per_epoch
+            train = self.network.accuracy(self.x_train[:count], self.t_train[:count])
+            test = self.network.accuracy(self.x_test[:count], self.t_test[:count])
+            self.train_acc_list.append(train)
+            self.test_acc_list.append(test)
+            self._say(f"=== epoch:{self.current_epoch}, train acc:{train}, test acc:{test} ===")
+        self.current_iter += 1
+
+    def train(self) -> None:
+        """All steps, then the accuracy on all test data."""
+        for _ in range(self.max_iter):
+            self.train_step()
+        accuracy = self.network.accuracy(self.x_test, self.t_test)
+        self._say("=============== Final Test Accuracy ===============")
+        self._say(f"test acc:{accuracy}")
+
+    def _say(self, line: str) -> None:
+        if self.verbose:
+            print(line)
