@@ -37,7 +37,7 @@ ROWS = [
 ]
 # The one place of each optional package.
 OPTIONAL = {
-    "matplotlib": {"plots"},
+    "matplotlib": {"plots", "scratch/figures"},  # the latter is loaded by matplotlib itself
     "PIL": {"data/images"},
     "scipy": {"data/ink"},
     "typer": {"cli"},

@@ -156,3 +156,56 @@ def test_answers_end_with_the_block():
     assert not any(name.split(".")[0] in ("common", "dataset") for name in sys.modules)
     with pytest.raises(ModuleNotFoundError):
         import common.layers
+
+
+WEIGHTS = """\
+import pickle, numpy as np
+with open("sample_weight.pkl", "rb") as f:
+    network = pickle.load(f)
+print(sorted(network), network["W1"].sum(), network["n"])
+"""
+
+
+def test_pickled_weights_are_read_from_the_scripts_folder(script, chainrule, tmp_path):
+    import pickle
+
+    import numpy as np
+
+    weights = {"W1": np.ones((2, 3)), "b1": np.arange(3, dtype=np.float32), "n": np.float64(3)}
+    for protocol in (2, 3, 4, 5):
+        (tmp_path / "sample_weight.pkl").write_bytes(pickle.dumps(weights, protocol))
+        told = chainrule("run", script(WEIGHTS), cwd=tmp_path.parent)
+        assert told.stdout == "['W1', 'b1', 'n'] 6.0 3.0\n", told.stderr
+        assert f"working directory: {tmp_path}, where sample_weight.pkl is" in told.stderr
+
+
+def test_an_evil_pickle_is_refused_by_name(script, chainrule, tmp_path):
+    (tmp_path / "sample_weight.pkl").write_bytes(b"cposix\nsystem\n(S'touch hacked'\ntR.")
+    told = chainrule("run", script(WEIGHTS), cwd=tmp_path)
+    assert told.returncode == 2
+    assert "asks for posix.system" in told.stderr
+    assert not (tmp_path / "hacked").exists()
+    loads = script("import pickle; pickle.loads(b\"cbuiltins\\neval\\n(S'1'\\ntR.\")", "loads.py")
+    assert "asks for builtins.eval" in chainrule("run", loads).stderr
+
+
+def test_joblib_files_of_arrays_are_read(script, chainrule, tmp_path):
+    import joblib
+    import numpy as np
+
+    joblib.dump({"W1": np.arange(6.0).reshape(2, 3)}, tmp_path / "nn_sample")
+    told = chainrule("run", script("import joblib; print(joblib.load('nn_sample')['W1'].sum())"), cwd=tmp_path)
+    assert told.stdout == "15.0\n", told.stderr
+    joblib.dump({"W1": Path("x")}, tmp_path / "nn_sample")
+    told = chainrule("run", script("import joblib; joblib.load('nn_sample')"), cwd=tmp_path)
+    assert (told.returncode, "asks for pathlib." in told.stderr) == (2, True)
+
+
+def test_figures_are_saved_where_there_is_no_display(script, chainrule, tmp_path):
+    text = "import matplotlib.pyplot as plt\nfor y in (1, 2):\n    plt.plot([0, y])\n    plt.show()\nprint('done')"
+    without = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    told = chainrule("run", script(text), cwd=tmp_path.parent, environment=without)
+    assert told.stdout == "done\n", told.stderr
+    for number in (1, 2):
+        assert (tmp_path / f"script-{number}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"figure: {tmp_path / f'script-{number}.png'}" in told.stderr
