@@ -146,6 +146,21 @@ def test_a_unit_is_the_sum_of_what_it_is_made_of(client, sample, place):
     if told["linear"]:
         total = told["rest"] + told["bias"] + sum(term["x"] * term["slope"] for term in told["terms"])
         assert total == pytest.approx(told["value"], rel=1e-4, abs=1e-4)
+    names = [row.name for row in trace.rows]
+    assert list(told["chain"]) == [*reversed(names[: names.index(place)]), "input", *names[names.index(place) + 1 :]]
+    network = cr.pretrained("freehand").astype("float64")
+    pixel = int(np.abs(unpack(told["chain"]["input"])).argmax())
+    layers = network.layers[: names.index(place) + 1]
+
+    def value(moved: float) -> float:
+        x = sample[None].astype(float)
+        x.flat[pixel] += moved
+        for layer in layers:
+            x = layer(x)
+        return float(x.flat[7])
+
+    by_hand = (value(1e-6) - value(-1e-6)) / 2e-6
+    assert unpack(told["chain"]["input"]).flat[pixel] == pytest.approx(by_hand, rel=1e-3, abs=1e-7)
     if place == "14.Affine":
         W = cr.pretrained("freehand").parameters["14.Affine.W"].value
         np.testing.assert_allclose(slopes, W[:, 7])

@@ -1,7 +1,7 @@
 """One unit of one layer: what it is made of, and what it goes into.
 
-Which inputs it depends on, and how much, is its gradient with respect to them: backward of a 1 at the unit and 0
-elsewhere. What depends on it is seen by moving it a little.
+What it depends on, and how much, is its gradient with respect to each layer before it: backward of a 1 at the unit and
+0 elsewhere, layer by layer. What depends on it, in each layer after it, is seen by moving it a little.
 """
 
 import math
@@ -43,7 +43,11 @@ class Unit(BaseModel):
     count: int = Field(description="of inputs that it depends on")
     rest: float = Field(description="sum of x times slope of those that are not listed")
     before: Packed = Field(description="slopes with respect to the layer's whole input")
-    after: Packed | None = Field(description="slopes of the next layer's output with respect to the unit")
+    chain: dict[str, Packed] = Field(
+        description="by place: of those before, the slopes of the unit with respect to their output; of those after, "
+        "the slopes of their output with respect to the unit; under input, those of the unit with respect to the "
+        "sample. Empty of a layer within another one"
+    )
 
 
 def explain_unit(network: Sequential, sample: Array, place: str, unit: int) -> Unit:
@@ -84,18 +88,31 @@ def explain_unit(network: Sequential, sample: Array, place: str, unit: int) -> U
         count=int((flat != 0).sum()),
         rest=total - float(products.ravel()[order].sum()),
         before=pack(slopes[0]),
-        after=_after(rows, row, unit),
+        chain=_chain(rows, row, slopes, unit),
     )
 
 
-def _after(rows: list[TraceRow], row: TraceRow, unit: int) -> Packed | None:
-    """How the next layer's output moves with the unit."""
-    following = next((other for other in rows if other.x is row.y or other.x.base is row.y), None)
-    if following is None or following is row:
-        return None
-    moved = following.x.astype(np.float64)
+def _chain(rows: list[TraceRow], row: TraceRow, slopes: Array, unit: int) -> dict[str, Packed]:
+    """The slopes layer by layer, to the sample and to the logits."""
+    places = [other for other in rows if other.name.count(".") == 1]  # none within another
+    at = next((index for index, other in enumerate(places) if other is row), None)
+    if at is None:
+        return {}
+    chain: dict[str, Packed] = {}
+    gradient: Array | None = slopes
+    for other in reversed(places[:at]):
+        if gradient is not None:
+            chain[other.name] = pack(gradient[0])
+            gradient = other.layer.backward(gradient, other.cache)
+    if gradient is not None:
+        chain["input"] = pack(gradient[0])
+    moved = row.y.astype(np.float64)
     step = _MOVE * max(1.0, abs(float(moved.flat[unit])))
+    still = moved.copy()
     moved.flat[unit] += step
-    change = following.layer(moved)[0] - following.layer(following.x.astype(np.float64))[0]
-    change[np.abs(change) < 1e-9 * math.sqrt(change.size)] = 0
-    return pack(change / step)
+    for other in places[at + 1 :]:
+        moved, still = other.layer(moved), other.layer(still)
+        change = (moved - still)[0]
+        change[np.abs(change) < 1e-9 * math.sqrt(change.size)] = 0
+        chain[other.name] = pack(change / step)
+    return chain

@@ -48,7 +48,7 @@ export function showInside() {
   showDetail();
 }
 
-/** A unit under the pointer: what feeds it and what it feeds is marked in the bricks beside. */
+/** A unit under the pointer: what feeds it and what it feeds is marked in all bricks. */
 async function point(index, flat) {
   const mine = ++asked;
   for (const brick of bricks) brick.board.mark(null);
@@ -62,11 +62,10 @@ async function point(index, flat) {
     const unit = await askAbout(sampleInput(), "/api/unit", query);
     if (mine !== asked || scene.walk !== walk) return;
     const before = unpack(unit.before);
-    const after = unpack(unit.after);
-    const source = index === 0 ? 0 : walk.places.findIndex((other) => other.y === place.x) + 1;
-    if (bricks[source] && walk.places[index].x.data.length === before.data.length) bricks[source].board.mark(before.data);
-    const target = after ? walk.places.findIndex((other) => other.x === place.y) : -1;
-    if (target >= 0) bricks[target + 1].board.mark(after.data);
+    for (const brick of bricks) {
+      const slopes = unit.chain[brick.element.dataset.name || "input"];
+      if (slopes) brick.board.mark(unpack(slopes).data);
+    }
     if (state.brick === place.name) showUnit(unit, before);
   } catch (error) {
     tell("problem", error);
