@@ -31,7 +31,7 @@ class Relu:
 
     def backward(self, dout: Array) -> Array:
         # out = x, out[mask] = 0; like the lesson's, this writes into dout
-        dout[self.mask] = 0
+        np.copyto(dout, 0, where=self.mask)
         return dout
 
 
@@ -63,7 +63,7 @@ class Affine:
 
     def forward(self, x: Array) -> Array:
         self.original_x_shape = x.shape
-        self.x = x.reshape(x.shape[0], -1)
+        self.x = x.reshape(x.shape[0], -1).astype(self.W.dtype, copy=False)
         return kernels.affine_forward(self.x, self.W, self.b)
 
     def backward(self, dout: Array) -> Array:
