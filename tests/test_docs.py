@@ -75,7 +75,7 @@ def _serve_once(command: list[str], folder: Path) -> None:
 
 TRANSLATED = [
     "README",
-    *(f"docs/{name}" for name in ("bricks", "data", "exchange", "models", "performance")),
+    *(f"docs/{name}" for name in ("bricks", "course", "data", "exchange", "models", "performance")),
     *(f"docs/{name}" for name in ("page", "reading", "recipes", "results")),
 ]
 

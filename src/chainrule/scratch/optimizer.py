@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import kernels
+
 State = dict[str, Any]
 
 
@@ -121,7 +123,26 @@ class Adam:
             self.m, self.v = _zeros(params), _zeros(params)
         self.iter += 1
         rate = self.lr * np.sqrt(1.0 - self.beta2**self.iter) / (1.0 - self.beta1**self.iter)
+        epsilon = 1e-7 / np.sqrt(
+            1.0 - self.beta2**self.iter
+        )  # the kernel adds it after the correction, the lesson before
         for key in params:
+            value = params[key]
+            if isinstance(value, np.ndarray) and value.flags.c_contiguous:
+                gradient = np.array(grads[key], value.dtype, order="C")
+                mean, square = self.m[key].reshape(-1), self.v[key].reshape(-1)
+                kernels.adam_update(
+                    value.reshape(-1),
+                    gradient.reshape(-1),
+                    mean,
+                    square,
+                    self.lr,
+                    self.beta1,
+                    self.beta2,
+                    epsilon,
+                    self.iter,
+                )
+                continue
             self.m[key] = self.m[key] + (1 - self.beta1) * (grads[key] - self.m[key])
             self.v[key] = self.v[key] + (1 - self.beta2) * (grads[key] ** 2 - self.v[key])
             params[key] -= rate * self.m[key] / (np.sqrt(self.v[key]) + 1e-7)
