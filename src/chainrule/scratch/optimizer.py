@@ -43,13 +43,8 @@ class Momentum:
             params[key] += self.v[key]
 
 
-class Nesterov:
+class Nesterov(Momentum):
     """p <- p + momentum^2 v - (1 + momentum) lr g; v <- momentum v - lr g  (Bengio et al. 2012, arXiv:1212.0901)."""
-
-    def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
-        self.lr = lr
-        self.momentum = momentum
-        self.v: State | None = None
 
     def update(self, params: State, grads: State) -> None:
         if self.v is None:
@@ -122,10 +117,9 @@ class Adam:
         if self.m is None or self.v is None:
             self.m, self.v = _zeros(params), _zeros(params)
         self.iter += 1
-        rate = self.lr * np.sqrt(1.0 - self.beta2**self.iter) / (1.0 - self.beta1**self.iter)
-        epsilon = 1e-7 / np.sqrt(
-            1.0 - self.beta2**self.iter
-        )  # the kernel adds it after the correction, the lesson before
+        correction = np.sqrt(1.0 - self.beta2**self.iter)
+        rate = self.lr * correction / (1.0 - self.beta1**self.iter)
+        epsilon = 1e-7 / correction  # the kernel adds it after the correction, the lesson before
         for key in params:
             value = params[key]
             if isinstance(value, np.ndarray) and value.flags.c_contiguous:
@@ -142,7 +136,7 @@ class Adam:
                     epsilon,
                     self.iter,
                 )
-                continue
-            self.m[key] = self.m[key] + (1 - self.beta1) * (grads[key] - self.m[key])
-            self.v[key] = self.v[key] + (1 - self.beta2) * (grads[key] ** 2 - self.v[key])
-            params[key] -= rate * self.m[key] / (np.sqrt(self.v[key]) + 1e-7)
+            else:
+                self.m[key] = self.m[key] + (1 - self.beta1) * (grads[key] - self.m[key])
+                self.v[key] = self.v[key] + (1 - self.beta2) * (grads[key] ** 2 - self.v[key])
+                params[key] -= rate * self.m[key] / (np.sqrt(self.v[key]) + 1e-7)

@@ -16,7 +16,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 
 from chainrule.arrays import Array
-from chainrule.data import Dataset, mnist
 from chainrule.data.images import read_colour
 from chainrule.kernels import IMPLEMENTATION
 from chainrule.layers import Sequential
@@ -154,7 +153,6 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
 def _showing(shelf: Shelf, trainings: Trainings) -> APIRouter:
     """Which networks there are, and what they are made of."""
     routes = APIRouter()
-    test = _Later()
 
     @routes.get("/api/models")
     async def models() -> list[ModelCard]:
@@ -178,7 +176,7 @@ def _showing(shelf: Shelf, trainings: Trainings) -> APIRouter:
         start: Annotated[int, Query(ge=0, le=9999)] = 0, count: Annotated[int, Query(ge=1, le=100)] = 12
     ) -> list[Sample]:
         """Test pictures of MNIST to try."""
-        data = await run_in_threadpool(test.mnist)
+        _, data = await run_in_threadpool(trainings.data)
         assert data.y is not None
         some = range(start, min(start + count, len(data)))
         return [Sample(index=i, label=str(data.y[i]), x=pack(data.x[i])) for i in some]
@@ -249,18 +247,6 @@ def _page(metrics: Metrics) -> APIRouter:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return routes
-
-
-class _Later:
-    """MNIST's test data, read when it is first asked for."""
-
-    def __init__(self) -> None:
-        self._data: Dataset | None = None
-
-    def mnist(self) -> Dataset:
-        if self._data is None:
-            self._data = mnist()[1]
-        return self._data
 
 
 def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:

@@ -116,6 +116,7 @@ class Training:
         self._batches = self._endless()
         self._noise = np.random.default_rng([settings.seed, 1])
         self._step, self._seconds, self._probed = 0, 0.0, 0
+        self._norms: dict[str, float] = {}
         self._snapshots: dict[int, dict[str, Array]] = {}
         self._playing, self._wanted, self._stopped = False, 0, False
         self._error: str | None = None
@@ -198,11 +199,12 @@ class Training:
 
     def _run(self) -> None:
         told = kept = time.monotonic()
-        losses: list[tuple[float, float]] = []
+        losses: list[tuple[float, float]] = []  # since the last point
+        latest = (0.0, 0.0)
         try:
             while True:
-                if losses and not self._active():  # about to wait: what was reached is kept
-                    self._keep_snapshot(losses)
+                if self._step not in self._snapshots and not self._active():  # about to wait: what was reached is kept
+                    self._keep_snapshot(losses or [latest])
                     losses, kept, told = [], time.monotonic(), time.monotonic()
                 if not self._wait():
                     return
@@ -210,7 +212,8 @@ class Training:
                 done = self._learn()
                 if done is None:  # paused or stopped within a step
                     continue
-                losses.append(done)
+                latest = done
+                losses.append(latest)
                 with self._changed:
                     self._step += 1
                     self._wanted = max(0, self._wanted - 1)
@@ -301,7 +304,7 @@ class Training:
             hidden = layer(layer.entering(hidden))
             name = f"{index}.{type(layer).__name__}"
             dead = float((hidden <= 0).all(axis=0).mean()) if isinstance(layer, ReLU) else None
-            norm = getattr(self, "_norms", {}).get(name)
+            norm = self._norms.get(name)
             if norm is not None or dead is not None:
                 layers.append(LayerState(name=name, gradient=norm, dead=dead))
         loss = self._loss(hidden, labels)[0]

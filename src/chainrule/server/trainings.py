@@ -44,14 +44,20 @@ class Trainings:
 
     def begin(self, settings: Settings) -> Training:
         """A new training, paused before its first step."""
+        data = self.data()
         with self._lock:
-            if self._data is None:
-                self._data = mnist()
             if len(self._all) >= _MOST:
                 self._make_room()
             name = str(next(self._numbers))
-            training = self._all[name] = Training(name, settings, *self._data)
+            training = self._all[name] = Training(name, settings, *data)
             return training
+
+    def data(self) -> tuple[Dataset, Dataset]:
+        """What is trained and tested on, read when it is first asked for."""
+        with self._lock:
+            if self._data is None:
+                self._data = mnist()
+            return self._data
 
     def get(self, name: str) -> Training:
         if name not in self._all:

@@ -1,8 +1,9 @@
 // The place "Draw": strokes, photos, test digits or plain numbers in; probabilities and readings out.
 
 import { ask, askAbout, unpack } from "./api.js";
+import { make } from "./bricks.js";
 import { colour, largest } from "./colours.js";
-import { expectInput, on, scene, tell, useInput } from "./scene.js";
+import { expectInput, inputSize, on, scene, tell, useInput } from "./scene.js";
 import { change, state } from "./state.js";
 import { has, t } from "./text.js";
 
@@ -149,13 +150,10 @@ async function readPage(blob, always) {
     const numbers = read.numbers.map((number) => number.text + (number.sure ? "" : "?"));
     const digits = read.numbers.reduce((sum, number) => sum + number.digits.length, 0);
     if (!numbers.length || (digits < 2 && !always)) return;
-    const told = document.createElement("p");
-    told.className = "numbers";
-    told.textContent = t("readAs", numbers.join("  "));
-    const picture = document.createElement("img");
-    picture.src = read.annotated;
-    picture.alt = t("readHint");
-    place.replaceChildren(told, picture);
+    place.replaceChildren(
+      make("p", { className: "numbers" }, t("readAs", numbers.join("  "))),
+      make("img", { src: read.annotated, alt: t("readHint") }),
+    );
   } catch (error) {
     if (error.name !== "AbortError") tell("problem", error);
   }
@@ -164,7 +162,7 @@ async function readPage(blob, always) {
 function showKind() {
   const { card } = scene;
   const numbers = card.kind === "numbers";
-  const count = card.input_shape.reduce((a, b) => a * b, 1);
+  const count = inputSize(card);
   $("paper").hidden = numbers;
   $("numbers-input").hidden = !numbers;
   for (const id of ["clear", "undo"]) $(id).disabled = numbers;
@@ -187,16 +185,12 @@ async function showSamples(start) {
 /** The test digits as buttons (again where the language is another). */
 export function nameSamples() {
   $("picks").replaceChildren(...samples.list.map((sample) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "pick";
-    button.append(grayPicture(unpack(sample.x)));
-    button.setAttribute("aria-label", t("sampleLabel", sample.label, sample.index));
-    button.addEventListener("click", () => {
+    const onclick = () => {
       change({ label: sample.label });
       useSample(sample);
-    });
-    return button;
+    };
+    const ariaLabel = t("sampleLabel", sample.label, sample.index);
+    return make("button", { type: "button", className: "pick", ariaLabel, onclick }, grayPicture(unpack(sample.x)));
   }));
 }
 
@@ -215,8 +209,7 @@ async function readNumbers() {
   const text = $("numbers").value;
   const pixels = text.split(/[\s,;]+/).filter(Boolean).map(Number);
   change({ input: pixels.length ? `numbers:${pixels.join(",")}` : "" });
-  const wanted = scene.card.input_shape.reduce((a, b) => a * b, 1);
-  const whole = pixels.length === wanted && pixels.every(Number.isFinite);
+  const whole = pixels.length === inputSize(scene.card) && pixels.every(Number.isFinite);
   $("numbers").setAttribute("aria-invalid", String(!whole && pixels.length > 0));
   await useInput(whole ? { pixels } : null);
 }
@@ -251,14 +244,8 @@ export function showAnswer() {
   $("answer").textContent = sentence(prediction);
   $("answer").classList.toggle("unsure", !prediction.sure);
   $("bars").replaceChildren(...bars(prediction));
-  $("strip").replaceChildren(...prediction.steps.map(({ name, picture }) => {
-    const step = document.createElement("span");
-    const image = document.createElement("img");
-    image.src = picture;
-    image.alt = "";
-    step.append(image, has(`step_${name}`) ? t(`step_${name}`) : name);
-    return step;
-  }));
+  $("strip").replaceChildren(...prediction.steps.map(({ name, picture }) =>
+    make("span", {}, make("img", { src: picture, alt: "" }), has(`step_${name}`) ? t(`step_${name}`) : name)));
 }
 
 /** What is said of a prediction, honestly. */
@@ -274,20 +261,13 @@ export function sentence(prediction) {
 export function bars(prediction) {
   let rows = prediction.probabilities;
   if (rows.length > 12) rows = [...rows].sort((a, b) => b.probability - a.probability).slice(0, 10);
-  return rows.map(({ label, probability }) => {
-    const row = document.createElement("li");
-    const name = document.createElement("b");
-    const bar = document.createElement("progress");
-    const value = document.createElement("span");
-    name.textContent = label;
-    bar.max = 1;
-    bar.value = probability;
-    bar.setAttribute("aria-label", label);
-    value.textContent = `${(100 * probability).toFixed(1)} %`;
-    row.classList.toggle("best", label === prediction.label);
-    row.append(name, bar, value);
-    return row;
-  });
+  return rows.map(({ label, probability }) => make(
+    "li",
+    { className: label === prediction.label ? "best" : "" },
+    make("b", {}, label),
+    make("progress", { max: 1, value: probability, ariaLabel: label }),
+    make("span", {}, `${(100 * probability).toFixed(1)} %`),
+  ));
 }
 
 /** dx of the network's input over what the network saw. */

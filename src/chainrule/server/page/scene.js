@@ -44,7 +44,12 @@ export function useInput(input) {
 /** Whether a network can read an input: a picture file, or as many numbers as it takes. */
 function fits(input, card) {
   if (input.blob) return card.kind !== "numbers";
-  return input.pixels.length === card.input_shape.reduce((a, b) => a * b, 1);
+  return input.pixels.length === inputSize(card);
+}
+
+/** How many numbers a network reads. */
+export function inputSize(card) {
+  return card.input_shape.reduce((a, b) => a * b, 1);
 }
 
 let asking = null;

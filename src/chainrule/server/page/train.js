@@ -114,11 +114,9 @@ function hear(run, news) {
   if (["stopped", "failed"].includes(news.progress.state)) run.events.close();
   showState();
   if (run !== runs[0]) return;
-  showCharts();
-  if (isNew) {
-    run.seen = news.progress.snapshots.at(-1);
-    if (shown === null) showSnapshot();
-  }
+  run.seen = news.progress.snapshots.at(-1);
+  if (isNew && shown === null) showSnapshot(); // the charts with it
+  else showCharts();
 }
 
 function measured(run) {
@@ -169,12 +167,12 @@ function showCharts() {
   const points = run.points;
   const snapshots = measured(run);
   const at = shown ?? run.progress.step;
-  const curve = (name, pick) => [
+  const curves = (pick) => [
     { name: t("training"), className: "a", points: points.map((point) => [point.step, pick(point)[0]]) },
     { name: t("test"), className: "b", dots: true, points: snapshots.map((point) => [point.step, pick(point)[1]]) },
   ];
-  drawChart($("loss-chart"), curve("loss", (point) => [point.loss, point.test_loss]), { at, format: (value) => value.toPrecision(2) });
-  drawChart($("accuracy-chart"), curve("accuracy", (point) => [100 * point.accuracy, 100 * point.test_accuracy]),
+  drawChart($("loss-chart"), curves((point) => [point.loss, point.test_loss]), { at, format: (value) => value.toPrecision(2) });
+  drawChart($("accuracy-chart"), curves((point) => [100 * point.accuracy, 100 * point.test_accuracy]),
     { high: 100, at, namesBelow: true, format: (value) => `${Math.round(value)} %` });
 }
 
