@@ -40,6 +40,7 @@ __all__ = [
     "layer_norm_forward",
     "leaky_relu_backward",
     "leaky_relu_forward",
+    "masked_relu_forward",
     "max_pool_backward",
     "max_pool_forward",
     "relu_backward",
@@ -62,6 +63,7 @@ __all__ = [
     "tanh_forward",
     "weighted_cross_entropy",
     "work_alone",
+    "zero_update",
 ]
 
 affine_bias_gradient = accelerated(affine.affine_bias_gradient)
@@ -83,6 +85,8 @@ leaky_relu_backward = accelerated(elementwise.leaky_relu_backward)
 leaky_relu_forward = accelerated(elementwise.leaky_relu_forward)
 relu_backward = accelerated(elementwise.relu_backward)
 relu_forward = accelerated(elementwise.relu_forward)
+masked_relu_forward = accelerated(elementwise.masked_relu_forward)
+zero_update = accelerated(elementwise.zero_update)
 scale_forward = accelerated(elementwise.scale_forward)
 sigmoid_backward = accelerated(elementwise.sigmoid_backward)
 sigmoid_forward = accelerated(elementwise.sigmoid_forward)

@@ -58,8 +58,8 @@ void sum_of_parts(const T* b, const T* sums, Index step, Index parts, T* y, Inde
 }
 
 // All of y for few samples, when reading W is what takes the time: divided by W's rows, those left out that meet a zero.
-template <class T>
-void affine_of_few(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
+template <class T, class S>
+void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
     const Index room = D + CHAINRULE_VECTOR_BYTES;
     Scratch<T> sums(thread_count() * N * H), value(thread_count() * room);
     Scratch<std::int32_t> row(thread_count() * room);
@@ -117,33 +117,57 @@ private:
     Scratch<T> sums_;
 };
 
-template <class T>
-void affine_forward(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
+// x as numbers of the kind that W holds: itself, or a copy.
+template <class T, class S>
+class Converted {
+public:
+    Converted(const S* x, Index size) : x_(x), memory_(std::is_same_v<S, T> ? 0 : size) {
+        if constexpr (!std::is_same_v<S, T>) std::copy_n(x, size, memory_.data());
+    }
+
+    const T* data() {
+        if constexpr (std::is_same_v<S, T>) {
+            return x_;
+        } else {
+            return memory_.data();
+        }
+    }
+
+private:
+    const S* x_;
+    Scratch<T> memory_;
+};
+
+template <class T, class S>
+void affine_forward(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
     if (N < thread_count()) {
         affine_of_few(x, W, b, y, N, D, H);
         return;
     }
-    std::optional<ThinProduct<T, T>> product;
-    if (Thin<T>::pays(x, N, D, H)) product.emplace(x, T(1), W, N, D, H);
+    const bool thin = Thin<T, S>::pays(x, N, D, H);
+    std::optional<ThinProduct<T, S>> product;
+    if (thin) product.emplace(x, T(1), W, N, D, H);
+    Converted<T, S> converted(x, thin ? 0 : N * D);
     divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
         const auto [first, last] = stretch(N, part, parts);
-        if (product) {
+        if (thin) {
             product->rows(b, y, first, last);
         } else {
-            affine_rows(x, W, b, y, D, H, first, last);
+            affine_rows(converted.data(), W, b, y, D, H, first, last);
         }
     });
 }
 
-template <class T>
-void add_affine_weight_gradient(const T* x, const T* dy, T* dW, Index N, Index D, Index H) {
-    const bool thin = Thin<T>::pays(x, N, D, H);
+template <class T, class S>
+void add_affine_weight_gradient(const S* x, const T* dy, T* dW, Index N, Index D, Index H) {
+    const bool thin = Thin<T, S>::pays(x, N, D, H);
+    Converted<T, S> converted(x, thin ? 0 : N * D);
     divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
         const auto [first, last] = stretch(D, part, parts, thin ? kThinColumns : CHAINRULE_TILE_ROWS);
         if (thin) {
-            Thin<T>::weight_gradient(x, T(1), dy, dW, N, D, H, first, last);
+            Thin<T, S>::weight_gradient(x, T(1), dy, dW, N, D, H, first, last);
         } else {
-            add_weight_gradient_rows(x, dy, dW, N, D, H, first, last);
+            add_weight_gradient_rows(converted.data(), dy, dW, N, D, H, first, last);
         }
     });
 }
@@ -515,7 +539,7 @@ void spread(const T* rows, Index count, Index height, Index width, T* flat, Inde
 }
 
 template <class T>
-void conv_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups) {
+void dense_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups) {
     using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
     constexpr Index lanes = sizeof(V) / sizeof(T);
     const Index C = at.channels / groups, K = C * at.area(), some = filters / groups;
@@ -655,7 +679,7 @@ void input_gradient_scattered(const T* dy, const T* W, T* dx, const Windows& at,
 }
 
 template <class T>
-void conv_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+void dense_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
     const bool direct = at.stride_down == 1 && at.stride_across == 1 && at.top < at.kernel_height &&
                         at.bottom < at.kernel_height && at.left < at.kernel_width && at.right < at.kernel_width;
     if (direct) {
@@ -892,6 +916,10 @@ void conv_relu_pool_forward(
 // output was above zero. So the passes back go from one such pixel to the next instead of over all of them. Images have
 // their channels last here: a row of a window is then one stretch of memory, KW C numbers long, read as whole vectors (what
 // is read beyond the stretch is multiplied by zeros, or left out).
+//
+// Where the gradient is from: `Pooled`, or the convolution's own with its zeros, `Scattered`. Both tell how many pixels of
+// a plane may have one, and gather them: where their windows begin in the image, neighbours `across` and `down` apart, and
+// the gradient.
 constexpr Index kBeyond = 16;  // what gathering writes more than it keeps
 
 template <class T, int bytes>
@@ -922,25 +950,6 @@ struct Sparse {
     // Where number (c, i, j) of a kernel stands among the vectors of a window.
     Index place_of(Index c, Index i, Index j) const {
         return i * ((stretch_length + lanes - 1) / lanes) * lanes + j * C + c;
-    }
-
-    // The pixels of filter f of sample n that have a gradient: where their windows begin in the image, and the gradient.
-    // Up to a vector more is written.
-    Index gather(const T* dy, const T* y, const std::uint8_t* place, Index plane, std::int32_t* begin, T* value) const {
-        const Index rows = at.out_height / 2, columns = at.out_width / 2, first = plane * rows * columns;
-        const auto across = static_cast<std::int32_t>(at.stride_across * C);
-        const auto down = static_cast<std::int32_t>(at.stride_down * width * C);
-        std::int32_t count = 0;
-        for (Index p = 0; p < rows; ++p) {
-            const Index row = first + p * columns;
-            std::int32_t* to = begin + count;
-            for (std::int32_t q = 0; q < static_cast<std::int32_t>(columns); ++q) {
-                const std::int32_t which = place[row + q];
-                to[q] = (2 * static_cast<std::int32_t>(p) + which / 2) * down + (2 * q + which % 2) * across;
-            }
-            count += keep_positive(y + row, columns, dy + row, to, value + count);
-        }
-        return count;
     }
 
     void channels_last(const T* image, T* out) const {
@@ -1005,13 +1014,66 @@ struct Sparse {
     }
 };
 
-template <class T, int bytes>
-void pooled_weight_gradient(
-    const T* x, const T* dy, const T* y, const std::uint8_t* place, T* dW, T* db, const Windows& at, Index filters,
-    Index groups) {
+// Up to a vector more is written by either.
+template <class T>
+struct Pooled {
+    const T* dy;
+    const T* y;
+    const std::uint8_t* place;
+    const Windows& at;
+    std::int32_t across = 0, down = 0;
+
+    Index places() const { return (at.out_height / 2) * (at.out_width / 2); }
+
+    void stand(Index across_, Index down_) {
+        across = static_cast<std::int32_t>(across_);
+        down = static_cast<std::int32_t>(down_);
+    }
+
+    Index gather(Index plane, std::int32_t* begin, T* value) const {
+        const Index rows = at.out_height / 2, columns = at.out_width / 2, first = plane * rows * columns;
+        std::int32_t count = 0;
+        for (Index p = 0; p < rows; ++p) {
+            const Index row = first + p * columns;
+            std::int32_t* to = begin + count;
+            for (std::int32_t q = 0; q < static_cast<std::int32_t>(columns); ++q) {
+                const std::int32_t which = place[row + q];
+                to[q] = (2 * static_cast<std::int32_t>(p) + which / 2) * down + (2 * q + which % 2) * across;
+            }
+            count += keep_positive(y + row, columns, dy + row, to, value + count);
+        }
+        return count;
+    }
+};
+
+template <class T>
+struct Scattered {
+    const T* dy;
+    const Windows& at;
+    std::vector<std::int32_t> begin_of = {};  // each pixel's
+
+    Index places() const { return at.places(); }
+
+    void stand(Index across, Index down) {
+        for (Index p = 0; p < at.out_height; ++p)
+            for (Index q = 0; q < at.out_width; ++q) begin_of.push_back(static_cast<std::int32_t>(p * down + q * across));
+    }
+
+    Index gather(Index plane, std::int32_t* begin, T* value) const {
+        const std::int32_t count = gather_nonzero(dy + plane * at.places(), at.places(), T(1), begin, value);
+        for (std::int32_t e = 0; e < count; ++e) begin[e] = begin_of[static_cast<std::size_t>(begin[e])];
+        return count;
+    }
+};
+
+// db may be null
+template <class T, int bytes, class Source>
+void weight_gradient_of(
+    const T* x, Source source, T* dW, T* db, const Windows& at, Index filters, Index groups) {
     const Sparse<T, bytes> sparse(at, filters, groups);
     const Index C = sparse.C, some = sparse.some, kernel = sparse.vectors * sparse.lanes;
-    const Index places = (at.out_height / 2) * (at.out_width / 2);
+    const Index places = source.places();
+    source.stand(at.stride_across * C, at.stride_down * sparse.width * C);
     const int most = thread_count();
     Scratch<T> sums(most * filters * kernel), biases(most * filters);  // each part's own, added up in their order below
     divide([&](int part, int parts) {
@@ -1027,7 +1089,7 @@ void pooled_weight_gradient(
             for (Index g = 0; g < groups; ++g) {
                 sparse.channels_last(x + (n * at.channels + g * C) * at.pixels(), image.data());
                 for (Index f = g * some; f < (g + 1) * some; ++f) {
-                    const Index count = sparse.gather(dy, y, place, n * filters + f, begin.data(), value.data());
+                    const Index count = source.gather(n * filters + f, begin.data(), value.data());
                     for (Index e = 0; e < count; ++e) bias[f] += value[e];
                     sparse.in_turn([&](Index v, auto n_vectors) {
                         Sparse<T, bytes>::template add_windows<n_vectors.value>(
@@ -1042,20 +1104,19 @@ void pooled_weight_gradient(
         for (Index f = 0; f < filters; ++f) biases[f] += biases[part * filters + f];
     }
     for (Index f = 0; f < filters; ++f) {
-        db[f] = biases[f];
+        if (db) db[f] = biases[f];
         for (Index c = 0; c < C; ++c)
             for (Index i = 0; i < at.kernel_height; ++i)
                 for (Index j = 0; j < at.kernel_width; ++j) *dW++ = sums[f * kernel + sparse.place_of(c, i, j)];
     }
 }
 
-template <class T, int bytes>
-void pooled_input_gradient(
-    const T* dy, const T* y, const std::uint8_t* place, const T* W, T* dx, const Windows& at, Index filters,
-    Index groups) {
+template <class T, int bytes, class Source>
+void input_gradient_of(Source source, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
     const Sparse<T, bytes> sparse(at, filters, groups);
     const Index C = sparse.C, some = sparse.some, kernel = sparse.vectors * sparse.lanes;
-    const Index places = (at.out_height / 2) * (at.out_width / 2);
+    const Index places = source.places();
+    source.stand(at.stride_across, at.stride_down * sparse.width);
     Scratch<T> kernels(filters * kernel);
     std::fill(kernels.data(), kernels.data() + filters * kernel, T(0));
     for (Index f = 0; f < filters; ++f)
@@ -1066,7 +1127,7 @@ void pooled_input_gradient(
         const auto [first, last] = stretch(at.samples, part, parts);
         if (first == last) return;
         Scratch<T> image(sparse.image_size()), value(some * places + kBeyond);
-        Scratch<std::int32_t> begin(some * places + kBeyond), next(some * places + kBeyond), filter(some * places + kBeyond);
+        Scratch<std::int32_t> origin(some * places + kBeyond), next(some * places + kBeyond), filter(some * places + kBeyond);
         // the pixels that have a gradient, chained by where their windows begin
         const Index origins = sparse.height * sparse.width;
         Scratch<std::int32_t> chain(origins);
@@ -1076,21 +1137,21 @@ void pooled_input_gradient(
                 std::fill(image.data(), image.data() + sparse.image_size(), T(0));
                 Index count = 0;
                 for (Index f = 0; f < some; ++f) {
-                    const Index more = sparse.gather(
-                        dy, y, place, n * filters + g * some + f, begin.data() + count, value.data() + count);
+                    const Index more =
+                        source.gather(n * filters + g * some + f, origin.data() + count, value.data() + count);
                     for (const Index stop = count + more; count < stop; ++count) {
-                        const Index origin = begin[count] / C;
-                        next[count] = chain[origin];
-                        chain[origin] = static_cast<std::int32_t>(count);
+                        const std::int32_t first_of = origin[count];
+                        next[count] = chain[first_of];
+                        chain[first_of] = static_cast<std::int32_t>(count);
                         filter[count] = static_cast<std::int32_t>(g * some + f);
                     }
                 }
-                for (Index origin = 0; origin < origins; ++origin) {
-                    if (chain[origin] < 0) continue;
+                for (Index pixel = 0; pixel < origins; ++pixel) {
+                    if (chain[pixel] < 0) continue;
                     sparse.in_turn([&](Index v, auto n_vectors) {
                         Sparse<T, bytes>::template add_kernels<n_vectors.value>(
-                            kernels.data() + v * sparse.lanes, kernel, sparse.offset.data() + v, chain[origin],
-                            next.data(), filter.data(), value.data(), image.data() + origin * C);
+                            kernels.data() + v * sparse.lanes, kernel, sparse.offset.data() + v, chain[pixel],
+                            next.data(), filter.data(), value.data(), image.data() + pixel * C);
                     });
                 }
                 sparse.channels_first(image.data(), dx + (n * at.channels + g * C) * at.pixels());
@@ -1104,22 +1165,65 @@ bool short_rows(const Windows& at, Index groups) {
     return 2 * at.kernel_width * (at.channels / groups) * Index(sizeof(T)) <= CHAINRULE_VECTOR_BYTES;
 }
 
+template <class T, class Source>
+void sparse_weight_gradient(
+    const T* x, const Source& source, T* dW, T* db, const Windows& at, Index filters, Index groups) {
+    const auto work = short_rows<T>(at, groups) ? weight_gradient_of<T, CHAINRULE_VECTOR_BYTES / 2, Source>
+                                                : weight_gradient_of<T, CHAINRULE_VECTOR_BYTES, Source>;
+    work(x, source, dW, db, at, filters, groups);
+}
+
+template <class T, class Source>
+void sparse_input_gradient(const Source& source, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+    const auto work = short_rows<T>(at, groups) ? input_gradient_of<T, CHAINRULE_VECTOR_BYTES / 2, Source>
+                                                : input_gradient_of<T, CHAINRULE_VECTOR_BYTES, Source>;
+    work(source, W, dx, at, filters, groups);
+}
+
 template <class T>
 void conv_relu_pool_weight_gradient(
     const T* x, const T* dy, const T* y, const std::uint8_t* place, T* dW, T* db, const Windows& at, Index filters,
     Index groups) {
-    const auto work = short_rows<T>(at, groups) ? pooled_weight_gradient<T, CHAINRULE_VECTOR_BYTES / 2>
-                                                : pooled_weight_gradient<T, CHAINRULE_VECTOR_BYTES>;
-    work(x, dy, y, place, dW, db, at, filters, groups);
+    sparse_weight_gradient(x, Pooled<T>{dy, y, place, at}, dW, db, at, filters, groups);
 }
 
 template <class T>
 void conv_relu_pool_input_gradient(
     const T* dy, const T* y, const std::uint8_t* place, const T* W, T* dx, const Windows& at, Index filters,
     Index groups) {
-    const auto work = short_rows<T>(at, groups) ? pooled_input_gradient<T, CHAINRULE_VECTOR_BYTES / 2>
-                                                : pooled_input_gradient<T, CHAINRULE_VECTOR_BYTES>;
-    work(dy, y, place, W, dx, at, filters, groups);
+    sparse_input_gradient(Pooled<T>{dy, y, place, at}, W, dx, at, filters, groups);
+}
+
+// Whether a gradient is mostly zeros, by a sample of its planes.
+template <class T>
+bool is_scattered(const T* dy, const Windows& at, Index filters) {
+    const Index planes = at.samples * filters, places = at.places();
+    if (planes * places * at.area() <= kWorthIt) return false;
+    if ((at.height + at.top + at.bottom) * (at.width + at.left + at.right) >= (Index{1} << 30) / at.channels) return false;
+    const Index step = std::max<Index>(1, planes / 16) | 1;  // odd: not always the same filters
+    Index count = 0, seen = 0;
+    for (Index plane = 0; plane < planes; plane += step, seen += places)
+        for (Index s = 0; s < places; s += 64)
+            count += __builtin_popcountll(nonzero(dy + plane * places + s, std::min<Index>(64, places - s)));
+    return 4 * count <= seen;
+}
+
+template <class T>
+void conv_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups) {
+    if (is_scattered(dy, at, filters)) {
+        sparse_weight_gradient(x, Scattered<T>{dy, at}, dW, static_cast<T*>(nullptr), at, filters, groups);
+    } else {
+        dense_weight_gradient(x, dy, dW, at, filters, groups);
+    }
+}
+
+template <class T>
+void conv_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
+    if (is_scattered(dy, at, filters)) {
+        sparse_input_gradient(Scattered<T>{dy, at}, W, dx, at, filters, groups);
+    } else {
+        dense_input_gradient(dy, W, dx, at, filters, groups);
+    }
 }
 
 template <class T>
@@ -1304,6 +1408,32 @@ template <class T>
 void relu_backward(const T* dy, const T* y, T* dx, Index size) {
     divide_numbers(size, [=](Index first, Index last) {
         for (Index i = first; i < last; ++i) dx[i] = dy[i] * (y[i] > T(0) ? T(1) : T(0));
+    });
+}
+
+template <class T>
+void masked_relu_forward(const T* x, T* y, std::uint8_t* mask, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
+        constexpr Index lanes = sizeof(V) / sizeof(T);
+        using Bytes = Vector<std::uint8_t, static_cast<int>(lanes)>;
+        Index i = first;
+        for (; i + lanes <= last; i += lanes) {
+            const V from = load<V>(x + i);
+            store(y + i, from < T(0) ? V{} : from);
+            store(mask + i, __builtin_convertvector(from <= T(0), Bytes) & Bytes{} + 1);
+        }
+        for (; i < last; ++i) {
+            y[i] = x[i] < T(0) ? T(0) : x[i];
+            mask[i] = x[i] <= T(0);
+        }
+    });
+}
+
+template <class T>
+void zero_update(T* values, const std::uint8_t* mask, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) values[i] = mask[i] ? T(0) : values[i];
     });
 }
 
@@ -1627,10 +1757,12 @@ void distort_images(
 template <class T>
 constexpr Table<T> make_table() {
     return {
-        affine_forward<T>,
-        add_affine_weight_gradient<T>,
+        affine_forward<T, T>,
+        add_affine_weight_gradient<T, T>,
         affine_bias_gradient<T>,
         affine_input_gradient<T>,
+        affine_forward<T, float>,
+        add_affine_weight_gradient<T, float>,
         chain_forward<T, T>,
         chain_forward<T, std::uint8_t>,
         add_chain_gradients<T, T>,
@@ -1653,6 +1785,8 @@ constexpr Table<T> make_table() {
         layer_norm_backward<T>,
         relu_forward<T>,
         relu_backward<T>,
+        masked_relu_forward<T>,
+        zero_update<T>,
         leaky_relu_forward<T>,
         leaky_relu_backward<T>,
         {apply<T, sigmoid<T>>, apply_backward<T, sigmoid_slope<T>>},

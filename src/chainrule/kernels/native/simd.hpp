@@ -150,6 +150,24 @@ inline std::int32_t gather_nonzero(const S* from, Index count, T factor, std::in
             }
             found += more;
         }
+    } else {
+        const __m256i step = _mm256_set1_epi32(8);
+        __m256i places = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        for (; begin + 8 <= count; begin += 8, places = _mm256_add_epi32(places, step)) {
+            __m512d values;
+            if constexpr (std::is_same_v<S, std::uint8_t>) {
+                values = _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)(from + begin))));
+            } else if constexpr (std::is_same_v<S, float>) {
+                values = _mm512_cvtps_pd(_mm256_loadu_ps(from + begin));
+            } else {
+                values = _mm512_loadu_pd(from + begin);
+            }
+            const __mmask8 bits = _mm512_cmp_pd_mask(values, _mm512_setzero_pd(), _CMP_NEQ_UQ);
+            _mm256_storeu_si256((__m256i*)(place + found), _mm256_maskz_compress_epi32(bits, places));
+            _mm512_storeu_pd(
+                value + found, _mm512_mul_pd(_mm512_maskz_compress_pd(bits, values), _mm512_set1_pd(factor)));
+            found += __builtin_popcount(bits);
+        }
     }
 #endif
     for (; begin < count; begin += 64)

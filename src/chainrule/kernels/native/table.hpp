@@ -43,6 +43,9 @@ struct Table {
     void (*add_affine_weight_gradient)(const T* x, const T* dy, T* dW, Index N, Index D, Index H);
     void (*affine_bias_gradient)(const T* dy, T* db, Index N, Index H);
     void (*affine_input_gradient)(const T* dy, const T* W, T* dx, Index N, Index D, Index H);
+    // the same of x in single precision, whatever T is
+    void (*affine_forward_singles)(const float* x, const T* W, const T* b, T* y, Index N, Index D, Index H);
+    void (*add_affine_weight_gradient_singles)(const float* x, const T* dy, T* dW, Index N, Index D, Index H);
 
     // y: the outputs of each layer; x is numbers or bytes; the gradients are added to dW and db, and dx may be null
     void (*chain_forward)(const T* x, T factor, const T* const* W, const T* const* b, T* const* y, const Chain& at);
@@ -95,6 +98,9 @@ struct Table {
 
     void (*relu_forward)(const T* x, T* y, Index size);
     void (*relu_backward)(const T* dy, const T* y, T* dx, Index size);
+    // mask: 1 where x is 0 or less
+    void (*masked_relu_forward)(const T* x, T* y, std::uint8_t* mask, Index size);
+    void (*zero_update)(T* values, const std::uint8_t* mask, Index size);
     void (*leaky_relu_forward)(const T* x, T slope, T* y, Index size);
     void (*leaky_relu_backward)(const T* dy, const T* x, T slope, T* dx, Index size);
     OneByOne<T> sigmoid, tanh, silu, softplus, gelu;

@@ -13,6 +13,7 @@ __all__ = [
     "gelu_forward",
     "leaky_relu_backward",
     "leaky_relu_forward",
+    "masked_relu_forward",
     "relu_backward",
     "relu_forward",
     "scale_forward",
@@ -26,6 +27,7 @@ __all__ = [
     "softplus_forward",
     "tanh_backward",
     "tanh_forward",
+    "zero_update",
 ]
 
 
@@ -39,6 +41,16 @@ def relu_backward(dy: Array, y: Array) -> Array:
     """dy where y = relu(x) is positive, else 0; at x = 0 the derivative is taken as 0."""
     dx: Array = dy * (y > 0)
     return dx
+
+
+def masked_relu_forward(x: Array) -> tuple[Array, Array]:
+    """max(x, 0), and where x is 0 or less."""
+    return relu_forward(x), x <= 0
+
+
+def zero_update(values: Array, mask: Array) -> None:
+    """0 where mask, in place."""
+    np.copyto(values, 0, where=mask)
 
 
 def sigmoid_forward(x: Array) -> Array:
