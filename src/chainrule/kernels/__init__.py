@@ -13,6 +13,7 @@ __all__ = [
     "affine_bias_gradient",
     "affine_forward",
     "affine_input_gradient",
+    "affine_weight_gradient",
     "average_update",
     "avg_pool_backward",
     "avg_pool_forward",
@@ -69,6 +70,7 @@ __all__ = [
 affine_bias_gradient = accelerated(affine.affine_bias_gradient)
 affine_forward = accelerated(affine.affine_forward)
 affine_input_gradient = accelerated(affine.affine_input_gradient)
+affine_weight_gradient = accelerated(affine.affine_weight_gradient)
 add_affine_weight_gradient = accelerated(affine.add_affine_weight_gradient)
 embedding_forward = accelerated(affine.embedding_forward)
 embedding_weight_gradient = accelerated(affine.embedding_weight_gradient)

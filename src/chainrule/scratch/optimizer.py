@@ -112,10 +112,11 @@ class Adam:
         self.iter = 0
         self.m: State | None = None
         self.v: State | None = None
+        self._copies: State = {}  # of the gradients, which the kernel clears
 
     def update(self, params: State, grads: State) -> None:
         if self.m is None or self.v is None:
-            self.m, self.v = _zeros(params), _zeros(params)
+            self.m, self.v, self._copies = _zeros(params), _zeros(params), _zeros(params)
         self.iter += 1
         correction = np.sqrt(1.0 - self.beta2**self.iter)
         rate = self.lr * correction / (1.0 - self.beta1**self.iter)
@@ -123,13 +124,11 @@ class Adam:
         for key in params:
             value = params[key]
             if isinstance(value, np.ndarray) and value.flags.c_contiguous:
-                gradient = np.array(grads[key], value.dtype, order="C")
-                mean, square = self.m[key].reshape(-1), self.v[key].reshape(-1)
+                np.copyto(self._copies[key], grads[key])
+                state = (array[key].reshape(-1) for array in (self._copies, self.m, self.v))
                 kernels.adam_update(
                     value.reshape(-1),
-                    gradient.reshape(-1),
-                    mean,
-                    square,
+                    *state,
                     self.lr,
                     self.beta1,
                     self.beta2,

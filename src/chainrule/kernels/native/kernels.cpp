@@ -40,6 +40,10 @@ inline T sum_over(Index N, Index S, Term term) {
 // Rows [first, last) of y.
 template <class T>
 void affine_rows(const T* x, const T* W, const T* b, T* y, Index D, Index H, Index first, Index last) {
+    if (D >= 2 * Panels<T>::deep && last - first >= 12 && H >= Panels<T>::lanes) {
+        Panels<T>::times(x + first * D, W, b, y + first * H, last - first, D, H);
+        return;
+    }
     const auto offset = every(D, H);
     rows_times(x + first * D, D, W, offset.data(), last - first, D, H, (const T*)nullptr, b, y + first * H, H);
 }
@@ -158,12 +162,14 @@ void affine_forward(const S* x, const T* W, const T* b, T* y, Index N, Index D, 
     });
 }
 
+// `fresh`: into dW as it comes, instead of adding to it.
 template <class T, class S>
-void add_affine_weight_gradient(const S* x, const T* dy, T* dW, Index N, Index D, Index H) {
+void affine_weight_gradient(const S* x, const T* dy, T* dW, bool fresh, Index N, Index D, Index H) {
     const bool thin = Thin<T, S>::pays(x, N, D, H);
     Converted<T, S> converted(x, thin ? 0 : N * D);
     divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
         const auto [first, last] = stretch(D, part, parts, thin ? kThinColumns : CHAINRULE_TILE_ROWS);
+        if (fresh) std::fill(dW + first * H, dW + last * H, T(0));
         if (thin) {
             Thin<T, S>::weight_gradient(x, T(1), dy, dW, N, D, H, first, last);
         } else {
@@ -1758,11 +1764,11 @@ template <class T>
 constexpr Table<T> make_table() {
     return {
         affine_forward<T, T>,
-        add_affine_weight_gradient<T, T>,
+        affine_weight_gradient<T, T>,
         affine_bias_gradient<T>,
         affine_input_gradient<T>,
         affine_forward<T, float>,
-        add_affine_weight_gradient<T, float>,
+        affine_weight_gradient<T, float>,
         chain_forward<T, T>,
         chain_forward<T, std::uint8_t>,
         add_chain_gradients<T, T>,

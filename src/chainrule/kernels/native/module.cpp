@@ -237,37 +237,35 @@ void bind_chain(nb::module_& m, Forward forward, Gradients gradients) {
     }, exactly, nb::arg(), exactly, exactly, exactly, exactly, exactly, nb::arg());
 }
 
-template <class T, class X, class Forward>
-Out<T> affine_forward(Forward forward, const X& x, const In<T>& W, const In<T>& b) {
-    expect_axes(x, 2, "x"), expect_axes(W, 2, "W");
-    const Index N = length(x, 0), D = length(x, 1), H = length(W, 1);
-    expect(W, {D, H}, "W"), expect(b, {H}, "b");
-    Fresh<T> y({N, H});
-    Free free;
-    forward(x.data(), W.data(), b.data(), y.data, N, D, H);
-    return y.array;
-}
-
-template <class T, class X, class Gradient>
-void add_affine_weight_gradient(Gradient gradient, const X& x, const In<T>& dy, const InPlace<T>& dW) {
-    expect_axes(x, 2, "x"), expect_axes(dy, 2, "dy");
-    const Index N = length(x, 0), D = length(x, 1), H = length(dy, 1);
-    expect(dy, {N, H}, "dy"), expect(dW, {D, H}, "dW");
-    Free free;
-    gradient(x.data(), dy.data(), dW.data(), N, D, H);
-}
-
-// Products with an x in single precision: data beside weights in double precision, which need no copy of it.
-template <class T>
-void bind_singles(nb::module_& m) {
-    const auto& kernels = chainrule::table<T>();
+// The products that read x, of numbers S: those of the weights, or singles, data beside weights in double precision.
+template <class T, class S, class Forward, class Gradient>
+void bind_affine(nb::module_& m, Forward forward, Gradient gradient) {
     const auto exactly = nb::arg().noconvert();
-    m.def("affine_forward", [&kernels](In<float> x, In<T> W, In<T> b) {
-        return affine_forward<T>(kernels.affine_forward_singles, x, W, b);
+    m.def("affine_forward", [forward](In<S> x, In<T> W, In<T> b) {
+        expect_axes(x, 2, "x"), expect_axes(W, 2, "W");
+        const Index N = length(x, 0), D = length(x, 1), H = length(W, 1);
+        expect(W, {D, H}, "W"), expect(b, {H}, "b");
+        Fresh<T> y({N, H});
+        Free free;
+        forward(x.data(), W.data(), b.data(), y.data, N, D, H);
+        return y.array;
     }, exactly, exactly, exactly);
-    m.def("add_affine_weight_gradient", [&kernels](In<float> x, In<T> dy, InPlace<T> dW) {
-        add_affine_weight_gradient<T>(kernels.add_affine_weight_gradient_singles, x, dy, dW);
+    m.def("add_affine_weight_gradient", [gradient](In<S> x, In<T> dy, InPlace<T> dW) {
+        expect_axes(x, 2, "x"), expect_axes(dy, 2, "dy");
+        const Index N = length(x, 0), D = length(x, 1), H = length(dy, 1);
+        expect(dy, {N, H}, "dy"), expect(dW, {D, H}, "dW");
+        Free free;
+        gradient(x.data(), dy.data(), dW.data(), false, N, D, H);
     }, exactly, exactly, exactly);
+    m.def("affine_weight_gradient", [gradient](In<S> x, In<T> dy) {
+        expect_axes(x, 2, "x"), expect_axes(dy, 2, "dy");
+        const Index N = length(x, 0), D = length(x, 1), H = length(dy, 1);
+        expect(dy, {N, H}, "dy");
+        Fresh<T> dW({D, H});
+        Free free;
+        gradient(x.data(), dy.data(), dW.data, true, N, D, H);
+        return dW.array;
+    }, exactly, exactly);
 }
 
 template <class T>
@@ -275,12 +273,9 @@ void bind(nb::module_& m) {
     const auto& kernels = chainrule::table<T>();
     const auto exactly = nb::arg().noconvert();
 
-    m.def("affine_forward", [&kernels](In<T> x, In<T> W, In<T> b) {
-        return affine_forward<T>(kernels.affine_forward, x, W, b);
-    }, exactly, exactly, exactly);
-    m.def("add_affine_weight_gradient", [&kernels](In<T> x, In<T> dy, InPlace<T> dW) {
-        add_affine_weight_gradient<T>(kernels.add_affine_weight_gradient, x, dy, dW);
-    }, exactly, exactly, exactly);
+    bind_affine<T, T>(m, kernels.affine_forward, kernels.affine_weight_gradient);
+    if constexpr (sizeof(T) > sizeof(float))
+        bind_affine<T, float>(m, kernels.affine_forward_singles, kernels.affine_weight_gradient_singles);
     m.def("affine_bias_gradient", [&kernels](In<T> dy) {
         expect_axes(dy, 2, "dy");
         Fresh<T> db({length(dy, 1)});
@@ -298,7 +293,6 @@ void bind(nb::module_& m) {
         return dx.array;
     }, exactly, exactly);
 
-    if constexpr (sizeof(T) > sizeof(float)) bind_singles<T>(m);
     bind_chain<T, T>(m, kernels.chain_forward, kernels.add_chain_gradients);
     bind_chain<T, std::uint8_t>(m, kernels.chain_forward_bytes, kernels.add_chain_gradients_bytes);
 

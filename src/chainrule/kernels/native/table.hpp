@@ -40,12 +40,13 @@ template <class T>
 struct Table {
     // y = xW + b
     void (*affine_forward)(const T* x, const T* W, const T* b, T* y, Index N, Index D, Index H);
-    void (*add_affine_weight_gradient)(const T* x, const T* dy, T* dW, Index N, Index D, Index H);
+    // fresh: dW is written, not added to
+    void (*affine_weight_gradient)(const T* x, const T* dy, T* dW, bool fresh, Index N, Index D, Index H);
     void (*affine_bias_gradient)(const T* dy, T* db, Index N, Index H);
     void (*affine_input_gradient)(const T* dy, const T* W, T* dx, Index N, Index D, Index H);
     // the same of x in single precision, whatever T is
     void (*affine_forward_singles)(const float* x, const T* W, const T* b, T* y, Index N, Index D, Index H);
-    void (*add_affine_weight_gradient_singles)(const float* x, const T* dy, T* dW, Index N, Index D, Index H);
+    void (*affine_weight_gradient_singles)(const float* x, const T* dy, T* dW, bool fresh, Index N, Index D, Index H);
 
     // y: the outputs of each layer; x is numbers or bytes; the gradients are added to dW and db, and dx may be null
     void (*chain_forward)(const T* x, T factor, const T* const* W, const T* const* b, T* const* y, const Chain& at);

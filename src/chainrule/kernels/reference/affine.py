@@ -9,6 +9,7 @@ __all__ = [
     "affine_bias_gradient",
     "affine_forward",
     "affine_input_gradient",
+    "affine_weight_gradient",
     "embedding_forward",
     "embedding_weight_gradient",
 ]
@@ -24,6 +25,12 @@ def affine_forward(x: Array, W: Array, b: Array) -> Array:
 def add_affine_weight_gradient(x: Array, dy: Array, dW: Array) -> None:
     """x (N, D), dy (N, H): adds x^T dy to dW (D, H), in place."""
     dW += x.T @ dy
+
+
+def affine_weight_gradient(x: Array, dy: Array) -> Array:
+    """x (N, D), dy (N, H) -> dW = x^T dy (D, H)."""
+    dW: Array = x.T @ dy
+    return dW
 
 
 def affine_bias_gradient(dy: Array) -> Array:
