@@ -96,6 +96,7 @@ def test_affine(seed, dtype, N, D, H):
     x, W, b, dy = (draw(seed + i, dtype, *shape) for i, shape in enumerate([(N, D), (D, H), (H,), (N, H)]))
     both("affine_forward", dtype, x, W, b)
     both_in_place("add_affine_weight_gradient", dtype, x, dy, W.copy())
+    both("affine_weight_gradient", dtype, x, dy)
     both("affine_bias_gradient", dtype, dy)
     both("affine_input_gradient", dtype, dy, W)
 
@@ -110,6 +111,20 @@ def test_affine_of_rows_that_are_mostly_zeros(seed, dtype, shape, density):
     W, b, dy = (draw(seed + i, dtype, *s) for i, s in enumerate([(D, H), (H,), (N, H)]))
     both("affine_forward", dtype, x, W, b)
     both_in_place("add_affine_weight_gradient", dtype, x, dy, W.copy())
+    both("affine_weight_gradient", dtype, x, dy)
+
+
+@given(SEED, st.sampled_from([(0, 3, 4), (1, 900, 20), (5, 7, 3), (60, 300, 17)]), st.sampled_from([0.1, 1.0]))
+@settings(max_examples=30)
+def test_affine_of_data_in_single_precision(seed, shape, density):
+    """Beside weights in double precision the product is one of doubles, and x is not copied."""
+    N, D, H = shape
+    rng = np.random.default_rng(seed)
+    x = (rng.standard_normal((N, D)) * (rng.random((N, D)) < density)).astype(np.float32)
+    W, b, dy = (draw(seed + i, "float64", *s) for i, s in enumerate([(D, H), (H,), (N, H)]))
+    both("affine_forward", "float64", x, W, b)
+    both("affine_weight_gradient", "float64", x, dy)
+    both_in_place("add_affine_weight_gradient", "float64", x, dy, W.copy())
 
 
 def draw_chain(seed, dtype, N, widths, density, pixels):
@@ -166,6 +181,19 @@ def test_convolution(seed, dtype, window, N, groups, channels, filters, bias):
     dy = draw(seed + 3, dtype, *conv.conv_forward(x, W, b, stride, padding, groups).shape)
     both("conv_weight_gradient", dtype, x, dy, W.shape, stride, padding, groups)
     both("conv_bias_gradient", dtype, dy)
+    both("conv_input_gradient", dtype, dy, W, x.shape, stride, padding, groups)
+
+
+@given(SEED, DTYPE, windows(), st.integers(1, 2), st.integers(1, 3), st.sampled_from([0, 0.02, 0.2, 0.3]))
+@settings(max_examples=40)
+def test_gradients_of_convolution_that_are_mostly_zeros(seed, dtype, window, groups, channels, density):
+    """Large enough, and thin enough or just not, for the path that goes from one gradient to the next."""
+    kernel, stride, padding, size = window
+    size = tuple(length + 12 * step for length, step in zip(size, stride, strict=True))
+    x, W = draw(seed, dtype, 5, groups * channels, *size), draw(seed + 1, dtype, groups * 8, channels, *kernel)
+    dy = draw(seed + 2, dtype, *conv.conv_forward(x, W, None, stride, padding, groups).shape)
+    dy = dy * (np.random.default_rng(seed).random(dy.shape) < density).astype(dtype)
+    both("conv_weight_gradient", dtype, x, dy, W.shape, stride, padding, groups)
     both("conv_input_gradient", dtype, dy, W, x.shape, stride, padding, groups)
 
 
@@ -233,6 +261,8 @@ def test_each_number_by_itself(seed, dtype, shape):
     x, dy = draw(seed, dtype, *shape), draw(seed + 1, dtype, *shape)
     both("relu_forward", dtype, x)
     both("relu_backward", dtype, dy, np.maximum(x, 0))
+    both("masked_relu_forward", dtype, np.where(dy > 1, 0, x).astype(dtype))
+    both_in_place("zero_update", dtype, dy.copy(), x <= 0)
     both("leaky_relu_forward", dtype, x, 0.2)
     both("leaky_relu_backward", dtype, dy, x, 0.2)
     both("scale_forward", dtype, x, 0.3, np.dtype(dtype))

@@ -1205,7 +1205,7 @@ template <class T>
 bool is_scattered(const T* dy, const Windows& at, Index filters) {
     const Index planes = at.samples * filters, places = at.places();
     if (planes * places * at.area() <= kWorthIt) return false;
-    if ((at.height + at.top + at.bottom) * (at.width + at.left + at.right) >= (Index{1} << 30) / at.channels) return false;
+    if ((at.height + at.top + at.bottom) * (at.width + at.left + at.right) >= (Index{1} << 30) / std::max<Index>(at.channels, 1)) return false;
     const Index step = std::max<Index>(1, planes / 16) | 1;  // odd: not always the same filters
     Index count = 0, seen = 0;
     for (Index plane = 0; plane < planes; plane += step, seen += places)
