@@ -1,9 +1,10 @@
 """How much faster are the book's scripts on chainrule than on the plain NumPy layers that the book teaches?
 
-The same networks, steps and data (MNIST, batches of 100) twice, by turns, each in a process of its own: with `chainrule.scratch`, and with the plain
-layers of this file, which follow the book's formulas in NumPy and know nothing of chainrule. A step is the scripts' own:
-a random batch, the gradient, the update, the loss once more. Chapter 5 is one epoch with the accuracies at its end, on all
-60,000 and 10,000 digits; chapters 7 and 8 measure 2,000 digits an epoch, a hundredth of their time, which is left out.
+The same networks, steps and data (MNIST, batches of 100) twice, by turns, each in a process of its own: with
+`chainrule.scratch`, and with the plain layers of this file, which follow the book's formulas in NumPy and know nothing
+of chainrule. A step is the scripts' own: a random batch, the gradient, the update, the loss once more. Chapter 5 is one
+epoch with the accuracies at its end, on all 60,000 and 10,000 digits; chapters 7 and 8 measure 2,000 digits an epoch, a
+hundredth of their time, which is left out.
 
 Usage: python benchmarks/course.py [ROUNDS]
 """

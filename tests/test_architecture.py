@@ -24,7 +24,8 @@ ROWS = [
     # `schedules` (a rate for each step) stands below the optimizers, which take one in place of a number
     {"parameters", "functions", "initializers", "schedules"},
     # `numerical` (central differences) is maths on arrays: gradcheck and models both stand on it
-    {"losses", "metrics", "optimizers", "numerical", "data"},
+    # `diagnosis` tells what is wrong with an array of gradients: it knows no layer
+    {"losses", "metrics", "optimizers", "numerical", "data", "diagnosis"},
     {"layers"},
     {"io", "gradcheck", "models", "plots"},
     # `vision` reads pages with networks that `io` loads; it trains nothing

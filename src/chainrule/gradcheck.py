@@ -18,7 +18,7 @@ from chainrule.losses import Loss
 from chainrule.numerical import STEP, central_difference
 from chainrule.text import table
 
-__all__ = ["GradientReport", "GradientRow", "gradcheck"]
+__all__ = ["GradientReport", "GradientRow", "check_array", "gradcheck"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def gradcheck(
     arrays = {} if dx is None else {"input": (x, dx)}
     arrays |= {name: (p.value, p.grad) for name, p in layer.parameters.items()}
     rows = [
-        _check_array(name, values, gradient, objective, sample, tolerance, 10 * rounding, rng)
+        check_array(name, values, gradient, objective, sample, tolerance, 10 * rounding, rng)
         for name, (values, gradient) in arrays.items()
     ]
     return GradientReport(tuple(rows), tolerance)
@@ -154,7 +154,7 @@ def _input_shape(layer: Layer, shape: Shape | None, inputs: Array | None) -> Sha
     raise OptionError(f"gradcheck needs the input's shape for {layer!r}, which is not built: pass shape=(...)")
 
 
-def _check_array(
+def check_array(
     name: str,
     values: Array,
     gradient: Array,
@@ -164,7 +164,18 @@ def _check_array(
     rounding: float,
     rng: np.random.Generator,
 ) -> GradientRow:
-    """Probe up to `sample` elements of `values`; `rounding` is the part of a difference that means nothing."""
+    """Compare one gradient with central differences of `objective`, which reads `values` itself.
+
+    Args:
+        name: of the row.
+        values: probed in place and put back.
+        gradient: what backpropagation says, of the same shape.
+        objective: the number that is differentiated.
+        sample: up to so many elements are probed; None: all.
+        tolerance: largest relative error that is ok.
+        rounding: the part of a difference that means nothing.
+        rng: draws the sample.
+    """
     if sample is None or values.size <= sample:
         chosen = np.arange(values.size)
     else:

@@ -125,10 +125,11 @@ class Adam:
             value = params[key]
             if isinstance(value, np.ndarray) and value.flags.c_contiguous:
                 np.copyto(self._copies[key], grads[key])
-                state = (array[key].reshape(-1) for array in (self._copies, self.m, self.v))
                 kernels.adam_update(
                     value.reshape(-1),
-                    *state,
+                    self._copies[key].reshape(-1),
+                    self.m[key].reshape(-1),
+                    self.v[key].reshape(-1),
                     self.lr,
                     self.beta1,
                     self.beta2,

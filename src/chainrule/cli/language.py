@@ -1,0 +1,27 @@
+"""The language of what teaches: --language, else that of the terminal."""
+
+import os
+
+import typer
+
+from chainrule.diagnosis import Language
+from chainrule.errors import OptionError
+
+__all__ = ["LANGUAGE", "chosen_language"]
+
+LANGUAGE = typer.Option(
+    "--language", "-l", help="en or zh. Otherwise that of the terminal (LC_ALL, LC_MESSAGES, LANG).", metavar="LANGUAGE"
+)
+
+
+def chosen_language(named: str | None) -> Language:
+    """`named`, or Chinese where the terminal is Chinese, else English.
+
+    Raises:
+        OptionError: another language is named.
+    """
+    if named not in (None, "en", "zh"):
+        raise OptionError(f"--language {named!r} is not there: choose en or zh")
+    names = (os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    spoken = named or next((name for name in names if name), "")
+    return "zh" if spoken.startswith("zh") else "en"

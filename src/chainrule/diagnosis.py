@@ -1,0 +1,223 @@
+"""What is wrong with a hand-written gradient? Known mistakes leave known traces in its numbers.
+
+A gradient that differs from the numerical one is compared with what the usual slips would give: turned about, of the
+wrong sign, N times as large, summed over another axis, without the gradient from above, ... It knows arrays, no layers.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from chainrule.arrays import Array
+
+__all__ = ["Finding", "Language", "diagnose"]
+
+Language = Literal["en", "zh"]
+
+_NEAR = 1e-3
+"""Relative; the two candidates differ by far more, and the numerical gradient has errors of its own."""
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    "missing": ("is not there: backward sets or returns nothing for it", "不存在：backward 没有为它赋值或返回"),
+    "kind": ("is a {kind}, not an array of numbers", "是 {kind}，不是数组"),
+    "transposed": (
+        "is transposed: use .T, or exchange the factors of the product",
+        "被转置了：用 .T，或交换乘积中两个因子的位置",
+    ),
+    "reshape": (
+        "has the right numbers in shape {got}, and {needed} is needed: reshape it",
+        "数值正确，但形状是 {got}，应为 {needed}：请 reshape",
+    ),
+    "unsummed": (
+        "has shape {got}: it is not yet summed over the batch (sum(axis=0) gives {needed})",
+        "形状是 {got}：还没有沿批次求和（用 sum(axis=0)，得到 {needed}）",
+    ),
+    "axis": (
+        "has shape {got} instead of {needed}: it is summed over the wrong axis",
+        "形状是 {got}，应为 {needed}：求和的轴错了",
+    ),
+    "scalar": (
+        "is one number, and shape {needed} is needed: it is summed over everything",
+        "只是一个数，应为 {needed}：对所有轴都求了和",
+    ),
+    "shape": ("has shape {got}, and {needed} is needed", "形状是 {got}，应为 {needed}"),
+    "nan": ("holds NaN or infinity", "含有 NaN 或无穷大"),
+    "zero": ("is zero everywhere", "处处为零"),
+    "sign": ("has the wrong sign", "符号反了"),
+    "times batch": (
+        "is {batch} times too large, and the batch has {batch} samples: the 1/N of the mean is missing",
+        "大了 {batch} 倍，而批次正好有 {batch} 个样本：漏了求平均的 1/N",
+    ),
+    "over batch": (
+        "is {batch} times too small, and the batch has {batch} samples: it is divided by N once too often"
+        " (a mean in place of a sum?)",
+        "小了 {batch} 倍，而批次正好有 {batch} 个样本：多除了一次 N（把求和写成了求平均？）",
+    ),
+    "factor": ("is {factor:.4g} times what it should be, everywhere", "处处是正确值的 {factor:.4g} 倍"),
+    "swapped": ("is what {other} should be: the two are exchanged", "给出的是 {other} 应有的值：两者弄反了"),
+    "dout": ("is not multiplied by the gradient from above (dout)", "没有乘上游传来的梯度 dout"),
+    "dout twice": ("is multiplied by the gradient from above (dout) twice", "乘了两次上游传来的梯度 dout"),
+    "passed on": ("is dout itself: the layer's own derivative is missing", "就是 dout 本身：漏乘了本层的导数"),
+    "inverted": (
+        "is there where forward cut off, and zero where it passed: the mask is inverted",
+        "在 forward 截断处非零，而在通过处为零：mask 取反了",
+    ),
+    "leaks": (
+        "is not zero at {count} of {of} places where the derivative is zero: a mask is missing",
+        "在导数为零的 {of} 处中有 {count} 处不为零：漏了 mask",
+    ),
+    "blocks": (
+        "is zero at {count} of {of} places where the derivative is not",
+        "在导数不为零的 {of} 处中有 {count} 处为零",
+    ),
+    "statistics": (
+        "leaves out that the mean and the variance depend on every sample of the batch",
+        "没有考虑均值和方差依赖于批次中的每个样本",
+    ),
+    "order": (
+        "has the right numbers in the wrong places: look at the order of reshape and transpose",
+        "数值正确但位置错了：检查 reshape 与 transpose 的次序",
+    ),
+    "some": ("is wrong at {count} of the {of} places that were looked at", "在检查的 {of} 处中有 {count} 处错误"),
+}
+"""What each trace means, in English and Chinese; the name of the gradient goes before it."""
+
+_PLACE = (
+    "; at {index} it says {found:.6g}, the numerical gradient {expected:.6g}",
+    "；在 {index} 处它给出 {found:.6g}，数值梯度为 {expected:.6g}",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One wrong gradient: its name, the trace, and the numbers of its text."""
+
+    name: str
+    pattern: str
+    values: Mapping[str, Any]
+
+    def text(self, language: Language = "en") -> str:
+        """One sentence."""
+        which = ("en", "zh").index(language)
+        text = f"{self.name} {_TEXTS[self.pattern][which]}"
+        return (text + (_PLACE[which] if self.values.get("index") else "")).format(**self.values)
+
+
+def diagnose(
+    name: str,
+    found: Any,
+    expected: Array,
+    *,
+    batch: int,
+    dout: Array | None = None,
+    others: Mapping[str, Array] | None = None,
+) -> Finding:
+    """The likeliest reason why a gradient is not the numerical one.
+
+    Args:
+        name: what it is called ("dW").
+        found: what backward says.
+        expected: the numerical gradient, NaN where it was not measured.
+        batch: how many samples it was measured with.
+        dout: the gradient from above.
+        others: numerical gradients of the layer's other arrays.
+    """
+    if found is None:
+        return Finding(name, "missing", {})
+    try:
+        numbers = np.asarray(found, dtype=np.float64)
+    except (TypeError, ValueError):
+        return Finding(name, "kind", {"kind": type(found).__name__})
+    shapes = {"got": numbers.shape, "needed": expected.shape}
+    if numbers.shape != expected.shape:
+        return Finding(name, _of_shape(numbers, expected, batch), shapes)
+    if not np.isfinite(numbers).all():
+        return Finding(name, "nan", {})
+    known = ~np.isnan(expected)
+    differs = np.abs(np.where(known, numbers - expected, 0))
+    worst = tuple(int(i) for i in np.unravel_index(int(np.argmax(differs)), numbers.shape))
+    place = {"index": list(worst), "found": float(numbers[worst]), "expected": float(expected[worst])}
+    above = np.asarray(1.0 if dout is None else dout)
+    pattern, values = next(_explanations(numbers, expected, known, batch, above, others or {}))
+    return Finding(name, pattern, values | place)
+
+
+def _near(one: Array, other: Array) -> bool:
+    """Equal where both were measured, by the size of the largest."""
+    if one.shape != other.shape:
+        return False
+    known = ~(np.isnan(one) | np.isnan(other))
+    if not known.any():
+        return False
+    scale = max(np.abs(one[known]).max(), np.abs(other[known]).max())
+    return bool(np.abs(one[known] - other[known]).max() <= _NEAR * scale)
+
+
+def _of_shape(found: Array, expected: Array, batch: int) -> str:
+    if found.T.shape == expected.shape and _near(found.T, expected):
+        return "transposed"
+    if found.size == expected.size and _near(found.reshape(expected.shape), expected):
+        return "reshape"
+    if found.shape[1:] == expected.shape and len(found) == batch:
+        return "unsummed"
+    if found.size == 1:
+        return "scalar"
+    if expected.ndim == 1 and found.shape in ((batch,), (batch, 1)):
+        return "axis"
+    return "shape"
+
+
+def _explanations(
+    found: Array, expected: Array, known: Array, batch: int, dout: Array, others: Mapping[str, Array]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Those that hold, the likeliest first: of the whole gradient, then of a part of its places."""
+    if not found.any():
+        yield "zero", {}
+    for other, gradient in others.items():
+        if _near(found, gradient):
+            yield "swapped", {"other": other}
+    one, right = found[known], expected[known]
+    yield from _explanations_of_a_factor(one, right, batch)
+    if _near(found.T, expected):
+        yield "transposed", {}
+    if dout.shape == found.shape:
+        for pattern, one_way, other_way in (
+            ("passed on", found, dout),
+            ("dout twice", found, expected * dout),
+            ("dout", found * dout, expected),
+        ):
+            if _near(one_way, other_way):
+                yield pattern, {}
+    yield from _explanations_of_places(one, right)
+    if known.all() and found.ndim > 1:
+        size = np.abs(expected).max()
+        if np.abs(expected.sum(axis=0)).max() < _NEAR * size and np.abs(found.sum(axis=0)).max() > _NEAR * size:
+            yield "statistics", {}
+    if known.all() and _near(np.sort(one), np.sort(right)):
+        yield "order", {}
+    wrong = np.abs(one - right) > _NEAR * np.abs(right).max(initial=0)
+    yield "some", {"count": int(wrong.sum()), "of": int(wrong.size)}
+
+
+def _explanations_of_a_factor(one: Array, right: Array, batch: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    factor = float(one @ right / (right @ right)) if right.any() else 0.0
+    if factor and _near(one, factor * right):
+        for pattern, value in (("sign", -1.0), ("times batch", float(batch)), ("over batch", 1 / batch)):
+            if abs(factor - value) < _NEAR * abs(value):
+                yield pattern, {"batch": batch}
+        yield "factor", {"factor": factor}
+
+
+def _explanations_of_places(one: Array, right: Array) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What zeros tell: a mask that was left out or inverted."""
+    flat = right == 0
+    if flat.any() and not flat.all() and (one[flat] != 0).any():
+        if not one[~flat].any():
+            yield "inverted", {}
+        if _near(one[~flat], right[~flat]):
+            yield "leaks", {"count": int((one[flat] != 0).sum()), "of": int(flat.sum())}
+    blocked = (one == 0) & ~flat
+    if blocked.any() and _near(one[~blocked], right[~blocked]):
+        yield "blocks", {"count": int(blocked.sum()), "of": int((~flat).sum())}

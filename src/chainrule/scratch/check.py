@@ -1,0 +1,252 @@
+"""Is this hand-written layer's `backward` the derivative of its `forward`? A layer as the lesson has it, checked alone.
+
+The layer remembers its forward pass in attributes, takes arrays or plain numbers, returns one gradient or several, and
+leaves those of its parameters in attributes beside them: `dW` beside `W`. A copy of it is checked, in float64, with a
+random gradient from above; the layer itself, NumPy's global generator and the arrays stay as they are.
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.diagnosis import Finding, diagnose
+from chainrule.gradcheck import GradientRow, check_array
+from chainrule.numerical import STEP, central_difference
+
+__all__ = ["LayerCheck", "check_layer", "check_network"]
+
+_TOLERANCE = 1e-4
+"""Relative. The lesson's log(p + 1e-7) has a derivative that differs from the taught one by 1e-7 / p."""
+_PROBES = 60
+_MORE_PROBES = 400
+"""An array that is wrong is looked at more closely, to tell what is wrong with it."""
+_LARGE = 100_000
+_PARTNERS = ("d{}", "d_{}", "grad_{}", "{}_grad")
+"""How the gradient of an attribute is called."""
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """A row a gradient, a finding for each that is wrong; or why nothing could be compared."""
+
+    rows: tuple[GradientRow, ...]
+    findings: tuple[Finding, ...]
+    failure: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
+
+
+@dataclass(frozen=True)
+class _Gradient:
+    name: str
+    value: Array
+    found: Any
+
+
+def check_layer(
+    layer: Any,
+    arguments: Sequence[Any],
+    options: Mapping[str, Any] | None = None,
+    upstream: Sequence[Any] = (1,),
+    seed: int = 0,
+) -> LayerCheck:
+    """Compare `layer.backward` with central differences of `layer.forward(*arguments, **options)`.
+
+    Args:
+        layer: has forward and backward; not changed.
+        arguments: of forward: a small batch. Those that are floating, and plain numbers, are differentiated, as many as
+            backward returns gradients for.
+        upstream: what backward is called with. The first is replaced by a random gradient where forward gives an array.
+        seed: decides the random gradient and the sampling.
+    """
+    rng = np.random.default_rng(seed)
+    with _same_random_numbers() as again:
+        try:
+            probe = _Probe(layer, [_as_floating(value) for value in arguments], options or {}, again)
+            gradients, dout = probe.backward(list(upstream), rng)
+        except Exception as error:  # of the learner's code, which does not take the small batch
+            return LayerCheck((), (), f"{type(error).__name__}: {error}")
+        return _compare(gradients, probe.objective(dout), np.asarray(dout), _batch(arguments), rng)
+
+
+def check_network(network: Any, x: Array, t: Array, seed: int = 0) -> LayerCheck:
+    """Compare `network.gradient(x, t)` with central differences of `network.loss(x, t)`, for each of its `params`.
+
+    A copy of the network is checked; like the lesson's, its layers hold the arrays of `params` themselves.
+    """
+    rng = np.random.default_rng(seed)
+    with _same_random_numbers() as again:
+        try:
+            network = copy.deepcopy(network)
+            training = {"train_flg": True} if "train_flg" in inspect.signature(network.loss).parameters else {}
+
+            def objective() -> float:
+                again()
+                return float(network.loss(x, t, **training))
+
+            again()
+            found = network.gradient(x, t)
+            objective()
+            gradients = [
+                _Gradient(f"gradient of {key}", value, found.get(key))
+                for key, value in network.params.items()
+                if isinstance(value, np.ndarray) and value.dtype == np.float64
+            ]
+        except Exception as error:
+            return LayerCheck((), (), f"{type(error).__name__}: {error}")
+        return _compare(gradients, objective, np.asarray(1.0), len(x), rng)
+
+
+class _Probe:
+    """A copy of the layer that can be run again and again from the same state, its parameters in float64."""
+
+    def __init__(self, layer: Any, arguments: list[Any], options: Mapping[str, Any], again: Callable[[], None]) -> None:
+        self._pristine = _light_copy(layer)
+        self._arguments = arguments
+        self._options = dict(options)
+        self._again = again
+        self._parameters: dict[str, Array] = {}
+        used, _ = self._forward()
+        for name, value in vars(self._pristine).items():
+            if _is_floating(value) and getattr(used, name, None) is not None and self._partner(used, name):
+                self._parameters[name] = value.astype(np.float64)
+        used, _ = self._forward()
+        # what forward replaces is something that it remembers, no parameter
+        self._parameters = {
+            name: value for name, value in self._parameters.items() if getattr(used, name, None) is value
+        }
+
+    @staticmethod
+    def _partner(layer: Any, name: str) -> str | None:
+        return next((partner.format(name) for partner in _PARTNERS if partner.format(name) in vars(layer)), None)
+
+    def _forward(self) -> tuple[Any, Any]:
+        layer = copy.deepcopy(self._pristine)
+        for name, value in self._parameters.items():
+            setattr(layer, name, value)
+        self._again()
+        arguments = [value.copy() if np.ndim(value) else value.item() for value in map(np.asarray, self._arguments)]
+        return layer, layer.forward(*arguments, **self._options)
+
+    def backward(self, upstream: list[Any], rng: np.random.Generator) -> tuple[list[_Gradient], Any]:
+        """The gradients that the layer finds, and the gradient from above that they are for."""
+        layer, out = self._forward()
+        dout: Any = 1.0
+        if np.ndim(out):
+            dout = rng.standard_normal(np.shape(out))
+        elif not any(np.ndim(value) for value in self._arguments):
+            dout = float(rng.standard_normal())
+        if upstream or np.ndim(out):
+            upstream[:1] = [copy.copy(dout)]
+        partners = {name: self._partner(layer, name) for name in self._parameters}
+        returned = layer.backward(*upstream)
+        several = returned if isinstance(returned, tuple | list) else (returned,)
+        names = list(inspect.signature(layer.forward).parameters)
+        gradients = [
+            _Gradient(f"d{name}", value, found)
+            for name, value, found in zip(names, self._arguments, several, strict=False)
+            if _is_floating(value)
+        ]
+        for name, value in self._parameters.items():
+            partner = self._partner(layer, name) or partners[name] or f"d{name}"
+            gradients.append(_Gradient(partner, value, getattr(layer, partner, None)))
+        return gradients, dout
+
+    def objective(self, dout: Any) -> Callable[[], float]:
+        """The number that is differentiated: the output times the gradient from above."""
+        return lambda: float(np.sum(self._forward()[1] * dout))
+
+
+def _compare(
+    gradients: Sequence[_Gradient], objective: Callable[[], float], dout: Array, batch: int, rng: np.random.Generator
+) -> LayerCheck:
+    rounding = 10 * float(np.finfo(np.float64).eps) * abs(objective()) / STEP
+    rows = [_row(gradient, objective, rounding, rng) for gradient in gradients]
+    wrong = [(gradient, row) for gradient, row in zip(gradients, rows, strict=True) if not row.ok]
+    if not wrong:
+        return LayerCheck(tuple(rows), ())
+    expected = {
+        gradient.name: _numerical(gradient.value, objective, row, rng)
+        for gradient, row in zip(gradients, rows, strict=True)
+    }
+    findings = tuple(
+        diagnose(
+            gradient.name,
+            gradient.found,
+            expected[gradient.name],
+            batch=batch,
+            dout=dout,
+            others={name: value for name, value in expected.items() if name != gradient.name},
+        )
+        for gradient, _ in wrong
+    )
+    return LayerCheck(tuple(rows), findings)
+
+
+def _row(gradient: _Gradient, objective: Callable[[], float], rounding: float, rng: np.random.Generator) -> GradientRow:
+    try:
+        found = np.asarray(gradient.found, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.zeros(0)
+    if gradient.found is None or found.shape != gradient.value.shape:
+        return GradientRow(gradient.name, gradient.value.shape, 0, np.inf, (), (), False)
+    return check_array(gradient.name, gradient.value, found, objective, _PROBES, _TOLERANCE, rounding, rng)
+
+
+def _numerical(value: Array, objective: Callable[[], float], row: GradientRow, rng: np.random.Generator) -> Array:
+    """The numerical gradient at many places, NaN elsewhere and on kinks."""
+    expected = np.full(value.shape, np.nan)
+    places = rng.permutation(value.size)[:_MORE_PROBES]
+    for flat in places:
+        index = tuple(int(i) for i in np.unravel_index(flat, value.shape))
+        expected[index] = central_difference(objective, value, index)
+    for index in row.kinks:
+        expected[index] = np.nan
+    expected[np.abs(expected) < 1e-9 * np.nanmax(np.abs(expected), initial=0.0)] = 0
+    return expected
+
+
+def _light_copy(layer: Any) -> Any:
+    """A copy without what earlier passes left behind, as far as it is large and no parameter."""
+    light = copy.copy(layer)
+    names = set(vars(light))
+    for name, value in vars(layer).items():
+        has_partner = any(partner.format(name) in names for partner in _PARTNERS)
+        if isinstance(value, np.ndarray) and value.size > _LARGE and not has_partner:
+            setattr(light, name, None)
+    return copy.deepcopy(light)
+
+
+@contextmanager
+def _same_random_numbers() -> Iterator[Callable[[], None]]:
+    """Within the block, calling what is yielded puts NumPy's global generator back to one state; so does the end."""
+    state = np.random.get_state()  # of the script, which draws from it
+    try:
+        yield lambda: np.random.set_state(state)
+    finally:
+        np.random.set_state(state)
+
+
+def _is_floating(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _as_floating(value: Any) -> Any:
+    """Arrays of floats and plain numbers in float64; anything else as it is."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float | np.floating):
+        return np.array(value, dtype=np.float64)
+    return value.astype(np.float64) if _is_floating(value) else value
+
+
+def _batch(arguments: Sequence[Any]) -> int:
+    return len(arguments[0]) if arguments and np.ndim(arguments[0]) else 1
