@@ -32,6 +32,8 @@ ROWS = [
     {"training", "vision"},
     {"recipes"},
     {"scratch", "bench", "estimators", "server"},
+    # the lessons' exercises are checked as `chainrule run --check` checks, with the course's layers
+    {"lessons"},
     # the command line starts every other face, so it stands above them
     {"cli"},
     {"__init__", "__main__"},

@@ -20,7 +20,7 @@ _NEAR = 1e-3
 """Relative; the two candidates differ by far more, and the numerical gradient has errors of its own."""
 
 _TEXTS: dict[str, tuple[str, str]] = {
-    "missing": ("is not there: backward sets or returns nothing for it", "不存在：backward 没有为它赋值或返回"),
+    "missing": ("is not there: nothing sets or returns it", "不存在：没有赋值，也没有返回"),
     "kind": ("is a {kind}, not an array of numbers", "是 {kind}，不是数组"),
     "transposed": (
         "is transposed: use .T, or exchange the factors of the product",

@@ -29,6 +29,7 @@ COMMANDS = [
     "data",
     "info",
     "run",
+    "lesson",
 ]
 
 

@@ -161,14 +161,14 @@ def test_networks():
     t = np.array([0, 1, 2, 1])
     check = check_network(net, X, t)
     assert (check.failure, check.findings) == (None, ())
-    assert [row.name for row in check.rows] == [f"gradient of {key}" for key in net.params]
+    assert [row.name for row in check.rows] == [f'gradient["{key}"]' for key in net.params]
 
     class Undecayed(MultiLayerNetExtend):
         def gradient(self, x, t):
             return super().gradient(x, t) | {"W1": self.layers["Affine1"].dW}
 
     net = Undecayed(6, [5], 3, weight_decay_lambda=0.1)
-    assert [finding.name for finding in check_network(net, X, t).findings] == ["gradient of W1"]
+    assert [finding.name for finding in check_network(net, X, t).findings] == ['gradient["W1"]']
 
 
 SCRIPT = """\

@@ -27,6 +27,7 @@ _COMMANDS = {
     "bench": "bench",
     "info": "info",
     "run": "run",
+    "lesson": "lesson",
     "data": "data",
 }
 """Command -> its file, which is loaded when the command is used: a script that is run does not wait for the server."""

@@ -9,15 +9,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chainrule.arrays import Array
 
-__all__ = ["draw_digits", "note", "progress", "say", "stderr"]
+__all__ = ["draw_digits", "note", "progress", "say", "stderr", "stdout"]
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
-_stdout = Console(highlight=False, soft_wrap=True, markup=False)
+stdout = Console(highlight=False, soft_wrap=True, markup=False)
 
 
 def say(text: object) -> None:
     """A result, to stdout."""
-    _stdout.print(str(text))
+    stdout.print(str(text))
 
 
 def note(text: object) -> None:

@@ -7,19 +7,22 @@ random gradient from above; the layer itself, NumPy's global generator and the a
 
 import copy
 import inspect
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import chainrule
 from chainrule.arrays import Array
 from chainrule.diagnosis import Finding, diagnose
 from chainrule.gradcheck import GradientRow, check_array
 from chainrule.numerical import STEP, central_difference
 
-__all__ = ["LayerCheck", "check_layer", "check_network"]
+__all__ = ["LayerCheck", "check_layer", "check_network", "describe"]
 
 _TOLERANCE = 1e-4
 """Relative. The lesson's log(p + 1e-7) has a derivative that differs from the taught one by 1e-7 / p."""
@@ -73,7 +76,7 @@ def check_layer(
             probe = _Probe(layer, [_as_floating(value) for value in arguments], options or {}, again)
             gradients, dout = probe.backward(list(upstream), rng)
         except Exception as error:  # of the learner's code, which does not take the small batch
-            return LayerCheck((), (), f"{type(error).__name__}: {error}")
+            return LayerCheck((), (), describe(error))
         return _compare(gradients, probe.objective(dout), np.asarray(dout), _batch(arguments), rng)
 
 
@@ -94,15 +97,27 @@ def check_network(network: Any, x: Array, t: Array, seed: int = 0) -> LayerCheck
 
             again()
             found = network.gradient(x, t)
+            found = found if isinstance(found, Mapping) else {}
             objective()
             gradients = [
-                _Gradient(f"gradient of {key}", value, found.get(key))
+                _Gradient(f'gradient["{key}"]', value, found.get(key))
                 for key, value in network.params.items()
                 if isinstance(value, np.ndarray) and value.dtype == np.float64
             ]
         except Exception as error:
-            return LayerCheck((), (), f"{type(error).__name__}: {error}")
+            return LayerCheck((), (), describe(error))
         return _compare(gradients, objective, np.asarray(1.0), len(x), rng)
+
+
+def describe(error: Exception) -> str:
+    """An error of a learner's code in one line, with its place in that code."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
+def _is_ours(file: str) -> bool:
+    return any(Path(file).is_relative_to(Path(str(module.__file__)).parent) for module in (chainrule, np))
 
 
 class _Probe:

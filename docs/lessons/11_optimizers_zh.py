@@ -1,0 +1,78 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 11. 优化器
+#
+# 梯度指出下坡的方向；走多远，是优化器的问题。看一个狭长的山谷 `f(x, y) = x²/20 + y²`：横向很陡，纵向几乎是平的。普通的梯度下降左右
+# 来回跳；学习率再大就会被甩出山谷，所以沿着山谷也走不快。
+#
+# ```
+# SGD        p ← p - lr g
+# Momentum   v ← 0.9 v - lr g,   p ← p + v          像滚动的球
+# AdaGrad    h ← h + g²,         p ← p - lr g/√h    陡的方向步子变小
+# Adam       两者结合，并且会遗忘                   （Kingma 和 Ba，2014）
+# ```
+
+# %%
+from chainrule.scratch.optimizer import SGD, AdaGrad, Adam, Momentum
+
+for optimizer in (SGD(lr=0.95), Momentum(lr=0.1), AdaGrad(lr=1.5), Adam(lr=0.3)):
+    params = {"x": -7.0, "y": 2.0}
+    sides, before = 0, params["y"]
+    for _ in range(30):
+        optimizer.update(params, {"x": params["x"] / 10, "y": 2 * params["y"]})
+        sides += params["y"] * before < 0
+        before = params["y"]
+    f = params["x"] ** 2 / 20 + params["y"] ** 2
+    print(f"{type(optimizer).__name__:9} crosses the valley {sides:2} times, ends at f = {f:.4f}")
+
+# %% [markdown]
+# 换成数字识别：同一个深层网络、同样的初始权重，各走 300 步。
+
+# %%
+import numpy as np
+
+from chainrule.scratch.dataset.mnist import load_mnist
+from chainrule.scratch.multi_layer_net import MultiLayerNet
+
+(x_train, t_train), _ = load_mnist()
+for optimizer in (SGD(), Momentum(), AdaGrad(), Adam()):
+    np.random.seed(0)
+    net = MultiLayerNet(784, [100, 100, 100, 100], 10)
+    for _ in range(300):
+        chosen = np.random.choice(len(x_train), 128)
+        optimizer.update(net.params, net.gradient(x_train[chosen], t_train[chosen]))
+    print(f"{type(optimizer).__name__:9} loss {net.loss(x_train[:2000], t_train[:2000]):.3f}")
+
+# %% [markdown]
+# 没有对一切都最好的优化器；每一种都有自己合适的学习率，而学习率比名字更要紧。
+#
+# ## 练习
+#
+# 把这个山谷写成层。写出 `backward`，返回 x 和 y 的梯度。
+
+
+# %% exercise="valley"
+class Valley:
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x**2 / 20 + y**2
+
+    def backward(self, dout):
+        pass  # your lines
+
+
+# %%
+from chainrule.lessons import check
+
+check("valley", Valley, language="zh")

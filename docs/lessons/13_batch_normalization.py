@@ -1,0 +1,82 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 13. Batch normalization
+#
+# Instead of hoping that the spread stays right, **make** it right (Ioffe and Szegedy 2015): each feature of a batch gets mean 0
+# and variance 1, then a scale γ and a shift β that are learned.
+#
+# ```
+# mean = Σ x / N      xc = x - mean      std = √(Σ xc² / N + ε)      xn = xc / std      out = γ xn + β
+# ```
+
+# %%
+import numpy as np
+
+from chainrule.scratch.dataset.mnist import load_mnist
+from chainrule.scratch.multi_layer_net_extend import MultiLayerNetExtend
+from chainrule.scratch.optimizer import SGD
+
+(x_train, t_train), _ = load_mnist()
+x_train, t_train = x_train[:1000], t_train[:1000]
+for use in (False, True):
+    np.random.seed(0)
+    net = MultiLayerNetExtend(784, [100] * 5, 10, weight_init_std=0.05, use_batchnorm=use)
+    optimizer = SGD(lr=0.01)
+    for _ in range(200):
+        chosen = np.random.choice(1000, 100)
+        optimizer.update(net.params, net.gradient(x_train[chosen], t_train[chosen]))
+    name = "with" if use else "without"
+    print(f"{name:7} batch normalization: accuracy {net.accuracy(x_train, t_train):.2f} after 200 steps")
+
+# %% [markdown]
+# Backward is the hard one of this course, for one reason: **the mean and the std depend on every sample of the batch**. Moving
+# one x moves the outputs of all. Node by node:
+#
+# ```
+# dβ = Σ dout        dγ = Σ dout xn        dxn = γ dout
+#
+# xn = xc / std         dxc  = dxn / std
+#                       dstd = - Σ dxn xc / std²
+# std = √(Σ xc²/N + ε)  dxc += dstd xc / (N std)
+# xc = x - mean         dx   = dxc - Σ dxc / N
+# ```
+#
+# The last line is worth a look: the mean is subtracted on the way forward, and so it is on the way back.
+
+# %% [markdown]
+# ## Exercise
+#
+# Write `backward`: set `self.dgamma` and `self.dbeta`, return dx.
+
+
+# %% exercise="batchnorm"
+class BatchNormalization:
+    def __init__(self, gamma, beta):
+        self.gamma, self.beta = gamma, beta
+        self.dgamma = self.dbeta = None
+
+    def forward(self, x):
+        self.xc = x - x.mean(axis=0)
+        self.std = np.sqrt(np.mean(self.xc**2, axis=0) + 1e-6)
+        self.xn = self.xc / self.std
+        return self.gamma * self.xn + self.beta
+
+    def backward(self, dout):
+        pass  # your lines
+
+
+# %%
+from chainrule.lessons import check
+
+check("batchnorm", BatchNormalization)

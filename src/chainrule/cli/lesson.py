@@ -1,0 +1,127 @@
+"""`chainrule lesson`: the course as a guided tour, with exercises that are checked."""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markdown import Markdown
+from rich.syntax import Syntax
+
+from chainrule.cli.language import LANGUAGE, chosen_language
+from chainrule.cli.terminal import note, say, stdout
+from chainrule.diagnosis import Language
+from chainrule.errors import ChainruleError, FileError, OptionError
+from chainrule.lessons import EXERCISES, Lesson, find_lessons, judge
+from chainrule.scratch.check import describe
+from chainrule.text import table
+
+__all__ = ["lesson"]
+
+_WORDS = {
+    "list": ("chainrule lesson NUMBER begins one; -l zh: in Chinese", "chainrule lesson 编号：开始一课；-l en：英文"),
+    "on": ("Enter: go on    q: leave ", "回车：继续    q：退出 "),
+    "written": ("your exercise: {}", "你的练习：{}"),
+    "kept": ("your exercise: {} (it was there, and is kept)", "你的练习：{}（已经存在，保持不变）"),
+    "then": (
+        "write it in an editor, then: chainrule lesson {} --check",
+        "用编辑器写好之后：chainrule lesson {} --check",
+    ),
+}
+_IMPORT = re.compile(r"^(import|from) (?!chainrule\.lessons).*$", re.MULTILINE)
+
+
+def lesson(
+    number: Annotated[int | None, typer.Argument(help="Which lesson; none: the list of them.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Check your exercise of this lesson.")] = False,
+    file: Annotated[Path | None, typer.Option("--file", help="Where it is. Otherwise the one of this folder.")] = None,
+    solution: Annotated[bool, typer.Option("--solution", help="Show how the exercise can be solved.")] = False,
+    language: Annotated[str | None, LANGUAGE] = None,
+) -> None:
+    """The course of backpropagation, lesson by lesson: text, code that runs, and an exercise that is checked.
+
+    Each lesson ends with an exercise, a file in this folder: write its `backward` and let it be checked with --check.
+    The answer says what is wrong and how. The lessons are notebooks as well: docs/lessons.
+
+    课程的引导式学习：文字、可运行的代码和练习；用 -l zh 选择中文。
+
+    Example: chainrule lesson 4
+    """
+    tongue = chosen_language(language)
+    lessons = find_lessons(tongue)
+    if number is None:
+        say(table(("lesson", "title"), [(lesson.number, lesson.title) for lesson in lessons]))
+        note(_WORDS["list"][int(tongue == "zh")])
+        return
+    chosen = next((lesson for lesson in lessons if lesson.number == number), None)
+    if chosen is None:
+        raise OptionError(f"no lesson {number}: there are 1 to {len(lessons)}")
+    path = file or Path(f"exercise_{chosen.name}.py")
+    if check:
+        _check(chosen, path, tongue)
+    elif solution:
+        say(EXERCISES[_exercise(chosen)[0]].solved(_exercise(chosen)[1]))
+    elif _tour(chosen, tongue):
+        _begin_exercise(chosen, path, tongue)
+
+
+def _exercise(chosen: Lesson) -> tuple[str, str]:
+    """Its name and its unfinished code."""
+    return next((cell.exercise, cell.text) for cell in chosen.cells if cell.exercise)
+
+
+def _tour(chosen: Lesson, language: Language) -> bool:
+    """Show the cells one by one and run their code; stop and return False where the reader leaves."""
+    namespace: dict[str, object] = {}
+    cells = chosen.cells
+    exercise = next(place for place, cell in enumerate(cells) if cell.exercise)
+    for place, cell in enumerate(cells[:exercise]):
+        if not cell.is_code:
+            stdout.print(Markdown(cell.text) if stdout.is_terminal else cell.text, end="\n\n", markup=False)
+            continue
+        stdout.print(Syntax(cell.text, "python") if stdout.is_terminal else cell.text, end="\n\n", markup=False)
+        exec(compile(cell.text, f"lesson {chosen.number}", "exec"), namespace)
+        print(flush=True)
+        if place + 1 < exercise and stdout.is_terminal and sys.stdin.isatty():
+            answer = input(_WORDS["on"][int(language == "zh")])
+            if answer.strip().lower() == "q":
+                return False
+    say(cells[exercise].text)
+    return True
+
+
+def _begin_exercise(chosen: Lesson, path: Path, language: Language) -> None:
+    which = int(language == "zh")
+    if path.exists():
+        say("\n" + _WORDS["kept"][which].format(path))
+    else:
+        code = [cell.text for cell in chosen.cells if cell.is_code and not cell.exercise]
+        imports = list(dict.fromkeys(match.group() for text in code for match in _IMPORT.finditer(text)))
+        text = "\n".join([f"# {chosen.number}. {chosen.title}", *imports, "", "", _exercise(chosen)[1], ""])
+        path.write_text(text, encoding="utf-8")
+        say("\n" + _WORDS["written"][which].format(path))
+    say(_WORDS["then"][which].format(chosen.number))
+
+
+def _check(chosen: Lesson, path: Path, language: Language) -> None:
+    """Say whether the exercise in this file is right; exit 1 if not."""
+    if not path.is_file():
+        raise FileError(f"no exercise at {path}: chainrule lesson {chosen.number} writes it")
+    key = _exercise(chosen)[0]
+    name = EXERCISES[key].class_name
+    try:
+        written = runpy.run_path(str(path))
+    except SyntaxError as error:
+        raise FileError(f"{path}, line {error.lineno}: {error.msg}") from None
+    except ChainruleError:
+        raise
+    except Exception as error:
+        raise FileError(f"{path} cannot be run: {describe(error)}") from None
+    if name not in written:
+        raise FileError(f"{path} has no class {name}: it must keep its name")
+    verdict = judge(key, written[name], language)
+    say(("✓ " if verdict.ok else "✗ ") + "\n".join(verdict.lines))
+    if not verdict.ok:
+        raise typer.Exit(1)
