@@ -14,7 +14,7 @@ from chainrule.cli.language import LANGUAGE, chosen_language
 from chainrule.cli.terminal import note, say, stdout
 from chainrule.diagnosis import Language
 from chainrule.errors import ChainruleError, FileError, OptionError
-from chainrule.lessons import EXERCISES, Lesson, find_lessons, judge
+from chainrule.lessons import EXERCISES, Cell, Lesson, find_lessons, judge
 from chainrule.scratch.check import describe
 from chainrule.text import table
 
@@ -78,30 +78,39 @@ def _tour(chosen: Lesson, language: Language) -> bool:
     cells = chosen.cells
     exercise = next(place for place, cell in enumerate(cells) if cell.exercise)
     for place, cell in enumerate(cells[:exercise]):
+        _show(cell)
         if not cell.is_code:
-            stdout.print(Markdown(cell.text) if stdout.is_terminal else cell.text, end="\n\n", markup=False)
             continue
-        stdout.print(Syntax(cell.text, "python") if stdout.is_terminal else cell.text, end="\n\n", markup=False)
         exec(compile(cell.text, f"lesson {chosen.number}", "exec"), namespace)
         print(flush=True)
         if place + 1 < exercise and stdout.is_terminal and sys.stdin.isatty():
             answer = input(_WORDS["on"][int(language == "zh")])
             if answer.strip().lower() == "q":
                 return False
-    say(cells[exercise].text)
+    _show(cells[exercise])
     return True
+
+
+def _show(cell: Cell) -> None:
+    """Drawn for reading on a terminal, else as it is."""
+    if stdout.is_terminal:
+        drawn = Syntax(cell.text, "python", background_color="default") if cell.is_code else Markdown(cell.text)
+        stdout.print(drawn, soft_wrap=False)
+        print(flush=True)
+    else:
+        say(cell.text + "\n")
 
 
 def _begin_exercise(chosen: Lesson, path: Path, language: Language) -> None:
     which = int(language == "zh")
     if path.exists():
-        say("\n" + _WORDS["kept"][which].format(path))
+        say(_WORDS["kept"][which].format(path))
     else:
         code = [cell.text for cell in chosen.cells if cell.is_code and not cell.exercise]
         imports = list(dict.fromkeys(match.group() for text in code for match in _IMPORT.finditer(text)))
         text = "\n".join([f"# {chosen.number}. {chosen.title}", *imports, "", "", _exercise(chosen)[1], ""])
         path.write_text(text, encoding="utf-8")
-        say("\n" + _WORDS["written"][which].format(path))
+        say(_WORDS["written"][which].format(path))
     say(_WORDS["then"][which].format(chosen.number))
 
 
