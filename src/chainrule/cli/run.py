@@ -1,33 +1,22 @@
 """`chainrule run`: a lesson's script, with the lesson's modules answered by chainrule."""
 
-import ast
-import os
-import runpy
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from chainrule.cli.checked import report
 from chainrule.cli.language import LANGUAGE, chosen_language
-from chainrule.cli.terminal import note, say
-from chainrule.diagnosis import Language
-from chainrule.errors import FileError
-from chainrule.scratch.answer import answering, own_modules
-from chainrule.scratch.pickles import reading_arrays_only
+from chainrule.cli.terminal import loop_bars, note, say
+from chainrule.errors import ChainruleError, FileError
+from chainrule.scratch.answer import own_modules
+from chainrule.scratch.progress import shown_by
+from chainrule.scratch.start import execute, file_beside, is_of_the_book, started, told_as_python_does
 from chainrule.scratch.watch import Watched, watching
-from chainrule.text import table
 
 __all__ = ["run"]
-
-_WORDS = {
-    "nothing": ("no backward pass was called: nothing was checked", "脚本没有调用任何 backward：没有可检查的内容"),
-    "failure": ("{}: not checked on {} samples: {}", "{}：无法用 {} 个样本检查：{}"),
-    "follows": ("{}: wrong as well, as its layers are: mend them first", "{}：也不对，因为它的层不对：请先修正那些层"),
-    "fine": ("every backward pass is the derivative of its forward pass", "每个 backward 都是其 forward 的导数"),
-}
 
 
 def run(
@@ -43,7 +32,7 @@ def run(
 
     chainrule answers them for this run only; a `common` or `dataset` in the script's own folder goes first, unless
     --ours is given (before SCRIPT). Without a display, figures are written beside the script. Pickles are read as far
-    as they hold NumPy arrays and nothing else.
+    as they hold NumPy arrays and nothing else. On a terminal, loops over a range that last have a progress bar.
 
     With --check (before SCRIPT), each layer that has forward and backward, and each network that has loss and gradient,
     is compared with numerical gradients on a few samples of the script's own; the end says which is wrong, where, and
@@ -62,79 +51,38 @@ def run(
         note(f"{name}: the one in {folder} (--ours takes chainrule's)")
     if names:
         note(f"{', '.join(names)}: answered by chainrule.scratch")
-    needed = _file_beside(script)
+    needed = file_beside(script)
     if needed is not None:
         note(f"working directory: {folder}, where {needed} is")
     working = folder if needed is not None else Path.cwd()
-    with _as_started(script, arguments or [], working), answering(names), reading_arrays_only():
-        if not check:
-            runpy.run_path(str(script), run_name="__main__")
-            return
-        checks: list[Watched] = []
-        try:
-            with watching(folder, checks.append):
-                runpy.run_path(str(script), run_name="__main__")
-        except KeyboardInterrupt:
-            note("stopped; so far:")
-        finally:
-            say(_report(checks, tongue))
-    if not all(watched.check.ok for watched in checks):
+    checks: list[Watched] = []
+    with ExitStack() as block:
+        block.enter_context(started(script, arguments or [], working, names))
+        show = block.enter_context(loop_bars())
+        if show is not None:
+            block.enter_context(shown_by(show))
+        if check:
+            block.callback(lambda: say(report(checks, tongue)))
+            block.enter_context(watching(folder, checks.append))
+        failed = _run(script, goes_on=check)
+    if failed or not all(watched.check.ok for watched in checks):
         raise typer.Exit(1)
 
 
-def _report(checks: list[Watched], language: Language) -> str:
-    """A row a gradient, then a sentence for each that is wrong and each layer that could not be checked."""
-    if not checks:
-        return _WORDS["nothing"][int(language == "zh")]
-    which = int(language == "zh")
-    layers_ok = all(watched.check.ok for watched in checks if watched.method == "backward")
-    rows, sentences = [], []
-    for watched in sorted(checks, key=lambda watched: watched.method):  # networks after the layers
-        where = "chainrule" if watched.is_ours else f"{Path(watched.file).name}:{watched.line}"
-        label = f"{watched.name} ({where})"
-        rows += [
-            (label, row.name, row.shape, f"{row.error:.1e}" if row.checked else "-", "ok" if row.ok else "WRONG")
-            for row in watched.check.rows
-        ]
-        place = f"{watched.name}.{watched.method} ({where})"
-        if watched.check.failure:
-            sentences.append(_WORDS["failure"][which].format(place, watched.samples, watched.check.failure))
-        elif watched.method == "gradient" and not watched.check.ok and not layers_ok:
-            sentences.append(_WORDS["follows"][which].format(place))
-        else:
-            sentences += [f"{place}: {finding.text(language)}" for finding in watched.check.findings]
-    summary = table(("layer", "gradient", "shape", "relative error", "verdict"), rows) if rows else ""
-    return "\n".join([summary, *(sentences or [_WORDS["fine"][which]])]).strip()
-
-
-@contextmanager
-def _as_started(script: Path, arguments: list[str], working: Path) -> Iterator[None]:
-    """Arguments, search path, working directory and figures as if Python had been started with the script."""
-    before = sys.argv, list(sys.path), Path.cwd()
-    sys.argv, sys.path[0] = [str(script), *arguments], str(script.parent)
-    os.chdir(working)
-    if not _has_display():
-        os.environ.setdefault("MPLBACKEND", "module://chainrule.scratch.figures")
+def _run(script: Path, goes_on: bool) -> bool:
+    """Whether the script failed, told as Python tells it. With `goes_on`, Ctrl-C ends no more than the script."""
     try:
-        yield
-    finally:
-        sys.argv, sys.path[:] = before[:2]
-        os.chdir(before[2])
-
-
-def _has_display() -> bool:
-    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-def _file_beside(script: Path) -> str | None:
-    """A file or folder that the script names, which is there seen from the script's folder and not from here."""
-    try:
-        tree = ast.parse(script.read_bytes())
-    except (SyntaxError, ValueError):  # told when it runs
-        return None
-    for node in ast.walk(tree):
-        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-        looks_like_one = 0 < len(text) < 200 and "\n" not in text and "\0" not in text and Path(text).suffix
-        if looks_like_one and (script.parent / text).exists() and not Path(text).exists():
-            return text
-    return None
+        execute(script)
+    except ChainruleError:
+        raise
+    except KeyboardInterrupt:
+        if not goes_on:
+            raise
+        note("stopped; so far:")
+    except Exception as error:
+        sys.stdout.flush()
+        note(told_as_python_does(error, script))
+        if is_of_the_book(error):
+            note("this file is of the book's repository, or written by another script of its chapter: put it there")
+        return True
+    return False

@@ -1,7 +1,9 @@
 """What commands print: results to stdout, everything else to stderr, progress bars only on a terminal."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -9,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chainrule.arrays import Array
 
-__all__ = ["draw_digits", "note", "progress", "say", "stderr", "stdout"]
+__all__ = ["draw_digits", "loop_bars", "note", "progress", "say", "stderr", "stdout"]
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 stdout = Console(highlight=False, soft_wrap=True, markup=False)
@@ -40,10 +42,45 @@ def progress(total: int, done: int = 0) -> Iterator[Any]:
         console=stderr,
         transient=True,
         refresh_per_second=8,
+        redirect_stdout=sys.stdout.isatty(),
     )
     with bar:
         task = bar.add_task("", total=total, completed=done)
         yield lambda done, text: bar.update(task, completed=done, description=text)
+
+
+@contextmanager
+def loop_bars() -> Iterator[Callable[[range], Iterable[int]] | None]:
+    """A function that runs over a range, with a bar once that takes more than a second; None without a terminal.
+
+    A loop within a loop has none of its own.
+    """
+    if not stderr.is_terminal:
+        yield None
+        return
+    running = False
+    with ExitStack() as bars:  # closed also where a loop is left by an error
+
+        def show(steps: range) -> Iterable[int]:
+            return steps if running else watched(steps)
+
+        def watched(steps: range) -> Iterator[int]:
+            nonlocal running
+            running, bar, told = True, None, time.monotonic()
+            try:
+                for done, step in enumerate(steps):
+                    now = time.monotonic()
+                    if bar is None and now - told > 1:
+                        bar = bars.enter_context(progress(len(steps), done))
+                    elif bar is not None and now - told > 0.1:
+                        bar(done, "")
+                        told = now
+                    yield step
+            finally:
+                running = False
+                bars.close()
+
+        yield show
 
 
 def draw_digits(images: Sequence[Array], captions: Sequence[str]) -> str:

@@ -1,25 +1,19 @@
 """A backend of matplotlib for machines without a display: `plt.show()` writes the figures beside the script."""
 
-import itertools
-import sys
-from pathlib import Path
 from typing import Any
 
 from matplotlib import _pylab_helpers
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from chainrule.scratch.pictures import path_beside_script
+
 __all__ = ["FigureCanvas", "show"]
 
 FigureCanvas = FigureCanvasAgg
 
-_numbers = itertools.count(1)  # of the one script that this process runs
-
 
 def show(*arguments: Any, **options: Any) -> None:
-    """Write each open figure as SCRIPT-1.png, SCRIPT-2.png, ..., say where, and close them."""
-    script = Path(sys.argv[0]).resolve()
+    """Write each open figure beside the script, and close them."""
     for manager in _pylab_helpers.Gcf.get_all_fig_managers():
-        path = script.with_name(f"{script.stem}-{next(_numbers)}.png")
-        manager.canvas.figure.savefig(path)
-        print(f"figure: {path}", file=sys.stderr)
+        manager.canvas.figure.savefig(path_beside_script())
     _pylab_helpers.Gcf.destroy_all()

@@ -7,6 +7,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.scratch.optimizer import *  # noqa: F403
 from chainrule.scratch.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
+from chainrule.scratch.progress import counted as _counted
 
 _OPTIMIZERS: dict[str, Any] = {
     "sgd": SGD,
@@ -90,7 +91,7 @@ class Trainer:
 
     def train(self) -> None:
         """All steps, then the accuracy on all test data."""
-        for _ in range(self.max_iter):
+        for _ in _counted(range(self.max_iter)):
             self.train_step()
         accuracy = self.network.accuracy(self.x_test, self.t_test)
         self._say("=============== Final Test Accuracy ===============")
