@@ -1,5 +1,8 @@
 """`chainrule run`: the lesson, typed as it stands, trained with chainrule's modules."""
 
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -176,7 +179,7 @@ def test_pickled_weights_are_read_from_the_scripts_folder(script, chainrule, tmp
         (tmp_path / "sample_weight.pkl").write_bytes(pickle.dumps(weights, protocol))
         told = chainrule("run", script(WEIGHTS), cwd=tmp_path.parent)
         assert told.stdout == "['W1', 'b1', 'n'] 6.0 3.0\n", told.stderr
-        assert f"working directory: {tmp_path}, where sample_weight.pkl is" in told.stderr
+        assert f"working directory: {tmp_path}, for sample_weight.pkl" in told.stderr
 
 
 def test_an_evil_pickle_is_refused_by_name(script, chainrule, tmp_path):
@@ -209,3 +212,63 @@ def test_figures_are_saved_where_there_is_no_display(script, chainrule, tmp_path
     for number in (1, 2):
         assert (tmp_path / f"script-{number}.png").read_bytes().startswith(b"\x89PNG")
         assert f"figure: {tmp_path / f'script-{number}.png'}" in told.stderr
+
+
+def test_pictures_that_pillow_shows_are_saved_where_there_is_no_display(script, chainrule, tmp_path):
+    from PIL import Image
+
+    path = script("from PIL import Image\nfor _ in range(2):\n    Image.new('L', (28, 28), 7).show()\nprint('done')")
+    told = chainrule("run", path, environment={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    assert told.stdout == "done\n", told.stderr
+    for number in (1, 2):
+        with Image.open(tmp_path / f"script-{number}.png") as image:
+            assert (image.size, image.getpixel((0, 0))) == ((28, 28), 7)
+
+
+def test_a_script_that_is_no_python_and_a_trace_of_its_own_lines_only(script, chainrule):
+    told = chainrule("run", script("x = 1\ny = (\n"))
+    assert told.returncode == 2
+    assert re.search(r"error: .*script\.py, line 2: '\(' was never closed", told.stderr)
+    told = chainrule("run", script("def f():\n    raise KeyError('W1')\n\nf()\n"))
+    assert told.returncode == 1
+    assert re.findall(r'File "(.*?)", line (\d+)', told.stderr) == [
+        (str(script("", "x.py").with_name("script.py")), n) for n in ("4", "2")
+    ]
+
+
+def test_loops_run_as_they_do_without_us(script, chainrule):
+    """Counted loops: nested, with else and break, of the script's own range, in functions and comprehensions."""
+    path = script(
+        "for i in range(3):\n    for j in range(2):\n        pass\nelse:\n    print('else', i, j)\n"
+        "for i in range(10, 0, -3):\n    if i == 4: break\nelse:\n    print('never')\n"
+        "def f(n):\n    for k in range(n):\n        yield k\n"
+        "print(i, list(f(3)), [m for m in range(2)])\n"
+        "def range(n): return 'ab'\n"
+        "for c in range(1): print(c)\n"
+    )
+    expected = subprocess.run([sys.executable, path], capture_output=True, text=True, check=True).stdout
+    assert chainrule("run", path).stdout == expected
+
+
+def test_on_a_terminal_a_long_loop_has_a_bar(script, tmp_path):
+    import pty
+
+    path = script("import time\nfor i in range(15):\n    time.sleep(0.1)\nprint('end')\n")
+    primary, secondary = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chainrule", "run", str(path)],
+        stdout=secondary,
+        stderr=secondary,
+        env=os.environ | {"TERM": "xterm"},
+    )
+    os.close(secondary)
+    shown = b""
+    try:
+        while piece := os.read(primary, 65536):
+            shown += piece
+    except OSError:  # the other end was closed
+        pass
+    assert process.wait(timeout=60) == 0
+    assert "/15" in shown.decode()
+    assert "time left" in shown.decode()
+    assert shown.decode().rstrip().endswith("end")

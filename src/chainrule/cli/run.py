@@ -53,7 +53,7 @@ def run(
         note(f"{', '.join(names)}: answered by chainrule.scratch")
     needed = file_beside(script)
     if needed is not None:
-        note(f"working directory: {folder}, where {needed} is")
+        note(f"working directory: {folder}, for {needed}")
     working = folder if needed is not None else Path.cwd()
     checks: list[Watched] = []
     with ExitStack() as block:

@@ -62,7 +62,8 @@ def loop_bars() -> Iterator[Callable[[range], Iterable[int]] | None]:
     with ExitStack() as bars:  # closed also where a loop is left by an error
 
         def show(steps: range) -> Iterable[int]:
-            return steps if running else watched(steps)
+            endless = len(steps) > 10_000_000  # left by a break
+            return steps if running or endless else watched(steps)
 
         def watched(steps: range) -> Iterator[int]:
             nonlocal running

@@ -84,15 +84,16 @@ def is_of_the_book(error: BaseException) -> bool:
 
 
 def file_beside(script: Path) -> str | None:
-    """A file or folder that the script names, which is there seen from the script's folder and not from here."""
+    """A file that the script names and that belongs to its folder: it is there and not here, or it is the course's."""
     try:
         tree = ast.parse(script.read_bytes())
     except (SyntaxError, ValueError):  # told when it runs
         return None
     for node in ast.walk(tree):
         text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
-        looks_like_one = 0 < len(text) < 200 and "\n" not in text and "\0" not in text and Path(text).suffix
-        if looks_like_one and (script.parent / text).exists() and not Path(text).exists():
+        if not 0 < len(text) < 200 or "\n" in text or "\0" in text or not Path(text).suffix or Path(text).exists():
+            continue
+        if (script.parent / text).exists() or Path(text).name in _OF_THE_BOOK:
             return text
     return None
 

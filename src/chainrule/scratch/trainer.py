@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.errors import OptionError
 from chainrule.scratch.optimizer import *  # noqa: F403
 from chainrule.scratch.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from chainrule.scratch.progress import counted as _counted
@@ -61,6 +62,8 @@ class Trainer:
         self.epochs = epochs
         self.batch_size = mini_batch_size
         self.evaluate_sample_num_per_epoch = evaluate_sample_num_per_epoch
+        if optimizer.lower() not in _OPTIMIZERS:
+            raise OptionError(f"Trainer: no optimizer {optimizer!r}: choose one of {', '.join(_OPTIMIZERS)}")
         self.optimizer = _OPTIMIZERS[optimizer.lower()](**optimizer_param)
         self.train_size = len(x_train)
         self.iter_per_epoch = max(self.train_size / mini_batch_size, 1)

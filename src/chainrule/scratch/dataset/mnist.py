@@ -1,5 +1,7 @@
 """`dataset.mnist`: the lesson's load_mnist, from the MNIST that chainrule brings along."""
 
+import os
+
 import numpy as np
 
 from chainrule.arrays import Array
@@ -12,6 +14,8 @@ key_file = {
     for part in ("train", "test")
     for what, stem in zip(("img", "label"), STEMS[part], strict=True)
 }
+dataset_dir = os.path.dirname(os.path.abspath(__file__))
+save_file = dataset_dir + "/mnist.pkl"  # where the lesson keeps a pickle; nothing is written here
 train_num, test_num = 60000, 10000
 img_dim, img_size = (1, 28, 28), 784
 
@@ -22,6 +26,35 @@ def download_mnist() -> None:
 
 
 init_mnist = download_mnist
+
+
+def _download(file_name: str) -> None:
+    """Nothing to do, for one of the files."""
+
+
+def _load_img(file_name: str) -> Array:
+    """Images (N, 784) uint8 of one of the files in `key_file`."""
+    return _convert_numpy()[_key(file_name)]
+
+
+def _load_label(file_name: str) -> Array:
+    """Labels (N,) uint8 of one of the files in `key_file`."""
+    return _convert_numpy()[_key(file_name)]
+
+
+def _key(file_name: str) -> str:
+    return next(key for key, name in key_file.items() if name == file_name)
+
+
+def _convert_numpy() -> dict[str, Array]:
+    """All four arrays, as the lesson pickles them."""
+    (train_img, train_label), (test_img, test_label) = load_mnist(normalize=False)
+    return {"train_img": train_img, "train_label": train_label, "test_img": test_img, "test_label": test_label}
+
+
+def _change_one_hot_label(X: Array) -> Array:
+    """Class indices (N,) -> (N, 10) as float64 0 and 1."""
+    return np.eye(10)[X]
 
 
 def load_mnist(
@@ -41,5 +74,5 @@ def load_mnist(
 def _part(data: Dataset, normalize: bool, flatten: bool, one_hot_label: bool) -> tuple[Array, Array]:
     assert data.y is not None
     x = data.x.astype(np.float32) / np.float32(255) if normalize else data.x.copy()
-    t = np.eye(10)[data.y] if one_hot_label else data.y.copy()
+    t = _change_one_hot_label(data.y) if one_hot_label else data.y.astype(np.uint8)
     return (x.reshape(len(x), -1) if flatten else x), t

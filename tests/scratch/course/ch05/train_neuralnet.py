@@ -6,6 +6,7 @@ from dataset.mnist import load_mnist
 from two_layer_net import TwoLayerNet
 
 (x_train, t_train), (x_test, t_test) = load_mnist(normalize=True, one_hot_label=True)
+np.random.seed(0)
 network = TwoLayerNet(input_size=784, hidden_size=50, output_size=10)
 iters_num = 10000
 train_size = x_train.shape[0]

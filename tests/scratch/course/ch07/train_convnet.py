@@ -9,6 +9,7 @@ from common.trainer import Trainer
 
 max_epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 (x_train, t_train), (x_test, t_test) = load_mnist(flatten=False)
+np.random.seed(0)
 network = SimpleConvNet(
     input_dim=(1, 28, 28),
     conv_param={"filter_num": 30, "filter_size": 5, "pad": 0, "stride": 1},

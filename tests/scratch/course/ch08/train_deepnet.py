@@ -9,6 +9,7 @@ from common.trainer import Trainer
 
 max_epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 (x_train, t_train), (x_test, t_test) = load_mnist(flatten=False)
+np.random.seed(0)
 network = DeepConvNet()
 trainer = Trainer(
     network,

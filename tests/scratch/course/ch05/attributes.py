@@ -1,0 +1,20 @@
+import sys, os
+sys.path.append(os.pardir)
+from common.layers import *
+
+np.random.seed(1)
+x = np.random.randn(4, 2, 6, 6)
+conv, pool = Convolution(np.random.randn(3, 2, 3, 3), np.zeros(3), stride=1, pad=1), Pooling(2, 2)
+bn = BatchNormalization(np.ones(108), np.zeros(108), momentum=0.9, running_mean=None, running_var=None)
+relu, drop, affine, sig = Relu(), Dropout(dropout_ratio=0.5), Affine(np.random.randn(27, 5), np.zeros(5)), Sigmoid()
+last = SoftmaxWithLoss()
+h = bn.forward(conv.forward(x), train_flg=True)
+h = affine.forward(drop.forward(pool.forward(relu.forward(h)), train_flg=True))
+loss = last.forward(sig.forward(h), np.array([0, 1, 2, 3]))
+dx = conv.backward(bn.backward(relu.backward(pool.backward(drop.backward(affine.backward(sig.backward(last.backward(1))))))))
+print(dx.shape, loss == last.loss, last.y.shape, last.t)
+print(conv.W.shape, conv.b.shape, conv.x.shape, conv.col.shape, conv.col_W.shape, conv.dW.shape, conv.db.shape)
+print(pool.arg_max.shape, relu.mask.shape, drop.mask.dtype, drop.dropout_ratio, sig.out.shape)
+print(bn.gamma.shape, bn.beta.shape, bn.dgamma.shape, bn.dbeta.shape, bn.running_mean.shape, bn.running_var.shape)
+print(bn.input_shape, bn.batch_size, bn.xc.shape, bn.xn.shape, bn.std.shape, bn.momentum)
+print(affine.W.shape, affine.b.shape, affine.x.shape, affine.original_x_shape, affine.dW.shape, affine.db.shape)
