@@ -53,6 +53,7 @@ RIGHT = {
     "Relu at zeros": (layers.Relu(), [X * (X > 0)]),
     "Sigmoid": (layers.Sigmoid(), [X]),
     "SoftmaxWithLoss": (layers.SoftmaxWithLoss(), [X, np.array([0, 3, 1, 5])]),
+    "SoftmaxWithLoss of scores far apart": (layers.SoftmaxWithLoss(), [30 * X, np.array([0, 3, 1, 5])]),
     "SoftmaxWithLoss, one-hot": (layers.SoftmaxWithLoss(), [X, np.eye(6)[[0, 3, 1, 5]]]),
     "BatchNormalization": (layers.BatchNormalization(RNG.standard_normal(6), np.zeros(6)), [X]),
     "Dropout": (layers.Dropout(0.4), [X]),

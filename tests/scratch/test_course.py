@@ -200,3 +200,16 @@ def test_the_chinese_course(run):
     assert lines[0].startswith("(60000, 784) (10000, 784) (60000,) 3 6.0")
     assert float(lines[1].split()[1]) > 0.89
     assert lines[2] == "True 1.0"
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["ch04/train_neuralnet.py 2", "ch05/gradient_check.py", "ch05/attributes.py", "ch05/buy_apple_orange.py"]
+    + ["ch06/batch_norm_gradient_check.py", "ch06/weight_init_compare.py 2", "ch07/gradient_check.py"],
+)
+def test_the_check_finds_nothing_wrong_with_the_course(course, chainrule, script):
+    name, *arguments = script.split()
+    told = chainrule("run", "--check", course / name, *arguments)
+    assert told.returncode == 0, told.stdout
+    assert told.stdout.splitlines()[-1] == "every backward pass is the derivative of its forward pass"
+    assert len(re.findall(r" ok$", told.stdout, re.MULTILINE)) >= 4
