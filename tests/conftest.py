@@ -68,6 +68,35 @@ def chainrule() -> Run:
 
 
 @pytest.fixture(scope="session")
+def in_terminal() -> Callable[..., tuple[int, str]]:
+    """Run the command line in a pseudo-terminal; returns exit code and all that was shown."""
+    import pty
+
+    def run(*arguments: object, typed: bytes = b"", **options) -> tuple[int, str]:
+        primary, secondary = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "chainrule", *map(str, arguments)],
+            stdin=secondary,
+            stdout=secondary,
+            stderr=secondary,
+            env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+            **options,
+        ) as process:
+            os.close(secondary)
+            os.write(primary, typed)
+            shown = bytearray()
+            try:
+                while piece := os.read(primary, 65536):
+                    shown += piece
+            except OSError:  # the other end was closed
+                pass
+        os.close(primary)
+        return process.returncode, shown.decode(errors="replace")
+
+    return run
+
+
+@pytest.fixture(scope="session")
 def model(small_folder, chainrule, tmp_path_factory) -> Path:
     """A model file, trained for two epochs on the small data by the command line."""
     folder = tmp_path_factory.mktemp("trained")

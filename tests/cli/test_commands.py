@@ -3,7 +3,6 @@
 import csv
 import gzip
 import json
-import os
 import re
 import subprocess
 import sys
@@ -310,29 +309,10 @@ def test_without_the_app_extra_one_line_tells_how_to_install_it():
     assert result.stderr == 'error: the command line needs typer: pip install "chainrule[app]"\n'
 
 
-def test_on_a_terminal_there_is_a_progress_bar_and_digits(small_folder, tmp_path):
+def test_on_a_terminal_there_is_a_progress_bar_and_digits(small_folder, tmp_path, in_terminal):
     """Under a pseudo-terminal the bar and the drawn digits appear; the numbers stay the same."""
-    import pty
-
-    arguments = ["train", "--data", str(small_folder), "--epochs", "60", "--output", str(tmp_path)]
-    primary, secondary = pty.openpty()
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "chainrule", *arguments], stdout=secondary, stderr=secondary, env=environment
-    ) as process:
-        os.close(secondary)
-        shown = bytearray()
-        while True:
-            try:
-                piece = os.read(primary, 65536)
-            except OSError:
-                break
-            if not piece:
-                break
-            shown += piece
-    os.close(primary)
-    text = shown.decode(errors="replace")
-    assert process.returncode == 0, text
+    code, text = in_terminal("train", "--data", small_folder, "--epochs", 60, "--output", tmp_path)
+    assert code == 0, text
     assert "images/s" in text
     assert "time left" in text
     assert "█" in text

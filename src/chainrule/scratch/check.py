@@ -25,8 +25,8 @@ from chainrule.numerical import STEP, central_difference
 __all__ = ["LayerCheck", "check_layer", "check_network", "describe"]
 
 _TOLERANCE, _TOLERANCE_OF_NETWORKS = 1e-4, 3e-3
-"""Relative. The lesson's log(p + 1e-7) has a derivative that differs from the taught one by 1e-7 / p. So a loss alone is
-checked where no p is small; for a network that cannot be chosen."""
+"""Relative. The lesson's log(p + 1e-7) has a derivative that differs from the taught one by 1e-7 / p. So a loss alone
+is checked where no p is small; for a network that cannot be chosen."""
 _PROBES = 60
 _MORE_PROBES = 400
 """An array that is wrong is looked at more closely, to tell what is wrong with it."""
