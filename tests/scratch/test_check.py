@@ -291,3 +291,22 @@ def test_the_report_comes_also_where_the_script_fails(script, chainrule):
     told = chainrule("run", "--check", script)
     assert "ZeroDivisionError" in told.stderr
     assert "MyRelu.backward (net.py:12): dx is dout itself" in told.stdout
+
+
+def test_backward_by_keyword_and_layers_of_our_own_kind(script, chainrule):
+    script.write_text(
+        "import numpy as np, chainrule as cr\n"
+        "class Loss:\n"
+        "    def forward(self, y, t): self.y, self.t = y, t; return np.sum((y - t) ** 2) / 2\n"
+        "    def backward(self, dout=1): return self.t - self.y\n"
+        "class Double(cr.Layer):\n"
+        "    def forward(self, x, *, train=False, rng=None): return 2 * x, None\n"
+        "    def backward(self, dy, cache, *, input_gradient=True): return dy\n"
+        "double, loss = Double(), Loss()\n"
+        "y, cache = double.forward(np.ones((4, 2)))\n"
+        "loss.forward(y, np.zeros((4, 2)))\n"
+        "double.backward(loss.backward(dout=1), cache)\n"
+    )
+    told = chainrule("run", "--check", script)
+    assert "Loss.backward (net.py:4): dy has the wrong sign" in told.stdout
+    assert "Double" not in told.stdout
