@@ -148,6 +148,33 @@ def test_two_gradients_that_are_exchanged():
     assert [finding.pattern for finding in check_layer(Exchanged(), [100, 1.5]).findings] == ["swapped", "swapped"]
 
 
+def test_gradients_that_only_backward_makes_and_one_that_it_forgets():
+    class Late:
+        def __init__(self, W, b):
+            self.W, self.b, self.scale = W, b, np.full(5, 2.0)
+
+        def forward(self, x):
+            self.x = x
+            return (x @ self.W + self.b) * self.scale
+
+        def backward(self, dout):
+            dout = dout * self.scale
+            self.dW = self.x.T @ dout
+            return dout @ self.W.T
+
+    check = check_layer(Late(W, B), [X])
+    assert [row.name for row in check.rows] == ["dx", "dW", "db"]
+    assert [(finding.name, finding.pattern) for finding in check.findings] == [("db", "missing")]
+
+
+def test_single_precision_within_a_layer_is_told():
+    class Coarse(layers.Relu):
+        def forward(self, x):
+            return super().forward(x.astype(np.float32))
+
+    assert "forward gives float32" in check_layer(Coarse(), [X]).failure
+
+
 def test_what_does_not_take_the_small_batch_is_told():
     class Fixed(layers.Relu):
         def backward(self, dout):

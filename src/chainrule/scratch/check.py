@@ -33,6 +33,8 @@ _MORE_PROBES = 400
 _LARGE = 100_000
 _PARTNERS = ("d{}", "d_{}", "grad_{}", "{}_grad")
 """How the gradient of an attribute is called."""
+_LEARNED = {"W", "w", "b", "gamma", "beta", "weight", "weights", "bias"}
+"""Attributes that need a gradient, whether or not there is one."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,14 @@ def check_layer(
     rng = np.random.default_rng(seed)
     with _same_random_numbers() as again:
         try:
-            probe = _Probe(layer, [_as_floating(value) for value in arguments], options or {}, again)
+            probe = _Probe(layer, [_as_floating(value) for value in arguments], options or {}, upstream, again, rng)
             if probe.is_loss:
-                probe = _Probe(layer, [_near_each_other(value) for value in probe.arguments], options or {}, again)
-            gradients, dout = probe.backward(list(upstream), rng)
+                moderate = [_near_each_other(value) for value in probe.arguments]
+                probe = _Probe(layer, moderate, options or {}, upstream, again, rng)
+            gradients = probe.backward()
         except Exception as error:  # of the learner's code, which does not take the small batch
             return LayerCheck((), (), describe(error))
-        return _compare(gradients, probe.objective(dout), np.asarray(dout), _batch(arguments), rng, _TOLERANCE)
+        return _compare(gradients, probe.objective, np.asarray(probe.dout), _batch(arguments), rng, _TOLERANCE)
 
 
 def check_network(network: Any, x: Array, t: Array, seed: int = 0) -> LayerCheck:
@@ -124,28 +127,37 @@ def _is_ours(file: str) -> bool:
 
 
 class _Probe:
-    """A copy of the layer that can be run again and again from the same state, its parameters in float64."""
+    """A copy of the layer that can be run again and again from the same state, its parameters in float64.
 
-    def __init__(self, layer: Any, arguments: list[Any], options: Mapping[str, Any], again: Callable[[], None]) -> None:
+    Parameters are arrays that `forward` leaves in their place and `backward` leaves a gradient for, or that are called
+    like one.
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        arguments: list[Any],
+        options: Mapping[str, Any],
+        upstream: Sequence[Any],
+        again: Callable[[], None],
+        rng: np.random.Generator,
+    ) -> None:
         self._pristine = _light_copy(layer)
         self.arguments = arguments
         self._options = dict(options)
         self._again = again
-        self._parameters: dict[str, Array] = {}
-        used, _ = self._forward()
-        for name, value in vars(self._pristine).items():
-            if _is_floating(value) and getattr(used, name, None) is not None and self._partner(used, name):
-                self._parameters[name] = value.astype(np.float64)
+        arrays = {name: value for name, value in vars(self._pristine).items() if _is_floating(value)}
+        self._parameters = {name: value.astype(np.float64) for name, value in arrays.items()}
         used, out = self._forward()
+        if np.asarray(out).dtype in (np.float32, np.float16):
+            raise ValueError(f"forward gives {np.asarray(out).dtype}, too coarse for numerical differentiation")
         self.is_loss = np.ndim(out) == 0 and any(np.ndim(value) for value in arguments)
-        # what forward replaces is something that it remembers, no parameter
-        self._parameters = {
-            name: value for name, value in self._parameters.items() if getattr(used, name, None) is value
-        }
-
-    @staticmethod
-    def _partner(layer: Any, name: str) -> str | None:
-        return next((partner.format(name) for partner in _PARTNERS if partner.format(name) in vars(layer)), None)
+        self.dout = 1.0 if self.is_loss else rng.standard_normal(np.shape(out))[()]
+        self._upstream = [self.dout, *upstream[1:]] if len(upstream) or not self.is_loss else []
+        kept = [name for name, value in self._parameters.items() if getattr(used, name, None) is value]
+        used.backward(*copy.deepcopy(self._upstream))
+        self._partners = {name: _partner(used, name) for name in kept}
+        self._parameters = {name: self._parameters[name] for name in kept if self._partners[name]}
 
     def _forward(self) -> tuple[Any, Any]:
         layer = copy.deepcopy(self._pristine)
@@ -155,18 +167,10 @@ class _Probe:
         arguments = [value.copy() if np.ndim(value) else value.item() for value in map(np.asarray, self.arguments)]
         return layer, layer.forward(*arguments, **self._options)
 
-    def backward(self, upstream: list[Any], rng: np.random.Generator) -> tuple[list[_Gradient], Any]:
-        """The gradients that the layer finds, and the gradient from above that they are for."""
-        layer, out = self._forward()
-        dout: Any = 1.0
-        if np.ndim(out):
-            dout = rng.standard_normal(np.shape(out))
-        elif not self.is_loss:
-            dout = float(rng.standard_normal())
-        if upstream or np.ndim(out):
-            upstream[:1] = [copy.copy(dout)]
-        partners = {name: self._partner(layer, name) for name in self._parameters}
-        returned = layer.backward(*upstream)
+    def backward(self) -> list[_Gradient]:
+        """The gradients that the layer finds."""
+        layer, _ = self._forward()
+        returned = layer.backward(*copy.deepcopy(self._upstream))
         several = returned if isinstance(returned, tuple | list) else (returned,)
         names = list(inspect.signature(layer.forward).parameters)
         gradients = [
@@ -175,13 +179,19 @@ class _Probe:
             if _is_floating(value)
         ]
         for name, value in self._parameters.items():
-            partner = self._partner(layer, name) or partners[name] or f"d{name}"
+            partner = self._partners[name] or ""
             gradients.append(_Gradient(partner, value, getattr(layer, partner, None)))
-        return gradients, dout
+        return gradients
 
-    def objective(self, dout: Any) -> Callable[[], float]:
+    def objective(self) -> float:
         """The number that is differentiated: the output times the gradient from above."""
-        return lambda: float(np.sum(self._forward()[1] * dout))
+        return float(np.sum(self._forward()[1] * self.dout))
+
+
+def _partner(layer: Any, name: str) -> str | None:
+    """The attribute that has the gradient of another, or should have it."""
+    there = (pattern.format(name) for pattern in _PARTNERS)
+    return next((partner for partner in there if partner in vars(layer)), f"d{name}" if name in _LEARNED else None)
 
 
 def _compare(
@@ -245,8 +255,8 @@ def _light_copy(layer: Any) -> Any:
     light = copy.copy(layer)
     names = set(vars(light))
     for name, value in vars(layer).items():
-        has_partner = any(partner.format(name) in names for partner in _PARTNERS)
-        if isinstance(value, np.ndarray) and value.size > _LARGE and not has_partner:
+        is_learned = name in _LEARNED or any(pattern.format(name) in names for pattern in _PARTNERS)
+        if isinstance(value, np.ndarray) and value.size > _LARGE and not is_learned:
             setattr(light, name, None)
     return copy.deepcopy(light)
 
