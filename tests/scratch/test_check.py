@@ -294,6 +294,9 @@ def test_a_script_that_is_right(script, chainrule):
     told = chainrule("run", "--check", "--language", "zh", script)
     assert told.returncode == 0, told.stdout
     assert told.stdout.splitlines()[-1] == "每个 backward 都是其 forward 的导数"
+    late = chainrule("run", script, "--check")
+    assert late.returncode == 0
+    assert "--check is passed on to the script; before it, it is ours: chainrule run --check net.py" in late.stderr
     script.write_text("print('no layers')")
     assert "nothing was checked" in chainrule("run", "--check", script).stdout
     assert chainrule("run", "--check", "--language", "fr", script).returncode == 2

@@ -55,6 +55,8 @@ def run(
     if needed is not None:
         note(f"working directory: {folder}, for {needed}")
     working = folder if needed is not None else Path.cwd()
+    for option in {"--check", "--ours"} & set(arguments or []):
+        note(f"{option} is passed on to the script; before it, it is ours: chainrule run {option} {script.name}")
     checks: list[Watched] = []
     with ExitStack() as block:
         block.enter_context(started(script, arguments or [], working, names))
