@@ -35,6 +35,17 @@ y = 1 / (1 + np.exp(-x))
 print("y      ", np.round(y, 3))
 print("y(1-y) ", np.round(y * (1 - y), 3))
 
+# %%
+import matplotlib.pyplot as plt
+
+x = np.linspace(-8, 8, 200)
+y = 1 / (1 + np.exp(-x))
+plt.plot(x, y, label="y")
+plt.plot(x, y * (1 - y), label="dy/dx")
+plt.grid()
+plt.legend()
+plt.show()
+
 # %% [markdown]
 # The derivative is at most 0.25, and near 0 at both ends. In a deep network these factors multiply: ten layers leave at most
 # 0.25¹⁰, a millionth. This is the **vanishing gradient**, and one reason why ReLU took the sigmoid's place.

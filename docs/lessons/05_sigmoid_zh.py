@@ -34,6 +34,17 @@ y = 1 / (1 + np.exp(-x))
 print("y      ", np.round(y, 3))
 print("y(1-y) ", np.round(y * (1 - y), 3))
 
+# %%
+import matplotlib.pyplot as plt
+
+x = np.linspace(-8, 8, 200)
+y = 1 / (1 + np.exp(-x))
+plt.plot(x, y, label="y")
+plt.plot(x, y * (1 - y), label="dy/dx")
+plt.grid()
+plt.legend()
+plt.show()
+
 # %% [markdown]
 # 导数最大只有 0.25，两端接近 0。在深的网络里这些因子会连乘：十层之后最多剩下 0.25¹⁰，即百万分之一。这就是**梯度消失**，也是 ReLU
 # 取代 Sigmoid 的原因之一。

@@ -50,9 +50,11 @@ def predict(x):
 # move against the gradient.
 
 # %%
+losses = []
 for step in range(1001):
     chosen = np.random.choice(len(x_train), 100)
     loss = last.forward(predict(x_train[chosen]), t_train[chosen])
+    losses.append(loss)
     dout = last.backward(1)
     for layer in reversed(layers.values()):
         dout = layer.backward(dout)
@@ -62,6 +64,14 @@ for step in range(1001):
     if step % 250 == 0:
         accuracy = (predict(x_test).argmax(axis=1) == t_test).mean()
         print(f"step {step:4}: loss {loss:.3f}, test accuracy {accuracy:.3f}")
+
+# %%
+import matplotlib.pyplot as plt
+
+plt.plot(losses, linewidth=0.7)
+plt.xlabel("step")
+plt.ylabel("loss of the batch")
+plt.show()
 
 # %% [markdown]
 # ## Exercise

@@ -26,22 +26,33 @@
 # %%
 from chainrule.scratch.optimizer import SGD, AdaGrad, Adam, Momentum
 
+paths = {}
 for optimizer in (SGD(lr=0.95), Momentum(lr=0.1), AdaGrad(lr=1.5), Adam(lr=0.3)):
-    params = {"x": -7.0, "y": 2.0}
-    sides, before = 0, params["y"]
+    params, path = {"x": -7.0, "y": 2.0}, [(-7.0, 2.0)]
     for _ in range(30):
         optimizer.update(params, {"x": params["x"] / 10, "y": 2 * params["y"]})
-        sides += params["y"] * before < 0
-        before = params["y"]
+        path.append((params["x"], params["y"]))
+    sides = sum(one[1] * two[1] < 0 for one, two in zip(path, path[1:]))
     f = params["x"] ** 2 / 20 + params["y"] ** 2
     print(f"{type(optimizer).__name__:9} crosses the valley {sides:2} times, ends at f = {f:.4f}")
+    paths[type(optimizer).__name__] = path
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+
+x, y = np.meshgrid(np.linspace(-8, 8, 80), np.linspace(-3, 3, 60))
+figure, places = plt.subplots(2, 2, sharex=True, sharey=True)
+for place, (name, path) in zip(places.flat, paths.items()):
+    place.contour(x, y, x**2 / 20 + y**2, levels=[0.1, 0.5, 1, 2, 4, 6], colors="lightgray")
+    place.plot(*zip(*path), "o-", markersize=3)
+    place.set_title(name)
+plt.show()
 
 # %% [markdown]
 # 换成数字识别：同一个深层网络、同样的初始权重，各走 300 步。
 
 # %%
-import numpy as np
-
 from chainrule.scratch.dataset.mnist import load_mnist
 from chainrule.scratch.multi_layer_net import MultiLayerNet
 

@@ -19,27 +19,39 @@
 import numpy as np
 
 
-def spread(activation, scale):
+def outputs(activation, scale):
     np.random.seed(0)
-    x, spreads = np.random.randn(1000, 100), []
+    layers = [np.random.randn(1000, 100)]
     for _ in range(5):
-        x = activation(x @ (scale * np.random.randn(100, 100)))
-        spreads.append(round(float(x.std()), 3))
-    return spreads
+        layers.append(activation(layers[-1] @ (scale * np.random.randn(100, 100))))
+    return layers[1:]
 
 
 def relu(x):
     return np.maximum(x, 0)
 
 
-for name, activation, scale in (
-    ("tanh, 1", np.tanh, 1.0),
-    ("tanh, 0.01", np.tanh, 0.01),
-    ("tanh, Xavier", np.tanh, np.sqrt(1 / 100)),
-    ("ReLU, Xavier", relu, np.sqrt(1 / 100)),
-    ("ReLU, He", relu, np.sqrt(2 / 100)),
-):
-    print(f"{name:13} standard deviation layer by layer: {spread(activation, scale)}")
+starts = {
+    "tanh, 1": (np.tanh, 1.0),
+    "tanh, 0.01": (np.tanh, 0.01),
+    "tanh, Xavier": (np.tanh, np.sqrt(1 / 100)),
+    "ReLU, Xavier": (relu, np.sqrt(1 / 100)),
+    "ReLU, He": (relu, np.sqrt(2 / 100)),
+}
+for name, start in starts.items():
+    spread = [round(float(layer.std()), 3) for layer in outputs(*start)]
+    print(f"{name:13} standard deviation layer by layer: {spread}")
+
+# %%
+import matplotlib.pyplot as plt
+
+figure, places = plt.subplots(len(starts), 5, figsize=(8, 7), layout="constrained")
+for row, (name, start) in zip(places, starts.items()):
+    for place, layer in zip(row, outputs(*start)):
+        place.hist(layer.ravel(), 40, range=(-1, 1) if start[0] is np.tanh else (0, 3))
+        place.set_yticks([])
+    row[0].set_ylabel(name)
+plt.show()
 
 # %% [markdown]
 # * 太大，tanh 就停在两端（-1 和 1），导数为 0。

@@ -29,15 +29,29 @@ from chainrule.scratch.optimizer import SGD
 
 (x_train, t_train), _ = load_mnist()
 x_train, t_train = x_train[:1000], t_train[:1000]
+curves = {}
 for use in (False, True):
     np.random.seed(0)
     net = MultiLayerNetExtend(784, [100] * 5, 10, weight_init_std=0.05, use_batchnorm=use)
     optimizer = SGD(lr=0.01)
-    for _ in range(200):
+    name = "with" if use else "without"
+    curves[name] = []
+    for step in range(201):
+        if step % 20 == 0:
+            curves[name].append(net.accuracy(x_train, t_train))
         chosen = np.random.choice(1000, 100)
         optimizer.update(net.params, net.gradient(x_train[chosen], t_train[chosen]))
-    name = "with" if use else "without"
-    print(f"{name:7} batch normalization: accuracy {net.accuracy(x_train, t_train):.2f} after 200 steps")
+    print(f"{name:7} batch normalization: accuracy {curves[name][-1]:.2f} after 200 steps")
+
+# %%
+import matplotlib.pyplot as plt
+
+for name, curve in curves.items():
+    plt.plot(range(0, 201, 20), curve, label=f"{name} batch normalization")
+plt.xlabel("step")
+plt.ylabel("accuracy")
+plt.legend()
+plt.show()
 
 # %% [markdown]
 # Backward is the hard one of this course, for one reason: **the mean and the std depend on every sample of the batch**. Moving

@@ -36,6 +36,13 @@ def test_a_lesson_from_its_text_to_a_right_exercise(lesson, tmp_path):
     assert lesson(4, "--check", "--file", moved, "-l", "zh").stdout == "✓ 正确：backward 是 forward 的导数\n"
 
 
+def test_figures_are_written_where_there_is_no_display(lesson, tmp_path):
+    told = lesson(5, environment={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    path = tmp_path / "lesson_05_sigmoid-1.png"
+    assert f"figure: {path}" in told.stderr
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize("number", [1, 6, 8, 15])
 def test_what_a_solution_shows_is_right(lesson, tmp_path, number):
     """The file that the tour writes has all that the solution needs."""

@@ -1,6 +1,7 @@
 """The lessons run as they stand, in both languages with the same code; their exercises answer mistakes."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -31,6 +32,17 @@ def exercise(lesson) -> tuple[str, str, dict]:
     raise AssertionError(f"{lesson.name} has no exercise")
 
 
+@pytest.fixture
+def figures(tmp_path, monkeypatch):
+    """The folder that shown figures are written to."""
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "lesson.py")])
+    plt.switch_backend("module://chainrule.scratch.figures")
+    yield tmp_path
+    plt.switch_backend("agg")
+
+
 def test_every_topic_has_a_lesson_in_both_languages():
     assert len(LESSONS) == len(TOPICS)
     assert all(topic in lesson.name for topic, lesson in zip(TOPICS, LESSONS, strict=True))
@@ -39,7 +51,7 @@ def test_every_topic_has_a_lesson_in_both_languages():
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
-def test_a_lesson_runs_and_its_translation_has_the_same_code(lesson, capsys):
+def test_a_lesson_runs_and_its_translation_has_the_same_code(lesson, capsys, figures):
     chinese = CHINESE[lesson.name]
     assert code(chinese) == code(lesson)
     assert [cell.is_code for cell in chinese.cells] == [cell.is_code for cell in lesson.cells]
@@ -50,6 +62,7 @@ def test_a_lesson_runs_and_its_translation_has_the_same_code(lesson, capsys):
         if cell.is_code:
             exec(compile(cell.text, lesson.name, "exec"), namespace)
     out = capsys.readouterr().out
+    assert len(list(figures.glob("*.png"))) == sum(text.count("plt.show()") for text in code(lesson))
     assert len(out.splitlines()) >= 4
     assert "✗ " in out  # the exercise is not yet written
     assert "think of this: " in out

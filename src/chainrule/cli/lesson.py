@@ -16,6 +16,7 @@ from chainrule.diagnosis import Language
 from chainrule.errors import ChainruleError, FileError, OptionError
 from chainrule.lessons import EXERCISES, Cell, Lesson, find_lessons, judge
 from chainrule.scratch.check import describe
+from chainrule.scratch.start import figures_beside
 from chainrule.text import table
 
 __all__ = ["lesson"]
@@ -43,6 +44,7 @@ def lesson(
     """The course of backpropagation, lesson by lesson: text, code that runs, and an exercise that is checked.
 
     Each lesson ends with an exercise, a file in this folder: write its `backward` and let it be checked with --check.
+    Without a display, figures are written into this folder.
     The answer says what is wrong and how. The lessons are notebooks as well: docs/lessons.
 
     课程的引导式学习：文字、可运行的代码和练习；用 -l zh 选择中文。
@@ -63,8 +65,11 @@ def lesson(
         _check(chosen, path, tongue)
     elif solution:
         say(EXERCISES[_exercise(chosen)[0]].solved(_exercise(chosen)[1]))
-    elif _tour(chosen, tongue):
-        _begin_exercise(chosen, path, tongue)
+    else:
+        with figures_beside(Path(f"lesson_{chosen.name}.py").absolute()):
+            finished = _tour(chosen, tongue)
+        if finished:
+            _begin_exercise(chosen, path, tongue)
 
 
 def _exercise(chosen: Lesson) -> tuple[str, str]:

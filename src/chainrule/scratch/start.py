@@ -14,7 +14,7 @@ from chainrule.scratch.answer import answering, saving_pictures
 from chainrule.scratch.pickles import reading_arrays_only
 from chainrule.scratch.progress import counting_loops
 
-__all__ = ["execute", "file_beside", "is_of_the_book", "started", "told_as_python_does"]
+__all__ = ["execute", "figures_beside", "file_beside", "is_of_the_book", "started", "told_as_python_does"]
 
 _OF_THE_BOOK = {"lena.png", "lena_gray.png", "cactus.png", "cactus_gray.png", "sample_weight.pkl", "params.pkl"} | {
     "deep_convnet_params.pkl"
@@ -36,16 +36,26 @@ def started(script: Path, arguments: Sequence[str], working: Path, names: Sequen
     sys.argv, sys.path[0] = [str(script), *arguments], str(script.parent)
     os.chdir(working)
     try:
-        with answering(names), reading_arrays_only():
-            if _has_display():
-                yield
-            else:
-                os.environ.setdefault("MPLBACKEND", "module://chainrule.scratch.figures")
-                with saving_pictures():
-                    yield
+        with answering(names), reading_arrays_only(), figures_beside(script):
+            yield
     finally:
         sys.argv, sys.path[:] = before[:2]
         os.chdir(before[2])
+
+
+@contextmanager
+def figures_beside(script: Path) -> Iterator[None]:
+    """Without a display, figures and pictures that are shown are written beside this file, under its name."""
+    if _has_display():
+        yield
+        return
+    before, sys.argv[0] = sys.argv[0], str(script)
+    os.environ.setdefault("MPLBACKEND", "module://chainrule.scratch.figures")
+    try:
+        with saving_pictures():
+            yield
+    finally:
+        sys.argv[0] = before
 
 
 def execute(script: Path) -> None:
