@@ -6,15 +6,14 @@ wrong sign, N times as large, summed over another axis, without the gradient fro
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.text import Language, spoken
 
-__all__ = ["Finding", "Language", "diagnose"]
-
-Language = Literal["en", "zh"]
+__all__ = ["Finding", "diagnose"]
 
 _NEAR = 1e-3
 """Relative; the two candidates differ by far more, and the numerical gradient has errors of its own."""
@@ -100,9 +99,9 @@ class Finding:
 
     def text(self, language: Language = "en") -> str:
         """One sentence."""
-        which = ("en", "zh").index(language)
-        text = f"{self.name} {_TEXTS[self.pattern][which]}"
-        return (text + (_PLACE[which] if self.values.get("index") else "")).format(**self.values)
+        text = f"{self.name} {spoken(_TEXTS[self.pattern], language)}"
+        place = spoken(_PLACE, language) if self.values.get("index") else ""
+        return (text + place).format(**self.values)
 
 
 def diagnose(

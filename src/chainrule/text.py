@@ -1,8 +1,16 @@
-"""How rows become an aligned table of plain text."""
+"""Plain text: an aligned table from rows, and words in the reader's language."""
 
 from collections.abc import Sequence
+from typing import Literal
 
-__all__ = ["table"]
+__all__ = ["Language", "spoken", "table"]
+
+Language = Literal["en", "zh"]
+
+
+def spoken(words: tuple[str, str], language: Language) -> str:
+    """Of words in English and in Chinese, those of this language."""
+    return words[("en", "zh").index(language)]
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from chainrule.diagnosis import Language
 from chainrule.scratch.watch import Watched
-from chainrule.text import table
+from chainrule.text import Language, spoken, table
 
 __all__ = ["report"]
 
@@ -20,8 +19,7 @@ _WORDS = {
 def report(checks: Sequence[Watched], language: Language) -> str:
     """A row a gradient, then a sentence for each that is wrong and each layer that could not be checked."""
     if not checks:
-        return _WORDS["nothing"][int(language == "zh")]
-    which = int(language == "zh")
+        return spoken(_WORDS["nothing"], language)
     layers_ok = all(watched.check.ok for watched in checks if watched.method == "backward")
     rows, sentences = [], []
     for watched in sorted(checks, key=lambda watched: watched.method):  # networks after the layers
@@ -33,10 +31,10 @@ def report(checks: Sequence[Watched], language: Language) -> str:
         ]
         place = f"{watched.name}.{watched.method} ({where})"
         if watched.check.failure:
-            sentences.append(_WORDS["failure"][which].format(place, watched.samples, watched.check.failure))
+            sentences.append(spoken(_WORDS["failure"], language).format(place, watched.samples, watched.check.failure))
         elif watched.method == "gradient" and not watched.check.ok and not layers_ok:
-            sentences.append(_WORDS["follows"][which].format(place))
+            sentences.append(spoken(_WORDS["follows"], language).format(place))
         else:
             sentences += [f"{place}: {finding.text(language)}" for finding in watched.check.findings]
     summary = table(("layer", "gradient", "shape", "relative error", "verdict"), rows) if rows else ""
-    return "\n".join([summary, *(sentences or [_WORDS["fine"][which]])]).strip()
+    return "\n".join([summary, *(sentences or [spoken(_WORDS["fine"], language)])]).strip()

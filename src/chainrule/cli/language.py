@@ -4,8 +4,8 @@ import os
 
 import typer
 
-from chainrule.diagnosis import Language
 from chainrule.errors import OptionError
+from chainrule.text import Language
 
 __all__ = ["LANGUAGE", "chosen_language"]
 
@@ -23,5 +23,5 @@ def chosen_language(named: str | None) -> Language:
     if named not in (None, "en", "zh"):
         raise OptionError(f"--language {named!r} is not there: choose en or zh")
     names = (os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    spoken = named or next((name for name in names if name), "")
-    return "zh" if spoken.startswith("zh") else "en"
+    tongue = named or next((name for name in names if name), "")
+    return "zh" if tongue.startswith("zh") else "en"

@@ -12,12 +12,11 @@ from rich.syntax import Syntax
 
 from chainrule.cli.language import LANGUAGE, chosen_language
 from chainrule.cli.terminal import note, say, stdout
-from chainrule.diagnosis import Language
 from chainrule.errors import ChainruleError, FileError, OptionError
 from chainrule.lessons import EXERCISES, Cell, Lesson, find_lessons, judge
 from chainrule.scratch.check import describe
 from chainrule.scratch.start import figures_beside
-from chainrule.text import table
+from chainrule.text import Language, spoken, table
 
 __all__ = ["lesson"]
 
@@ -55,7 +54,7 @@ def lesson(
     lessons = find_lessons(tongue)
     if number is None:
         say(table(("lesson", "title"), [(lesson.number, lesson.title) for lesson in lessons]))
-        note(_WORDS["list"][int(tongue == "zh")])
+        note(spoken(_WORDS["list"], tongue))
         return
     chosen = next((lesson for lesson in lessons if lesson.number == number), None)
     if chosen is None:
@@ -64,7 +63,8 @@ def lesson(
     if check:
         _check(chosen, path, tongue)
     elif solution:
-        say(EXERCISES[_exercise(chosen)[0]].solved(_exercise(chosen)[1]))
+        key, unfinished = _exercise(chosen)
+        say(EXERCISES[key].solved(unfinished))
     else:
         with figures_beside(Path(f"lesson_{chosen.name}.py").absolute()):
             finished = _tour(chosen, tongue)
@@ -89,7 +89,7 @@ def _tour(chosen: Lesson, language: Language) -> bool:
         exec(compile(cell.text, f"lesson {chosen.number}", "exec"), namespace)
         print(flush=True)
         if place + 1 < exercise and stdout.is_terminal and sys.stdin.isatty():
-            answer = input(_WORDS["on"][int(language == "zh")])
+            answer = input(spoken(_WORDS["on"], language))
             if answer.strip().lower() == "q":
                 return False
     _show(cells[exercise])
@@ -107,16 +107,15 @@ def _show(cell: Cell) -> None:
 
 
 def _begin_exercise(chosen: Lesson, path: Path, language: Language) -> None:
-    which = int(language == "zh")
     if path.exists():
-        say(_WORDS["kept"][which].format(path))
+        say(spoken(_WORDS["kept"], language).format(path))
     else:
         code = [cell.text for cell in chosen.cells if cell.is_code and not cell.exercise]
         imports = list(dict.fromkeys(match.group() for text in code for match in _IMPORT.finditer(text)))
         text = "\n".join([f"# {chosen.number}. {chosen.title}", *imports, "", "", _exercise(chosen)[1], ""])
         path.write_text(text, encoding="utf-8")
-        say(_WORDS["written"][which].format(path))
-    say(_WORDS["then"][which].format(chosen.number))
+        say(spoken(_WORDS["written"], language).format(path))
+    say(spoken(_WORDS["then"], language).format(chosen.number))
 
 
 def _check(chosen: Lesson, path: Path, language: Language) -> None:
@@ -136,6 +135,6 @@ def _check(chosen: Lesson, path: Path, language: Language) -> None:
     if name not in written:
         raise FileError(f"{path} has no class {name}: it must keep its name")
     verdict = judge(key, written[name], language)
-    say(("✓ " if verdict.ok else "✗ ") + "\n".join(verdict.lines))
+    say(verdict)
     if not verdict.ok:
         raise typer.Exit(1)

@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from chainrule.diagnosis import Language
 from chainrule.errors import FileError
+from chainrule.text import Language
 
 __all__ = ["Cell", "Lesson", "find_lessons", "read_cells"]
 
@@ -31,7 +32,7 @@ class Lesson:
     name: str
     path: Path
 
-    @property
+    @cached_property
     def cells(self) -> list[Cell]:
         return read_cells(self.path.read_text(encoding="utf-8"))
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.diagnosis import Language
 from chainrule.errors import OptionError
 from chainrule.lessons.exercises import EXERCISES, Exercise
-from chainrule.scratch.check import LayerCheck, check_layer, check_network, describe
+from chainrule.scratch.check import check_layer, check_network, describe
+from chainrule.text import Language, spoken
 
 __all__ = ["Verdict", "check", "judge"]
 
@@ -30,6 +30,9 @@ class Verdict:
     ok: bool
     lines: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return ("✓ " if self.ok else "✗ ") + "\n".join(self.lines)
+
 
 def judge(key: str, cls: Any, language: Language = "en") -> Verdict:
     """Check the class that a learner wrote for an exercise.
@@ -39,21 +42,20 @@ def judge(key: str, cls: Any, language: Language = "en") -> Verdict:
     """
     if key not in EXERCISES:
         raise OptionError(f"no exercise {key!r}: there are {', '.join(EXERCISES)}")
-    exercise, which = EXERCISES[key], int(language == "zh")
-    reminder = _WORDS["reminder"][which].format(exercise.reminder[which])
+    exercise = EXERCISES[key]
+    reminder = spoken(_WORDS["reminder"], language).format(spoken(exercise.reminder, language))
     method = "gradient" if hasattr(cls, "gradient") else "backward"
     try:
         layer, arguments = exercise.set_up(cls, np.random.default_rng(0))
         if not _forward_is_right(exercise, layer, arguments):
-            return Verdict(False, (_WORDS["forward"][which],))
+            return Verdict(False, (spoken(_WORDS["forward"], language),))
     except Exception as error:  # of the learner's code
-        return Verdict(False, (_WORDS["fails"][which].format(describe(error)),))
-    result: LayerCheck
+        return Verdict(False, (spoken(_WORDS["fails"], language).format(describe(error)),))
     result = check_network(layer, *arguments) if method == "gradient" else check_layer(layer, arguments)
     if result.failure:
-        return Verdict(False, (_WORDS["fails"][which].format(result.failure), reminder))
+        return Verdict(False, (spoken(_WORDS["fails"], language).format(result.failure), reminder))
     if result.ok:
-        return Verdict(True, (_WORDS["right"][which].format(method),))
+        return Verdict(True, (spoken(_WORDS["right"], language).format(method),))
     return Verdict(False, (*(finding.text(language) for finding in result.findings), reminder))
 
 
@@ -65,8 +67,7 @@ def check(key: str, cls: Any, *, language: Language = "en") -> None:
         cls: the class that was written for it.
         language: en or zh.
     """
-    verdict = judge(key, cls, language)
-    print("\n".join((("✓ " if verdict.ok else "✗ ") + verdict.lines[0], *verdict.lines[1:])))
+    print(judge(key, cls, language))
 
 
 def _forward_is_right(exercise: Exercise, layer: Any, arguments: list[Any]) -> bool:

@@ -156,8 +156,8 @@ class _Probe:
         self._upstream = [self.dout, *upstream[1:]] if len(upstream) or not self.is_loss else []
         kept = [name for name, value in self._parameters.items() if getattr(used, name, None) is value]
         used.backward(*copy.deepcopy(self._upstream))
-        self._partners = {name: _partner(used, name) for name in kept}
-        self._parameters = {name: self._parameters[name] for name in kept if self._partners[name]}
+        self._partners = {name: partner for name in kept if (partner := _partner(used, name))}
+        self._parameters = {name: self._parameters[name] for name in self._partners}
 
     def _forward(self) -> tuple[Any, Any]:
         layer = copy.deepcopy(self._pristine)
@@ -178,9 +178,8 @@ class _Probe:
             for name, value, found in zip(names, self.arguments, several, strict=False)
             if _is_floating(value)
         ]
-        for name, value in self._parameters.items():
-            partner = self._partners[name] or ""
-            gradients.append(_Gradient(partner, value, getattr(layer, partner, None)))
+        for name, partner in self._partners.items():
+            gradients.append(_Gradient(partner, self._parameters[name], getattr(layer, partner, None)))
         return gradients
 
     def objective(self) -> float:

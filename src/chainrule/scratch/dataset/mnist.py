@@ -33,17 +33,11 @@ def _download(file_name: str) -> None:
 
 
 def _load_img(file_name: str) -> Array:
-    """Images (N, 784) uint8 of one of the files in `key_file`."""
-    return _convert_numpy()[_key(file_name)]
+    """Images (N, 784) or labels (N,), uint8, of one of the files in `key_file`."""
+    return _convert_numpy()[next(key for key, name in key_file.items() if name == file_name)]
 
 
-def _load_label(file_name: str) -> Array:
-    """Labels (N,) uint8 of one of the files in `key_file`."""
-    return _convert_numpy()[_key(file_name)]
-
-
-def _key(file_name: str) -> str:
-    return next(key for key, name in key_file.items() if name == file_name)
+_load_label = _load_img
 
 
 def _convert_numpy() -> dict[str, Array]:
