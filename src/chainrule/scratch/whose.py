@@ -1,0 +1,66 @@
+"""Whose is a file: the learner's, or of Python, of an installed package, of chainrule?
+
+The learner's folders are the script's own, those above it up to the root of its repository or the reader's home, and
+what the script or PYTHONPATH adds to `sys.path`. Outside a repository and the home the climb ends below the root of the
+disk and below a folder where everybody drops files (/tmp).
+"""
+
+import os
+import stat
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+__all__ = ["folders_above", "is_learners", "places"]
+
+_INSTALLED = {"site-packages", "dist-packages"}
+_OTHERS = (Path(__file__).resolve().parents[1], *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")))
+"""chainrule and the standard library."""
+
+
+def is_learners(file: str | Path, script: Path) -> bool:
+    """Whether a file is of the learner's: within one of the folders above, and no installed package's.
+
+    Args:
+        file: absolute, or it is nobody's.
+        script: the one that runs, absolute.
+    """
+    return os.path.isabs(file) and _is_within(os.path.realpath(file), (folders_above(script)[-1], *_added()))
+
+
+def places(script: Path) -> list[str]:
+    """Where the learner's modules are searched: Python's path without what is installed, then the folders above."""
+    return list(dict.fromkeys([*_added(), *folders_above(script)]))
+
+
+@cache
+def folders_above(script: Path) -> tuple[str, ...]:
+    """The script's folder and those above it, the nearest first."""
+    return tuple(map(os.path.realpath, _climb(script.resolve().parent)))
+
+
+def _climb(folder: Path) -> Iterator[Path]:
+    home = Path(os.path.expanduser("~"))  # (without a home it stays "~")
+    yield folder
+    while not ((folder / ".git").exists() or folder == home):
+        folder = folder.parent
+        if folder == folder.parent or folder.stat().st_mode & stat.S_ISVTX:
+            return
+        yield folder
+
+
+def _added() -> tuple[str, ...]:
+    """The folders of `sys.path` that are the learner's."""
+    folders = (os.path.realpath(folder) for folder in sys.path)
+    return tuple(folder for folder in folders if not _is_installed(folder))
+
+
+@cache
+def _is_installed(path: str) -> bool:
+    return not _INSTALLED.isdisjoint(Path(path).parts) or any(Path(path).is_relative_to(other) for other in _OTHERS)
+
+
+def _is_within(path: str, folders: tuple[str, ...]) -> bool:
+    return not _is_installed(path) and any(Path(path).is_relative_to(folder) for folder in folders)
