@@ -38,8 +38,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "形状是 {got}，应为 {needed}：求和的轴错了",
     ),
     "scalar": (
-        "is one number, and shape {needed} is needed: it is summed over everything",
-        "只是一个数，应为 {needed}：对所有轴都求了和",
+        "is one number, and shape {needed} is needed: it is summed over everything, or never computed",
+        "只是一个数，应为 {needed}：对所有轴都求了和，或者根本没有计算",
     ),
     "shape": ("has shape {got}, and {needed} is needed", "形状是 {got}，应为 {needed}"),
     "nan": ("holds NaN or infinity", "含有 NaN 或无穷大"),
@@ -79,6 +79,39 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "has the right numbers in the wrong places: look at the order of reshape and transpose",
         "数值正确但位置错了：检查 reshape 与 transpose 的次序",
     ),
+    "argument": (
+        "has the derivative at the wrong place: at the output of forward instead of its input",
+        "导数代入的量不对：用了 forward 的输出，而不是输入",
+    ),
+    "input": (
+        "has the right formula with the wrong array: it is written for the output y, and the input x is put in",
+        "公式是用输出 y 写的，却代入了输入 x",
+    ),
+    "activation": (
+        "leaves out the derivative of the activation: it is the gradient of the product alone",
+        "漏了激活函数的导数：只是乘积部分的梯度",
+    ),
+    "mean term": (
+        "leaves out the term of the mean: that every sample moves the mean",
+        "漏了均值那一项：每个样本都会改变均值",
+    ),
+    "variance term": (
+        "leaves out the term of the variance: that every sample moves the variance",
+        "漏了方差那一项：每个样本都会改变方差",
+    ),
+    "updated": (
+        "is made with the weights after their update: find it first, then update",
+        "用的是更新之后的权重：应先求它，再更新权重",
+    ),
+    "unmatched": (
+        "belongs to no input of forward and to no array that forward reads",
+        "不对应 forward 的任何输入，也不对应 forward 读取的任何数组",
+    ),
+    "kinks": ("lies on kinks, where there is no derivative, at every place looked at", "所查之处都在折点上，没有导数"),
+    "half precision": (
+        "is computed in half precision, too coarse for numerical differentiation",
+        "以半精度计算，对数值微分来说太粗糙",
+    ),
     "some": ("is wrong at {count} of the {of} places that were looked at", "在检查的 {of} 处中有 {count} 处错误"),
 }
 """What each trace means, in English and Chinese; the name of the gradient goes before it."""
@@ -112,6 +145,7 @@ def diagnose(
     batch: int,
     dout: Array | None = None,
     others: Mapping[str, Array] | None = None,
+    x: Array | None = None,
 ) -> Finding:
     """The likeliest reason why a gradient is not the numerical one.
 
@@ -122,6 +156,7 @@ def diagnose(
         batch: how many samples it was measured with.
         dout: the gradient from above.
         others: numerical gradients of the layer's other arrays.
+        x: the layer's first input.
     """
     if found is None:
         return Finding(name, "missing", {})
@@ -139,7 +174,7 @@ def diagnose(
     worst = tuple(int(i) for i in np.unravel_index(int(np.argmax(differs)), numbers.shape))
     place = {"index": list(worst), "found": float(numbers[worst]), "expected": float(expected[worst])}
     above = np.asarray(1.0 if dout is None else dout)
-    pattern, values = next(_explanations(numbers, expected, known, batch, above, others or {}))
+    pattern, values = next(_explanations(numbers, expected, known, batch, above, others or {}, x))
     return Finding(name, pattern, values | place)
 
 
@@ -169,7 +204,13 @@ def _of_shape(found: Array, expected: Array, batch: int) -> str:
 
 
 def _explanations(
-    found: Array, expected: Array, known: Array, batch: int, dout: Array, others: Mapping[str, Array]
+    found: Array,
+    expected: Array,
+    known: Array,
+    batch: int,
+    dout: Array,
+    others: Mapping[str, Array],
+    x: Array | None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Those that hold, the likeliest first: of the whole gradient, then of a part of its places."""
     if not found.any():
@@ -189,6 +230,8 @@ def _explanations(
         ):
             if _near(one_way, other_way):
                 yield pattern, {}
+    if x is not None:
+        yield from _explanations_of_an_input(found, expected, dout, x)
     yield from _explanations_of_places(one, right)
     if known.all() and found.ndim > 1:
         size = np.abs(expected).max()
@@ -207,6 +250,31 @@ def _explanations_of_a_factor(one: Array, right: Array, batch: int) -> Iterator[
             if abs(factor - value) < _NEAR * abs(value):
                 yield pattern, {"batch": batch}
         yield "factor", {"factor": factor}
+
+
+def _explanations_of_an_input(
+    found: Array, expected: Array, dout: Array, x: Array
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the input tells: a derivative left out or taken of the wrong array, a term of a normalization left out."""
+    if x.shape == found.shape == dout.shape:
+        for derivative in (x * (1 - x), 1 - x**2):  # of the sigmoid and of tanh, by their output
+            if _near(found, dout * derivative):
+                yield "input", {}
+    is_product = x.ndim == dout.ndim == 2 and len(x) == len(dout) and found.shape == (x.shape[1], dout.shape[1])
+    if is_product and _near(found, x.T @ dout):
+        yield "activation", {}
+    if found.shape == x.shape and found.ndim > 1 and not np.isnan(expected).any():
+        missing = expected - found
+        for axis in (0, -1):
+            mean = missing.mean(axis=axis, keepdims=True)
+            centered = x - x.mean(axis=axis, keepdims=True)
+            square = (centered**2).sum(axis=axis, keepdims=True)
+            slope = (missing * centered).sum(axis=axis, keepdims=True) / np.where(square == 0, 1, square)
+            size = np.abs(missing).max()
+            if np.abs(missing - mean).max() < _NEAR * size:
+                yield "mean term", {}
+            if np.abs(missing - slope * centered).max() < _NEAR * size:
+                yield "variance term", {}
 
 
 def _explanations_of_places(one: Array, right: Array) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -167,12 +167,31 @@ def test_gradients_that_only_backward_makes_and_one_that_it_forgets():
     assert [(finding.name, finding.pattern) for finding in check.findings] == [("db", "missing")]
 
 
-def test_single_precision_within_a_layer_is_told():
-    class Coarse(layers.Relu):
+def test_single_precision_within_a_layer_is_compared_with_wider_steps():
+    class Coarse(layers.Sigmoid):
         def forward(self, x):
             return super().forward(x.astype(np.float32))
 
-    assert "forward gives float32" in check_layer(Coarse(), [X]).failure
+    class Hidden(Coarse):
+        def forward(self, x):
+            return super().forward(x).astype(np.float64)
+
+    class Wrong(Hidden):
+        def backward(self, dout):
+            return 1.1 * super().backward(dout)
+
+    for right in (Coarse(), Hidden()):
+        check = check_layer(right, [X])
+        assert (check.ok, check.failure, len(check.rows)) == (True, None, 1)
+    assert [finding.pattern for finding in check_layer(Wrong(), [X]).findings] == ["factor"]
+
+    class Half(layers.Sigmoid):
+        def forward(self, x):
+            return super().forward(x.astype(np.float16))
+
+    check = check_layer(Half(), [X])
+    assert (check.rows, check.produced) == ((), 1)
+    assert [finding.pattern for finding in check.skipped] == ["half precision"]
 
 
 def test_what_does_not_take_the_small_batch_is_told():
@@ -286,14 +305,15 @@ def test_a_wrong_layer_of_a_script_is_found(script, chainrule):
     assert "MyAffine (own.py:12)" in rows["MyAffine", "db"]
     assert "SoftmaxWithLoss (chainrule)" in rows["SoftmaxWithLoss", "dx"]
     assert "MyRelu.backward (net.py:12): dx is dout itself" in checked.stdout
-    assert lines[-1] == "Net.gradient (net.py:24): wrong as well, as its layers are: mend them first"
+    assert lines[-2] == "Net.gradient (net.py:24): wrong as well, as its layers are: fix them first"
+    assert lines[-1] == "7 of 7 gradients compared, 3 wrong"
 
 
 def test_a_script_that_is_right(script, chainrule):
     script.write_text(SCRIPT.replace("return dout\n", "return np.where(self.mask, 0, dout)\n", 1))
     told = chainrule("run", "--check", "--language", "zh", script)
     assert told.returncode == 0, told.stdout
-    assert told.stdout.splitlines()[-1] == "每个 backward 都是其 forward 的导数"
+    assert told.stdout.splitlines()[-1] == "每个 backward 都是其 forward 的导数：7 个梯度比较了 7 个，全部一致"
     late = chainrule("run", script, "--check")
     assert late.returncode == 0
     assert "--check is passed on to the script; before it, it is ours: chainrule run --check net.py" in late.stderr

@@ -1,6 +1,6 @@
 """What `chainrule run --check` found, in a table and in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chainrule.scratch.watch import Watched
@@ -10,31 +10,69 @@ __all__ = ["report"]
 
 _WORDS = {
     "nothing": ("no backward pass was called: nothing was checked", "脚本没有调用任何 backward：没有可检查的内容"),
-    "failure": ("{}: not checked on {} samples: {}", "{}：无法用 {} 个样本检查：{}"),
-    "follows": ("{}: wrong as well, as its layers are: mend them first", "{}：也不对，因为它的层不对：请先修正那些层"),
-    "fine": ("every backward pass is the derivative of its forward pass", "每个 backward 都是其 forward 的导数"),
+    "failure": ("{}: could not be run on {} samples: {}", "{}：无法用 {} 个样本运行：{}"),
+    "follows": ("{}: wrong as well, as its layers are: fix them first", "{}：也不对，因为它的层不对：请先修正那些层"),
+    "all": (
+        "every backward pass is the derivative of its forward pass: {} of {} gradients compared, all agree",
+        "每个 backward 都是其 forward 的导数：{1} 个梯度比较了 {0} 个，全部一致",
+    ),
+    "some": ("{} of {} gradients compared, all agree", "{1} 个梯度比较了 {0} 个，全部一致"),
+    "wrong": ("{} of {} gradients compared, {} wrong", "{1} 个梯度比较了 {0} 个，{2} 个有错"),
+    "skipped": ("not compared: {}", "未比较：{}"),
+    "constants": (
+        "read by forward and without a gradient, so taken as constant: {}",
+        "forward 读取但没有梯度，视为常量：{}",
+    ),
+    "uncalled": ("never called, so not compared: {}", "从未调用，因此未比较：{}"),
+    "more": ("and {} more", "另有 {} 个"),
 }
+_MOST = 6
+"""Names in a list; the others are counted."""
 
 
-def report(checks: Sequence[Watched], language: Language) -> str:
-    """A row a gradient, then a sentence for each that is wrong and each layer that could not be checked."""
+def report(checks: Sequence[Watched], uncalled: Sequence[str], language: Language) -> str:
+    """A row for each gradient, a sentence for each that is wrong, and last how many were compared and which not."""
+
+    def say(key: str, *values: object) -> str:
+        return spoken(_WORDS[key], language).format(*values)
+
     if not checks:
-        return spoken(_WORDS["nothing"], language)
+        return "\n".join([say("nothing"), *([say("uncalled", _listed(uncalled, say))] if uncalled else [])])
     layers_ok = all(watched.check.ok for watched in checks if watched.method == "backward")
-    rows, sentences = [], []
+    rows, sentences, skipped, constants = [], [], [], []
     for watched in sorted(checks, key=lambda watched: watched.method):  # networks after the layers
+        check = watched.check
         where = "chainrule" if watched.is_ours else f"{Path(watched.file).name}:{watched.line}"
         label = f"{watched.name} ({where})"
         rows += [
             (label, row.name, row.shape, f"{row.error:.1e}" if row.checked else "-", "ok" if row.ok else "WRONG")
-            for row in watched.check.rows
+            for row in check.rows
         ]
         place = f"{watched.name}.{watched.method} ({where})"
-        if watched.check.failure:
-            sentences.append(spoken(_WORDS["failure"], language).format(place, watched.samples, watched.check.failure))
-        elif watched.method == "gradient" and not watched.check.ok and not layers_ok:
-            sentences.append(spoken(_WORDS["follows"], language).format(place))
+        if check.failure:
+            sentences.append(say("failure", place, watched.samples, check.failure))
+            skipped.append(f"{watched.name}.{watched.method}")
+        elif watched.method == "gradient" and not check.ok and not layers_ok:
+            sentences.append(say("follows", place))
         else:
-            sentences += [f"{place}: {finding.text(language)}" for finding in watched.check.findings]
+            sentences += [f"{place}: {finding.text(language)}" for finding in check.findings]
+        skipped += [f"{watched.name}: {finding.text(language)}" for finding in check.skipped]
+        constants += [f"{watched.name}.{name}" for name in check.constants]
+    compared = sum(len(watched.check.rows) for watched in checks)
+    # of a layer that could not be run, nobody knows how many gradients it has: it has one or more
+    produced = sum(max(watched.check.produced, 1) for watched in checks)
+    wrong = sum(len(watched.check.findings) for watched in checks)
+    complete = compared == produced and not uncalled
+    last = [
+        say("wrong", compared, produced, wrong) if wrong else say("all" if complete else "some", compared, produced)
+    ]
+    last += [say("skipped", "; ".join(skipped))] if skipped else []
+    last += [say("uncalled", _listed(uncalled, say))] if uncalled else []
     summary = table(("layer", "gradient", "shape", "relative error", "verdict"), rows) if rows else ""
-    return "\n".join([summary, *(sentences or [spoken(_WORDS["fine"], language)])]).strip()
+    told = [say("constants", _listed(constants, say))] if constants else []
+    return "\n".join([summary, *sentences, *told, "; ".join(last)]).strip()
+
+
+def _listed(names: Sequence[str], say: Callable[..., str]) -> str:
+    left = len(names) - _MOST
+    return ", ".join([*names[:_MOST], *([say("more", left)] if left > 0 else [])])

@@ -64,8 +64,8 @@ def run(
         if show is not None:
             block.enter_context(shown_by(show))
         if check:
-            block.callback(lambda: say(report(checks, tongue)))
-            block.enter_context(watching(folder, checks.append))
+            block.callback(lambda: say(report(checks, watch.uncalled, tongue)))
+            watch = block.enter_context(watching(folder, checks.append))
         failed = _run(script, goes_on=check)
     if failed or not all(watched.check.ok for watched in checks):
         raise typer.Exit(1)

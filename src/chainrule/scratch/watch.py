@@ -6,23 +6,28 @@ them, so it runs as it stands. Checks are made on copies: what the script comput
 
 import builtins
 import functools
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from chainrule.layers import Layer
 from chainrule.scratch import layers
 from chainrule.scratch.check import LayerCheck, check_layer, check_network
+from chainrule.scratch.reach import reach
 
 __all__ = ["Watched", "watching"]
 
 _BATCH = (3, 4, 5, 7)
 """Samples of a check: the first of these that is no length of the layer's own, so that axes cannot be confused."""
+_SETTINGS = 4
+"""Layers of one kind and shape that are checked where their settings (numbers, texts) differ."""
+_WAITING = 1000
+"""Layers that may wait for their backward pass."""
 
 
 @dataclass(frozen=True)
@@ -39,55 +44,102 @@ class Watched:
     @property
     def is_ours(self) -> bool:
         """Whether it is chainrule's own."""
-        return Path(self.file).is_relative_to(Path(layers.__file__).parent)
+        return _is_ours(self.file)
+
+
+@dataclass
+class _Forward:
+    """What forward was called with, a few samples of it and whole, and what it returned."""
+
+    few: list[Any]
+    whole: list[Any]
+    options: dict[str, Any]
+    returned: Any = None
 
 
 class _Watch:
     def __init__(self, told: Callable[[Watched], None]) -> None:
         self._told = told
         self._seen: set[Any] = set()
-        self._forwards: WeakKeyDictionary[Any, tuple[Sequence[Any], Mapping[str, Any]]] = WeakKeyDictionary()
+        self._forwards: dict[int, tuple[Any, _Forward]] = {}  # by identity: not every layer can be hashed
         self._checking = False
+        self._classes: set[type] = set()
+        self._uncalled: dict[type, str] = {}
 
     def layer(self, cls: type) -> None:
         """Wrap the methods that the class itself has."""
-        if "forward" in vars(cls):
-            self._wrap(cls, "forward", self._remember)
-        if "backward" in vars(cls):
+        if inspect.isfunction(vars(cls).get("forward")):
+            self._wrap(cls, "forward", self._after_forward)
+        if inspect.isfunction(vars(cls).get("backward")):
             self._wrap(cls, "backward", self._check_layer)
+            self._uncalled[cls] = f"{cls.__qualname__}.backward"
 
     def network(self, cls: type) -> None:
         self._wrap(cls, "gradient", self._check_network)
+        self._uncalled[cls] = f"{cls.__qualname__}.gradient"
 
-    def _wrap(self, cls: type, name: str, first: Callable[..., None]) -> None:
+    @property
+    def uncalled(self) -> list[str]:
+        """Backward passes of the learner's that the script did not call, those of base classes apart."""
+        classes = [cls for cls in self._uncalled if not any(issubclass(other, cls) for other in self._classes - {cls})]
+        return [self._uncalled[cls] for cls in classes if not _is_ours(inspect.getfile(cls))]
+
+    def _wrap(self, cls: type, name: str, told: Callable[..., None]) -> None:
+        """`told` is called before the method with its arguments; of forward, after it, with its result too."""
         method = vars(cls)[name]
 
         @functools.wraps(method)
         def watched(this: Any, *arguments: Any, **options: Any) -> Any:
-            if not self._checking:
-                first(this, method, arguments, options)
-            return method(this, *arguments, **options)
+            if self._checking:
+                return method(this, *arguments, **options)
+            positional, rest = _in_order(method, this, arguments, options)
+            if name != "forward":
+                self._uncalled.pop(cls, None)
+                told(this, method, positional, rest)
+                return method(this, *arguments, **options)
+            forward = self._before_forward(this, positional, rest)
+            returned = method(this, *arguments, **options)
+            if forward is not None:
+                told(this, forward, returned)
+            return returned
 
         setattr(cls, name, watched)
+        self._classes.add(cls)
 
-    def _remember(self, layer: Any, method: Any, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
-        """A few samples of what forward was called with, until the layer was checked."""
-        if arguments and (type(layer), _shapes(arguments)) not in self._seen:
-            count = _samples(layer, arguments)
-            self._forwards[layer] = [_few(value, arguments[0], count) for value in arguments], dict(options)
+    def _before_forward(self, layer: Any, arguments: list[Any], options: dict[str, Any]) -> "_Forward | None":
+        """A few samples of what forward is called with, as long as the layer is not checked."""
+        if not self._is_new(layer, arguments):
+            return None
+        first = arguments[0] if arguments else None
+        count = _samples(layer, arguments)
+        return _Forward([_few(value, first, count) for value in arguments], arguments, options)
 
-    def _check_layer(self, layer: Any, method: Any, upstream: Sequence[Any], options: Mapping[str, Any]) -> None:
-        remembered = self._forwards.pop(layer, None)
-        if remembered is None:
+    def _after_forward(self, layer: Any, forward: "_Forward", returned: Any) -> None:
+        forward.returned = returned
+        self._forwards[id(layer)] = layer, forward
+        if len(self._forwards) > _WAITING:
+            del self._forwards[next(iter(self._forwards))]
+
+    def _is_new(self, layer: Any, arguments: Sequence[Any]) -> bool:
+        """Whether no layer of its kind, of these shapes, with these settings was checked yet."""
+        kind = type(layer), _shapes(arguments)
+        return (*kind, _settings(layer)) not in self._seen and sum(key[:2] == kind for key in self._seen) < _SETTINGS
+
+    def _check_layer(self, layer: Any, method: Any, upstream: list[Any], options: Mapping[str, Any]) -> None:
+        _, forward = self._forwards.pop(id(layer), (None, None))
+        if forward is None or not self._is_new(layer, forward.whole):
             return
-        arguments, forward_options = remembered
-        self._seen.add((type(layer), _shapes(arguments)))
+        self._seen.add((type(layer), _shapes(forward.whole), _settings(layer)))
+        upstream = [*upstream, *options.values()]
         with self._busy():
-            check = check_layer(layer, arguments, forward_options, [*upstream, *options.values()])
-        self._tell(layer, method, arguments, check)
+            check = check_layer(layer, forward.few, forward.options, upstream, returned=forward.returned)
+            if check.failure:  # a state of the layer's own may be as long as the batch
+                whole = check_layer(layer, forward.whole, forward.options, upstream, returned=forward.returned)
+                check, forward.few = (check, forward.few) if whole.failure else (whole, forward.whole)
+        self._tell(layer, method, forward.few, check)
 
-    def _check_network(self, network: Any, method: Any, arguments: Sequence[Any], options: Mapping[str, Any]) -> None:
-        key = type(network), _shapes(arguments), _shapes(list(getattr(network, "params", {}).values()))
+    def _check_network(self, network: Any, method: Any, arguments: list[Any], options: Mapping[str, Any]) -> None:
+        key = type(network), _shapes(arguments), _shapes([value for _, value in reach(getattr(network, "params", {}))])
         if key in self._seen or len(arguments) != 2 or options:
             return
         self._seen.add(key)
@@ -98,7 +150,7 @@ class _Watch:
 
     def _tell(self, this: Any, method: Any, arguments: Sequence[Any], check: LayerCheck) -> None:
         code = method.__code__
-        samples = len(arguments[0]) if np.ndim(arguments[0]) else 1
+        samples = len(arguments[0]) if arguments and np.ndim(arguments[0]) else 1
         self._told(Watched(type(this).__name__, method.__name__, code.co_filename, code.co_firstlineno, samples, check))
 
     @contextmanager
@@ -111,7 +163,7 @@ class _Watch:
 
 
 @contextmanager
-def watching(folder: Path, told: Callable[[Watched], None]) -> Iterator[None]:
+def watching(folder: Path, told: Callable[[Watched], None]) -> Iterator[_Watch]:
     """Within the block, the layers and networks that files of `folder` define are checked, and chainrule's own.
 
     Args:
@@ -140,15 +192,37 @@ def watching(folder: Path, told: Callable[[Watched], None]) -> Iterator[None]:
     for cls in ours:
         watch.layer(cls)
     try:
-        yield
+        yield watch
     finally:
         builtins.__build_class__ = build
         for cls, name, method in before:
             setattr(cls, name, method)
 
 
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(Path(layers.__file__).parent)
+
+
+def _settings(layer: Any) -> tuple[Any, ...]:
+    own = getattr(layer, "__dict__", {})
+    return tuple((name, value) for name, value in own.items() if isinstance(value, str | bool | int))
+
+
+def _in_order(
+    method: Any, this: Any, arguments: Sequence[Any], options: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Positional arguments and the others, where some of the positional ones were given by keyword."""
+    try:
+        bound = inspect.signature(method).bind(this, *arguments, **options)
+    except TypeError:  # told when the method is called
+        return list(arguments), dict(options)
+    return list(bound.args[1:]), dict(bound.kwargs)
+
+
 def _samples(layer: Any, arguments: Sequence[Any]) -> int:
-    arrays = [value for value in vars(layer).values() if isinstance(value, np.ndarray)]
+    if not arguments:
+        return _BATCH[0]
+    arrays = [value for _, value in reach(layer) if isinstance(value, np.ndarray)]
     taken = {length for array in arrays for length in array.shape} | set(np.shape(arguments[0])[1:])
     return next((count for count in _BATCH if count not in taken), _BATCH[0])
 

@@ -1,0 +1,378 @@
+"""Each gradient of a layer beside numerical differentiation: on the given samples, and on inputs drawn anew."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.diagnosis import Finding, diagnose
+from chainrule.gradcheck import GradientRow, check_array
+from chainrule.numerical import STEP, central_difference
+from chainrule.scratch.coarse import check_coarsely
+from chainrule.scratch.match import Produced, match, partners, produced_by
+from chainrule.scratch.probe import Outcome, Probe, Target
+from chainrule.scratch.reach import Place, is_number, reach
+
+__all__ = ["Comparison", "LayerCheck"]
+
+_TOLERANCE, _TOLERANCE_OF_LOSSES, _TOLERANCE_OF_NETWORKS = 1e-5, 1e-4, 3e-3
+"""Relative to an array's largest gradient. The lesson's log(p + 1e-7) has a derivative that differs from the taught one
+by 1e-7 / p. So a loss alone is checked where no p is small; for a network, p is at least exp(-loss N)."""
+_PROBES, _MOST_PROBES, _WORK = 60, 400, 10_000_000
+"""Elements of an array that are probed: as many as the work of a forward pass allows."""
+_MORE_PROBES = 400
+"""An array that is wrong is looked at more closely, to tell what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class LayerCheck:
+    """What was compared, what is wrong, and what was not compared.
+
+    Attributes:
+        rows: one for each gradient that was compared.
+        findings: one for each of them that is wrong.
+        failure: why nothing could be compared.
+        skipped: gradients that were not compared, each with the reason.
+        constants: arrays that forward reads and that have no gradient.
+    """
+
+    rows: tuple[GradientRow, ...]
+    findings: tuple[Finding, ...]
+    failure: str | None = None
+    skipped: tuple[Finding, ...] = ()
+    constants: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return not self.findings
+
+    @property
+    def produced(self) -> int:
+        """How many gradients there are, compared or not."""
+        return len(self.rows) + len(self.skipped)
+
+
+@dataclass(frozen=True, eq=False)
+class _Gradient:
+    """A target, and where its gradient is found after each backward pass."""
+
+    name: str
+    target: Target
+    source: Produced | None
+    is_update: bool = False
+
+    def read(self, outcome: Outcome, rate: float | None) -> Any:
+        if self.is_update:
+            return -outcome.moved.get(self.target.name, np.zeros(self.target.value.shape)) / (rate or 1.0)
+        if self.source is None:
+            return None
+        if self.source.index is not None:
+            return outcome.returned[self.source.index] if self.source.index < len(outcome.returned) else None
+        return None if self.source.place is None else outcome.left.get(self.source.place)
+
+
+class Comparison:
+    """Of one probe; `result` makes it."""
+
+    def __init__(self, probe: Probe, rng: np.random.Generator) -> None:
+        self._probe, self._rng = probe, rng
+        self._is_coarse = False
+        self._rate: float | None = None
+        self._skipped: list[Finding] = []
+        self._tolerance = _TOLERANCE_OF_LOSSES if probe.is_loss else _TOLERANCE
+        if probe.is_network:
+            smallest = np.exp(-abs(probe.objective()) * probe.batch)
+            self._tolerance = float(np.clip(1e-6 / max(smallest, 1e-300), _TOLERANCE, _TOLERANCE_OF_NETWORKS))
+
+    def result(self) -> LayerCheck:
+        probe = self._probe
+        if not all(np.isfinite(out).all() for out in probe.outputs()):
+            raise ValueError("forward gives NaN or infinity on these samples")
+        if probe.is_loss and not self._probe.is_network:
+            for target in probe.targets:
+                if target.is_input:
+                    target.value[...] = _near_each_other(target.value)
+        self._admit_numbers()
+        outcome = self._backward()
+        gradients, constants = self._matched(outcome)
+        work = sum(out.size for out in probe.outputs()) + sum(target.value.size for target in probe.targets)
+        probes = int(np.clip(_WORK // max(work, 1), _PROBES, _MOST_PROBES))
+        if probe.precision is np.float16:
+            reason = [Finding(gradient.name, "half precision", {}) for gradient in gradients]
+            return LayerCheck((), (), None, tuple(self._skipped + reason), constants)
+        self._is_coarse = probe.precision is np.float32
+        rows, findings = self._compare(gradients, outcome, probes)
+        for changed in (self._draw_anew, self._draw_near):
+            if findings or self._probe.is_network:
+                break
+            again = self._at_other_values(gradients, changed, probes)
+            if again is not None:
+                rows, findings = [_joined(one, other) for one, other in zip(rows, again[0], strict=True)], again[1]
+                if changed == self._draw_anew:
+                    break
+        told = {finding.name for finding in findings}
+        for row in rows:
+            if row.ok and row.checked <= len(row.kinks) and row.name not in told:
+                self._skipped.append(Finding(row.name, "kinks", {}))
+        skipped = {finding.name for finding in self._skipped}
+        kept = tuple(row for row in rows if row.name not in skipped)
+        return LayerCheck(kept, tuple(findings), None, tuple(self._skipped), constants)
+
+    # ---- what there is
+
+    def _admit_numbers(self) -> None:
+        """Plain numbers within the layer are targets where backward changes them or leaves a gradient for them."""
+        outcome = self._probe.backward()
+        places = list(outcome.left)
+        for place, value in list(outcome.left.items()):
+            if not is_number(value) or isinstance(value, int) or place in outcome.caches:
+                continue
+            candidate = Target(place.name, [Place((("item", 0), *place.steps))], np.array(0.0), False, None)
+            if place in outcome.touched or any(True for _ in partners(candidate, places)):
+                self._probe.admit_number(place)
+
+    def _backward(self) -> Outcome:
+        """One backward pass; where backward adds to what was there, only what it added."""
+        outcome = self._probe.backward()
+        own = {place.steps[1:] for target in self._probe.targets for place in target.places}
+        for place, value in list(outcome.left.items()):
+            is_array = isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size
+            if not is_array or place in outcome.caches or place.steps in own:
+                continue
+            noise = self._rng.standard_normal(value.shape)
+            try:
+                disturbed = self._probe.backward(place, noise).left.get(place)
+            except Exception:  # it was not there before, or backward itself reads it
+                continue
+            if disturbed is None or np.shape(disturbed) != value.shape:
+                continue
+            if place not in outcome.touched:
+                if not np.array_equal(disturbed, noise):
+                    outcome.touched.add(place)  # filled with what was there already
+                continue
+            if np.allclose(disturbed - noise, value - self._before(place, value), rtol=1e-6, atol=1e-9):
+                outcome.left[place] = disturbed - noise
+        return outcome
+
+    def _before(self, place: Place, value: Array) -> Array:
+        before = dict(reach(self._probe.forward()[0][0])).get(place)
+        return before if isinstance(before, np.ndarray) and before.shape == value.shape else np.zeros(value.shape)
+
+    def _matched(self, outcome: Outcome) -> tuple[list[_Gradient], tuple[str, ...]]:
+        probe = self._probe
+        targets = probe.targets
+        if self._probe.is_network:
+            targets = [target for target in targets if _is_parameter_of_network(target)]
+        moved = [target for target in targets if target.name in outcome.moved]
+        rest = [target for target in targets if target.name not in outcome.moved]
+        found = produced_by(outcome, probe.backward_method, returns_all=self._probe.is_network)
+        matches = match(rest, found, {} if self._probe.is_network else outcome.left, self._agrees)
+        gradients = [_Gradient(self._name(target, source), target, source) for target, source in matches.pairs]
+        if moved:
+            self._rate = self._learning_rate(moved, outcome)
+            gradients += [_Gradient(f"update of {target.name}", target, None, is_update=True) for target in moved]
+        self._skipped += [
+            Finding(source.name or f"returned[{source.index}]", "unmatched", {}) for source in matches.unmatched
+        ]
+        return gradients, tuple(target.name for target in matches.constants)
+
+    def _name(self, target: Target, source: Produced | None) -> str:
+        if self._probe.is_network:
+            return f'gradient["{target.places[0].last or target.name}"]'
+        if target.is_input or source is None or not source.name:
+            return f"d{target.name}"
+        return source.name
+
+    def _agrees(self, target: Target, value: Any) -> bool:
+        found = np.asarray(value, dtype=np.float64)
+        row = check_array("", target.value, found, self._probe.objective, 12, 1e-3, self._rounding(), self._rng)
+        return row.ok
+
+    def _learning_rate(self, moved: Sequence[Target], outcome: Outcome) -> float | None:
+        """The rate of an update within backward: of the numbers at hand the one that fits, else the one that the update
+        itself shows."""
+        target = moved[0]
+        expected = _numerical(target.value, self._probe.objective, (), self._rng)
+        known = ~np.isnan(expected)
+        step, right = -outcome.moved[target.name][known], expected[known]
+        shown = float(step @ right / (right @ right)) if right.any() else 0.0
+        numbers = [float(value) for value in self._probe.numbers() if float(value) > 0]
+        if not numbers:
+            return shown if shown > 0 else 1.0
+        return min(numbers, key=lambda number: abs(np.log(number / shown)) if shown > 0 else number)
+
+    # ---- comparing
+
+    def _rounding(self) -> float:
+        return 10 * float(np.finfo(np.float64).eps) * self._probe.magnitude() / STEP
+
+    def _compare(
+        self, gradients: Sequence[_Gradient], outcome: Outcome, probes: int
+    ) -> tuple[list[GradientRow], list[Finding]]:
+        values = [gradient.read(outcome, self._rate) for gradient in gradients]
+        rows = [self._row(gradient, value, probes) for gradient, value in zip(gradients, values, strict=True)]
+        if all(row.ok for row in rows):
+            return rows, []
+        expected = {
+            gradient.name: _numerical(gradient.target.value, self._probe.objective, row.kinks, self._rng)
+            for gradient, row in zip(gradients, rows, strict=True)
+        }
+        findings = []
+        for gradient, value, row in zip(gradients, values, rows, strict=True):
+            if not row.ok:
+                findings.append(self._finding(gradient, value, expected, outcome))
+        return rows, findings
+
+    def _row(self, gradient: _Gradient, value: Any, probes: int) -> GradientRow:
+        target, probe = gradient.target, self._probe
+        try:
+            found = np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            found = np.zeros(0)
+        if not target.value.ndim and found.ndim:  # a number that forward spreads over an axis
+            found = found.sum()
+        if value is None or found.shape != target.value.shape:
+            return GradientRow(gradient.name, target.value.shape, 0, np.inf, (), (), False)
+        if self._is_coarse:
+            return check_coarsely(gradient.name, target.value, found, probe.objective, probe.magnitude(), self._rng)
+        rounding = self._rounding()
+        row = check_array(
+            gradient.name, target.value, found, probe.objective, probes, self._tolerance, rounding, self._rng
+        )
+        above = probe.upstream[0] if probe.is_loss else 1.0
+        if not row.ok and above != 1.0:  # the lesson's own loss does not look at dout
+            at_one = check_array(
+                gradient.name,
+                target.value,
+                above * found,
+                probe.objective,
+                probes,
+                self._tolerance,
+                rounding,
+                self._rng,
+            )
+            return at_one if at_one.ok else row
+        return row
+
+    def _finding(self, gradient: _Gradient, value: Any, expected: Mapping[str, Array], outcome: Outcome) -> Finding:
+        probe, name = self._probe, gradient.name
+        right = expected[name]
+        if np.shape(value) == right.shape and not self._is_coarse:
+            for pattern, moment in (
+                ("updated", self._moved_on(outcome)),
+                ("argument", self._output_as_input(gradient)),
+            ):
+                if moment is None:
+                    continue
+                other = self._numerical_at(gradient.target, moment)
+                if _near(np.asarray(value, dtype=np.float64), other) and not _near(other, right):
+                    return Finding(name, pattern, {})
+        inputs = [target for target in probe.targets if target.is_input]
+        return diagnose(
+            name,
+            value,
+            right,
+            batch=probe.batch,
+            dout=probe.dout,
+            others={other: array for other, array in expected.items() if other != name},
+            x=inputs[0].value if inputs else None,
+        )
+
+    def _moved_on(self, outcome: Outcome) -> dict[str, Array] | None:
+        """The values of parameters after an update within backward."""
+        moved = outcome.moved
+        return {t.name: t.value + moved[t.name] for t in self._probe.targets if t.name in moved} or None
+
+    def _output_as_input(self, gradient: _Gradient) -> dict[str, Array] | None:
+        outputs = self._probe.outputs()
+        fits = gradient.target.is_input and outputs[0].shape == gradient.target.value.shape and outputs[0].ndim
+        return {gradient.target.name: outputs[0]} if fits else None
+
+    def _numerical_at(self, target: Target, values: Mapping[str, Array]) -> Array:
+        kept = {t.name: t.value.copy() for t in self._probe.targets}
+        try:
+            self._put(values)
+            return _numerical(target.value, self._probe.objective, (), self._rng)
+        finally:
+            self._put(kept)
+
+    def _put(self, values: Mapping[str, Array]) -> None:
+        for target in self._probe.targets:
+            if target.name in values:
+                target.value[...] = values[target.name]
+
+    # ---- other inputs
+
+    def _at_other_values(
+        self, gradients: Sequence[_Gradient], change: Callable[[Array, bool], Array], probes: int
+    ) -> tuple[list[GradientRow], list[Finding]] | None:
+        """Compare at other inputs and parameters; None where the layer does not take them."""
+        probe = self._probe
+        kept, above = {target.name: target.value.copy() for target in probe.targets}, probe.upstream
+        try:
+            self._put({g.target.name: change(g.target.value, g.target.is_input) for g in gradients})
+            outputs = probe.outputs()
+            if not all(np.isfinite(out).all() and np.abs(out).max(initial=0) < 1e12 for out in outputs):
+                raise ValueError
+            probe.upstream = [2.5] if probe.is_loss and probe.takes_upstream else probe.new_upstream(self._rng)
+            return self._compare(gradients, self._backward(), probes)
+        except Exception:  # these values are none that the layer is made for
+            return None
+        finally:
+            self._put(kept)
+            probe.upstream = above
+
+    def _draw_anew(self, value: Array, is_input: bool) -> Array:
+        """Inputs of both signs, small and large; parameters moved off their values."""
+        noise = self._rng.standard_normal(value.shape)
+        if not value.ndim:
+            return np.asarray(value * np.exp(0.3 * noise))
+        if is_input:
+            wide: Array = noise if self._probe.is_loss else noise * 3.0 ** self._rng.uniform(-1, 1, value.shape)
+            return wide
+        size = max(float(np.sqrt((value**2).mean())), 0.1)
+        return np.asarray(value + 0.5 * size * noise)
+
+    def _draw_near(self, value: Array, is_input: bool) -> Array:
+        """A tenth away, of the same sign: for layers that take no others."""
+        return np.asarray(value * (1 + 0.1 * np.tanh(self._rng.standard_normal(value.shape))))
+
+
+def _is_parameter_of_network(target: Target) -> bool:
+    return any(kind == "attribute" and key == "params" for place in target.places for kind, key in place.steps[1:2])
+
+
+def _joined(one: GradientRow, other: GradientRow) -> GradientRow:
+    """Of two comparisons of one gradient, the worse."""
+    worse = other if (not other.ok, other.error) > (not one.ok, one.error) else one
+    checked, kinks = one.checked + other.checked, (*one.kinks, *other.kinks)
+    return GradientRow(worse.name, worse.shape, checked, worse.error, worse.worst, kinks, one.ok and other.ok)
+
+
+def _numerical(
+    value: Array, objective: Callable[[], float], kinks: Sequence[tuple[int, ...]], rng: np.random.Generator
+) -> Array:
+    """The numerical gradient at many places, NaN elsewhere and on kinks."""
+    expected = np.full(value.shape, np.nan)
+    places = rng.permutation(value.size)[:_MORE_PROBES]
+    for flat in places:
+        index = tuple(int(i) for i in np.unravel_index(flat, value.shape))
+        expected[index] = central_difference(objective, value, index)
+    for index in kinks:
+        expected[index] = np.nan
+    expected[np.abs(expected) < 1e-9 * np.nanmax(np.abs(expected), initial=0.0)] = 0
+    return expected
+
+
+def _near(one: Array, other: Array) -> bool:
+    known = ~np.isnan(other)
+    return bool(known.any()) and bool(np.allclose(one[known], other[known], rtol=1e-4, atol=1e-6))
+
+
+def _near_each_other(value: Array) -> Array:
+    """Numbers drawn together around their mean where they lie further apart than 1: scores become moderate ones."""
+    if value.ndim == 0 or value.std() <= 1:
+        return value
+    return np.asarray(value.mean() + (value - value.mean()) / value.std())

@@ -1,0 +1,249 @@
+"""Which gradient belongs to what? By where it lies, by its name, by its shape, and last by its numbers.
+
+Nothing obliges a learner to call the gradient of `W` `dW`. So: the first gradients that backward returns are those of
+forward's arguments, in their order; `grads[0]` lies as `params[0]` does, and `W.grad` as `W.data`; a name may say it
+(`gw`, `grad_W`, `W_grad`); an array of a shape that only one target has is its gradient; and if several have it, the
+numerical gradients decide.
+"""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.scratch.probe import Outcome, Target
+from chainrule.scratch.reach import Place, is_number
+
+__all__ = ["Matches", "Produced", "match", "partners", "produced_by", "returned_names"]
+
+_LEARNED = {"w", "b", "gamma", "beta", "weight", "weights", "bias", "biases"}
+"""What needs a gradient, whether or not there is one; also whatever lies in a list or dict called params."""
+_SAME = {"weight": "w", "weights": "w", "bias": "b", "biases": "b"}
+_FORMS = [
+    re.compile(form)
+    for form in (
+        r"d_?(.+)", r"g_?(.+)", r"grads?_?(.+)", r"gradients?_?(.+)", r"delta_?(.+)", r"nabla_?(.+)",
+        r"(.+?)_?d", r"(.+?)_?g", r"(.+?)_?grads?", r"(.+?)_?gradients?", r"(.+?)_?diff",
+    )
+]  # fmt: skip
+_VALUES, _GRADIENTS = {"data", "value", "val", "values", "array"}, {"grad", "gradient", "g", "diff", "grads"}
+_FAMILIES = ("grad", "dparam", "dweight", "delta")
+
+
+@dataclass(frozen=True, eq=False)
+class Produced:
+    """Something that backward returned (`index`) or left (`place`)."""
+
+    name: str
+    value: Any
+    place: Place | None = None
+    index: int | None = None
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Pairs of a target and its gradient (None: there is none, and there should be); what is left of both."""
+
+    pairs: list[tuple[Target, Produced | None]]
+    unmatched: list[Produced]
+    constants: list[Target]
+
+
+def produced_by(outcome: Outcome, method: Callable[..., Any], returns_all: bool = False) -> list[Produced]:
+    """The gradients of one backward pass; `returns_all`: those that it returned, and no others."""
+    names = outcome.names or returned_names(method, len(outcome.returned))
+    found = [
+        Produced(name, value, index=index)
+        for index, (name, value) in enumerate(zip(names, outcome.returned, strict=True))
+    ]
+    if returns_all:
+        return found
+    seen = [outcome.returned[0]] if outcome.returned else []
+    for place, value in outcome.left.items():
+        if place in outcome.touched and isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            if place in outcome.caches or any(value is other for other in seen):
+                continue
+            found.append(Produced(place.name, value, place))
+    return found
+
+
+def returned_names(method: Callable[..., Any], count: int) -> list[str]:
+    """The names that a method gives to what it returns, "" where it gives none."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(method))))
+    except (OSError, TypeError, SyntaxError, IndentationError):
+        return [""] * count
+    returns = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
+    if len(returns) != 1:
+        return [""] * count
+    parts = returns[0].elts if isinstance(returns[0], ast.Tuple | ast.List) else [returns[0]]
+    if len(parts) != count:
+        return [""] * count
+    return [_written_name(part) for part in parts]
+
+
+def _written_name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def partners(target: Target, left: Sequence[Place]) -> Iterator[Place]:
+    """Places whose name or neighbourhood says that the gradient of a target lies there."""
+    own = [Place(place.steps[1:]) for place in target.places]
+    for place in left:
+        if place in own:
+            continue
+        if any(_is_partner(mine, place) for mine in own):
+            yield place
+
+
+def _is_partner(target: Place, gradient: Place) -> bool:
+    if target.parent == gradient.parent and target.last in _VALUES and gradient.last in _GRADIENTS:
+        return True
+    if len(target.steps) == len(gradient.steps) > 1 and target.steps[-1] == gradient.steps[-1]:
+        different = [
+            (mine[1], other[1]) for mine, other in zip(target.steps, gradient.steps, strict=True) if mine != other
+        ]
+        if len(different) == 1 and all(isinstance(name, str) for name in different[0]):
+            mine, other = different[0]
+            return _says_gradient(other) and not _says_gradient(mine)
+    if not target.last or not gradient.last:
+        return False
+    same_room = target.parent == gradient.parent
+    if len(gradient.steps) > 1 and _says_gradient(str(gradient.steps[-2][1])):
+        return _base(gradient.last) == _base(target.last) or _names(gradient.last, target.last)
+    return same_room and _names(gradient.last, target.last)
+
+
+def _says_gradient(name: str) -> bool:
+    lower = name.lower()
+    return any(family in lower for family in _FAMILIES)
+
+
+def _base(name: str) -> str:
+    lower = name.lower().strip("_")
+    return _SAME.get(lower, lower)
+
+
+def _names(gradient: str, target: str) -> bool:
+    """Whether a name like `dW`, `gw`, `W_grad` is that of the gradient of `W`."""
+    lower = gradient.lower().strip("_")
+    return any((m := form.fullmatch(lower)) and _base(m[1]) == _base(target) for form in _FORMS)
+
+
+def _is_learned(target: Target) -> bool:
+    """Whether it needs a gradient by its name."""
+    if target.is_input:
+        return False
+    last = target.places[0].last
+    return _base(last) in {_base(name) for name in _LEARNED} or any(
+        "param" in str(key).lower() for place in target.places for _, key in place.steps[1:]
+    )
+
+
+def match(
+    targets: Sequence[Target],
+    found: Sequence[Produced],
+    left: dict[Place, Any],
+    agrees: Callable[[Target, Any], bool],
+) -> Matches:
+    """Pair targets and gradients.
+
+    Args:
+        targets: what forward reads.
+        found: what backward produced.
+        left: all that lies within the layer after backward; partners by name are found also where they are None.
+        agrees: whether a gradient is the numerical one of a target: asked only where shapes and names do not decide.
+    """
+    pairs: list[tuple[Target, Produced | None]] = []
+    open_targets, pool = list(targets), list(found)
+
+    def pair(target: Target, gradient: Produced | None) -> None:
+        pairs.append((target, gradient))
+        open_targets.remove(target)
+        if gradient in pool:
+            pool.remove(gradient)
+
+    returned = [gradient for gradient in pool if gradient.index is not None]
+    inputs = [target for target in targets if target.is_input]
+    for target, gradient in _in_order(inputs, returned):
+        pair(target, gradient)
+    for target in [target for target in open_targets if not target.is_input]:
+        places = list(partners(target, list(left)))
+        place = next((p for p in places if any(g.place == p for g in pool)), None) or next(iter(places), None)
+        if place is not None:
+            lying = next((g for g in pool if g.place == place), None)
+            pair(target, lying or Produced(place.name, left[place], place))
+            continue
+        named = next((g for g in pool if g.index is not None and g.name and _by_name(g.name, target)), None)
+        if named is not None:
+            pair(target, named)
+    for target, gradient in _by_shape([t for t in open_targets if not t.is_input], pool, agrees):
+        pair(target, gradient)
+    dx_missing = (
+        bool(inputs)
+        and not any(target.is_input for target, _ in pairs)
+        and not any(_shape(gradient.value) is not None for gradient in returned)
+    )
+    if dx_missing and inputs[0] in open_targets:
+        pair(inputs[0], None)
+    for target in [target for target in open_targets if _is_learned(target)]:
+        wrong_shape = next((g for g in pool if _shape(g.value) is not None and g.index is not None), None)
+        pair(target, wrong_shape)
+    pool = [gradient for gradient in pool if gradient.value is not None]
+    return Matches(pairs, pool, [target for target in open_targets if not target.is_input and target.value.ndim])
+
+
+def _by_name(name: str, target: Target) -> bool:
+    last = target.places[0].last or re.sub(r"\W", "", target.name)
+    return _names(name, last) or _base(name) == _base(last)
+
+
+def _in_order(inputs: Sequence[Target], returned: Sequence[Produced]) -> list[tuple[Target, Produced]]:
+    """The first gradients that backward returns are those of forward's arguments, unless their shapes say otherwise."""
+    arrays = [gradient for gradient in returned if _shape(gradient.value) is not None]
+    if not inputs or not arrays:
+        return []
+    chosen = inputs if len(returned) >= len(inputs) else inputs[: len(returned)]
+    positional = list(zip(chosen, returned, strict=False))
+    if all(_shape(gradient.value) in (None, target.value.shape) for target, gradient in positional):
+        return [(target, gradient) for target, gradient in positional if gradient.value is not None]
+    by_shape: list[tuple[Target, Produced]] = []
+    for gradient in arrays:
+        fits = [target for target in inputs if target.value.shape == _shape(gradient.value)]
+        if len(fits) == 1 and fits[0] not in [target for target, _ in by_shape]:
+            by_shape.append((fits[0], gradient))
+    if by_shape and len(by_shape) >= min(len(inputs), len(arrays)):
+        return by_shape
+    if len(returned) > len(inputs):  # dx may stand behind dW and db
+        return by_shape or positional
+    return [(target, gradient) for target, gradient in positional if gradient.value is not None]
+
+
+def _by_shape(
+    targets: Sequence[Target], pool: Sequence[Produced], agrees: Callable[[Target, Any], bool]
+) -> list[tuple[Target, Produced]]:
+    chosen: list[tuple[Target, Produced]] = []
+    for shape in dict.fromkeys(target.value.shape for target in targets):
+        ours = [target for target in targets if target.value.shape == shape]
+        theirs = [gradient for gradient in pool if _shape(gradient.value) == shape]
+        if len(ours) > 1 or len(theirs) > 1:
+            for target in list(ours):
+                gradient = next((g for g in theirs if agrees(target, g.value)), None)
+                if gradient is not None:
+                    chosen.append((target, gradient))
+                    ours.remove(target)
+                    theirs.remove(gradient)
+        left = [g for g in theirs if g.index is not None or _says_gradient(g.name)]
+        chosen += list(zip([t for t in ours if _is_learned(t) or left], left or theirs, strict=False))
+    return chosen
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    if isinstance(value, np.ndarray):
+        return value.shape if value.dtype.kind in "fiu" else None
+    return () if is_number(value) else None

@@ -1,0 +1,389 @@
+"""Runs a hand-written layer again and again from one state: what reads forward, and what does backward leave?
+
+Every run is made on a deep copy, with the same random numbers. Arrays that change forward's output are its targets:
+what a gradient can be of. What backward returns, sets, fills or adds to is what it produced.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, put, reach
+from chainrule.scratch.upstream import gradient_like, leaves, links_of, outs_of
+
+__all__ = ["Outcome", "Probe", "Target"]
+
+_LARGE = 100_000
+"""Arrays with more elements that forward does not read are left out of the copies."""
+
+
+@dataclass(eq=False)
+class Target:
+    """An input of forward, or an array or number within the layer that changes its output.
+
+    Attributes:
+        name: "x", "W", 'params["W"]'.
+        places: from the layer, or from the arguments.
+        value: float64, read by forward; to be changed in place. A number is an array without axes.
+        is_input: whether it is an argument of forward.
+        identity: of the array that it stands for, None for a number.
+    """
+
+    name: str
+    places: list[Place]
+    value: Array
+    is_input: bool
+    identity: int | None
+
+
+@dataclass
+class Outcome:
+    """After backward.
+
+    Attributes:
+        returned: what backward returned, as a list; `names` are those of its parts where it is a dict.
+        left: arrays and numbers (and None) within the layer after backward, by place.
+        touched: those places that backward set, filled or added to.
+        caches: those places that forward had set.
+        moved: for each target that backward changed itself, by how much.
+    """
+
+    returned: list[Any]
+    names: list[str]
+    left: dict[Place, Any]
+    touched: set[Place] = field(default_factory=set)
+    caches: set[Place] = field(default_factory=set)
+    moved: dict[str, Array] = field(default_factory=dict)
+
+
+class Probe:
+    """A layer (or network) with arguments of forward and of backward.
+
+    Args:
+        layer: not changed.
+        arguments, options: of forward.
+        upstream: of backward; what is the gradient of an output, or something that forward returned, is made anew.
+        returned: what forward returned when the upstream was made, for recognizing it there.
+        again: puts all random numbers back.
+        rng: draws the gradient from above.
+        forward, backward: the names of the methods; a network has `loss` and `gradient`.
+    """
+
+    def __init__(
+        self,
+        layer: Any,
+        arguments: Sequence[Any],
+        options: Mapping[str, Any],
+        upstream: Sequence[Any],
+        returned: Any,
+        again: Callable[[], None],
+        rng: np.random.Generator,
+        forward: str = "forward",
+        backward: str = "backward",
+    ) -> None:
+        self._forward_name, self.backward_name = forward, backward
+        self.backward_method = getattr(layer, backward)
+        self.is_network = backward == "gradient"
+        if returned is None:
+            fresh = copy_with([layer, list(arguments), dict(options)], {})
+            again()
+            returned = getattr(fresh[0], forward)(*fresh[1], **fresh[2])
+        self._links = list(links_of(upstream, returned))
+        if self.is_network:
+            self._links = [None] * len(upstream)
+        constants = [None if link is not None else value for link, value in zip(self._links, upstream, strict=True)]
+        self._root = copy_with([layer, list(arguments), dict(options), constants], {})
+        self._again = again
+        self.targets: list[Target] = []
+        self._dropped: dict[int, None] = {}
+        _, first = self.forward()
+        _, second = self.forward()
+        if not _equal(first, second):
+            raise ValueError(
+                "forward gives other numbers each time: it draws them from a generator that is out of reach"
+            )
+        self.output = first
+        outs = outs_of(first)
+        self.is_loss = len(outs) == 1 and np.ndim(outs[0]) == 0 and _has_axes(arguments)
+        if not self._links and not self.is_loss:
+            self._links = ["gradient"]
+        self._used = self._outs_used(outs)
+        self._outs = outs
+        self.upstream = [1.0] if self.is_loss else self.new_upstream(rng)
+        self._find_targets()
+
+    # ---- runs
+
+    def forward(self) -> tuple[list[Any], Any]:
+        """A copy of everything after forward, and what forward returned."""
+        root = self._copy()
+        return root, self._call(root)
+
+    def _copy(self) -> list[Any]:
+        instead: dict[int, Any] = dict(self._dropped)
+        instead |= {t.identity: t.value.copy() for t in self.targets if t.identity is not None}
+        root = copy_with(self._root, instead)
+        for target in self.targets:
+            if target.identity is None:
+                put(root, target.places[0], target.value.item())
+        return list(root)
+
+    def _call(self, root: list[Any]) -> Any:
+        self._again()
+        with np.errstate(all="ignore"):
+            return getattr(root[0], self._forward_name)(*root[1], **root[2])
+
+    def objective(self) -> float:
+        """The number that is differentiated: each output times the gradient from above, summed."""
+        outs = outs_of(self.forward()[1])
+        total = 0.0
+        for k, above in zip(self._used, self.upstream, strict=True):
+            for out, d in zip(leaves(outs[k]), leaves(above), strict=True):
+                total += float(np.sum(np.asarray(out, dtype=np.float64) * d))
+        return total
+
+    def magnitude(self) -> float:
+        """The sum of the sizes of what `objective` adds up."""
+        outs = outs_of(self.forward()[1])
+        pairs = zip(self._used, self.upstream, strict=True)
+        return sum(
+            float(np.sum(np.abs(np.asarray(out, dtype=np.float64) * d)))
+            for k, above in pairs
+            for out, d in zip(leaves(outs[k]), leaves(above), strict=True)
+        )
+
+    def new_upstream(self, rng: np.random.Generator) -> list[Any]:
+        """A random gradient from above for each output that has one."""
+        return [gradient_like(self._outs[k], rng) for k in self._used]
+
+    @property
+    def takes_upstream(self) -> bool:
+        """Whether backward is given a gradient from above; a loss may do without."""
+        return "gradient" in self._links
+
+    def numbers(self) -> list[float]:
+        """Numbers that backward could have as its learning rate: among its arguments first, else within the layer."""
+        given = [float(value) for value in self._root[3] if is_number(value)]
+        return given or [float(value) for place, value in reach(self._root[0]) if isinstance(value, float)]
+
+    def outputs(self) -> list[Array]:
+        return [np.asarray(leaf, dtype=np.float64) for leaf in leaves(outs_of(self.forward()[1]))]
+
+    @property
+    def batch(self) -> int:
+        """Samples: the length of the first input."""
+        inputs = [target.value for target in self.targets if target.is_input]
+        return len(inputs[0]) if inputs and inputs[0].ndim else 1
+
+    @property
+    def dout(self) -> Array:
+        """The gradient from above of the first output."""
+        return np.asarray(next(iter(leaves(self.upstream))))
+
+    def backward(self, disturbed: Place | None = None, noise: Array | None = None) -> Outcome:
+        """Run forward and backward; with `disturbed`, the array there holds `noise` in between."""
+        root = self._copy()
+        layer = root[0]
+        at_first = {place: id(value) for place, value in reach(layer) if isinstance(value, np.ndarray)}
+        returned = self._call(root)
+        if disturbed is not None:
+            dict(reach(layer))[disturbed][...] = noise
+        before = {place: _kept(value) for place, value in reach(layer)}
+        own = {place: id(value) for place, value in reach(layer) if isinstance(value, np.ndarray)}
+        if self.is_network:  # gradient runs forward itself
+            self._again()
+        with np.errstate(all="ignore"):
+            result = getattr(layer, self.backward_name)(*self._backward_arguments(root, outs_of(returned)))
+        names: list[str] = []
+        if isinstance(result, Mapping):
+            names, result = [str(key) for key in result], list(result.values())
+        several = list(result) if isinstance(result, tuple | list) else [result]
+        left = {place: _kept(value) for place, value in reach(layer)}
+        left |= {place: None for place in _nothings(layer) if place not in left}
+        outcome = Outcome([_kept(value) for value in several], names, left)
+        outcome.caches = {place for place, identity in own.items() if at_first.get(place) != identity}
+        returned_identities = {id(value) for value in several}
+        for place, value in reach(layer):
+            if id(value) in returned_identities and isinstance(value, np.ndarray):
+                continue
+            old = before.get(place)
+            if old is None or own.get(place, id(value)) != id(value) or not _equal(old, value):
+                outcome.touched.add(place)
+        self._see_moves(root, outcome)
+        return outcome
+
+    def _backward_arguments(self, root: list[Any], outs: list[Any]) -> list[Any]:
+        arguments, above = [], iter(self.upstream)
+        for link, constant in zip(self._links, root[3] if root[3] else [None] * len(self._links), strict=True):
+            if link == "gradient":
+                arguments.append(_copied(next(above)))
+            elif link == "gradients":
+                arguments.append(tuple(_copied(value) for value in above))
+            elif link is None:
+                arguments.append(constant)
+            else:
+                arguments.append(outs[link])
+        return arguments
+
+    def _see_moves(self, root: list[Any], outcome: Outcome) -> None:
+        now = dict(reach(root[0]))
+        for target in self.targets:
+            if target.is_input:
+                continue
+            after = now.get(Place(target.places[0].steps[1:]))
+            if after is None or np.shape(after) != target.value.shape:
+                continue
+            moved = np.asarray(after, dtype=np.float64) - target.value
+            if moved.any():
+                outcome.moved[target.name] = moved
+                outcome.touched -= {Place(place.steps[1:]) for place in target.places}
+
+    # ---- what forward reads
+
+    def _find_targets(self) -> None:
+        layer, arguments = self._root[0], self._root[1]
+        names = _argument_names(getattr(layer, self._forward_name))
+        for place, value in reach(arguments):
+            if isinstance(value, np.ndarray) and value.dtype.kind not in "fiu":
+                continue
+            index = place.steps[0][1]
+            within = Place((("attribute", names[index] if index < len(names) else f"x{index}"), *place.steps[1:]))
+            identity = id(value) if isinstance(value, np.ndarray) else None
+            origin = Place((("item", 1), *place.steps))
+            self._admit(Target(within.name, [origin], np.array(value, dtype=np.float64), True, identity))
+        inputs = {target.identity for target in self.targets}
+        for identity, (places, value) in arrays_of(layer).items():
+            if value.dtype.kind not in "fiu" or identity in inputs:
+                continue
+            lying = [Place((("item", 0), *place.steps)) for place in places]
+            target = Target(places[0].name, lying, value.astype(np.float64), False, identity)
+            named = any(key == "params" for place in places for _, key in place.steps)
+            self._admit(target, only_if_read=not named)
+        kept = {target.identity for target in self.targets}
+        large = {
+            identity: None
+            for identity, (_, value) in arrays_of(self._root[:1]).items()
+            if value.size > _LARGE and identity not in kept
+        }
+        if large:
+            base, self._dropped = self.outputs(), large
+            try:
+                same = _equal(base, self.outputs())
+            except Exception:  # of the layer, which wants them
+                same = False
+            if not same:
+                self._dropped = {}
+
+    def admit_number(self, place: Place) -> Target | None:
+        """Make a plain number within the layer a target, where forward reads it."""
+        value = dict(reach(self._root[0])).get(place)
+        if value is None or not is_number(value):
+            return None
+        target = Target(place.name, [Place((("item", 0), *place.steps))], np.array(float(value)), False, None)
+        return target if self._admit(target, only_if_read=True) else None
+
+    def _admit(self, target: Target, only_if_read: bool = False) -> bool:
+        """Take it as a target if forward works with it in float64 (and, if asked, reads it)."""
+        before = self.outputs()
+        self.targets.append(target)
+        try:
+            taken = _close(before, self.outputs()) and (not only_if_read or self._is_read(target, self.outputs()))
+        except Exception:  # of the layer: whole numbers that are indices, sizes, ...
+            taken = False
+        if not taken:
+            self.targets.remove(target)
+        return taken
+
+    def _is_read(self, target: Target, base: list[Array]) -> bool:
+        value = target.value.copy()
+        noise = np.random.default_rng(np.random.SeedSequence([value.size, 77])).standard_normal(value.shape)
+        size = float(np.abs(value).mean()) if value.size else 0.0
+        try:
+            for changed in (value + 1e-3 * (size or 1.0) * noise, value + noise, 3 * noise, np.abs(noise)):
+                target.value[...] = changed
+                try:
+                    outputs = self.outputs()
+                except Exception:
+                    continue
+                if not _equal(base, outputs):
+                    return True
+        finally:
+            target.value[...] = value
+        return False
+
+    def _outs_used(self, outs: list[Any]) -> list[int]:
+        count = len(outs) if "gradients" in self._links else sum(link == "gradient" for link in self._links)
+        return [k for k, out in enumerate(outs) if any(True for _ in leaves(out))][: max(count, 1)]
+
+    @property
+    def precision(self) -> type[np.floating[Any]]:
+        """What forward computes in, as far as can be seen: float64, float32 or float16."""
+        outs = outs_of(self.output if not self.targets else self.forward()[1])
+        kinds = [np.asarray(leaf).dtype for k in self._used for leaf in leaves(outs[k])]
+        for kind in (np.float16, np.float32):
+            if any(dtype == kind for dtype in kinds):
+                return kind
+        base = self.outputs()
+        for target in self.targets:
+            value = target.value.copy()
+            moved = []  # elements of the outputs that a change of this size moves
+            for size in (1e-9, 1e-6, 1e-2):
+                target.value[...] = value + size * np.maximum(np.abs(value), 1)
+                pairs = zip(base, self.outputs(), strict=True)
+                moved.append(sum(int((before != after).sum()) for before, after in pairs))
+            target.value[...] = value
+            if target.is_input and moved[0] < moved[2] / 2:
+                return np.float16 if moved[1] < moved[2] / 2 else np.float32
+        return np.float64
+
+
+def _copied(value: Any) -> Any:
+    return copy_with(value, {})
+
+
+def _kept(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _has_axes(arguments: Any) -> bool:
+    return any(isinstance(value, np.ndarray) and value.ndim for _, value in reach(list(arguments)))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(_equal(a, b) for a, b in zip(one, other, strict=True))
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.shape(one) == np.shape(other) and np.array_equal(one, other, equal_nan=_is_floating(one))
+    return bool(one == other) if is_number(one) and is_number(other) else type(one) is type(other)
+
+
+def _is_floating(value: Any) -> bool:
+    return np.asarray(value).dtype.kind == "f"
+
+
+def _close(one: list[Array], other: list[Array]) -> bool:
+    return len(one) == len(other) and all(
+        a.shape == b.shape and np.allclose(a, b, rtol=1e-3, atol=1e-5, equal_nan=True)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _nothings(layer: Any) -> Iterator[Place]:
+    """Attributes that hold None: a gradient may be missing there."""
+    for name, value in getattr(layer, "__dict__", {}).items():
+        if value is None:
+            yield Place((("attribute", name),))
+        elif isinstance(value, dict | list):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, inner in items:
+                if inner is None:
+                    yield Place((("attribute", name), ("item", key)))
+
+
+def _argument_names(method: Callable[..., Any]) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [name for name, parameter in inspect.signature(method).parameters.items() if parameter.kind in kinds]

@@ -1,0 +1,489 @@
+"""`run --check` on layers as other people write them: wherever parameters and gradients are kept, each is compared."""
+
+import numpy as np
+import pytest
+
+from chainrule.scratch.check import check_layer
+
+RNG = np.random.default_rng(1)
+X = RNG.standard_normal((4, 6))
+W, B = RNG.standard_normal((6, 5)), RNG.standard_normal(5)
+SQUARE = RNG.standard_normal((5, 5))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+class Lists:
+    """The second volume's way: params and grads are lists, grads are filled in place."""
+
+    def __init__(self):
+        self.params, self.grads = [W, B], [np.zeros_like(W), np.zeros_like(B)]
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params[0] + self.params[1]
+
+    def backward(self, dout):
+        self.grads[0][...] = self.x.T @ dout
+        self.grads[1][...] = dout.sum(axis=0)
+        return dout @ self.params[0].T
+
+
+class Dicts:
+    def __init__(self):
+        self.params, self.grads = {"weight": W, "bias": B}, {}
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["weight"] + self.params["bias"]
+
+    def backward(self, dout):
+        self.grads["weight"], self.grads["bias"] = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.params["weight"].T
+
+
+class Accumulates:
+    """Adds to gradients that are not zero."""
+
+    def __init__(self):
+        self.W, self.b, self.W_grad, self.b_grad = W, B, np.ones_like(W), np.ones_like(B)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.W_grad += self.x.T @ dout
+        self.b_grad = self.b_grad + dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+class Parameter:
+    def __init__(self, data):
+        self.data, self.grad = data, None
+
+
+class Objects:
+    def __init__(self):
+        self.w, self.c = Parameter(W), Parameter(B)
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w.data + self.c.data
+
+    def backward(self, dout):
+        self.w.grad, self.c.grad = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.w.data.T
+
+
+class Slots:
+    __slots__ = ("bias", "gb", "gw", "w", "x")
+
+    def __init__(self):
+        self.w, self.bias = W, B
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w + self.bias
+
+    def backward(self, dout):
+        self.gw, self.gb = self.x.T @ dout, dout.sum(axis=0)
+        return dout @ self.w.T
+
+
+class ReturnsDict:
+    def __init__(self):
+        self.W, self.b = W, B
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        return {"dx": dout @ self.W.T, "dW": self.x.T @ dout, "db": dout.sum(axis=0)}
+
+
+class ReturnsParametersFirst(ReturnsDict):
+    def backward(self, dout):
+        dW = self.x.T @ dout
+        db = dout.sum(axis=0)
+        dx = dout @ self.W.T
+        return dW, db, dx
+
+
+class Caches:
+    """Nothing on self: forward returns a cache and backward takes it."""
+
+    def __init__(self):
+        self.W, self.b = W, B
+
+    def forward(self, x):
+        return x @ self.W + self.b, (x, self.W)
+
+    def backward(self, dout, cache):
+        x, weights = cache
+        return dout @ weights.T, x.T @ dout, dout.sum(axis=0)
+
+
+class Recurrent:
+    """A step of a recurrent network: two inputs, parameters of equal shape (5, 5) and (5, 5)."""
+
+    def __init__(self):
+        self.params = [SQUARE, SQUARE.T + 1, B]
+        self.grads = [np.zeros_like(p) for p in self.params]
+
+    def forward(self, x, h_prev):
+        Wx, Wh, b = self.params
+        h = np.tanh(x @ Wx + h_prev @ Wh + b)
+        self.cache = x, h_prev, h
+        return h
+
+    def backward(self, dh):
+        Wx, Wh, _ = self.params
+        x, h_prev, h = self.cache
+        dt = dh * (1 - h**2)
+        self.grads[0][...], self.grads[1][...], self.grads[2][...] = x.T @ dt, h_prev.T @ dt, dt.sum(axis=0)
+        return dt @ Wx.T, dt @ Wh.T
+
+
+class Overtime:
+    """Unrolled over time: layers made in forward share the parameters; the state stays on the layer."""
+
+    def __init__(self):
+        self.params = [SQUARE, SQUARE.T + 1, B]
+        self.grads = [np.zeros_like(p) for p in self.params]
+        self.h = self.dh = None
+
+    def forward(self, xs):
+        self.layers, self.h, hs = [], np.zeros((len(xs), 5)), np.empty(xs.shape)
+        for t in range(xs.shape[1]):
+            layer = Recurrent()
+            layer.params = self.params
+            hs[:, t] = self.h = layer.forward(xs[:, t], self.h)
+            self.layers.append(layer)
+        return hs
+
+    def backward(self, dhs):
+        dxs, dh = np.empty_like(dhs), 0
+        sums = [np.zeros_like(grad) for grad in self.grads]
+        for t in reversed(range(dhs.shape[1])):
+            dxs[:, t], dh = self.layers[t].backward(dhs[:, t] + dh)
+            for i, grad in enumerate(self.layers[t].grads):
+                sums[i] += grad
+        for grad, total in zip(self.grads, sums, strict=True):
+            grad[...] = total
+        self.dh = dh
+        return dxs
+
+
+class Gated:
+    """Two outputs, two gradients from above, state as argument and result."""
+
+    def __init__(self):
+        self.W = SQUARE
+
+    def forward(self, x, c):
+        self.x, self.c = x, c
+        self.g = sigmoid(x @ self.W)
+        self.new = self.g * c
+        return np.tanh(self.new), self.new
+
+    def backward(self, dh, dc):
+        dnew = dc + dh * (1 - np.tanh(self.new) ** 2)
+        dg = dnew * self.c * self.g * (1 - self.g)
+        self.dW = self.x.T @ dg
+        return dg @ self.W.T, dnew * self.g
+
+
+class Updates:
+    def __init__(self):
+        self.W, self.b, self.lr = W, B, 0.05
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        dx = dout @ self.W.T
+        self.W = self.W - self.lr * self.x.T @ dout
+        self.b = self.b - self.lr * dout.sum(axis=0)
+        return dx
+
+
+class Neuron:
+    """Plain numbers as parameters."""
+
+    def __init__(self):
+        self.w, self.b = 0.5, -0.2
+
+    def forward(self, x):
+        self.x = x
+        return self.w * x + self.b
+
+    def backward(self, dout):
+        self.dw, self.db = dout * self.x, dout
+        return dout * self.w
+
+
+class WholeNumbers:
+    """Arrays of whole numbers, as they are typed."""
+
+    def __init__(self):
+        self.W = np.array([[1, 2], [3, 4], [5, 6]])
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class Prints(Neuron):
+    def forward(self, x):
+        print("forward")
+        return super().forward(x)
+
+
+class TwoInputsInAList:
+    def forward(self, xs):
+        self.xs = xs
+        return xs[0] * xs[1]
+
+    def backward(self, dout):
+        return [dout * self.xs[1], dout * self.xs[0]]
+
+
+IMAGES3 = RNG.standard_normal((3, 4, 5))
+ROWS5 = RNG.standard_normal((3, 5))
+STYLES = {
+    Lists: ([X], (1,), 3),
+    Dicts: ([X], (1,), 3),
+    Accumulates: ([X], (1,), 3),
+    Objects: ([X], (1,), 3),
+    Slots: ([X], (1,), 3),
+    ReturnsDict: ([X], (1,), 3),
+    ReturnsParametersFirst: ([X], (1,), 3),
+    Recurrent: ([ROWS5, ROWS5 + 1], (1,), 5),
+    Overtime: ([IMAGES3], (1,), 4),
+    Gated: ([ROWS5, ROWS5 + 1], (ROWS5, ROWS5), 3),
+    Updates: ([X], (1,), 3),
+    Neuron: ([1.5], (1,), 3),
+    WholeNumbers: ([np.array([[1, 0, 2]])], (1,), 2),
+    Prints: ([1.5], (1,), 3),
+    TwoInputsInAList: ([[X, X + 1]], (1,), 2),
+}
+
+
+@pytest.mark.parametrize("kind", STYLES)
+def test_every_gradient_of_a_right_layer_is_compared(kind, capsys):
+    arguments, upstream, count = STYLES[kind]
+    check = check_layer(kind(), arguments, upstream=upstream)
+    assert (check.failure, check.findings, check.constants) == (None, (), ())
+    assert [finding.name for finding in check.skipped] == (["dh"] if kind is Overtime else [])  # forward begins anew
+    assert len(check.rows) == count
+    assert capsys.readouterr().out == ""
+
+
+def test_a_cache_that_forward_returns():
+    layer = Caches()
+    returned = layer.forward(X)
+    check = check_layer(layer, [X], upstream=(np.ones((4, 5)), returned[1]), returned=returned)
+    assert (check.failure, check.findings, check.skipped, len(check.rows)) == (None, (), (), 3)
+
+
+@pytest.mark.parametrize("kind", STYLES)
+@pytest.mark.parametrize("which", range(5))
+def test_each_of_its_gradients_is_told_when_it_is_wrong(kind, which):
+    """Every produced gradient in turn is made 1.01 times as large."""
+    arguments, upstream, count = STYLES[kind]
+    if which >= count:
+        which %= count
+    names = [row.name for row in check_layer(kind(), arguments, upstream=upstream).rows]
+
+    class Wrong(kind):
+        __slots__ = ()
+
+        def backward(self, *dout):
+            spoiled = _Spoiled(self, names[which])
+            return spoiled.after(super().backward(*dout))
+
+    check = check_layer(Wrong(), arguments, upstream=upstream)
+    assert [finding.name for finding in check.findings] == [names[which]]
+
+
+class _Spoiled:
+    """Changes the gradient of this name: what is returned, left on the layer, or the update made of it."""
+
+    def __init__(self, layer, name):
+        self.layer, self.name = layer, name
+        update = name.removeprefix("update of ")
+        self.before = getattr(layer, update).copy() if update != name else None
+
+    def after(self, returned):
+        layer, name = self.layer, self.name
+        if self.before is not None:
+            name = name.removeprefix("update of ")
+            setattr(layer, name, self.before + 1.01 * (getattr(layer, name) - self.before))
+        elif isinstance(layer, Accumulates) and name.endswith("_grad"):
+            setattr(layer, name, 1 + 1.01 * (getattr(layer, name) - 1))
+        elif isinstance(returned, dict):
+            returned[name] = 1.01 * returned[name]
+        elif isinstance(returned, tuple | list):
+            order = {ReturnsParametersFirst: ["dW", "db", "dx"], TwoInputsInAList: ["dxs[0]", "dxs[1]"]}
+            order |= {Recurrent: ["dx", "dh_prev"], Gated: ["dx", "dc"]}
+            parts = next(order[kind] for kind in order if isinstance(layer, kind))
+            if name in parts:
+                return type(returned)(1.01 * v if p == name else v for p, v in zip(parts, returned, strict=True))
+            self._attribute()
+        elif name in ("dx", "dxs"):
+            return 1.01 * returned
+        else:
+            self._attribute()
+        return returned
+
+    def _attribute(self):
+        scope = {"layer": self.layer}
+        exec(f"layer.{self.name} = layer.{self.name} * 1.01", scope)
+
+
+def test_what_has_no_gradient_and_what_belongs_to_nothing_are_named():
+    class Odd:
+        def __init__(self):
+            self.W, self.scale = W, np.full(5, 2.0)
+
+        def forward(self, x):
+            self.x = x
+            return (x @ self.W) * self.scale
+
+        def backward(self, dout):
+            self.intermediate = dout * self.scale
+            self.dW = self.x.T @ self.intermediate
+            return self.intermediate @ self.W.T
+
+    check = check_layer(Odd(), [X])
+    assert [row.name for row in check.rows] == ["dx", "dW"]
+    assert check.constants == ("scale",)
+    assert [(finding.name, finding.pattern) for finding in check.skipped] == [("intermediate", "unmatched")]
+
+
+@pytest.mark.parametrize(
+    ("backward", "name", "pattern"),
+    [
+        ("return dout * self.x * (1 - self.x)", "dx", "input"),
+        ("return dout * sigmoid(self.out) * (1 - sigmoid(self.out))", "dx", "argument"),
+        ("return dout", "dx", "passed on"),
+    ],
+)
+def test_a_derivative_of_the_wrong_argument(backward, name, pattern):
+    scope = {"sigmoid": sigmoid}
+    exec(
+        "class Sigmoid:\n"
+        "    def forward(self, x):\n        self.x, self.out = x, sigmoid(x)\n        return self.out\n"
+        f"    def backward(self, dout):\n        {backward}\n",
+        scope,
+    )
+    assert [(f.name, f.pattern) for f in check_layer(scope["Sigmoid"](), [X]).findings] == [(name, pattern)]
+
+
+def test_an_activation_left_out_of_a_layer_that_has_one():
+    class Dense:
+        def __init__(self):
+            self.W, self.b = W, B
+
+        def forward(self, x):
+            self.x, self.y = x, np.tanh(x @ self.W + self.b)
+            return self.y
+
+        def backward(self, dout):
+            self.dW, self.db = self.x.T @ dout, (dout * (1 - self.y**2)).sum(axis=0)
+            return (dout * (1 - self.y**2)) @ self.W.T
+
+    assert [(f.name, f.pattern) for f in check_layer(Dense(), [X]).findings] == [("dW", "activation")]
+
+
+@pytest.mark.parametrize(
+    ("dx", "pattern"),
+    [
+        ("d - self.xn * (d * self.xn).mean(axis=0)", "mean term"),
+        ("d - d.mean(axis=0)", "variance term"),
+        ("d", "statistics"),
+        ("d - d.mean(axis=0) - self.xn * (d * self.xn).mean(axis=0)", None),
+    ],
+)
+def test_a_term_of_batch_normalization_left_out(dx, pattern):
+    scope = {"np": np, "g": B}
+    exec(
+        "class Norm:\n"
+        "    def __init__(self):\n        self.gamma = g\n"
+        "    def forward(self, x):\n"
+        "        self.std = np.sqrt(x.var(axis=0) + 1e-7)\n"
+        "        self.xn = (x - x.mean(axis=0)) / self.std\n"
+        "        return self.gamma * self.xn\n"
+        "    def backward(self, dout):\n"
+        "        self.dgamma = (dout * self.xn).sum(axis=0)\n"
+        "        d = self.gamma * dout\n"
+        f"        return ({dx}) / self.std\n",
+        scope,
+    )
+    check = check_layer(scope["Norm"](), [RNG.standard_normal((7, 5))])
+    assert [finding.pattern for finding in check.findings] == ([pattern] if pattern else [])
+
+
+def test_dx_from_weights_that_were_updated_before():
+    class Early(Updates):
+        def backward(self, dout):
+            super().backward(dout)
+            return dout @ self.W.T
+
+    assert [(f.name, f.pattern) for f in check_layer(Early(), [X]).findings] == [("dx", "updated")]
+
+
+def test_a_mask_that_the_given_samples_do_not_show():
+    """Pixels are never negative: inputs are drawn anew, with both signs."""
+
+    class Relu:
+        def forward(self, x):
+            return np.maximum(x, 0)
+
+        def backward(self, dout):
+            return dout
+
+    assert not check_layer(Relu(), [np.abs(X)]).ok
+
+
+def test_equal_seeds_do_not_hide_a_product_with_the_wrong_array():
+    class Relu:
+        def forward(self, x):
+            self.x = x
+            return np.maximum(x, 0)
+
+        def backward(self, dout):
+            return dout * (dout > 0)
+
+    for seed in range(5):
+        x = np.random.default_rng(seed).standard_normal((4, 5))
+        assert not check_layer(Relu(), [x], seed=seed).ok
+
+
+def test_a_generator_of_the_module_and_one_out_of_reach():
+    def layer(generator, draws):
+        scope = {"np": np, "rng": generator, "draws": draws}
+        exec(
+            "class Dropout:\n"
+            "    def forward(self, x):\n        self.mask = draws(x.shape) > 0.5\n        return x * self.mask\n"
+            "    def backward(self, dout):\n        return dout * self.mask\n",
+            scope,
+        )
+        return scope["Dropout"]()
+
+    generator = np.random.default_rng(3)
+    state = generator.bit_generator.state
+    assert check_layer(layer(generator, generator.random), [X]).failure is None
+    assert generator.bit_generator.state == state
+    hidden = np.random.default_rng(3)
+    check = check_layer(layer(None, lambda shape: hidden.random(shape)), [X])
+    assert "draws them from a generator that is out of reach" in check.failure
