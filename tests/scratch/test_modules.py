@@ -37,6 +37,7 @@ def check(layer, x: np.ndarray) -> None:
 def test_gradients_of_the_layers():
     check(layers.Relu(), RNG.standard_normal((3, 4)))
     check(layers.Sigmoid(), RNG.standard_normal((3, 4)))
+    check(layers.Tanh(), RNG.standard_normal((3, 4)))
     affine = layers.Affine(RNG.standard_normal((12, 5)), RNG.standard_normal(5))
     x = RNG.standard_normal((3, 3, 4))  # N-D input is flattened, and the gradient has its shape again
     check(affine, x)
@@ -112,6 +113,35 @@ def test_functions():
     assert functions.mean_squared_error is functions.sum_squared_error
     assert functions.softmax_loss(np.array([[0.0, 0.0]]), np.array([1])) == pytest.approx(np.log(2), abs=1e-6)
     assert functions.identity_function(x) is x
+
+
+def test_activations_of_the_chinese_course():
+    """Known values, slopes, extremes without a warning (which is an error here), numbers and whole numbers as well."""
+    known = {
+        functions.tanh: (0.76159415595576489, lambda x: 1 / np.cosh(x) ** 2, (-1, 1)),
+        functions.softplus: (1.31326168751822283, functions.sigmoid, (0, 1000)),
+        functions.swish: (
+            0.73105857863000488,
+            lambda x: functions.sigmoid(x) * (1 + x * functions.sigmoid(-x)),
+            (0, 1000),
+        ),
+        functions.leaky_relu: (1, lambda x: np.where(x > 0, 1, 0.01), (-10, 1000)),
+    }
+    x = RNG.standard_normal((3, 4))
+    for function, (at_one, slope, ends) in known.items():
+        assert float(function(1)) == pytest.approx(at_one, rel=1e-15)
+        np.testing.assert_allclose(gradient.numerical_diff(function, x), slope(x), atol=1e-7)
+        np.testing.assert_allclose(function(np.array([-1000, 1000])), ends, atol=1e-12)
+        np.testing.assert_allclose(function(x.astype(np.float32)), function(x), rtol=1e-5, atol=1e-7)
+    assert functions.leaky_relu(-2.0, 0.5) == -1
+
+
+def test_tanh_remembers_its_output():
+    layer = layers.Tanh()
+    out = layer.forward(np.array([[0.0, -1000.0]]))
+    assert layer.out is out
+    assert out.tolist() == [[0, -1]]
+    assert layer.backward(np.array([[3.0, 2.0]])).tolist() == [[3, 0]]
 
 
 def test_util():

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.scratch.answer import answering
-
 
 @pytest.fixture
 def script(tmp_path):
@@ -25,34 +23,6 @@ def test_arguments_and_name_reach_the_script(script, chainrule):
     assert result.stdout == f"['--epochs', '3', '-x'] __main__ {path.parent}\n"
 
 
-def test_a_common_of_the_scripts_own_folder_goes_first_unless_ours_is_asked_for(script, chainrule, tmp_path):
-    (tmp_path / "common").mkdir()
-    (tmp_path / "common" / "layers.py").write_text("Relu = 'mine'")
-    path = script("from common.layers import Relu; from dataset.mnist import load_mnist; print(Relu)")
-    theirs = chainrule("run", path)
-    assert theirs.stdout == "mine\n"
-    assert f"common: the one in {tmp_path} (--ours takes chainrule's)" in theirs.stderr
-    assert "dataset: answered by chainrule.scratch" in theirs.stderr
-    assert "chainrule" in chainrule("run", "--ours", path).stdout
-
-
-def test_a_common_one_folder_up_does_not(script, chainrule, tmp_path):
-    """The book's scripts add the folder above to the path; its plain layers stay unused."""
-    (tmp_path / "common").mkdir()
-    (tmp_path / "common" / "layers.py").write_text("Relu = 'the plain one'")
-    (tmp_path / "ch05").mkdir()
-    path = script(
-        "import sys, os; sys.path.append(os.pardir); from common.layers import Relu; print(Relu)", "ch05/a.py"
-    )
-    assert "chainrule.scratch.layers.Relu" in chainrule("run", path, cwd=path.parent).stdout
-
-
-def test_a_name_that_we_do_not_have_is_told(script, chainrule):
-    result = chainrule("run", script("import common.nothing"))
-    assert result.returncode == 1
-    assert "No module named 'common.nothing'" in result.stderr
-
-
 def test_an_error_of_the_script_is_shown_as_python_shows_it(script, chainrule):
     result = chainrule("run", script("print(1 / 0)"))
     assert result.returncode == 1
@@ -62,16 +32,6 @@ def test_an_error_of_the_script_is_shown_as_python_shows_it(script, chainrule):
 
 def test_exit_code_of_the_script_is_ours(script, chainrule):
     assert chainrule("run", script("raise SystemExit(3)")).returncode == 3
-
-
-def test_answers_end_with_the_block():
-    with answering():
-        import common.layers
-
-        assert common.layers.Relu.__module__ == "chainrule.scratch.layers"
-    assert not any(name.split(".")[0] in ("common", "dataset") for name in sys.modules)
-    with pytest.raises(ModuleNotFoundError):
-        import common.layers
 
 
 WEIGHTS = """\

@@ -1,76 +1,136 @@
-"""How the course's `common.*` and `dataset.*` are answered by chainrule.scratch, within this process only."""
+"""How imports of `common.*` and `dataset.*` are answered: by the learner's modules, else by chainrule's."""
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
-__all__ = ["answering", "own_modules", "saving_pictures"]
+from chainrule.scratch.whose import places
 
-_ROOMS = {"common": "chainrule.scratch", "dataset": "chainrule.scratch.dataset"}
-_PICTURES = {"PIL.ImageShow": "chainrule.scratch.pictures"}
+__all__ = ["COURSE", "Course", "answering", "saving_pictures"]
+
+_COMMON = ["functions", "gradient", "layers", "load_data", "multi_layer_net", "multi_layer_net_extend"]
+_COMMON += ["optimizer", "trainer", "util"]
+COURSE = {
+    "common": "chainrule.scratch",
+    **{f"common.{name}": f"chainrule.scratch.{name}" for name in _COMMON},
+    "dataset": "chainrule.scratch.dataset",
+    "dataset.mnist": "chainrule.scratch.dataset.mnist",
+}
+"""The course's modules -> chainrule's."""
+
+_WINDOWS = ["gtk3agg", "gtk3cairo", "gtk4agg", "gtk4cairo", "macosx", "nbagg", "qt5agg", "qt5cairo", "qtagg", "qtcairo"]
+_WINDOWS += ["tkagg", "tkcairo", "webagg", "wxagg", "wxcairo"]
+_PICTURES = {"PIL.ImageShow": "chainrule.scratch.pictures"} | {
+    f"matplotlib.backends.backend_{name}": "chainrule.scratch.figures" for name in _WINDOWS
+}
 
 
 class _Answer(MetaPathFinder, Loader):
-    """Finds the lesson's names before any folder is searched, and loads chainrule's modules for them."""
+    """Finds names before any folder is searched, and loads chainrule's modules for them."""
 
-    def __init__(self, rooms: Mapping[str, str]) -> None:
-        self.rooms = rooms
+    def __init__(self, modules: Mapping[str, str]) -> None:
+        self.modules = modules
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        room = next((name for name in self.rooms if f"{fullname}.".startswith(f"{name}.")), None)
-        if room is None:
+        if fullname not in self.modules:
             return None
-        ours = self.rooms[room] + fullname.removeprefix(room)
-        found = importlib.util.find_spec(ours)
-        if found is None:
-            return None
-        return ModuleSpec(fullname, self, loader_state=ours, is_package=found.submodule_search_locations is not None)
+        return ModuleSpec(fullname, self, loader_state=self.modules[fullname], is_package="." not in fullname)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """A module of the lesson's name whose content is that of ours, so that both are the same objects."""
-        module = ModuleType(spec.name)
+        """A module of the wanted name whose content is that of ours, so that both are the same objects."""
         ours = importlib.import_module(spec.loader_state)
-        module.__dict__.update({key: value for key, value in vars(ours).items() if not key.startswith("__")})
-        module.__doc__ = ours.__doc__
+        module = ModuleType(spec.name, ours.__doc__)
+        vars(module).update({key: value for key, value in vars(ours).items() if not key.startswith("__")})
+        module.__file__ = ours.__file__
+        if "__getattr__" in vars(ours):
+            module.__getattr__ = ours.__getattr__  # type: ignore[method-assign]
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Nothing to run: chainrule's module has run already."""
 
 
-def own_modules(folder: Path) -> list[str]:
-    """Those of `common` and `dataset` that a script's own folder has."""
-    return [name for name in _ROOMS if (folder / name).is_dir() or (folder / f"{name}.py").is_file()]
+class Course(_Answer):
+    """Answers `common`, `dataset` and all below them, module by module.
+
+    Args:
+        script: whose learner it is; see `chainrule.scratch.whose`.
+        ours: whether chainrule's modules go first.
+    """
+
+    def __init__(self, script: Path, ours: bool) -> None:
+        super().__init__(COURSE)
+        self._script = script
+        self._finders = [self._theirs, super().find_spec][:: -1 if ours else 1]
+        self._unsaid: dict[str, str | None] = {}
+        self.files: dict[str, str] = {}
+        """The learner's modules that were asked for -> their files."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.partition(".")[0] not in COURSE:
+            return None
+        spec = next((spec for find in self._finders if (spec := find(fullname, path)) is not None), None)
+        if spec is not None:
+            self._unsaid[fullname] = None if spec.loader is self else spec.origin or ""
+            if spec.has_location and spec.origin:
+                self.files[fullname] = spec.origin
+        return spec
+
+    def whose(self) -> str:
+        """Which of the modules that were found since the last call are whose, in one line; "" if none was."""
+        said, self._unsaid = self._unsaid, {}
+        names = [name for name in said if not any(other.startswith(f"{name}.") for other in said)]
+        ours = [name for name in names if said[name] is None]
+        theirs: dict[Path, list[str]] = {}
+        for name in names:
+            if said[name]:
+                theirs.setdefault(Path(said[name] or "").parent, []).append(name)
+        told = [f"{', '.join(found)}: yours, in {folder}" for folder, found in theirs.items()]
+        return "; ".join(told + [f"{', '.join(ours)}: chainrule's"] * bool(ours))
+
+    def _theirs(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        parents = fullname.split(".")[:-1]
+        folders = [*(path or []), *(str(Path(place, *parents)) for place in places(self._script))]
+        spec = PathFinder.find_spec(fullname, folders)
+        if spec is not None and (spec.loader is None or not parents):
+            # A folder without __init__.py stays where it was found, whatever `sys.path` becomes; beside a `common.py`
+            # there may still be a `common.layers`, theirs or ours.
+            spec.submodule_search_locations = list(spec.submodule_search_locations or [])
+        return spec
+
+
+_Finder = TypeVar("_Finder", bound=_Answer)
 
 
 @contextmanager
-def answering(names: Sequence[str] = tuple(_ROOMS)) -> Iterator[None]:
-    """Within the block, imports of `names` ("common", "dataset") get chainrule's modules."""
-    with _answered({name: _ROOMS[name] for name in names}):
-        yield
+def answering(script: Path, ours: bool = False) -> Iterator[Course]:
+    """Within the block, the course's modules are this learner's, else chainrule's; with `ours` the reverse."""
+    with _first(Course(script, ours), ("common", "dataset")) as course:
+        yield course
 
 
 @contextmanager
 def saving_pictures() -> Iterator[None]:
-    """Within the block, images that Pillow shows are written beside the script."""
-    with _answered(_PICTURES):
+    """Within the block, what Pillow shows and matplotlib's windows would show is written beside the script."""
+    with _first(_Answer(_PICTURES), tuple(_PICTURES)):
         yield
 
 
 @contextmanager
-def _answered(rooms: Mapping[str, str]) -> Iterator[None]:
-    finder = _Answer(rooms)
+def _first(finder: _Finder, rooms: Sequence[str]) -> Iterator[_Finder]:
     sys.meta_path.insert(0, finder)
     try:
-        yield
+        yield finder
     finally:
         sys.meta_path.remove(finder)
         for module in [name for name in sys.modules if any(f"{name}.".startswith(f"{room}.") for room in rooms)]:

@@ -30,9 +30,30 @@ def sigmoid_grad(x: Array) -> Array:
     return (1.0 - y) * y
 
 
+def tanh(x: Array) -> Array:
+    """(exp(x) - exp(-x)) / (exp(x) + exp(-x)), without overflow."""
+    return np.tanh(np.asarray(x, dtype=float))
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)), without overflow."""
+    return np.logaddexp(0.0, np.asarray(x, dtype=float))
+
+
+def swish(x: Array) -> Array:
+    """x sigmoid(x)  (Ramachandran et al. 2017, arXiv:1710.05941)."""
+    return np.asarray(x, dtype=float) * sigmoid(x)
+
+
 def relu(x: Array) -> Array:
     """max(x, 0)."""
     return np.maximum(0, x)
+
+
+def leaky_relu(x: Array, alpha: float = 0.01) -> Array:
+    """x where x > 0, else alpha x."""
+    x = np.asarray(x)
+    return np.where(x > 0, x, alpha * x)
 
 
 def relu_grad(x: Array) -> Array:

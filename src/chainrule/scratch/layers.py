@@ -13,6 +13,7 @@ from chainrule.arrays import Array
 from chainrule.scratch.functions import *  # noqa: F403
 from chainrule.scratch.functions import cross_entropy_error, softmax
 from chainrule.scratch.functions import sigmoid as _sigmoid
+from chainrule.scratch.functions import tanh as _tanh
 from chainrule.scratch.util import col2im, im2col  # noqa: F401
 
 _EPSILON = 10e-7
@@ -48,6 +49,21 @@ class Sigmoid:
     def backward(self, dout: Array) -> Array:
         # out = 1 / (1 + exp(-x))
         return kernels.sigmoid_backward(dout, self.out)
+
+
+class Tanh:
+    """y = tanh(x), of the Chinese course; `out` is y."""
+
+    def __init__(self) -> None:
+        self.out: Any = None
+
+    def forward(self, x: Array) -> Array:
+        self.out = _tanh(x)
+        return self.out  # type: ignore[no-any-return]
+
+    def backward(self, dout: Array) -> Array:
+        # out = tanh(x)
+        return kernels.tanh_backward(dout, self.out)
 
 
 class Affine:

@@ -35,13 +35,12 @@ def shown_by(show: _Show) -> Iterator[None]:
         _SHOW.reset(token)
 
 
-def counting_loops(script: Path) -> tuple[CodeType, dict[str, Any]]:
+def counting_loops(tree: ast.Module, script: Path) -> tuple[CodeType, dict[str, Any]]:
     """The script's code with its outermost loops over a range counted, and the name that it needs for that.
 
     Raises:
         SyntaxError: as Python raises it.
     """
-    tree = ast.parse(script.read_bytes(), str(script))
     return compile(ast.fix_missing_locations(_Counting().visit(tree)), str(script), "exec"), {_NAME: _counted}
 
 

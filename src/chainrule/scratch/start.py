@@ -1,43 +1,85 @@
 """How a script of the course is started: as Python would start it, with the course's modules answered."""
 
 import ast
+import codecs
+import linecache
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, TracebackType
 
 from chainrule.errors import FileError
-from chainrule.scratch.answer import answering, saving_pictures
+from chainrule.files import explain
+from chainrule.scratch.answer import Course, answering, saving_pictures
+from chainrule.scratch.cures import OF_THE_BOOK
 from chainrule.scratch.pickles import reading_arrays_only
 from chainrule.scratch.progress import counting_loops
 
-__all__ = ["execute", "figures_beside", "file_beside", "is_of_the_book", "started", "told_as_python_does"]
+__all__ = ["execute", "figures_beside", "file_beside", "parsed", "started", "told_as_python_does"]
 
-_OF_THE_BOOK = {"lena.png", "lena_gray.png", "cactus.png", "cactus_gray.png", "sample_weight.pkl", "params.pkl"} | {
-    "deep_convnet_params.pkl"
-}
-"""Files that the book's scripts open, of its repository or written by another script of the chapter."""
+_IMPORTED = "__imported__"
+
+
+def parsed(script: Path) -> ast.Module:
+    """The script's syntax tree. Besides what Python reads, UTF-16 with a byte order mark.
+
+    Raises:
+        FileError: it cannot be read, or is no Python.
+    """
+    if script.is_dir():
+        raise FileError(f"{script} is a folder: name a script in it")
+    if not script.is_file():
+        raise FileError(f"no script {script}: check the path")
+    if script.suffix == ".ipynb":
+        raise FileError(f"{script} is a notebook: save its code as a script (jupyter nbconvert --to script)")
+    with _told_as_no_python(script):
+        return ast.parse(_source(script), str(script))
+
+
+def _source(script: Path) -> bytes | str:
+    try:
+        content = script.read_bytes()
+    except OSError as error:
+        raise FileError(f"cannot read {script}: {explain(error)}") from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = content.decode("utf-16").replace("\r\n", "\n")
+        linecache.cache[str(script)] = len(content), None, text.splitlines(keepends=True), str(script)
+        return text
+    if b"\0" in content:
+        raise FileError(f"{script} is no Python: it holds null bytes (a text in UTF-16? save it as UTF-8)")
+    return content
 
 
 @contextmanager
-def started(script: Path, arguments: Sequence[str], working: Path, names: Sequence[str]) -> Iterator[None]:
+def _told_as_no_python(script: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        message = error.msg if isinstance(error, SyntaxError) else str(error) or "too deeply nested"
+        raise FileError(f"{script}{line}: {message}") from None
+
+
+@contextmanager
+def started(script: Path, arguments: Sequence[str], working: Path, ours: bool) -> Iterator[Course]:
     """Arguments, search path, working directory and figures as if Python had been started with the script.
 
     Args:
         script: absolute.
         arguments: what follows it on the command line.
         working: the working directory.
-        names: which of "common" and "dataset" chainrule answers.
+        ours: whether chainrule's modules go before the learner's.
     """
     before = sys.argv, list(sys.path), Path.cwd()
-    sys.argv, sys.path[0] = [str(script), *arguments], str(script.parent)
+    sys.argv = [str(script), *arguments]
+    sys.path[: 0 if sys.flags.safe_path else 1] = [str(script.parent)]
     os.chdir(working)
     try:
-        with answering(names), reading_arrays_only(), figures_beside(script):
-            yield
+        with answering(script, ours) as course, reading_arrays_only(), figures_beside(script):
+            yield course
     finally:
         sys.argv, sys.path[:] = before[:2]
         os.chdir(before[2])
@@ -50,7 +92,8 @@ def figures_beside(script: Path) -> Iterator[None]:
         yield
         return
     before, sys.argv[0] = sys.argv[0], str(script)
-    os.environ.setdefault("MPLBACKEND", "module://chainrule.scratch.figures")
+    if os.environ.get("MPLBACKEND", "agg").lower() == "agg":  # which shows nothing; a window's is answered
+        os.environ["MPLBACKEND"] = "module://chainrule.scratch.figures"
     try:
         with saving_pictures():
             yield
@@ -58,26 +101,35 @@ def figures_beside(script: Path) -> Iterator[None]:
         sys.argv[0] = before
 
 
-def execute(script: Path) -> None:
+def execute(tree: ast.Module, script: Path, imported: Callable[[], None]) -> None:
     """Run the script as `__main__`.
+
+    Args:
+        tree: the script's; it is changed.
+        script: absolute.
+        imported: is called after the last import at the top of the script.
 
     Raises:
         FileError: it is no Python.
         Exception: whatever the script raises.
     """
-    try:
-        code, names = counting_loops(script)
-    except (SyntaxError, ValueError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
-        message = error.msg if isinstance(error, SyntaxError) else error
-        raise FileError(f"{script}{line}: {message}") from None
+    _call_after_imports(tree)
+    with _told_as_no_python(script):
+        code, names = counting_loops(tree, script)
     module, before = ModuleType("__main__"), sys.modules["__main__"]
-    vars(module).update(names, __file__=str(script))
+    vars(module).update(names, __file__=str(script), **{_IMPORTED: imported})
     sys.modules["__main__"] = module
     try:
         exec(code, vars(module))
     finally:
         sys.modules["__main__"] = before
+
+
+def _call_after_imports(tree: ast.Module) -> None:
+    imports = [place for place, node in enumerate(tree.body) if isinstance(node, ast.Import | ast.ImportFrom)]
+    for place in imports[-1:]:
+        call = ast.Expr(ast.Call(ast.Name(_IMPORTED, ast.Load()), [], []))
+        tree.body.insert(place + 1, ast.copy_location(call, tree.body[place]))
 
 
 def told_as_python_does(error: BaseException, script: Path) -> str:
@@ -88,22 +140,13 @@ def told_as_python_does(error: BaseException, script: Path) -> str:
     return "".join(traceback.format_exception(type(error), error, place)).rstrip()
 
 
-def is_of_the_book(error: BaseException) -> bool:
-    """Whether a file was missing that the course's scripts expect beside them."""
-    return isinstance(error, FileNotFoundError) and Path(str(error.filename)).name in _OF_THE_BOOK
-
-
-def file_beside(script: Path) -> str | None:
-    """A file that the script names and that belongs to its folder: it is there and not here, or it is the course's."""
-    try:
-        tree = ast.parse(script.read_bytes())
-    except (SyntaxError, ValueError):  # told when it runs
-        return None
+def file_beside(tree: ast.Module, folder: Path) -> str | None:
+    """A file that a script names and that belongs to its folder: it is there and not here, or it is the course's."""
     for node in ast.walk(tree):
         text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
         if not 0 < len(text) < 200 or "\n" in text or "\0" in text or not Path(text).suffix or Path(text).exists():
             continue
-        if (script.parent / text).exists() or Path(text).name in _OF_THE_BOOK:
+        if (folder / text).exists() or Path(text).name in OF_THE_BOOK:
             return text
     return None
 

@@ -27,7 +27,13 @@ def is_learners(file: str | Path, script: Path) -> bool:
         file: absolute, or it is nobody's.
         script: the one that runs, absolute.
     """
-    return os.path.isabs(file) and _is_within(os.path.realpath(file), (folders_above(script)[-1], *_added()))
+    if not os.path.isabs(file):
+        return False
+    names = {os.path.normpath(file), os.path.realpath(file)}  # a link within the folders, or a path by way of a link
+    folders = (folders_above(script)[-1], *_added())
+    return not any(map(_is_installed, names)) and any(
+        Path(name).is_relative_to(folder) for name in names for folder in folders
+    )
 
 
 def places(script: Path) -> list[str]:
@@ -42,7 +48,7 @@ def folders_above(script: Path) -> tuple[str, ...]:
 
 
 def _climb(folder: Path) -> Iterator[Path]:
-    home = Path(os.path.expanduser("~"))  # (without a home it stays "~")
+    home = Path(os.path.expanduser("~"))
     yield folder
     while not ((folder / ".git").exists() or folder == home):
         folder = folder.parent
@@ -60,7 +66,3 @@ def _added() -> tuple[str, ...]:
 @cache
 def _is_installed(path: str) -> bool:
     return not _INSTALLED.isdisjoint(Path(path).parts) or any(Path(path).is_relative_to(other) for other in _OTHERS)
-
-
-def _is_within(path: str, folders: tuple[str, ...]) -> bool:
-    return not _is_installed(path) and any(Path(path).is_relative_to(folder) for folder in folders)

@@ -1,0 +1,68 @@
+"""What to do about a script's error: an import that fails, data that cannot be had, a file that is missing."""
+
+import re
+import sys
+import traceback
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+
+from chainrule.scratch.answer import COURSE, Course
+
+__all__ = ["OF_THE_BOOK", "cure"]
+
+OF_THE_BOOK = {"lena.png", "lena_gray.png", "cactus.png", "cactus_gray.png", "sample_weight.pkl", "params.pkl"} | {
+    "deep_convnet_params.pkl"
+}
+"""Files that the book's scripts open, of its repository or written by another script of the chapter."""
+
+
+def cure(error: BaseException, course: Course) -> str | None:
+    """One line about an error that a script raised, while the course's modules are answered; None: all is said."""
+    if isinstance(error, ModuleNotFoundError):
+        return _of_a_module(error.name or "")
+    if isinstance(error, ImportError):
+        return _of_a_name(error, course)
+    if isinstance(error, FileNotFoundError) and Path(str(error.filename)).name in OF_THE_BOOK:
+        return "this file is of the book's repository, or written by another script of its chapter: put it there"
+    lines = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+    for name, file in course.files.items():
+        if name.startswith("dataset") and file in lines:
+            return (
+                f"{file} is yours, and could not get its data; chainrule brings MNIST along: `chainrule run --ours` "
+                "takes all of chainrule's modules, and without this file chainrule answers just this one"
+            )
+    return None
+
+
+def _of_a_module(name: str) -> str | None:
+    room, _, rest = name.partition(".")
+    if room not in COURSE or not rest:
+        return None
+    folders = [Path(folder) for folder in getattr(sys.modules.get(room), "__path__", ())]
+    looked = f"neither in {', '.join(map(str, folders))} nor one of" if folders else "not one of"
+    known = [other.removeprefix(f"{room}.") for other in COURSE if other.startswith(f"{room}.")]
+    known += [file.stem for folder in folders for file in folder.glob("[!_]*.py")]
+    return f"{name} is {looked} chainrule's modules{_instead(rest, known, f'{room}.')}"
+
+
+def _of_a_name(error: ImportError, course: Course) -> str | None:
+    match = re.match(r"cannot import name '(\w+)' from '([\w.]+)'", str(error))
+    if match is None or match[2].partition(".")[0] not in COURSE:
+        return None
+    name, module = match.groups()
+    if "." not in module:  # what a package lacks is a module
+        return _of_a_module(f"{module}.{name}")
+    file = course.files.get(module)
+    public = [key for key in vars(sys.modules[module]) if not key.startswith("_")] if module in sys.modules else []
+    told = f"{file or f'chainrule has {module}, and it'} has no {name}{_instead(name, public)}"
+    if file and module in COURSE and hasattr(import_module(COURSE[module]), name):
+        return f"{told}; chainrule's {module} has {name}: `chainrule run --ours` takes it"
+    return told
+
+
+def _instead(name: str, known: Iterable[str], prefix: str = "") -> str:
+    names = list(dict.fromkeys(known))
+    close = [prefix + other for other in get_close_matches(name, names, 3)]
+    return f": did you mean {' or '.join(close)}?" if close else f": there is {', '.join(names)}" if names else ""

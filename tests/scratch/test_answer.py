@@ -1,0 +1,209 @@
+"""Whose `common` and `dataset` a script gets: the learner's wherever a reader would look, else chainrule's."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from chainrule.scratch.answer import COURSE, answering
+
+MINE = "Relu = 'mine'\n"
+
+
+@pytest.fixture
+def book(tmp_path):
+    """Writes files of a repository (path -> text) and returns its script ch05/train.py."""
+
+    def write(files: dict[str, str]) -> Path:
+        (tmp_path / ".git").mkdir()
+        for name, text in {"ch05/train.py": "", **files}.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return tmp_path / "ch05" / "train.py"
+
+    return write
+
+
+def found(script: Path, code: str, ours: bool = False) -> tuple[dict, str]:
+    """What the imports of a script give, and what is said of them."""
+    names: dict = {}
+    with answering(script, ours) as course:
+        exec(code, names)
+        return names, course.whose()
+
+
+def is_ours(thing: object) -> bool:
+    return getattr(thing, "__module__", "").startswith("chainrule.scratch")
+
+
+LAYOUTS = {
+    "beside the script": ("ch05/common/layers.py", ""),
+    "the book's": ("common/layers.py", "import os, sys\nsys.path.append(os.pardir)\n"),
+    "the book's, without a word": ("common/layers.py", ""),
+    "somewhere added": ("lib/mine/common/layers.py", "import sys\nsys.path.append({root!r} + '/lib/mine')\n"),
+    "somewhere inserted": ("lib/mine/common/layers.py", "import sys\nsys.path.insert(0, {root!r} + '/lib/mine')\n"),
+}
+
+
+@pytest.mark.parametrize("package", [True, False])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_learners_layers_are_used(book, tmp_path, monkeypatch, layout, package):
+    place, start = LAYOUTS[layout]
+    script = book({place: MINE, **({str(Path(place).with_name("__init__.py")): ""} if package else {})})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for working in (script.parent, tmp_path):
+        monkeypatch.chdir(working)
+        names, said = found(script, start.format(root=str(tmp_path)) + "from common.layers import Relu")
+        assert names["Relu"] == "mine"
+        assert said == f"common.layers: yours, in {(tmp_path / place).parent}"
+    names, said = found(script, "from common.layers import Relu", ours=True)
+    assert is_ours(names["Relu"])
+    assert said == "common.layers: chainrule's"
+
+
+def test_deep_within_a_repository_and_no_further(book, tmp_path):
+    files = {"common/layers.py": MINE, "a/b/c/train.py": "", "inner/.git/HEAD": "", "inner/ch01/train.py": ""}
+    book(files)
+    assert found(tmp_path / "a/b/c/train.py", "from common.layers import Relu")[0]["Relu"] == "mine"
+    assert is_ours(found(tmp_path / "inner/ch01/train.py", "from common.layers import Relu")[0]["Relu"])
+
+
+def test_a_path_that_pythonpath_adds(tmp_path, chainrule):
+    (tmp_path / "lib" / "common").mkdir(parents=True)
+    (tmp_path / "lib" / "common" / "layers.py").write_text(MINE)
+    (tmp_path / "alone").mkdir()
+    script = tmp_path / "alone" / "train.py"
+    (script.parent / ".git").mkdir()
+    script.write_text("from common.layers import Relu; print(Relu)")
+    told = chainrule("run", script, environment={"PYTHONPATH": str(tmp_path / "lib")})
+    assert told.stdout == "mine\n", told.stderr
+    assert "chainrule" in chainrule("run", script).stdout
+
+
+def test_what_is_installed_loses(tmp_path, monkeypatch, book):
+    installed = tmp_path / "env" / "site-packages"
+    script = book({"env/site-packages/common/__init__.py": "", "env/site-packages/common/layers.py": MINE})
+    monkeypatch.setattr(sys, "path", [str(installed), *sys.path])
+    assert is_ours(found(script, "from common.layers import Relu")[0]["Relu"])
+
+
+def test_what_an_own_package_lacks_is_ours(book):
+    script = book(
+        {
+            "common/__init__.py": "from .layers import Relu\n",
+            "common/layers.py": "from .functions import *\nfrom common.gradient import numerical_gradient\n" + MINE,
+            "dataset/pictures.txt": "",
+        }
+    )
+    code = "from common.layers import *\nfrom common import Relu as again\nfrom dataset.mnist import load_mnist\n"
+    names, said = found(script, code)
+    assert (names["Relu"], names["again"]) == ("mine", "mine")
+    assert all(is_ours(names[name]) for name in ("softmax", "numerical_gradient", "load_mnist"))
+    root = script.parents[1]
+    assert said == (
+        f"common.layers: yours, in {root / 'common'}; common.functions, common.gradient, dataset.mnist: chainrule's"
+    )
+
+
+def test_a_package_in_two_places_and_a_file_beside_it(book):
+    """The nearest file of each name, as a reader would say; a `common.py` of another purpose is in nobody's way."""
+    script = book(
+        {"ch05/common.py": "x = 1", "common/__init__.py": "", "common/layers.py": MINE, "dataset.py": "y = 2"}
+    )
+    code = "import common, dataset\nfrom common.layers import Relu\nfrom dataset.mnist import load_mnist\n"
+    names, _ = found(script, code)
+    assert (names["common"].x, names["dataset"].y, names["Relu"]) == (1, 2, "mine")
+    assert is_ours(names["load_mnist"])
+
+
+def test_ours_leaves_what_we_do_not_have(book):
+    script = book({"common/layers.py": MINE, "common/plotting.py": "draw = 'mine'"})
+    names, _ = found(script, "from common.layers import Relu\nfrom common.plotting import draw", ours=True)
+    assert is_ours(names["Relu"])
+    assert names["draw"] == "mine"
+
+
+def test_answers_end_with_the_block(tmp_path):
+    with answering(tmp_path / "x.py"):
+        import common.layers
+
+        assert common.layers.Relu.__module__ == "chainrule.scratch.layers"
+    assert not any(name.split(".")[0] in ("common", "dataset") for name in sys.modules)
+    with pytest.raises(ModuleNotFoundError):
+        import common.layers
+
+
+def test_every_module_of_the_course_is_there(tmp_path):
+    for name in COURSE:
+        _, said = found(tmp_path / "x.py", f"import {name}")
+        assert said == f"{name}: chainrule's"
+
+
+def run(chainrule, script: Path, text: str, *options: str):
+    script.write_text(text)
+    return chainrule("run", *options, script, environment={"PYTHONPATH": os.environ.get("PYTHONPATH", "")})
+
+
+def test_whose_is_said_in_one_line_before_the_work_begins(book, chainrule):
+    script = book({"common/layers.py": MINE})
+    told = run(
+        chainrule,
+        script,
+        "import sys\nfrom common.layers import Relu\nimport dataset.mnist\nprint('work', file=sys.stderr)\n"
+        "def later():\n    import common.util\nlater()\n",
+    )
+    assert told.stderr.splitlines() == [
+        f"common.layers: yours, in {script.parents[1] / 'common'}; dataset.mnist: chainrule's",
+        "work",
+        "common.util: chainrule's",
+    ]
+
+
+FAILURES = [
+    (
+        {"common/layers.py": "Rello = 1"},
+        "from common.layers import Relo",
+        "{root}/common/layers.py has no Relo: did you mean Rello?",
+    ),
+    (
+        {"common/layers.py": "x = 1\ny = 2\n_z = 3"},
+        "from common.layers import Relu",
+        "{root}/common/layers.py has no Relu: there is x, y; chainrule's common.layers has Relu: "
+        "`chainrule run --ours` takes it",
+    ),
+    ({}, "from common.layers import Rleu", "chainrule has common.layers, and it has no Rleu: did you mean Relu?"),
+    (
+        {"common/mine.py": ""},
+        "import common.minne",
+        "common.minne is neither in {root}/common nor one of chainrule's modules: did you mean common.mine?",
+    ),
+    ({}, "import common.layer", "common.layer is not one of chainrule's modules: did you mean common.layers?"),
+    ({}, "from dataset import zzz", "dataset.zzz is not one of chainrule's modules: there is mnist"),
+    (
+        {"dataset/a.csv": ""},
+        "from dataset import minst",
+        "dataset.minst is neither in {root}/dataset nor one of chainrule's modules: did you mean dataset.mnist?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "code", "expected"), FAILURES)
+def test_an_import_that_fails_says_what_was_looked_at(book, chainrule, files, code, expected):
+    script = book(files)
+    told = run(chainrule, script, code)
+    assert told.returncode == 1
+    lines = told.stderr.splitlines()
+    assert expected.format(root=script.parents[1]) in lines, told.stderr
+    assert lines[0].startswith("Traceback")
+
+
+def test_an_own_dataset_that_gets_no_data_is_told_what_helps(book, chainrule):
+    text = "import urllib.request\ndef load_mnist():\n    urllib.request.urlopen('http://127.0.0.1:9/mnist.gz')\n"
+    script = book({"dataset/mnist.py": text})
+    code = "from dataset.mnist import load_mnist\nprint(len(load_mnist()))"
+    told = run(chainrule, script, code)
+    assert told.returncode == 1
+    assert f"{script.parents[1] / 'dataset' / 'mnist.py'} is yours, and could not get its data" in told.stderr
+    assert "chainrule run --ours" in told.stderr
+    assert run(chainrule, script, code, "--ours").stdout == "2\n"
