@@ -31,9 +31,14 @@ def test_a_lesson_from_its_text_to_a_right_exercise(lesson, tmp_path):
     (tmp_path / FILE).write_text(text.replace(EMPTY, "        return np.where(self.mask, 0, dout)"))
     assert "it was there, and is kept" in lesson(4).stdout
     right = lesson(4, "--check")
-    assert (right.returncode, right.stdout) == (0, "✓ right: backward is the derivative of its forward\n")
+    assert (right.returncode, right.stdout) == (
+        0,
+        "✓ right: backward is the derivative of its forward (4 gradients compared in 4 draws)\n",
+    )
     moved = (tmp_path / FILE).rename(tmp_path / "mine.py")
-    assert lesson(4, "--check", "--file", moved, "-l", "zh").stdout == "✓ 正确：backward 是 forward 的导数\n"
+    assert lesson(4, "--check", "--file", moved, "-l", "zh").stdout == (
+        "✓ 正确：backward 是 forward 的导数（4 次抽样中比较了 4 个梯度）\n"
+    )
 
 
 def test_figures_are_written_where_there_is_no_display(lesson, tmp_path):

@@ -79,7 +79,10 @@ def test_an_exercise_is_wrong_as_it_stands_and_right_when_solved(lesson, capsys)
     exec(task.solved(unfinished), namespace)
     check(key, namespace[task.class_name])
     method = "gradient" if key == "network" else "backward"
-    assert capsys.readouterr().out == f"✓ right: {method} is the derivative of its forward\n"
+    printed = capsys.readouterr().out
+    assert re.fullmatch(
+        rf"✓ right: {method} is the derivative of its forward \(\d+ gradients compared in 4 draws\)\n", printed
+    )
 
 
 def test_every_exercise_belongs_to_one_lesson():
@@ -94,6 +97,8 @@ def test_every_exercise_belongs_to_one_lesson():
         (3, "return -dout * self.x / self.y**2, dout / self.y", "dx is what dy should be: the two are exchanged"),
         (4, "return dout", "dx is dout itself"),
         (4, "return np.where(self.mask, dout, 0)", "the mask is inverted"),
+        (4, "return dout * (dout > 0)", "dx is"),
+        (5, "x = np.log(self.out / (1 - self.out))\nreturn x * self.out * (1 - self.out)", "dx is"),
         (5, "return self.out * (1 - self.out)", "dx is not multiplied by the gradient from above"),
         (6, "self.dW = dout.T @ self.x\nself.db = dout.sum(axis=0)\nreturn dout @ self.W.T", "dW is transposed"),
         (6, "self.dW = self.x.T @ dout\nself.db = dout\nreturn dout @ self.W.T", "db has shape (4, 3): it is not yet"),
@@ -115,6 +120,7 @@ def test_every_exercise_belongs_to_one_lesson():
             "dx leaves out that the mean and the variance depend on every sample",
         ),
         (14, "return dout", "dx is dout itself"),
+        (7, "return dout**2 * (self.y - self.t) / len(self.t)", "dx is 2.5 times what it should be"),
         (15, "return 1 / 0", "it fails: ZeroDivisionError: division by zero"),
     ],
 )

@@ -2,16 +2,46 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.scratch import layers
 
-__all__ = ["EXERCISES", "Exercise"]
+__all__ = ["EXERCISES", "Draw", "Exercise", "Task"]
 
-_LABELS = np.eye(3)[[0, 2, 1, 1]]
+
+class Task(NamedTuple):
+    """An object of the learner's class, the arguments of its forward (of a network: x, t), and what it must give."""
+
+    layer: Any
+    arguments: list[Any]
+    expected: Callable[[], Any]
+
+
+class Draw:
+    """One of the draws that an exercise is checked on: the first has the usual sizes, the others sizes of their own."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._rng = np.random.default_rng(np.random.SeedSequence([number, 20_260_415]))
+
+    def sizes(self, *usual: int) -> tuple[int, ...]:
+        """As many lengths, all different, 3 or more."""
+        if self.number == 0:
+            return usual
+        return tuple(int(size) for size in self._rng.permutation(np.arange(3, 9))[: len(usual)])
+
+    def array(self, *shape: int) -> Array:
+        return self._rng.standard_normal(shape)
+
+    def number_near(self, value: float) -> float:
+        return value if self.number == 0 else float(value * np.exp(0.5 * self._rng.standard_normal()))
+
+    def one_hot(self, samples: int, classes: int) -> Array:
+        labels = [0, 2, 1, 1] if self.number == 0 else self._rng.integers(classes, size=samples)
+        return np.eye(classes)[labels]
 
 
 @dataclass(frozen=True)
@@ -20,15 +50,13 @@ class Exercise:
 
     Attributes:
         class_name: of the learner's class.
-        set_up: (the class, a generator) -> an object of it and the arguments of its forward (of a network: x, t).
-        forward: the same arguments -> what forward must give; None where random numbers decide.
+        set_up: makes the task of a draw.
         solution: lines that take the place of those marked `# your lines`.
         reminder: what is differentiated, in English and Chinese.
     """
 
     class_name: str
-    set_up: Callable[[Any, np.random.Generator], tuple[Any, list[Any]]]
-    forward: Callable[..., Any] | None
+    set_up: Callable[[Any, Draw], Task]
     solution: str
     reminder: tuple[str, str]
 
@@ -39,42 +67,88 @@ class Exercise:
         return unfinished.replace(marked, "\n".join(indent + line for line in self.solution.splitlines()))
 
 
-def _numbers(*values: float) -> Callable[[Any, np.random.Generator], tuple[Any, list[Any]]]:
+def _numbers(forward: Callable[..., float], *values: float) -> Callable[[Any, Draw], Task]:
     """A layer without parameters, of plain numbers."""
-    return lambda cls, rng: (cls(), list(values))
+
+    def set_up(cls: Any, draw: Draw) -> Task:
+        arguments = [draw.number_near(value) for value in values]
+        return Task(cls(), arguments, lambda: forward(*arguments))
+
+    return set_up
 
 
-def _rows(cls: Any, rng: np.random.Generator) -> tuple[Any, list[Any]]:
+def _rows(forward: Callable[[Array], Array]) -> Callable[[Any, Draw], Task]:
     """A layer without parameters, of a batch of rows."""
-    return cls(), [rng.standard_normal((4, 5))]
+
+    def set_up(cls: Any, draw: Draw) -> Task:
+        x = draw.array(*draw.sizes(4, 5))
+        return Task(cls(), [x], lambda: forward(x))
+
+    return set_up
 
 
-def _labelled(cls: Any, rng: np.random.Generator) -> tuple[Any, list[Any]]:
-    return cls(), [rng.standard_normal((4, 3)), _LABELS]
+def _labelled(forward: Callable[[Array, Array], Any]) -> Callable[[Any, Draw], Task]:
+    """A loss of scores and one-hot labels."""
 
+    def set_up(cls: Any, draw: Draw) -> Task:
+        samples, classes = draw.sizes(4, 3)
+        x, t = draw.array(samples, classes), draw.one_hot(samples, classes)
+        return Task(cls(), [x, t], lambda: forward(x, t))
 
-_FIXED = np.random.default_rng(0)
-_W, _B = _FIXED.standard_normal((5, 3)), _FIXED.standard_normal(3)
-_GAMMA, _BETA = _FIXED.standard_normal(5), _FIXED.standard_normal(5)
-_FILTERS, _BIASES = _FIXED.standard_normal((2, 3, 3, 2)), _FIXED.standard_normal(2)
-
-
-def _network(cls: Any, rng: np.random.Generator) -> tuple[Any, list[Any]]:
-    net = cls(6, 5, 3)
-    for value in net.params.values():
-        value[...] += 0.1 * rng.standard_normal(value.shape)
-    return net, [rng.standard_normal((4, 6)), _LABELS]
+    return set_up
 
 
 def _softmax_loss(x: Array, t: Array) -> Any:
     return layers.SoftmaxWithLoss().forward(x, t)
 
 
+def _affine(cls: Any, draw: Draw) -> Task:
+    samples, inputs, outputs = draw.sizes(4, 5, 3)
+    x, W, b = draw.array(samples, inputs), draw.array(inputs, outputs), draw.array(outputs)
+    return Task(cls(W.copy(), b.copy()), [x], lambda: x @ W + b)
+
+
+def _batch_normalization(cls: Any, draw: Draw) -> Task:
+    samples, features = draw.sizes(4, 5)
+    x, gamma, beta = draw.array(samples, features), draw.array(features), draw.array(features)
+    return Task(cls(gamma.copy(), beta.copy()), [x], lambda: layers.BatchNormalization(gamma, beta).forward(x))
+
+
+def _dropout(cls: Any, draw: Draw) -> Task:
+    layer, x = cls(), draw.array(*draw.sizes(4, 5))
+
+    def expected() -> Array:
+        mask = np.asarray(layer.mask)
+        return x * mask if 0 < mask.mean() < 1 else np.full(x.shape, np.nan)
+
+    return Task(layer, [x], expected)
+
+
+def _convolution(cls: Any, draw: Draw) -> Task:
+    samples, channels, filters = draw.sizes(4, 3, 2)
+    (height, width), (FH, FW) = ((6, 5), (3, 2)) if draw.number == 0 else ((5, 7), (2, 3))
+    x, W, b = draw.array(samples, channels, height, width), draw.array(filters, channels, FH, FW), draw.array(filters)
+    return Task(cls(W.copy(), b.copy()), [x], lambda: layers.Convolution(W, b).forward(x))
+
+
+def _network(cls: Any, draw: Draw) -> Task:
+    samples, inputs, hidden, classes = draw.sizes(4, 6, 5, 3)
+    net = cls(inputs, hidden, classes)
+    for value in net.params.values():
+        value[...] = 0.5 * draw.array(*value.shape)
+    x, t = draw.array(samples, inputs), draw.one_hot(samples, classes)
+
+    def expected() -> Any:
+        p = net.params
+        return _softmax_loss(np.maximum(x @ p["W1"] + p["b1"], 0) @ p["W2"] + p["b2"], t)
+
+    return Task(net, [x, t], expected)
+
+
 EXERCISES = {
     "graph": Exercise(
         "Shop",
-        _numbers(100.0, 2.0, 1.1),
-        lambda price, count, tax: price * count * tax,
+        _numbers(lambda price, count, tax: price * count * tax, 100.0, 2.0, 1.1),
         "return dout * self.count * self.tax, dout * self.price * self.tax, dout * self.price * self.count",
         (
             "out = price * count * tax; each derivative is the product of the others",
@@ -83,8 +157,7 @@ EXERCISES = {
     ),
     "chain": Exercise(
         "Composite",
-        _numbers(3.0, 4.0),
-        lambda x, y: (x + y) ** 2 * y,
+        _numbers(lambda x, y: (x + y) ** 2 * y, 3.0, 4.0),
         "dt = dout * 2 * self.t * self.y\nreturn dt, dt + dout * self.t**2",
         (
             "out = t² y with t = x + y; y is used twice, so two parts add up",
@@ -93,29 +166,25 @@ EXERCISES = {
     ),
     "divide": Exercise(
         "Divide",
-        _numbers(3.0, 4.0),
-        lambda x, y: x / y,
+        _numbers(lambda x, y: x / y, 3.0, 4.0),
         "return dout / self.y, -dout * self.x / self.y**2",
         ("out = x / y", "out = x / y"),
     ),
     "relu": Exercise(
         "Relu",
-        _rows,
-        lambda x: np.maximum(x, 0),
+        _rows(lambda x: np.maximum(x, 0)),
         "return np.where(self.mask, 0, dout)",
         ("out is x where the mask is off, else 0", "mask 为假处 out 等于 x，其余为 0"),
     ),
     "sigmoid": Exercise(
         "Sigmoid",
-        _rows,
-        lambda x: 1 / (1 + np.exp(-x)),
+        _rows(lambda x: 1 / (1 + np.exp(-x))),
         "return dout * self.out * (1 - self.out)",
         ("the derivative is y (1 - y), times dout", "导数是 y (1 - y)，再乘 dout"),
     ),
     "affine": Exercise(
         "Affine",
-        lambda cls, rng: (cls(_W.copy(), _B.copy()), [rng.standard_normal((4, 5))]),
-        lambda x: x @ _W + _B,
+        _affine,
         "self.dW = np.dot(self.x.T, dout)\nself.db = dout.sum(axis=0)\nreturn np.dot(dout, self.W.T)",
         (
             "out = x W + b; each gradient has the shape of what it belongs to",
@@ -124,15 +193,13 @@ EXERCISES = {
     ),
     "softmax": Exercise(
         "SoftmaxWithLoss",
-        _labelled,
-        _softmax_loss,
+        _labelled(_softmax_loss),
         "return dout * (self.y - self.t) / len(self.t)",
         ("loss is a mean over N samples", "损失是 N 个样本的平均"),
     ),
     "network": Exercise(
         "TwoLayerNet",
         _network,
-        None,
         "dout = self.affine2.backward(self.last.backward(1))\n"
         "self.affine1.backward(self.relu1.backward(dout))\n"
         'return {"W1": self.affine1.dW, "b1": self.affine1.db, "W2": self.affine2.dW, "b2": self.affine2.db}',
@@ -140,36 +207,31 @@ EXERCISES = {
     ),
     "tanh": Exercise(
         "Tanh",
-        _rows,
-        np.tanh,
+        _rows(np.tanh),
         "return dout * (1 - self.out**2)",
         ("the derivative of tanh is 1 - tanh²", "tanh 的导数是 1 - tanh²"),
     ),
     "squared": Exercise(
         "SquaredError",
-        _labelled,
-        lambda y, t: 0.5 * np.sum((y - t) ** 2) / len(y),
+        _labelled(lambda y, t: 0.5 * np.sum((y - t) ** 2) / len(y)),
         "return dout * (self.y - self.t) / len(self.y)",
         ("the half and the square cancel; the mean over N does not", "½ 与平方的 2 抵消；但平均的 1/N 不会消失"),
     ),
     "valley": Exercise(
         "Valley",
-        _numbers(-7.0, 2.0),
-        lambda x, y: x**2 / 20 + y**2,
+        _numbers(lambda x, y: x**2 / 20 + y**2, -7.0, 2.0),
         "return dout * self.x / 10, dout * 2 * self.y",
         ("out = x²/20 + y²", "out = x²/20 + y²"),
     ),
     "leaky": Exercise(
         "LeakyRelu",
-        _rows,
-        lambda x: np.where(x <= 0, 0.01 * x, x),
+        _rows(lambda x: np.where(x <= 0, 0.01 * x, x)),
         "return np.where(self.mask, 0.01 * dout, dout)",
         ("the slope is 0.01 where the mask is on, else 1", "mask 为真处斜率是 0.01，其余为 1"),
     ),
     "batchnorm": Exercise(
         "BatchNormalization",
-        lambda cls, rng: (cls(_GAMMA.copy(), _BETA.copy()), [rng.standard_normal((4, 5))]),
-        lambda x: layers.BatchNormalization(_GAMMA, _BETA).forward(x),
+        _batch_normalization,
         "N = len(dout)\n"
         "self.dbeta, self.dgamma = dout.sum(axis=0), (dout * self.xn).sum(axis=0)\n"
         "dxn = self.gamma * dout\n"
@@ -180,15 +242,13 @@ EXERCISES = {
     ),
     "dropout": Exercise(
         "Dropout",
-        _rows,
-        None,
+        _dropout,
         "return dout * self.mask",
         ("out = x * mask", "out = x * mask"),
     ),
     "convolution": Exercise(
         "Convolution",
-        lambda cls, rng: (cls(_FILTERS.copy(), _BIASES.copy()), [rng.standard_normal((4, 3, 6, 5))]),
-        lambda x: layers.Convolution(_FILTERS, _BIASES).forward(x),
+        _convolution,
         "FN, _, FH, FW = self.W.shape\n"
         "dout = dout.transpose(0, 2, 3, 1).reshape(-1, FN)\n"
         "self.db = dout.sum(axis=0)\n"

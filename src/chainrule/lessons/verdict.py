@@ -6,14 +6,22 @@ from typing import Any
 import numpy as np
 
 from chainrule.errors import OptionError
-from chainrule.lessons.exercises import EXERCISES, Exercise
-from chainrule.scratch.check import check_layer, check_network, describe
+from chainrule.lessons.exercises import EXERCISES, Draw, Exercise
+from chainrule.scratch.check import LayerCheck, check_layer, check_network, describe
+from chainrule.scratch.generators import same_random_numbers
 from chainrule.text import Language, spoken
 
 __all__ = ["Verdict", "check", "judge"]
 
+_DRAWS = 4
+"""Each with numbers and sizes of its own."""
+
 _WORDS = {
-    "right": ("right: {} is the derivative of its forward", "正确：{} 是 forward 的导数"),
+    "right": (
+        "right: {} is the derivative of its forward ({} gradients compared in {} draws)",
+        "正确：{0} 是 forward 的导数（{2} 次抽样中比较了 {1} 个梯度）",
+    ),
+    "nothing": ("no gradient could be compared", "没有可比较的梯度"),
     "forward": (
         "forward was changed: it must stay as it was, backward is the task",
         "forward 被改动了：请恢复原样，要写的是 backward",
@@ -44,19 +52,21 @@ def judge(key: str, cls: Any, language: Language = "en") -> Verdict:
         raise OptionError(f"no exercise {key!r}: there are {', '.join(EXERCISES)}")
     exercise = EXERCISES[key]
     reminder = spoken(_WORDS["reminder"], language).format(spoken(exercise.reminder, language))
-    method = "gradient" if hasattr(cls, "gradient") else "backward"
-    try:
-        layer, arguments = exercise.set_up(cls, np.random.default_rng(0))
-        if not _forward_is_right(exercise, layer, arguments):
+    is_network = hasattr(cls, "gradient")
+    compared = 0
+    for number in range(_DRAWS):
+        result = _checked(exercise, cls, Draw(number))
+        if result is None:
             return Verdict(False, (spoken(_WORDS["forward"], language),))
-    except Exception as error:  # of the learner's code
-        return Verdict(False, (spoken(_WORDS["fails"], language).format(describe(error)),))
-    result = check_network(layer, *arguments) if method == "gradient" else check_layer(layer, arguments)
-    if result.failure:
-        return Verdict(False, (spoken(_WORDS["fails"], language).format(result.failure), reminder))
-    if result.ok:
-        return Verdict(True, (spoken(_WORDS["right"], language).format(method),))
-    return Verdict(False, (*(finding.text(language) for finding in result.findings), reminder))
+        if result.failure:
+            return Verdict(False, (spoken(_WORDS["fails"], language).format(result.failure), reminder))
+        if not result.ok:
+            return Verdict(False, (*(finding.text(language) for finding in result.findings), reminder))
+        compared += len(result.rows)
+    if not compared:
+        return Verdict(False, (spoken(_WORDS["nothing"], language), reminder))
+    method = "gradient" if is_network else "backward"
+    return Verdict(True, (spoken(_WORDS["right"], language).format(method, compared, _DRAWS),))
 
 
 def check(key: str, cls: Any, *, language: Language = "en") -> None:
@@ -70,8 +80,20 @@ def check(key: str, cls: Any, *, language: Language = "en") -> None:
     print(judge(key, cls, language))
 
 
-def _forward_is_right(exercise: Exercise, layer: Any, arguments: list[Any]) -> bool:
-    if exercise.forward is None:
-        return True
-    copies = [value.copy() if np.ndim(value) else value for value in arguments]
-    return bool(np.allclose(layer.forward(*copies), exercise.forward(*arguments), rtol=1e-4, atol=1e-6))
+def _checked(exercise: Exercise, cls: Any, draw: Draw) -> LayerCheck | None:
+    """What the check of one draw says; None where forward does not give what it must."""
+    with same_random_numbers(cls):
+        np.random.seed(draw.number)  # of dropout and first weights; the learner's own state comes back after it
+        try:
+            layer, arguments, expected = exercise.set_up(cls, draw)
+            copies = [value.copy() if np.ndim(value) else value for value in arguments]
+            is_network = hasattr(cls, "gradient")
+            out = layer.loss(*copies) if is_network else layer.forward(*copies)
+            if not np.allclose(out, expected(), rtol=1e-4, atol=1e-6):
+                return None
+        except Exception as error:  # of the learner's code
+            return LayerCheck((), (), describe(error))
+        if is_network:
+            x, t = arguments
+            return check_network(layer, x, t, seed=draw.number)
+        return check_layer(layer, arguments, seed=draw.number)

@@ -330,11 +330,13 @@ class Probe:
         base = self.outputs()
         for target in self.targets:
             value = target.value.copy()
-            moved = []  # elements of the outputs that a change of this size moves
+            moved = []  # elements of the outputs that a change of this size moves, up and down
             for size in (1e-9, 1e-6, 1e-2):
-                target.value[...] = value + size * np.maximum(np.abs(value), 1)
-                pairs = zip(base, self.outputs(), strict=True)
-                moved.append(sum(int((before != after).sum()) for before, after in pairs))
+                step, both = size * np.maximum(np.abs(value), 1), []
+                for change in (step, -step):
+                    target.value[...] = value + change
+                    both.append([before != after for before, after in zip(base, self.outputs(), strict=True)])
+                moved.append(sum(int((up & down).sum()) for up, down in zip(*both, strict=True)))
             target.value[...] = value
             if target.is_input and moved[0] < moved[2] / 2:
                 return np.float16 if moved[1] < moved[2] / 2 else np.float32

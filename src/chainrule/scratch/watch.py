@@ -19,6 +19,7 @@ from chainrule.layers import Layer
 from chainrule.scratch import layers
 from chainrule.scratch.check import LayerCheck, check_layer, check_network
 from chainrule.scratch.reach import reach
+from chainrule.scratch.whose import is_learners
 
 __all__ = ["Watched", "watching"]
 
@@ -72,7 +73,8 @@ class _Watch:
             self._wrap(cls, "forward", self._after_forward)
         if inspect.isfunction(vars(cls).get("backward")):
             self._wrap(cls, "backward", self._check_layer)
-            self._uncalled[cls] = f"{cls.__qualname__}.backward"
+            if not _is_ours(inspect.unwrap(vars(cls)["backward"]).__code__.co_filename):
+                self._uncalled[cls] = f"{cls.__qualname__}.backward"
 
     def network(self, cls: type) -> None:
         self._wrap(cls, "gradient", self._check_network)
@@ -82,7 +84,7 @@ class _Watch:
     def uncalled(self) -> list[str]:
         """Backward passes of the learner's that the script did not call, those of base classes apart."""
         classes = [cls for cls in self._uncalled if not any(issubclass(other, cls) for other in self._classes - {cls})]
-        return [self._uncalled[cls] for cls in classes if not _is_ours(inspect.getfile(cls))]
+        return [self._uncalled[cls] for cls in classes]
 
     def _wrap(self, cls: type, name: str, told: Callable[..., None]) -> None:
         """`told` is called before the method with its arguments; of forward, after it, with its result too."""
@@ -163,11 +165,11 @@ class _Watch:
 
 
 @contextmanager
-def watching(folder: Path, told: Callable[[Watched], None]) -> Iterator[_Watch]:
-    """Within the block, the layers and networks that files of `folder` define are checked, and chainrule's own.
+def watching(script: Path, told: Callable[[Watched], None]) -> Iterator[_Watch]:
+    """Within the block, the layers and networks that the learner's files define are checked, and chainrule's own.
 
     Args:
-        folder: the script's.
+        script: decides which files are the learner's.
         told: is called with each result, when it is there.
     """
     watch = _Watch(told)
@@ -177,8 +179,7 @@ def watching(folder: Path, told: Callable[[Watched], None]) -> Iterator[_Watch]:
 
     def build_watched(function: Any, name: str, *bases: Any, **options: Any) -> Any:
         cls = build(function, name, *bases, **options)
-        file = Path(function.__globals__.get("__file__", ""))
-        if not isinstance(cls, type) or not file.is_absolute() or not file.is_relative_to(folder):
+        if not isinstance(cls, type) or not is_learners(function.__globals__.get("__file__", ""), script):
             return cls
         if issubclass(cls, Layer):  # of chainrule's own kind: cr.gradcheck checks it
             return cls
