@@ -108,9 +108,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "不对应 forward 的任何输入，也不对应 forward 读取的任何数组",
     ),
     "kinks": ("lies on kinks, where there is no derivative, at every place looked at", "所查之处都在折点上，没有导数"),
-    "half precision": (
-        "is computed in half precision, too coarse for numerical differentiation",
-        "以半精度计算，对数值微分来说太粗糙",
+    "noise": (
+        "is computed in so low a precision that numerical differentiation shows nothing",
+        "计算精度太低，数值微分看不出什么",
     ),
     "some": ("is wrong at {count} of the {of} places that were looked at", "在检查的 {of} 处中有 {count} 处错误"),
 }
@@ -245,9 +245,9 @@ def _explanations(
 
 def _explanations_of_a_factor(one: Array, right: Array, batch: int) -> Iterator[tuple[str, dict[str, Any]]]:
     factor = float(one @ right / (right @ right)) if right.any() else 0.0
-    if factor and _near(one, factor * right):
+    if factor and abs(factor - 1) > 3 * _NEAR and _near(one, factor * right):
         for pattern, value in (("sign", -1.0), ("times batch", float(batch)), ("over batch", 1 / batch)):
-            if abs(factor - value) < _NEAR * abs(value):
+            if abs(factor - value) < _NEAR * abs(value) and (batch > 1 or pattern == "sign"):
                 yield pattern, {"batch": batch}
         yield "factor", {"factor": factor}
 

@@ -10,7 +10,7 @@ from chainrule.arrays import Array
 from chainrule.diagnosis import Finding, diagnose
 from chainrule.gradcheck import GradientRow, check_array
 from chainrule.numerical import STEP, central_difference
-from chainrule.scratch.coarse import check_coarsely
+from chainrule.scratch.coarse import check_coarsely, noise_of
 from chainrule.scratch.match import Produced, match, partners, produced_by
 from chainrule.scratch.probe import Outcome, Probe, Target
 from chainrule.scratch.reach import Place, is_number, reach
@@ -20,7 +20,9 @@ __all__ = ["Comparison", "LayerCheck"]
 _TOLERANCE, _TOLERANCE_OF_LOSSES, _TOLERANCE_OF_NETWORKS = 1e-5, 1e-4, 3e-3
 """Relative to an array's largest gradient. The lesson's log(p + 1e-7) has a derivative that differs from the taught one
 by 1e-7 / p. So a loss alone is checked where no p is small; for a network, p is at least exp(-loss N)."""
-_PROBES, _MOST_PROBES, _WORK = 60, 400, 10_000_000
+_COARSE = 1e-11
+"""Relative: noise above it is of single precision somewhere within the layer, and wants wider steps."""
+_PROBES, _MOST_PROBES, _WORK = 20, 400, 3_000_000
 """Elements of an array that are probed: as many as the work of a forward pass allows."""
 _MORE_PROBES = 400
 """An array that is wrong is looked at more closely, to tell what is wrong with it."""
@@ -68,6 +70,8 @@ class _Gradient:
             return -outcome.moved.get(self.target.name, np.zeros(self.target.value.shape)) / (rate or 1.0)
         if self.source is None:
             return None
+        if self.source.places:
+            return sum(np.asarray(outcome.left[place]) for place in self.source.places)
         if self.source.index is not None:
             return outcome.returned[self.source.index] if self.source.index < len(outcome.returned) else None
         return None if self.source.place is None else outcome.left.get(self.source.place)
@@ -78,7 +82,7 @@ class Comparison:
 
     def __init__(self, probe: Probe, rng: np.random.Generator) -> None:
         self._probe, self._rng = probe, rng
-        self._is_coarse = False
+        self._noise, self._is_coarse = 0.0, False
         self._rate: float | None = None
         self._skipped: list[Finding] = []
         self._tolerance = _TOLERANCE_OF_LOSSES if probe.is_loss else _TOLERANCE
@@ -99,10 +103,8 @@ class Comparison:
         gradients, constants = self._matched(outcome)
         work = sum(out.size for out in probe.outputs()) + sum(target.value.size for target in probe.targets)
         probes = int(np.clip(_WORK // max(work, 1), _PROBES, _MOST_PROBES))
-        if probe.precision is np.float16:
-            reason = [Finding(gradient.name, "half precision", {}) for gradient in gradients]
-            return LayerCheck((), (), None, tuple(self._skipped + reason), constants)
-        self._is_coarse = probe.precision is np.float32
+        self._noise = noise_of(probe.objective, [gradient.target.value for gradient in gradients], self._rng)
+        self._is_coarse = self._noise > _COARSE * max(probe.magnitude(), 1e-300)
         rows, findings = self._compare(gradients, outcome, probes)
         for changed in (self._draw_anew, self._draw_near):
             if findings or self._probe.is_network:
@@ -115,7 +117,7 @@ class Comparison:
         told = {finding.name for finding in findings}
         for row in rows:
             if row.ok and row.checked <= len(row.kinks) and row.name not in told:
-                self._skipped.append(Finding(row.name, "kinks", {}))
+                self._skipped.append(Finding(row.name, "noise" if self._is_coarse else "kinks", {}))
         skipped = {finding.name for finding in self._skipped}
         kept = tuple(row for row in rows if row.name not in skipped)
         return LayerCheck(kept, tuple(findings), None, tuple(self._skipped), constants)
@@ -168,7 +170,7 @@ class Comparison:
         moved = [target for target in targets if target.name in outcome.moved]
         rest = [target for target in targets if target.name not in outcome.moved]
         found = produced_by(outcome, probe.backward_method, returns_all=self._probe.is_network)
-        matches = match(rest, found, {} if self._probe.is_network else outcome.left, self._agrees)
+        matches = match(rest, found, {} if self._probe.is_network else outcome.left, self._agrees, bool(outcome.nested))
         gradients = [_Gradient(self._name(target, source), target, source) for target, source in matches.pairs]
         if moved:
             self._rate = self._learning_rate(moved, outcome)
@@ -206,7 +208,7 @@ class Comparison:
     # ---- comparing
 
     def _rounding(self) -> float:
-        return 10 * float(np.finfo(np.float64).eps) * self._probe.magnitude() / STEP
+        return 10 * max(float(np.finfo(np.float64).eps) * self._probe.magnitude(), self._noise) / STEP
 
     def _compare(
         self, gradients: Sequence[_Gradient], outcome: Outcome, probes: int
@@ -236,7 +238,7 @@ class Comparison:
         if value is None or found.shape != target.value.shape:
             return GradientRow(gradient.name, target.value.shape, 0, np.inf, (), (), False)
         if self._is_coarse:
-            return check_coarsely(gradient.name, target.value, found, probe.objective, probe.magnitude(), self._rng)
+            return check_coarsely(gradient.name, target.value, found, probe.objective, self._noise, self._rng)
         rounding = self._rounding()
         row = check_array(
             gradient.name, target.value, found, probe.objective, probes, self._tolerance, rounding, self._rng

@@ -10,7 +10,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,25 +24,23 @@ __all__ = ["Matches", "Produced", "match", "partners", "produced_by", "returned_
 _LEARNED = {"w", "b", "gamma", "beta", "weight", "weights", "bias", "biases"}
 """What needs a gradient, whether or not there is one; also whatever lies in a list or dict called params."""
 _SAME = {"weight": "w", "weights": "w", "bias": "b", "biases": "b"}
-_FORMS = [
-    re.compile(form)
-    for form in (
-        r"d_?(.+)", r"g_?(.+)", r"grads?_?(.+)", r"gradients?_?(.+)", r"delta_?(.+)", r"nabla_?(.+)",
-        r"(.+?)_?d", r"(.+?)_?g", r"(.+?)_?grads?", r"(.+?)_?gradients?", r"(.+?)_?diff",
-    )
-]  # fmt: skip
+_BEFORE = ("d", r"d[a-z]_?d", r"dloss_?d?", "g", "grads?", "gradients?", "delta", "nabla")
+_AFTER = ("d", "g", "grads?", "gradients?", "diff")
+_FORMS = [re.compile(f"{word}_?(.+)") for word in _BEFORE] + [re.compile(f"(.+?)_?{word}") for word in _AFTER]
+"""What the name of a gradient adds to the name of its array."""
 _VALUES, _GRADIENTS = {"data", "value", "val", "values", "array"}, {"grad", "gradient", "g", "diff", "grads"}
 _FAMILIES = ("grad", "dparam", "dweight", "delta")
 
 
 @dataclass(frozen=True, eq=False)
 class Produced:
-    """Something that backward returned (`index`) or left (`place`)."""
+    """Something that backward returned (`index`) or left (`place`; `places` where it is a sum)."""
 
     name: str
     value: Any
     place: Place | None = None
     index: int | None = None
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def produced_by(outcome: Outcome, method: Callable[..., Any], returns_all: bool 
     seen = [outcome.returned[0]] if outcome.returned else []
     for place, value in outcome.left.items():
         if place in outcome.touched and isinstance(value, np.ndarray) and value.dtype.kind == "f":
-            if place in outcome.caches or any(value is other for other in seen):
+            if place in outcome.caches or place in outcome.nested or any(value is other for other in seen):
                 continue
             found.append(Produced(place.name, value, place))
     return found
@@ -150,6 +148,7 @@ def match(
     found: Sequence[Produced],
     left: dict[Place, Any],
     agrees: Callable[[Target, Any], bool],
+    of_layers: bool = False,
 ) -> Matches:
     """Pair targets and gradients.
 
@@ -158,6 +157,7 @@ def match(
         found: what backward produced.
         left: all that lies within the layer after backward; partners by name are found also where they are None.
         agrees: whether a gradient is the numerical one of a target: asked only where shapes and names do not decide.
+        of_layers: whether the layer is a network of others, which need not return a gradient of its input.
     """
     pairs: list[tuple[Target, Produced | None]] = []
     open_targets, pool = list(targets), list(found)
@@ -173,11 +173,11 @@ def match(
     for target, gradient in _in_order(inputs, returned):
         pair(target, gradient)
     for target in [target for target in open_targets if not target.is_input]:
-        places = list(partners(target, list(left)))
-        place = next((p for p in places if any(g.place == p for g in pool)), None) or next(iter(places), None)
-        if place is not None:
-            lying = next((g for g in pool if g.place == place), None)
-            pair(target, lying or Produced(place.name, left[place], place))
+        lying = _lying_at_partners(target, pool, left)
+        if lying:
+            gradient = lying[0] if len(lying) == 1 else _summed(lying)
+            pair(target, gradient)
+            pool = [other for other in pool if other not in lying]
             continue
         named = next((g for g in pool if g.index is not None and g.name and _by_name(g.name, target)), None)
         if named is not None:
@@ -186,6 +186,7 @@ def match(
         pair(target, gradient)
     dx_missing = (
         bool(inputs)
+        and not (of_layers and pairs)
         and not any(target.is_input for target, _ in pairs)
         and not any(_shape(gradient.value) is not None for gradient in returned)
     )
@@ -196,6 +197,31 @@ def match(
         pair(target, wrong_shape)
     pool = [gradient for gradient in pool if gradient.value is not None]
     return Matches(pairs, pool, [target for target in open_targets if not target.is_input and target.value.ndim])
+
+
+def _lying_at_partners(target: Target, pool: Sequence[Produced], left: Mapping[Place, Any]) -> list[Produced]:
+    """The gradient that lies where a target's gradient should; several where a target lies in one list several times.
+
+    An array that stands twice in `params` has a part of its gradient at each of these places in `grads`.
+    """
+    own = [Place(place.steps[1:]) for place in target.places]
+    of_place = {mine: [place for place in left if place not in own and _is_partner(mine, place)] for mine in own}
+    found = [place for places in of_place.values() for place in places]
+    if not found:
+        return []
+    produced = {gradient.place: gradient for gradient in pool if gradient.place is not None}
+    for room in dict.fromkeys(mine.parent for mine in own):
+        places = [place for mine in own if mine.parent == room for place in of_place[mine]]
+        if room and len(places) > 1 and all(place in produced for place in places):
+            return [produced[place] for place in dict.fromkeys(places)]
+    place = next((place for place in found if place in produced), found[0])
+    return [produced.get(place) or Produced(place.name, left[place], place)]
+
+
+def _summed(parts: Sequence[Produced]) -> Produced:
+    return Produced(
+        " + ".join(part.name for part in parts), None, places=tuple(part.place for part in parts if part.place)
+    )
 
 
 def _by_name(name: str, target: Target) -> bool:

@@ -49,6 +49,7 @@ class Outcome:
         left: arrays and numbers (and None) within the layer after backward, by place.
         touched: those places that backward set, filled or added to.
         caches: those places that forward had set.
+        nested: those places that are of a layer within the layer.
         moved: for each target that backward changed itself, by how much.
     """
 
@@ -57,6 +58,7 @@ class Outcome:
     left: dict[Place, Any]
     touched: set[Place] = field(default_factory=set)
     caches: set[Place] = field(default_factory=set)
+    nested: set[Place] = field(default_factory=set)
     moved: dict[str, Array] = field(default_factory=dict)
 
 
@@ -205,6 +207,7 @@ class Probe:
         left = {place: _kept(value) for place, value in reach(layer)}
         left |= {place: None for place in _nothings(layer) if place not in left}
         outcome = Outcome([_kept(value) for value in several], names, left)
+        outcome.nested = {place for place in left if _is_within_a_layer(layer, place)}
         outcome.caches = {place for place, identity in own.items() if at_first.get(place) != identity}
         returned_identities = {id(value) for value in several}
         for place, value in reach(layer):
@@ -213,7 +216,7 @@ class Probe:
             old = before.get(place)
             if old is None or own.get(place, id(value)) != id(value) or not _equal(old, value):
                 outcome.touched.add(place)
-        self._see_moves(root, outcome)
+        self._see_moves(root[0], before, outcome)
         return outcome
 
     def _backward_arguments(self, root: list[Any], outs: list[Any]) -> list[Any]:
@@ -229,17 +232,18 @@ class Probe:
                 arguments.append(outs[link])
         return arguments
 
-    def _see_moves(self, root: list[Any], outcome: Outcome) -> None:
-        now = dict(reach(root[0]))
+    def _see_moves(self, layer: Any, before: Mapping[Place, Any], outcome: Outcome) -> None:
+        """What backward did to targets that forward had left alone: an update."""
+        now = dict(reach(layer))
         for target in self.targets:
-            if target.is_input:
-                continue
-            after = now.get(Place(target.places[0].steps[1:]))
+            place = Place(target.places[0].steps[1:])
+            after = None if target.is_input else now.get(place)
             if after is None or np.shape(after) != target.value.shape:
                 continue
             moved = np.asarray(after, dtype=np.float64) - target.value
-            if moved.any():
+            if moved.any() and np.array_equal(before.get(place, np.nan), target.value):
                 outcome.moved[target.name] = moved
+            if moved.any():
                 outcome.touched -= {Place(place.steps[1:]) for place in target.places}
 
     # ---- what forward reads
@@ -319,28 +323,13 @@ class Probe:
         count = len(outs) if "gradients" in self._links else sum(link == "gradient" for link in self._links)
         return [k for k, out in enumerate(outs) if any(True for _ in leaves(out))][: max(count, 1)]
 
-    @property
-    def precision(self) -> type[np.floating[Any]]:
-        """What forward computes in, as far as can be seen: float64, float32 or float16."""
-        outs = outs_of(self.output if not self.targets else self.forward()[1])
-        kinds = [np.asarray(leaf).dtype for k in self._used for leaf in leaves(outs[k])]
-        for kind in (np.float16, np.float32):
-            if any(dtype == kind for dtype in kinds):
-                return kind
-        base = self.outputs()
-        for target in self.targets:
-            value = target.value.copy()
-            moved = []  # elements of the outputs that a change of this size moves, up and down
-            for size in (1e-9, 1e-6, 1e-2):
-                step, both = size * np.maximum(np.abs(value), 1), []
-                for change in (step, -step):
-                    target.value[...] = value + change
-                    both.append([before != after for before, after in zip(base, self.outputs(), strict=True)])
-                moved.append(sum(int((up & down).sum()) for up, down in zip(*both, strict=True)))
-            target.value[...] = value
-            if target.is_input and moved[0] < moved[2] / 2:
-                return np.float16 if moved[1] < moved[2] / 2 else np.float32
-        return np.float64
+
+def _is_within_a_layer(root: Any, place: Place) -> bool:
+    for kind, key in place.parent:
+        root = getattr(root, key) if kind == "attribute" else root[key]
+        if hasattr(root, "backward"):
+            return True
+    return False
 
 
 def _copied(value: Any) -> Any:
