@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from chainrule.errors import FileError
+from chainrule.scratch.start import parsed
+
 
 @pytest.fixture
 def script(tmp_path):
@@ -87,6 +90,33 @@ def test_figures_are_saved_where_there_is_no_display(script, chainrule, tmp_path
         assert f"figure: {tmp_path / f'script-{number}.png'}" in told.stderr
 
 
+WINDOWS = {
+    "chosen first": ("import matplotlib; matplotlib.use('TkAgg')\nimport matplotlib.pyplot as plt\n", ""),
+    "chosen later": ("import matplotlib.pyplot as plt\nplt.switch_backend('Qt5Agg')\n", ""),
+    "of the environment": ("import matplotlib.pyplot as plt\n", "TkAgg"),
+    "that shows nothing": ("import matplotlib.pyplot as plt\n", "Agg"),
+}
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_window_that_cannot_open_is_a_figure_beside_the_script(script, chainrule, tmp_path, window):
+    text, backend = WINDOWS[window]
+    without = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "MPLBACKEND": backend}
+    told = chainrule("run", script(text + "plt.plot([1, 2]); plt.show()"), environment=without)
+    assert told.stderr == f"figure: {tmp_path / 'script-1.png'}\n"
+    assert (tmp_path / "script-1.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_animation_is_its_last_frame_and_a_single_figure_can_be_shown(script, chainrule, tmp_path):
+    text = "import matplotlib.pyplot as plt\nfor y in range(3):\n    plt.plot([y, 2])\n    plt.pause(0.01)\n"
+    without = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    told = chainrule("run", script(text), environment=without)
+    assert told.stderr == f"figure: {tmp_path / 'script-1.png'}\n"
+    text = "import matplotlib.pyplot as plt\nplt.subplots()\nplt.subplots()[0].show()\n"
+    told = chainrule("run", script(text), environment=without)
+    assert told.stderr == f"figure: {tmp_path / 'script-1.png'}\n"
+
+
 def test_pictures_that_pillow_shows_are_saved_where_there_is_no_display(script, chainrule, tmp_path):
     from PIL import Image
 
@@ -107,6 +137,40 @@ def test_a_script_that_is_no_python_and_a_trace_of_its_own_lines_only(script, ch
     assert re.findall(r'File "(.*?)", line (\d+)', told.stderr) == [
         (str(script("", "x.py").with_name("script.py")), n) for n in ("4", "2")
     ]
+
+
+def test_scripts_in_other_encodings(script, chainrule, tmp_path):
+    text = "# -*- coding: {} -*-\nprint('\u4f60')\nx = 1 / 0\n"
+    for encoding in ("utf-8-sig", "gbk", "utf-16"):
+        (tmp_path / "script.py").write_bytes(text.format(encoding).replace("\n", "\r\n").encode(encoding))
+        told = chainrule("run", tmp_path / "script.py", environment={"PYTHONIOENCODING": "utf-8"})
+        assert told.stdout == "\u4f60\n", told.stderr
+        assert 'script.py", line 3, in <module>\n    x = 1 / 0\n' in told.stderr
+
+
+NO_SCRIPTS = {
+    "absent.py": (None, "check the path"),
+    "binary.py": (b"\x7fELF\0\0", "it holds null bytes"),
+    "utf16.py": ("x = 1".encode("utf-16-le"), "save it as UTF-8"),
+    "latin.py": (b"x = '\xe9'", "save it as UTF-8"),
+    "text.txt": (b"This is no Python.", "text.txt, line 1: invalid syntax"),
+    "lesson.ipynb": (b"{}", "is a notebook"),
+    "deep.py": (b"-" * 100_000 + b"1", "deep.py"),
+}
+
+
+@pytest.mark.parametrize("name", NO_SCRIPTS)
+def test_what_is_no_script(tmp_path, name):
+    content, said = NO_SCRIPTS[name]
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(FileError, match=said):
+        parsed(tmp_path / name)
+
+
+def test_is_told_in_one_line(rejects, script, tmp_path):
+    assert "is a folder: name a script in it" in rejects("run", tmp_path)
+    assert "script.py, line 1: 'return' outside function" in rejects("run", script("return 1"))
 
 
 def test_loops_run_as_they_do_without_us(script, chainrule):

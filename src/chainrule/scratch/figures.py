@@ -3,17 +3,43 @@
 from typing import Any
 
 from matplotlib import _pylab_helpers
+from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from chainrule.scratch.pictures import path_beside_script
 
-__all__ = ["FigureCanvas", "show"]
+__all__ = ["FigureCanvas", "FigureManager", "left_open", "show"]
 
-FigureCanvas = FigureCanvasAgg
+_OPEN: set[Any] = set()
 
 
-def show(*arguments: Any, **options: Any) -> None:
-    """Write each open figure beside the script, and close them."""
-    for manager in _pylab_helpers.Gcf.get_all_fig_managers():
-        manager.canvas.figure.savefig(path_beside_script())
+class FigureManager(FigureManagerBase):
+    """Writes its figure when that alone is shown."""
+
+    def show(self) -> None:
+        self.canvas.figure.savefig(path_beside_script())
+
+
+class FigureCanvas(FigureCanvasAgg):
+    """Draws in memory."""
+
+    manager_class = FigureManager
+
+
+def show(block: bool | None = None, **options: Any) -> None:
+    """Write each open figure beside the script, and close them; where the script would go on, see `left_open`."""
+    managers = _pylab_helpers.Gcf.get_all_fig_managers()
+    if block is False:  # also each plt.pause()
+        _OPEN.update(managers)
+        return
+    for manager in managers:
+        manager.show()
     _pylab_helpers.Gcf.destroy_all()
+
+
+def left_open() -> None:
+    """At the script's end, write those that were shown without waiting and are still there, as they are last."""
+    for manager in _pylab_helpers.Gcf.get_all_fig_managers():
+        if manager in _OPEN:
+            manager.show()
+    _OPEN.clear()

@@ -32,12 +32,14 @@ def sigmoid_grad(x: Array) -> Array:
 
 def tanh(x: Array) -> Array:
     """(exp(x) - exp(-x)) / (exp(x) + exp(-x)), without overflow."""
-    return np.tanh(np.asarray(x, dtype=float))
+    y: Array = np.tanh(np.asarray(x, dtype=float))
+    return y
 
 
 def softplus(x: Array) -> Array:
     """log(1 + exp(x)), without overflow."""
-    return np.logaddexp(0.0, np.asarray(x, dtype=float))
+    y: Array = np.logaddexp(0.0, np.asarray(x, dtype=float))
+    return y
 
 
 def swish(x: Array) -> Array:

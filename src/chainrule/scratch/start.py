@@ -21,13 +21,15 @@ from chainrule.scratch.progress import counting_loops
 __all__ = ["execute", "figures_beside", "file_beside", "parsed", "started", "told_as_python_does"]
 
 _IMPORTED = "__imported__"
+_WRITES = ("cairo", "module:", "pdf", "pgf", "ps", "svg", "template")
+"""Backends of matplotlib that stay where the environment names them: agg shows nothing, and others need a display."""
 
 
 def parsed(script: Path) -> ast.Module:
     """The script's syntax tree. Besides what Python reads, UTF-16 with a byte order mark.
 
     Raises:
-        FileError: it cannot be read, or is no Python.
+        FileError: it cannot be read, or is not Python.
     """
     if script.is_dir():
         raise FileError(f"{script} is a folder: name a script in it")
@@ -35,7 +37,7 @@ def parsed(script: Path) -> ast.Module:
         raise FileError(f"no script {script}: check the path")
     if script.suffix == ".ipynb":
         raise FileError(f"{script} is a notebook: save its code as a script (jupyter nbconvert --to script)")
-    with _told_as_no_python(script):
+    with _told_as_not_python(script):
         return ast.parse(_source(script), str(script))
 
 
@@ -49,17 +51,18 @@ def _source(script: Path) -> bytes | str:
         linecache.cache[str(script)] = len(content), None, text.splitlines(keepends=True), str(script)
         return text
     if b"\0" in content:
-        raise FileError(f"{script} is no Python: it holds null bytes (a text in UTF-16? save it as UTF-8)")
+        raise FileError(f"{script} is not a Python script: it holds null bytes (text in UTF-16? save it as UTF-8)")
     return content
 
 
 @contextmanager
-def _told_as_no_python(script: Path) -> Iterator[None]:
+def _told_as_not_python(script: Path) -> Iterator[None]:
     try:
         yield
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         message = error.msg if isinstance(error, SyntaxError) else str(error) or "too deeply nested"
+        message += ": save it as UTF-8, or name its encoding in the first line" * ("codec can't decode" in message)
         raise FileError(f"{script}{line}: {message}") from None
 
 
@@ -92,11 +95,13 @@ def figures_beside(script: Path) -> Iterator[None]:
         yield
         return
     before, sys.argv[0] = sys.argv[0], str(script)
-    if os.environ.get("MPLBACKEND", "agg").lower() == "agg":  # which shows nothing; a window's is answered
+    if not os.environ.get("MPLBACKEND", "").lower().startswith(_WRITES):
         os.environ["MPLBACKEND"] = "module://chainrule.scratch.figures"
     try:
         with saving_pictures():
             yield
+        if "chainrule.scratch.figures" in sys.modules:
+            sys.modules["chainrule.scratch.figures"].left_open()
     finally:
         sys.argv[0] = before
 
@@ -110,11 +115,11 @@ def execute(tree: ast.Module, script: Path, imported: Callable[[], None]) -> Non
         imported: is called after the last import at the top of the script.
 
     Raises:
-        FileError: it is no Python.
+        FileError: it is not Python.
         Exception: whatever the script raises.
     """
     _call_after_imports(tree)
-    with _told_as_no_python(script):
+    with _told_as_not_python(script):
         code, names = counting_loops(tree, script)
     module, before = ModuleType("__main__"), sys.modules["__main__"]
     vars(module).update(names, __file__=str(script), **{_IMPORTED: imported})
