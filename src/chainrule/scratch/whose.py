@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-__all__ = ["folders_above", "is_learners", "places"]
+__all__ = ["folders_above", "is_installed", "is_learners", "places"]
 
 _INSTALLED = {"site-packages", "dist-packages"}
 _OTHERS = (Path(__file__).resolve().parents[1], *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")))
@@ -31,7 +31,7 @@ def is_learners(file: str | Path, script: Path) -> bool:
         return False
     names = {os.path.normpath(file), os.path.realpath(file)}  # a link within the folders, or a path by way of a link
     folders = (folders_above(script)[-1], *_added())
-    return not any(map(_is_installed, names)) and any(
+    return not any(map(is_installed, names)) and any(
         Path(name).is_relative_to(folder) for name in names for folder in folders
     )
 
@@ -60,9 +60,10 @@ def _climb(folder: Path) -> Iterator[Path]:
 def _added() -> tuple[str, ...]:
     """The folders of `sys.path` that are the learner's."""
     folders = (os.path.realpath(folder) for folder in sys.path)
-    return tuple(folder for folder in folders if not _is_installed(folder))
+    return tuple(folder for folder in folders if not is_installed(folder))
 
 
 @cache
-def _is_installed(path: str) -> bool:
+def is_installed(path: str) -> bool:
+    """Whether a file or folder belongs to an installed package, the standard library or chainrule."""
     return not _INSTALLED.isdisjoint(Path(path).parts) or any(Path(path).is_relative_to(other) for other in _OTHERS)
