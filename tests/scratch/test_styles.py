@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chainrule.scratch.check import check_layer
+from chainrule.scratch.check import check_layer, check_network
 
 RNG = np.random.default_rng(1)
 X = RNG.standard_normal((4, 6))
@@ -295,13 +295,10 @@ def test_a_cache_that_forward_returns():
     assert (check.failure, check.findings, check.skipped, len(check.rows)) == (None, (), (), 3)
 
 
-@pytest.mark.parametrize("kind", STYLES)
-@pytest.mark.parametrize("which", range(5))
+@pytest.mark.parametrize(("kind", "which"), [(kind, which) for kind in STYLES for which in range(STYLES[kind][2])])
 def test_each_of_its_gradients_is_told_when_it_is_wrong(kind, which):
     """Every produced gradient in turn is made 1.01 times as large."""
-    arguments, upstream, count = STYLES[kind]
-    if which >= count:
-        which %= count
+    arguments, upstream, _ = STYLES[kind]
     names = [row.name for row in check_layer(kind(), arguments, upstream=upstream).rows]
 
     class Wrong(kind):
@@ -487,3 +484,81 @@ def test_a_generator_of_the_module_and_one_out_of_reach():
     hidden = np.random.default_rng(3)
     check = check_layer(layer(None, lambda shape: hidden.random(shape)), [X])
     assert "draws them from a generator that is out of reach" in check.failure
+
+
+class Remembers:
+    """Parameters of a shape that the first input decides; every call of forward is kept in a list."""
+
+    def __init__(self):
+        self.parameters, self.gradients, self.inputs = {"W": None}, {"W": None}, []
+
+    def forward(self, x):
+        if self.parameters["W"] is None:
+            self.parameters["W"], self.gradients["W"] = np.random.randn(x.shape[1], 5), np.zeros((x.shape[1], 5))
+        self.inputs.append(x)
+        return x @ self.parameters["W"]
+
+    def backward(self, dout):
+        self.gradients["W"] += self.inputs[0].T @ dout
+        return dout @ self.parameters["W"].T
+
+
+def test_a_layer_that_remembers_every_call_and_makes_its_parameters_late():
+    layer = Remembers()
+    layer.forward(X)
+    check = check_layer(layer, [X[:3]])
+    assert (check.failure, check.findings, check.skipped) == (None, (), ())
+    assert [row.name for row in check.rows] == ["dx", 'gradients["W"]']
+
+
+class Shared:
+    """A network as a layer: one array stands twice in params, and its gradient is the sum of two."""
+
+    def __init__(self):
+        self.left, self.right = Lists(), Lists()
+        self.params = self.left.params + self.right.params
+        self.grads = self.left.grads + self.right.grads
+
+    def forward(self, x, t):
+        self.t = t
+        self.y = self.left.forward(x[:, 0]) + self.right.forward(x[:, 1])
+        return ((self.y - t) ** 2).sum() / 2
+
+    def backward(self, dout=1):
+        d = dout * (self.y - self.t)
+        self.left.backward(d)
+        self.right.backward(d)
+
+
+def test_weights_that_two_layers_share_in_a_network():
+    check = check_layer(Shared(), [RNG.standard_normal((3, 2, 6)), RNG.standard_normal((3, 5))])
+    assert (check.failure, check.findings, check.skipped) == (None, (), ())
+    assert [row.name for row in check.rows] == ["grads[0] + grads[2]", "grads[1] + grads[3]"]
+
+
+@pytest.mark.parametrize(
+    ("gradient", "ok"),
+    [
+        ("self.loss(x, t)\n        return {'W': x.T @ (self.y - t)}", True),
+        ("return {'W': x.T @ (self.y - t)}", False),  # what another batch left behind
+        (
+            "self.loss(x, t)\n        self.g = self.g + x.T @ (self.y - t)\n        return {'W': self.g}",
+            False,
+        ),  # adds up
+    ],
+)
+def test_a_network_whose_gradient_leans_on_what_was_there_before(gradient, ok):
+    scope = {"W": W}
+    exec(
+        "class Net:\n"
+        "    def __init__(self):\n        self.params, self.g = {'W': W}, 0\n"
+        "    def loss(self, x, t):\n        self.y = x @ self.params['W']\n"
+        "        return ((self.y - t) ** 2).sum() / 2\n"
+        f"    def gradient(self, x, t):\n        {gradient}\n",
+        scope,
+    )
+    net = scope["Net"]()
+    t = RNG.standard_normal((4, 5))
+    net.loss(X, t)
+    check = check_network(net, X, t)
+    assert (check.failure, check.ok) == (None, ok)

@@ -13,11 +13,13 @@ __all__ = ["EXERCISES", "Draw", "Exercise", "Task"]
 
 
 class Task(NamedTuple):
-    """An object of the learner's class, the arguments of its forward (of a network: x, t), and what it must give."""
+    """An object of the learner's class, the arguments of its forward (of a network: x, t), what it must give, and how
+    many gradients backward must give."""
 
     layer: Any
     arguments: list[Any]
     expected: Callable[[], Any]
+    gradients: int = 1
 
 
 class Draw:
@@ -72,7 +74,7 @@ def _numbers(forward: Callable[..., float], *values: float) -> Callable[[Any, Dr
 
     def set_up(cls: Any, draw: Draw) -> Task:
         arguments = [draw.number_near(value) for value in values]
-        return Task(cls(), arguments, lambda: forward(*arguments))
+        return Task(cls(), arguments, lambda: forward(*arguments), len(arguments))
 
     return set_up
 
@@ -105,13 +107,13 @@ def _softmax_loss(x: Array, t: Array) -> Any:
 def _affine(cls: Any, draw: Draw) -> Task:
     samples, inputs, outputs = draw.sizes(4, 5, 3)
     x, W, b = draw.array(samples, inputs), draw.array(inputs, outputs), draw.array(outputs)
-    return Task(cls(W.copy(), b.copy()), [x], lambda: x @ W + b)
+    return Task(cls(W.copy(), b.copy()), [x], lambda: x @ W + b, 3)
 
 
 def _batch_normalization(cls: Any, draw: Draw) -> Task:
     samples, features = draw.sizes(4, 5)
     x, gamma, beta = draw.array(samples, features), draw.array(features), draw.array(features)
-    return Task(cls(gamma.copy(), beta.copy()), [x], lambda: layers.BatchNormalization(gamma, beta).forward(x))
+    return Task(cls(gamma.copy(), beta.copy()), [x], lambda: layers.BatchNormalization(gamma, beta).forward(x), 3)
 
 
 def _dropout(cls: Any, draw: Draw) -> Task:
@@ -128,7 +130,7 @@ def _convolution(cls: Any, draw: Draw) -> Task:
     samples, channels, filters = draw.sizes(4, 3, 2)
     (height, width), (FH, FW) = ((6, 5), (3, 2)) if draw.number == 0 else ((5, 7), (2, 3))
     x, W, b = draw.array(samples, channels, height, width), draw.array(filters, channels, FH, FW), draw.array(filters)
-    return Task(cls(W.copy(), b.copy()), [x], lambda: layers.Convolution(W, b).forward(x))
+    return Task(cls(W.copy(), b.copy()), [x], lambda: layers.Convolution(W, b).forward(x), 3)
 
 
 def _network(cls: Any, draw: Draw) -> Task:
@@ -142,7 +144,7 @@ def _network(cls: Any, draw: Draw) -> Task:
         p = net.params
         return _softmax_loss(np.maximum(x @ p["W1"] + p["b1"], 0) @ p["W2"] + p["b2"], t)
 
-    return Task(net, [x, t], expected)
+    return Task(net, [x, t], expected, 4)
 
 
 EXERCISES = {

@@ -21,7 +21,10 @@ _WORDS = {
         "right: {} is the derivative of its forward ({} gradients compared in {} draws)",
         "正确：{0} 是 forward 的导数（{2} 次抽样中比较了 {1} 个梯度）",
     ),
-    "nothing": ("no gradient could be compared", "没有可比较的梯度"),
+    "fewer": (
+        "only {} of {} gradients could be compared: is each one returned or set?",
+        "{1} 个梯度中只能比较 {0} 个：是否每个都返回或赋值了？",
+    ),
     "forward": (
         "forward was changed: it must stay as it was, backward is the task",
         "forward 被改动了：请恢复原样，要写的是 backward",
@@ -55,16 +58,16 @@ def judge(key: str, cls: Any, language: Language = "en") -> Verdict:
     is_network = hasattr(cls, "gradient")
     compared = 0
     for number in range(_DRAWS):
-        result = _checked(exercise, cls, Draw(number))
+        result, expected = _checked(exercise, cls, Draw(number))
         if result is None:
             return Verdict(False, (spoken(_WORDS["forward"], language),))
         if result.failure:
             return Verdict(False, (spoken(_WORDS["fails"], language).format(result.failure), reminder))
         if not result.ok:
             return Verdict(False, (*(finding.text(language) for finding in result.findings), reminder))
+        if len(result.rows) < expected:
+            return Verdict(False, (spoken(_WORDS["fewer"], language).format(len(result.rows), expected), reminder))
         compared += len(result.rows)
-    if not compared:
-        return Verdict(False, (spoken(_WORDS["nothing"], language), reminder))
     method = "gradient" if is_network else "backward"
     return Verdict(True, (spoken(_WORDS["right"], language).format(method, compared, _DRAWS),))
 
@@ -80,20 +83,20 @@ def check(key: str, cls: Any, *, language: Language = "en") -> None:
     print(judge(key, cls, language))
 
 
-def _checked(exercise: Exercise, cls: Any, draw: Draw) -> LayerCheck | None:
-    """What the check of one draw says; None where forward does not give what it must."""
+def _checked(exercise: Exercise, cls: Any, draw: Draw) -> tuple[LayerCheck | None, int]:
+    """What the check of one draw says, None where forward does not give what it must; how many gradients there are."""
     with same_random_numbers(cls):
         np.random.seed(draw.number)  # of dropout and first weights; the learner's own state comes back after it
         try:
-            layer, arguments, expected = exercise.set_up(cls, draw)
+            layer, arguments, expected, gradients = exercise.set_up(cls, draw)
             copies = [value.copy() if np.ndim(value) else value for value in arguments]
             is_network = hasattr(cls, "gradient")
             out = layer.loss(*copies) if is_network else layer.forward(*copies)
             if not np.allclose(out, expected(), rtol=1e-4, atol=1e-6):
-                return None
+                return None, gradients
         except Exception as error:  # of the learner's code
-            return LayerCheck((), (), describe(error))
+            return LayerCheck((), (), describe(error)), 0
         if is_network:
             x, t = arguments
-            return check_network(layer, x, t, seed=draw.number)
-        return check_layer(layer, arguments, seed=draw.number)
+            return check_network(layer, x, t, seed=draw.number), gradients
+        return check_layer(layer, arguments, seed=draw.number), gradients

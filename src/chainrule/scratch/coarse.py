@@ -36,15 +36,16 @@ def noise_of(objective: Callable[[], float], arrays: Sequence[Array], rng: np.ra
                 for array, value, direction in zip(arrays, kept, line, strict=True):
                     array[...] = value + point * _SPACING * direction
                 values.append(objective())
-            if min(values) == max(values) and _moves(objective, arrays, kept, line, values[0]):
-                found.append(np.inf)  # the grid is finer than half precision
+            if min(values) == max(values):
+                if _moves(objective, arrays, kept, line, values[0]):
+                    return np.inf  # the precision is lower than this grid shows
                 continue
             # the coefficients 1, 3, 3, 1 of a third difference add up to 20 in squares
             found.append(float(np.sqrt(np.mean(np.diff(values, 3) ** 2) / 20)))
     finally:
         for array, value in zip(arrays, kept, strict=True):
             array[...] = value
-    return min(found)
+    return min(found, default=0.0)
 
 
 def _moves(

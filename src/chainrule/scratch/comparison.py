@@ -37,7 +37,7 @@ class LayerCheck:
         findings: one for each of them that is wrong.
         failure: why nothing could be compared.
         skipped: gradients that were not compared, each with the reason.
-        constants: arrays that forward reads and that have no gradient.
+        constants: what forward reads and has no gradient; not the labels of a loss.
     """
 
     rows: tuple[GradientRow, ...]
@@ -178,7 +178,8 @@ class Comparison:
         self._skipped += [
             Finding(source.name or f"returned[{source.index}]", "unmatched", {}) for source in matches.unmatched
         ]
-        return gradients, tuple(target.name for target in matches.constants)
+        constants = [target for target in matches.constants if not (target.is_input and probe.is_loss)]  # labels
+        return gradients, tuple(target.name for target in constants)
 
     def _name(self, target: Target, source: Produced | None) -> str:
         if self._probe.is_network:
@@ -237,6 +238,9 @@ class Comparison:
             found = found.sum()
         if value is None or found.shape != target.value.shape:
             return GradientRow(gradient.name, target.value.shape, 0, np.inf, (), (), False)
+        if not np.isfinite(found).all():
+            worst = tuple(int(i) for i in np.argwhere(~np.isfinite(found))[0])
+            return GradientRow(gradient.name, target.value.shape, found.size, np.inf, worst, (), False)
         if self._is_coarse:
             return check_coarsely(gradient.name, target.value, found, probe.objective, self._noise, self._rng)
         rounding = self._rounding()

@@ -196,7 +196,7 @@ def match(
         wrong_shape = next((g for g in pool if _shape(g.value) is not None and g.index is not None), None)
         pair(target, wrong_shape)
     pool = [gradient for gradient in pool if gradient.value is not None]
-    return Matches(pairs, pool, [target for target in open_targets if not target.is_input and target.value.ndim])
+    return Matches(pairs, pool, [target for target in open_targets if target.is_input or target.value.ndim])
 
 
 def _lying_at_partners(target: Target, pool: Sequence[Produced], left: Mapping[Place, Any]) -> list[Produced]:

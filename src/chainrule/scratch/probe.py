@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, put, reach
+from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, put, reach, rewind
 from chainrule.scratch.upstream import gradient_like, leaves, links_of, outs_of
 
 __all__ = ["Outcome", "Probe", "Target"]
@@ -102,6 +102,7 @@ class Probe:
         self._again = again
         self.targets: list[Target] = []
         self._dropped: dict[int, None] = {}
+        rewind(self._root[0], self.forward()[0][0])
         _, first = self.forward()
         _, second = self.forward()
         if not _equal(first, second):
@@ -196,10 +197,15 @@ class Probe:
             dict(reach(layer))[disturbed][...] = noise
         before = {place: _kept(value) for place, value in reach(layer)}
         own = {place: id(value) for place, value in reach(layer) if isinstance(value, np.ndarray)}
-        if self.is_network:  # gradient runs forward itself
-            self._again()
+        method = getattr(layer, self.backward_name)
         with np.errstate(all="ignore"):
-            result = getattr(layer, self.backward_name)(*self._backward_arguments(root, outs_of(returned)))
+            if self.is_network:  # runs forward itself, whatever was there before, and not the sum of two calls
+                other = [value[::-1] if isinstance(value, np.ndarray) else value for value in root[1]]
+                getattr(layer, self._forward_name)(*other, **root[2])
+                self._again()
+                method(*self._backward_arguments(root, outs_of(returned)))
+                self._again()
+            result = method(*self._backward_arguments(root, outs_of(returned)))
         names: list[str] = []
         if isinstance(result, Mapping):
             names, result = [str(key) for key in result], list(result.values())

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Place", "arrays_of", "copy_with", "is_number", "put", "reach"]
+__all__ = ["Place", "arrays_of", "copy_with", "is_number", "put", "reach", "rewind"]
 
 _DEPTH, _MOST = 8, 20_000
 _OPAQUE = (
@@ -105,6 +105,27 @@ def put(root: Any, place: Place, value: Any) -> None:
         setattr(root, key, value)
     else:
         root[key] = value
+
+
+def rewind(value: Any, later: Any, seen: set[int] | None = None) -> None:
+    """Take back in place what one more run did to a copy, `later`: lists as much shorter, whole numbers as much less.
+
+    For layers that remember each call of forward in a list, or count them.
+    """
+    seen = set() if seen is None else seen
+    if id(value) in seen or type(value) is not type(later):
+        return
+    seen.add(id(value))
+    after = dict(_inside(later))
+    if isinstance(value, list) and len(later) > len(value):
+        del value[max(2 * len(value) - len(later), 0) :]
+    for step, inner in _inside(value):
+        new = after.get(step)
+        if type(inner) is type(new) is int:
+            if inner != new and not isinstance(value, tuple):
+                put(value, Place((step,)), 2 * inner - new)
+        else:
+            rewind(inner, new, seen)
 
 
 def _inside(value: Any) -> list[tuple[tuple[str, Any], Any]]:
