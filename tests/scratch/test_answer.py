@@ -207,3 +207,40 @@ def test_an_own_dataset_that_gets_no_data_is_told_what_helps(book, chainrule):
     assert f"{script.parents[1] / 'dataset' / 'mnist.py'} is yours, and could not get its data" in told.stderr
     assert "chainrule run --ours" in told.stderr
     assert run(chainrule, script, code, "--ours").stdout == "2\n"
+
+
+def test_mnist_that_an_own_dataset_downloads_is_at_hand_where_the_network_is_not(book, chainrule):
+    """Both ways in which the lesson's module has fetched its files, and the error of any other file."""
+    text = """\
+import gzip, urllib.request
+import numpy as np
+BASE = "http://127.0.0.1:9/"
+def load_mnist():
+    urllib.request.urlretrieve(BASE + "t10k-labels-idx1-ubyte.gz", "labels.gz")
+    request = urllib.request.Request(BASE + "train-labels-idx1-ubyte.gz", headers={"User-Agent": "x"})
+    content = gzip.decompress(urllib.request.urlopen(request).read())
+    with gzip.open("labels.gz") as file:
+        return np.frombuffer(content, np.uint8, offset=8), np.frombuffer(file.read(), np.uint8, offset=8)
+"""
+    script = book({"dataset/mnist.py": text})
+    code = (
+        "import os; os.chdir(os.path.dirname(__file__))\nfrom dataset.mnist import load_mnist\n"
+        "train, test = load_mnist()\nprint(len(train), train[:3], len(test), test[:3])\n"
+    )
+    told = run(chainrule, script, code)
+    assert told.stdout == "60000 [5 0 4] 10000 [7 2 1]\n", told.stderr
+    for name in ("train", "t10k"):
+        assert f"chainrule's own {name}-labels-idx1-ubyte.gz is taken" in told.stderr
+
+
+def test_the_lessons_pickle_is_there_when_a_script_asks_for_it(tmp_path, chainrule):
+    (tmp_path / "train.py").write_text(
+        "import os, pickle\nfrom dataset import mnist\nfrom dataset.mnist import save_file, init_mnist, dataset_dir\n"
+        "if not os.path.exists(save_file): init_mnist()\n"
+        "with open(mnist.save_file, 'rb') as file: data = pickle.load(file)\n"
+        "print({key: value.shape for key, value in data.items()}, os.path.dirname(save_file) == dataset_dir)\n"
+    )
+    told = chainrule("run", tmp_path / "train.py", environment={"CHAINRULE_CACHE": str(tmp_path / "cache")})
+    shapes = {"train_img": (60000, 784), "train_label": (60000,), "test_img": (10000, 784), "test_label": (10000,)}
+    assert told.stdout == f"{shapes} True\n", told.stderr
+    assert (tmp_path / "cache" / "course" / "mnist.pkl").is_file()

@@ -1,12 +1,15 @@
 """`dataset.mnist`: the lesson's load_mnist, from the MNIST that chainrule brings along."""
 
-import os
+import pickle
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.data import Dataset, mnist
+from chainrule.data import Dataset, cache_folder, mnist
 from chainrule.data.idx import STEMS
+from chainrule.files import replacing
 
 url_base = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # where the lesson downloads from; nothing is here
 key_file = {
@@ -14,8 +17,7 @@ key_file = {
     for part in ("train", "test")
     for what, stem in zip(("img", "label"), STEMS[part], strict=True)
 }
-dataset_dir = os.path.dirname(os.path.abspath(__file__))
-save_file = dataset_dir + "/mnist.pkl"  # where the lesson keeps a pickle; nothing is written here
+dataset_dir = str(cache_folder() / "course")
 train_num, test_num = 60000, 10000
 img_dim, img_size = (1, 28, 28), 784
 
@@ -25,7 +27,21 @@ def download_mnist() -> None:
     print("MNIST is part of chainrule: nothing is downloaded")
 
 
-init_mnist = download_mnist
+def init_mnist() -> None:
+    """Write the lesson's pickle to `save_file`, where it is not there yet."""
+    file = Path(dataset_dir, "mnist.pkl")
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as opened:
+            pickle.dump(_convert_numpy(), opened, -1)
+
+
+def __getattr__(name: str) -> Any:
+    """`save_file`, the path of the lesson's pickle, which is written when somebody asks for it: 55 MB."""
+    if name != "save_file":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    init_mnist()
+    return dataset_dir + "/mnist.pkl"
 
 
 def _download(file_name: str) -> None:
