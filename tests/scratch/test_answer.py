@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from chainrule.scratch.answer import COURSE, answering
@@ -115,6 +116,53 @@ def test_a_package_in_two_places_and_a_file_beside_it(book):
     names, _ = found(script, code)
     assert (names["common"].x, names["dataset"].y, names["Relu"]) == (1, 2, "mine")
     assert is_ours(names["load_mnist"])
+
+
+LAYERS = """\
+import numpy as np
+from common.functions import *
+class Affine:
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+    def forward(self, x):
+        self.x = x
+        return 2 * (x @ self.W + self.b)
+    def backward(self, dout):
+        self.dW, self.db = 2 * self.x.T @ dout, 2 * dout.sum(axis=0)
+        return 2 * dout @ self.W.T
+"""
+
+
+def test_what_is_ours_is_built_of_what_is_theirs(book):
+    """Their Affine in our MultiLayerNet, which takes the other layers from us; their loss in our SoftmaxWithLoss."""
+    script = book({"common/layers.py": LAYERS})
+    names, _ = found(
+        script,
+        "from common.multi_layer_net import MultiLayerNet\nfrom common.trainer import Trainer\n"
+        "import numpy as np\nnp.random.seed(0)\nnet = MultiLayerNet(4, [3], 2)\n"
+        "x, t = np.random.randn(5, 4), np.array([0, 1, 0, 1, 1])\n"
+        "slow, fast = net.numerical_gradient(x, t), net.gradient(x, t)\n",
+    )
+    layers = names["net"].layers
+    assert not is_ours(type(layers["Affine1"]))
+    assert is_ours(type(layers["Activation_function1"]))
+    assert is_ours(names["Trainer"])
+    for key, expected in names["slow"].items():
+        np.testing.assert_allclose(names["fast"][key], expected, rtol=1e-3)  # the loss adds 1e-7 to p
+    names, _ = found(script, "from common.multi_layer_net import *\nnet = MultiLayerNet(4, [3], 2)", ours=True)
+    assert is_ours(type(names["net"]))
+    assert is_ours(type(names["net"].layers["Affine1"]))
+
+
+def test_their_loss_is_in_our_layer(book):
+    script = book({"common/functions.py": "def cross_entropy_error(y, t):\n    return 42.0\n"})
+    names, _ = found(
+        script,
+        "import numpy as np\nfrom common.layers import *\n"
+        "loss = SoftmaxWithLoss().forward(np.zeros((1, 2)), np.array([0]))\n",
+    )
+    assert names["loss"] == names["cross_entropy_error"](0, 0) == 42.0
+    assert is_ours(names["softmax"])
 
 
 def test_ours_leaves_what_we_do_not_have(book):

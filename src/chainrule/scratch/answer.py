@@ -1,5 +1,6 @@
 """How imports of `common.*` and `dataset.*` are answered: by the learner's modules, else by chainrule's."""
 
+import builtins
 import importlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +9,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from chainrule.scratch.whose import places
 
@@ -23,6 +24,11 @@ COURSE = {
     "dataset.mnist": "chainrule.scratch.dataset.mnist",
 }
 """The course's modules -> chainrule's."""
+
+_PARTS = {
+    COURSE[f"common.{name}"]: f"common.{name}" for name in ("functions", "gradient", "layers", "optimizer", "util")
+}
+"""chainrule's modules that others of the course are built of -> their names in the course."""
 
 _WINDOWS = ["gtk3agg", "gtk3cairo", "gtk4agg", "gtk4cairo", "macosx", "nbagg", "qt5agg", "qt5cairo", "qtagg", "qtcairo"]
 _WINDOWS += ["tkagg", "tkcairo", "webagg", "wxagg", "wxcairo"]
@@ -81,7 +87,7 @@ class Course(_Answer):
     ) -> ModuleSpec | None:
         if fullname.partition(".")[0] not in COURSE:
             return None
-        spec = next((spec for find in self._finders if (spec := find(fullname, path)) is not None), None)
+        spec = self._find(fullname, path)
         if spec is not None:
             self._unsaid[fullname] = None if spec.loader is self else spec.origin or ""
             if spec.has_location and spec.origin:
@@ -90,6 +96,26 @@ class Course(_Answer):
                 downloads = importlib.import_module("chainrule.scratch.downloads")  # 40 ms that others do not wait
                 self._running.enter_context(downloads.mnist_at_hand())
         return spec
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Where ours is built of a module that the learner has, it is run anew and takes what theirs defines."""
+        ours = importlib.import_module(COURSE[module.__name__])
+        parts = {getattr(value, "__module__", "") for value in vars(ours).values()} - {ours.__name__}
+        specs = [self._find(_PARTS[part]) for part in parts & _PARTS.keys()]
+        if all(spec is not None and spec.loader is self for spec in specs):
+            return
+        code = ours.__loader__.get_code(ours.__name__)  # type: ignore[union-attr]
+        vars(module)["__builtins__"] = {**vars(builtins), "__import__": self._import_part}
+        exec(code, vars(module))
+
+    def _import_part(self, name: str, *arguments: Any) -> ModuleType:
+        if name not in _PARTS:
+            return builtins.__import__(name, *arguments)
+        both = ModuleType(name)
+        theirs = vars(importlib.import_module(_PARTS[name]))
+        vars(both).update(vars(importlib.import_module(name)))
+        vars(both).update({key: value for key, value in theirs.items() if not key.startswith("_")})
+        return both
 
     def whose(self) -> str:
         """Which of the modules that were found since the last call are whose, in one line; "" if none was."""
@@ -102,6 +128,9 @@ class Course(_Answer):
                 theirs.setdefault(Path(said[name] or "").parent, []).append(name)
         told = [f"{', '.join(found)}: yours, in {folder}" for folder, found in theirs.items()]
         return "; ".join(told + [f"{', '.join(ours)}: chainrule's"] * bool(ours))
+
+    def _find(self, fullname: str, path: Sequence[str] | None = None) -> ModuleSpec | None:
+        return next((spec for find in self._finders if (spec := find(fullname, path)) is not None), None)
 
     def _theirs(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
         parents = fullname.split(".")[:-1]
