@@ -165,6 +165,19 @@ def test_their_loss_is_in_our_layer(book):
     assert is_ours(names["softmax"])
 
 
+def test_other_chapters_are_found_from_any_working_directory(book, monkeypatch, tmp_path):
+    """The book's `sys.path.append(os.pardir)` means the folder above where Python was started."""
+    script = book({"ch04/two_layer.py": "net = 'mine'", "pictures/a.png": "", "json/mine.py": ""})
+    monkeypatch.chdir("/")
+    names, _ = found(script, "import json\nfrom ch04.two_layer import net\n")
+    assert names["net"] == "mine"
+    assert hasattr(names["json"], "dumps")
+    with pytest.raises(ModuleNotFoundError):
+        found(script, "import pictures")
+    for name in ("ch04", "ch04.two_layer"):
+        del sys.modules[name]
+
+
 def test_ours_leaves_what_we_do_not_have(book):
     script = book({"common/layers.py": MINE, "common/plotting.py": "draw = 'mine'"})
     names, _ = found(script, "from common.layers import Relu\nfrom common.plotting import draw", ours=True)

@@ -2,6 +2,7 @@
 
 import builtins
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from chainrule.scratch.whose import places
+from chainrule.scratch.whose import folders_above, places
 
 __all__ = ["COURSE", "Course", "answering", "saving_pictures"]
 
@@ -135,12 +136,33 @@ class Course(_Answer):
     def _theirs(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
         parents = fullname.split(".")[:-1]
         folders = [*(path or []), *(str(Path(place, *parents)) for place in places(self._script))]
-        spec = PathFinder.find_spec(fullname, folders)
-        if spec is not None and (spec.loader is None or not parents):
-            # A folder without __init__.py stays where it was found, whatever `sys.path` becomes; beside a `common.py`
-            # there may still be a `common.layers`, theirs or ours.
-            spec.submodule_search_locations = list(spec.submodule_search_locations or [])
+        spec = _searched(fullname, folders)
+        if spec is not None and not parents and spec.submodule_search_locations is None:
+            spec.submodule_search_locations = []  # beside a `common.py` there may be a `common.layers`, theirs or ours
         return spec
+
+
+class _Above(MetaPathFinder):
+    """Finds, after all others, what lies in the folders above the script: it runs from any working directory."""
+
+    def __init__(self, script: Path) -> None:
+        self._folders = [folder for folder in folders_above(script) if folder != os.path.expanduser("~")]
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = None if path is not None else _searched(fullname, self._folders)
+        if spec is None or spec.loader is not None:
+            return spec
+        return spec if any(any(Path(place).glob("*.py")) for place in spec.submodule_search_locations or ()) else None
+
+
+def _searched(fullname: str, folders: Sequence[str]) -> ModuleSpec | None:
+    """As Python searches them; a folder without __init__.py stays where it was found, whatever `sys.path` becomes."""
+    spec = PathFinder.find_spec(fullname, folders)
+    if spec is not None and spec.loader is None:
+        spec.submodule_search_locations = list(spec.submodule_search_locations or [])
+    return spec
 
 
 _Finder = TypeVar("_Finder", bound=_Answer)
@@ -149,7 +171,10 @@ _Finder = TypeVar("_Finder", bound=_Answer)
 @contextmanager
 def answering(script: Path, ours: bool = False) -> Iterator[Course]:
     """Within the block, the course's modules are this learner's, else chainrule's; with `ours` the reverse."""
+    above = _Above(script)
     with ExitStack() as running, _first(Course(script, ours, running), ("common", "dataset")) as course:
+        sys.meta_path.append(above)
+        running.callback(sys.meta_path.remove, above)
         yield course
 
 
