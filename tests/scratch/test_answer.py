@@ -167,14 +167,17 @@ def test_their_loss_is_in_our_layer(book):
 
 def test_other_chapters_are_found_from_any_working_directory(book, monkeypatch, tmp_path):
     """The book's `sys.path.append(os.pardir)` means the folder above where Python was started."""
-    script = book({"ch04/two_layer.py": "net = 'mine'", "pictures/a.png": "", "json/mine.py": ""})
+    script = book(
+        {"ch04/two_layer.py": "net = 'mine'", "ch03/relu.py": "y = 3", "pictures/a.png": "", "json/mine.py": ""}
+    )
     monkeypatch.chdir("/")
-    names, _ = found(script, "import json\nfrom ch04.two_layer import net\n")
-    assert names["net"] == "mine"
+    monkeypatch.setattr(sys, "path", [*sys.path, "../ch03"])
+    names, _ = found(script, "import json\nfrom ch04.two_layer import net\nfrom relu import y\n")
+    assert (names["net"], names["y"]) == ("mine", 3)
     assert hasattr(names["json"], "dumps")
     with pytest.raises(ModuleNotFoundError):
         found(script, "import pictures")
-    for name in ("ch04", "ch04.two_layer"):
+    for name in ("ch04", "ch04.two_layer", "relu"):
         del sys.modules[name]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from chainrule.scratch.whose import folders_above, places
+from chainrule.scratch.whose import places
 
 __all__ = ["COURSE", "Course", "answering", "saving_pictures"]
 
@@ -143,15 +143,16 @@ class Course(_Answer):
 
 
 class _Above(MetaPathFinder):
-    """Finds, after all others, what lies in the folders above the script: it runs from any working directory."""
+    """Finds, after all others, what Python would find if it were started in the script's folder, or in one above."""
 
     def __init__(self, script: Path) -> None:
-        self._folders = [folder for folder in folders_above(script) if folder != os.path.expanduser("~")]
+        self._script = script
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        spec = None if path is not None else _searched(fullname, self._folders)
+        folders = [place for place in places(self._script) if place != os.path.expanduser("~")]
+        spec = None if path is not None else _searched(fullname, folders)
         if spec is None or spec.loader is not None:
             return spec
         return spec if any(any(Path(place).glob("*.py")) for place in spec.submodule_search_locations or ()) else None

@@ -28,7 +28,7 @@ def cure(error: BaseException, course: Course) -> str | None:
         return "this file is of the book's repository, or written by another script of its chapter: put it there"
     lines = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
     for name, file in course.files.items():
-        if name.startswith("dataset") and file in lines:
+        if name == "dataset.mnist" and file in lines:
             return (
                 f"{file} is yours, and could not get its data; chainrule brings MNIST along: `chainrule run --ours` "
                 "takes all of chainrule's modules, and without this file chainrule answers just this one"

@@ -30,7 +30,7 @@ def is_learners(file: str | Path, script: Path) -> bool:
     if not os.path.isabs(file):
         return False
     names = {os.path.normpath(file), os.path.realpath(file)}  # a link within the folders, or a path by way of a link
-    folders = (folders_above(script)[-1], *_added())
+    folders = (folders_above(script)[-1], *_added(script))
     return not any(map(is_installed, names)) and any(
         Path(name).is_relative_to(folder) for name in names for folder in folders
     )
@@ -38,7 +38,7 @@ def is_learners(file: str | Path, script: Path) -> bool:
 
 def places(script: Path) -> list[str]:
     """Where the learner's modules are searched: Python's path without what is installed, then the folders above."""
-    return list(dict.fromkeys([*_added(), *folders_above(script)]))
+    return list(dict.fromkeys([*_added(script), *folders_above(script)]))
 
 
 @cache
@@ -57,9 +57,10 @@ def _climb(folder: Path) -> Iterator[Path]:
         yield folder
 
 
-def _added() -> tuple[str, ...]:
-    """The folders of `sys.path` that are the learner's."""
-    folders = (os.path.realpath(folder) for folder in sys.path)
+def _added(script: Path) -> tuple[str, ...]:
+    """The folders of `sys.path` that are the learner's; `../lib` is also meant as seen from the script."""
+    folders = [os.path.realpath(folder) for folder in sys.path]
+    folders += [os.path.realpath(script.parent / folder) for folder in sys.path if not os.path.isabs(folder)]
     return tuple(folder for folder in folders if not is_installed(folder))
 
 
