@@ -29,6 +29,11 @@ def download_mnist() -> None:
 
 def init_mnist() -> None:
     """Write the lesson's pickle to `save_file`, where it is not there yet."""
+    download_mnist()
+    _write_pickle()
+
+
+def _write_pickle() -> None:
     file = Path(dataset_dir, "mnist.pkl")
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -37,10 +42,12 @@ def init_mnist() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """`save_file`, the path of the lesson's pickle, which is written when somebody asks for it: 55 MB."""
+    """`save_file`, the path of the lesson's pickle, which is written when somebody asks for it: 55 MB, in the cache."""
+    if name == "__all__":  # a star import carries it along
+        return [*(name for name in globals() if not name.startswith("_")), "save_file"]
     if name != "save_file":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    init_mnist()
+    _write_pickle()
     return dataset_dir + "/mnist.pkl"
 
 
