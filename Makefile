@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-reference test-peers sanitize check bench models accuracy clean
+.PHONY: help demo test test-reference test-everywhere test-peers mutants right false-alarms sanitize check bench models accuracy clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -26,10 +26,26 @@ test-reference: .venv/.installed  ## Run the tests of layers, losses and optimiz
 	CHAINRULE_KERNELS=reference OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto \
 	  tests/layers tests/test_gradcheck.py tests/test_losses.py tests/test_optimizers.py
 
+# Every arithmetic that a user's processor may give: one line says how each went, and what this processor lacks.
+EVERYWHERE := tests/kernels tests/layers tests/test_gradcheck.py tests/test_losses.py tests/test_optimizers.py \
+  tests/estimators tests/training
+test-everywhere: .venv/.installed  ## Run what depends on arithmetic with each instruction set, BLAS and number of threads
+	$(BIN)/python tools/test_everywhere.py $(EVERYWHERE)
+
 # PyTorch is the oracle here, and no part of chainrule.
 test-peers: .venv/.installed  ## Compare with PyTorch, and read models made elsewhere (installs torch, keras, ...)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 keras onnxscript skl2onnx
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -o python_files="peer_*.py" tests/peers
+
+false-alarms: .venv/.installed  ## Check a thousand right starts of training; none may be refused (about 15 minutes)
+	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 $(BIN)/python tests/starts.py 1000
+
+# The reference kernels are changed, so that these are what has to serve.
+mutants: .venv/.installed  ## Make thousands of wrong backward passes; the checkers must tell every one (about 8 minutes)
+	CHAINRULE_KERNELS=reference OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m mutants
+
+right: .venv/.installed  ## Draw 2,000 layers and networks that are right; the checkers must call none of them wrong
+	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m mutants.right
 
 # The compiled module is built twice more, in environments of its own, with the compiler's checks in it.
 SANITIZED_TESTS := tests/kernels tests/layers/test_catalogue.py

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Padding", "Pair", "Shape", "as_floating", "name_shape"]
+__all__ = ["Array", "Padding", "Pair", "Shape", "as_floating", "name_shape", "quiet"]
 
 Array: TypeAlias = npt.NDArray[Any]
 Shape: TypeAlias = tuple[int, ...]
@@ -16,6 +16,12 @@ Pair: TypeAlias = tuple[int, int]
 
 Padding: TypeAlias = tuple[Pair, Pair]
 """What is put around an image: ((top, bottom), (left, right))."""
+
+quiet = np.errstate(all="ignore")
+"""Decorates what may overflow: it gives infinity or NaN without a warning, as the compiled kernels do on any processor.
+
+Whoever called looks at the result: training raises DivergenceError where the loss is not finite.
+"""
 
 
 def as_floating(x: Array, dtype: npt.DTypeLike) -> Array:

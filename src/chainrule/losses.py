@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array
+from chainrule.arrays import Array, quiet
 from chainrule.config import Configured
 from chainrule.errors import LabelError, OptionError, ShapeError
 from chainrule.functions import class_indices, distributions
@@ -58,6 +58,7 @@ class SoftmaxCrossEntropy(Loss):
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
 
+    @quiet
     def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
         if outputs.ndim != 2:
             raise ShapeError(f"needs logits (N, C), got {outputs.shape}: end the network in Affine(classes)", self)
@@ -88,6 +89,7 @@ class SigmoidCrossEntropy(Loss):
     logits and targets t of one shape (N, ...), t from 0 to 1; dlogits = (s - t) / size.
     """
 
+    @quiet
     def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
         targets = _same_shape(self, outputs, targets)
         if targets.size and not (targets.min() >= 0 and targets.max() <= 1):
@@ -104,6 +106,7 @@ class MeanSquaredError(Loss):
     Outputs and targets have the same shape.
     """
 
+    @quiet
     def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
         difference = outputs - _same_shape(self, outputs, targets)
         share = _element_weights(outputs, weights)
@@ -126,6 +129,7 @@ class Huber(Loss):
             raise OptionError(f"delta must be a number above 0, got {delta}: 1 is usual")
         self.delta = delta
 
+    @quiet
     def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
         difference = outputs - _same_shape(self, outputs, targets)
         share = _element_weights(outputs, weights)

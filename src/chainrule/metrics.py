@@ -1,5 +1,7 @@
 """How good predictions are, in numbers that people use."""
 
+import math
+
 import numpy as np
 
 from chainrule import kernels
@@ -32,10 +34,13 @@ def calibration_error(confidences: Array, right: Array, bins: int = 15) -> float
     """confidences (N,) from 0 to 1, right (N,) whether each was -> the expected calibration error, 0..1.
 
     How far confidence and accuracy lie apart in each of `bins` equal ranges of confidence, weighted by how many samples
-    fall there  (Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599). Of no samples it is 0.
+    fall there (Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599). Of no samples it is 0, and with a
+    confidence of NaN it is NaN.
     """
     if confidences.shape != right.shape or confidences.ndim != 1:
         raise ShapeError(f"needs confidences (N,) and right (N,), got {confidences.shape} and {right.shape}")
+    if np.isnan(confidences).any():
+        return math.nan
     place = np.minimum((confidences * bins).astype(int), bins - 1)
     gaps = np.bincount(place, confidences.astype(np.float64) - right, minlength=bins)
     return float(np.abs(gaps).sum() / max(len(confidences), 1))

@@ -41,6 +41,24 @@ def test_split_is_disjoint_whole_and_by_seed():
         data.split(1.0, seed=0)
 
 
+@pytest.mark.parametrize(
+    ("fraction", "each"),
+    [(0.25, (3, 2, 3)), (0.5, (5, 5, 5)), (0.1, (1, 1, 1)), (0.05, (1, 0, 1)), (0.95, (10, 9, 10))],
+)
+def test_a_split_rounds_to_the_nearest_count_of_each_class(fraction, each):
+    """Even steps through the classes in turn, each rounded to the nearest: neither side gets what is left over."""
+    data = cr.Dataset(np.arange(30)[:, None], np.repeat([0, 1, 2], 10))
+    first, second = data.split(fraction, seed=3)
+    assert tuple(np.bincount(first.y, minlength=3)) == each
+    assert tuple(np.bincount(second.y, minlength=3)) == tuple(10 - count for count in each)
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 0, 1]), None], ids=["classes", "none"])
+def test_a_split_that_would_round_to_nothing_is_refused(labels):
+    with pytest.raises(OptionError, match="leaves one side empty"):
+        cr.Dataset(np.arange(3)[:, None], labels).split(2.5 / 3, seed=0)
+
+
 def test_pixels_stay_as_stored():
     pixels = np.zeros((3, 1, 2, 2), np.uint8)
     data = cr.Dataset(pixels, np.array([0, 2, 1]))

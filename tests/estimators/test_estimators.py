@@ -248,6 +248,16 @@ def test_divergence_is_told():
         NetRegressor(solver="sgd", learning_rate_init=1e6).fit(1e6 * X, y)
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["one-label", "several-labels"])
+def test_probabilities_of_inputs_far_away_are_0_and_1_without_a_warning(several):
+    X = np.linspace(-1, 1, 40, dtype=np.float32)[:, np.newaxis]
+    y = np.hstack([X > 0, X < 0]).astype(int) if several else (X[:, 0] > 0).astype(int)
+    model = NetClassifier(8, max_iter=20, n_iter_no_change=30, random_state=0).fit(X, y)
+    far = np.array([[1e6], [-1e6]], np.float32)
+    assert set(model.predict_proba(far).ravel()) == {0, 1}
+    assert set(model.predict_log_proba(far).ravel()) == {-np.inf, 0}
+
+
 def test_callbacks_of_scikit_learn(blobs):
     callback = pytest.importorskip("sklearn.callback", reason="scikit-learn before 1.9")
     X, y = blobs

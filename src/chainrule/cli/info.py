@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.cli.terminal import say
 from chainrule.data import cache_folder
-from chainrule.kernels import IMPLEMENTATION
+from chainrule.kernels import FOR_NUMPY, IMPLEMENTATION, NATIVE, WITHOUT_TWIN
 from chainrule.text import table
 from chainrule.version import __version__
 
@@ -29,6 +29,7 @@ def info() -> None:
         ("python", platform.python_version()),
         ("numpy", np.__version__),
         ("kernels", IMPLEMENTATION),
+        ("computed by NumPy", f"{', '.join(WITHOUT_TWIN)}; {FOR_NUMPY}" if NATIVE else "everything"),
         ("matrix products", f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()),
         ("machine", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"),
         ("cache", cache_folder()),

@@ -1,5 +1,6 @@
 """Dataset: images or rows with their labels, handed out in batches."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Self
 
@@ -83,7 +84,7 @@ class Dataset:
         Raises:
             OptionError: one of the two would be empty.
         """
-        count = round(fraction * len(self))
+        count = math.floor(fraction * len(self) + 0.5)
         if not 0 < count < len(self):
             raise OptionError(f"a fraction of {fraction} of {len(self)} samples leaves one side empty: choose another")
         order = np.random.default_rng(seed).permutation(len(self))

@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from chainrule.arrays import Array
+from chainrule.arrays import Array, quiet
 from chainrule.errors import OptionError
 from chainrule.initializers import Xavier
 from chainrule.layers import Affine, Layer, ReLU, Sequential, Sigmoid, Tanh
@@ -214,6 +214,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         )
         return (X, targets, weights), (X_held, held, held_weights)
 
+    @quiet
     def _epoch(self, X: Any, targets: Array, weights: Array, held: tuple[Any, ...] | None) -> bool:
         """One pass over the data; whether nothing has improved for long enough."""
         samples = X.shape[0]
@@ -276,6 +277,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _loss(self, outputs: Array, targets: Array, weights: Array) -> tuple[float, Array]:
         raise NotImplementedError
 
+    @quiet
     def _outputs(self, X: Any, batch_size: int = 1000) -> Array:
         """What the network says of X (N, features), a batch at a time."""
         parts = [self.network_(_dense(X[start : start + batch_size])) for start in range(0, X.shape[0], batch_size)]

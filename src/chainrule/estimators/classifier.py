@@ -9,6 +9,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
+from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.estimators.base import NetEstimator
 from chainrule.functions import softmax
@@ -116,11 +117,12 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> Array:
         """X (N, features) -> probabilities (N, classes), in the order of classes_."""
         outputs = self._checked_outputs(X)
-        return 1 / (1 + np.exp(-outputs)) if self._multi_label else softmax(outputs)
+        return kernels.sigmoid_forward(outputs) if self._multi_label else softmax(outputs)
 
     def predict_log_proba(self, X: Any) -> Array:
         """X (N, features) -> logarithms of the probabilities."""
-        logs: Array = np.log(self.predict_proba(X))
+        with np.errstate(divide="ignore"):  # a probability may be too small for any number but 0
+            logs: Array = np.log(self.predict_proba(X))
         return logs
 
     def _encoded(self, y: Array, fresh: bool, classes: Any) -> Array:

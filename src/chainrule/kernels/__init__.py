@@ -1,11 +1,13 @@
 """The hot operations: array arguments, array results. Each is its native twin where that was compiled, else NumPy."""
 
-from chainrule.kernels.native import IMPLEMENTATION, NATIVE, accelerated, work_alone
+from chainrule.kernels.native import FOR_NUMPY, IMPLEMENTATION, NATIVE, WITHOUT_TWIN, accelerated, work_alone
 from chainrule.kernels.reference import affine, batches, conv, elementwise, fused, images, losses, norm, pool, updates
 
 __all__ = [
+    "FOR_NUMPY",
     "IMPLEMENTATION",
     "NATIVE",
+    "WITHOUT_TWIN",
     "adagrad_update",
     "adam_update",
     "add_affine_weight_gradient",

@@ -6,18 +6,23 @@ CHAINRULE_KERNELS=reference or native forces one; without it the twins serve whe
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
+from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
+from chainrule.arrays import quiet
 from chainrule.errors import OptionError
 
-__all__ = ["IMPLEMENTATION", "NATIVE", "accelerated", "work_alone"]
+__all__ = ["FOR_NUMPY", "IMPLEMENTATION", "NATIVE", "WITHOUT_TWIN", "accelerated", "work_alone"]
 
+_MISSING = "no compiler was at hand when chainrule was installed"
 try:
-    from chainrule.kernels import _native  # type: ignore[attr-defined]
-except ImportError:
+    _native: Any = import_module("chainrule.kernels._native")
+except ModuleNotFoundError:
     _native = None
+except ImportError as error:
+    _native, _MISSING = None, f"the compiled ones cannot be loaded ({error}); install chainrule again"
 
 _CHOICE = os.environ.get("CHAINRULE_KERNELS", "")
 if _CHOICE not in ("", "reference", "native"):
@@ -35,7 +40,7 @@ def _describe() -> str:
         return f"native (C++, {_native.instruction_set()}, {_native.thread_count()} threads)"
     if _CHOICE == "reference":
         return "reference (NumPy), by CHAINRULE_KERNELS"
-    return "reference (NumPy): no compiler was at hand when chainrule was installed"
+    return f"reference (NumPy): {_MISSING}"
 
 
 IMPLEMENTATION = _describe()
@@ -51,6 +56,12 @@ def work_alone() -> None:
         _native.work_alone()
 
 
+WITHOUT_TWIN: list[str] = []
+"""The kernels that NumPy always computes, for `chainrule info`."""
+
+FOR_NUMPY = "float16, integers, updates in place of arrays that are not dense"
+"""The arguments that NumPy computes whatever the kernel (data apart, whose pixels the twins read), in words."""
+
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -58,33 +69,31 @@ _R = TypeVar("_R")
 def accelerated(reference: Callable[_P, _R]) -> Callable[_P, _R]:
     """The native twin of a reference kernel, or the reference itself.
 
-    The twin takes dense float32 or float64 arrays of one kind. Others are made so if they are floats; what is left
-    (integers, half precision) goes to the reference, as do updates in place of arrays that are not dense.
+    The twin takes dense float32 or float64 arrays of one kind, and answers NotImplemented to others. These are made so
+    if they are floats; what is left (integers, half precision) goes to the reference, as do updates in place of arrays
+    that are not dense. Neither warns of overflow: what is too large is infinite.
     """
+    reference = quiet(reference)
     twin = getattr(_native, reference.__name__, None)
     if twin is None:
+        WITHOUT_TWIN.append(reference.__name__)
         return reference
 
     @wraps(reference)
     def kernel(*arguments: _P.args, **options: _P.kwargs) -> _R:
-        try:
-            result: _R = twin(*arguments, **options)
-            return result
-        except TypeError:
-            return reference(*arguments, **options) if options else _otherwise(twin, reference, arguments)
+        result: _R = twin(*arguments, **options)
+        return _otherwise(twin, reference, *arguments, **options) if result is NotImplemented else result
 
     return kernel
 
 
-def _otherwise(twin: Callable[..., Any], reference: Callable[..., _R], arguments: tuple[Any, ...]) -> _R:
+def _otherwise(twin: Callable[..., Any], reference: Callable[_P, _R], *arguments: _P.args, **options: _P.kwargs) -> _R:
     in_place = reference.__name__.startswith("add_") or reference.__name__.endswith("_update")
-    if not in_place and (floats := set(_float_dtypes(arguments))):
-        try:
-            result: _R = twin(*_dense(arguments, np.result_type(*floats)))
+    if not (in_place or options) and (floats := set(_float_dtypes(arguments))):
+        result: _R = twin(*_dense(arguments, np.result_type(*floats)))
+        if result is not NotImplemented:
             return result
-        except TypeError:
-            pass
-    return reference(*arguments)
+    return reference(*arguments, **options)
 
 
 def _float_dtypes(arguments: Iterable[Any]) -> Iterator[np.dtype[Any]]:

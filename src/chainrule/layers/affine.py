@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array, Shape
+from chainrule.arrays import Array, Shape, quiet
 from chainrule.errors import OptionError
 from chainrule.initializers import He, Initializer, Zeros
 from chainrule.layers.base import Layer
@@ -48,6 +48,7 @@ class Affine(Layer):
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         return kernels.affine_forward(x, self.W.value, self.b.value), x
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         x = cache
         # y = x @ W + b

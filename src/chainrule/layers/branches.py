@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import Array, Shape
+from chainrule.arrays import Array, Shape, quiet
 from chainrule.errors import OptionError, ShapeError
 from chainrule.layers.base import Layer
 from chainrule.layers.compose import Sequential
@@ -41,13 +41,16 @@ class Residual(Sequential):
             )
         return output
 
+    @quiet
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         y, cache = super().forward(x, train=train, rng=rng)
         return x + y, cache
 
+    @quiet
     def __call__(self, x: Array) -> Array:
         return x + super().__call__(x)
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         # y = x + f(x)
         dx = super().backward(dy, cache, input_gradient=input_gradient)
@@ -95,6 +98,7 @@ class Parallel(Layer):
     def __call__(self, x: Array) -> Array:
         return self._joined(tuple(branch(branch.entering(x)) for branch in self.branches))
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         caches, widths = cache
         # y = [f1(x), f2(x), ...] or their sum
@@ -110,6 +114,7 @@ class Parallel(Layer):
         for name, branch in self.children():
             yield name, branch, shape
 
+    @quiet
     def _joined(self, outputs: tuple[Array, ...]) -> Array:
         if self.join == "concat":
             return np.concatenate(outputs, axis=1)

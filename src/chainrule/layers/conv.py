@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array, Padding, Pair, Shape
+from chainrule.arrays import Array, Padding, Pair, Shape, quiet
 from chainrule.errors import OptionError
 from chainrule.initializers import He, Initializer, Zeros
 from chainrule.layers.base import Layer
@@ -91,6 +91,7 @@ class Conv2D(Layer):
         b = self.b.value if self.bias else None
         return kernels.conv_forward(x, self.W.value, b, *self.reading()), x
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         x, W = cache, self.W.value
         # y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, p S + i - top, q S + j - left]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array, Shape
+from chainrule.arrays import Array, Shape, quiet
 from chainrule.errors import DataError, OptionError
 from chainrule.initializers import Initializer, Normal
 from chainrule.layers.base import Layer
@@ -56,6 +56,7 @@ class Embedding(Layer):
             )
         return kernels.embedding_forward(x, self.W.value), x
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         x = cache
         # y = W[x]

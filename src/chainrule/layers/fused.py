@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array
+from chainrule.arrays import Array, quiet
 from chainrule.layers.activations import ReLU
 from chainrule.layers.affine import Affine
 from chainrule.layers.base import Layer
@@ -39,6 +39,7 @@ class ConvReLUPool(Layer):
         y, place = kernels.conv_relu_pool_forward(x, self.conv.W.value, b, *self.conv.reading())
         return y, (x, y, place)
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         (x, y, place), W = cache, self.conv.W
         # y = max of each window of max(conv(x), 0)

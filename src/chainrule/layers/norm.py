@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array, Shape
+from chainrule.arrays import Array, Shape, quiet
 from chainrule.errors import OptionError, ShapeError
 from chainrule.layers.base import Layer
 from chainrule.parameters import Buffer, Parameter
@@ -58,6 +58,7 @@ class BatchNorm(Layer):
         self.running_variance = Buffer(np.ones(channels, np.float32))
         return shape
 
+    @quiet
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         flat = x.reshape(len(x), x.shape[1], math.prod(x.shape[2:]))
         gamma, beta = self.gamma.value, self.beta.value
@@ -75,6 +76,7 @@ class BatchNorm(Layer):
             y = kernels.batch_norm_inference(flat, gamma, beta, mean, inverse_std)
         return y.reshape(x.shape), (train and count > 0, flat, mean, inverse_std)
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         of_batch, x, mean, inverse_std = cache
         # y = gamma (x - mean) / sqrt(variance + epsilon) + beta; in training mean and variance are functions of x
@@ -123,6 +125,7 @@ class LayerNorm(Layer):
         y, mean, inverse_std = kernels.layer_norm_forward(rows, gamma, beta, self.epsilon)
         return y.reshape(x.shape), (rows, mean, inverse_std)
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         rows, mean, inverse_std = cache
         gamma = self.gamma.value.ravel()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array, Padding, Pair, Shape
+from chainrule.arrays import Array, Padding, Pair, Shape, quiet
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer
 from chainrule.layers.geometry import PairOption, check_image, pair, place_window
@@ -96,9 +96,11 @@ class GlobalAvgPool2D(Layer):
         check_image(self, shape)
         return shape[:1]
 
+    @quiet
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         return x.mean(axis=(2, 3)), x.shape
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         shape = cache
         # y = sum of x over H and W / (H W)

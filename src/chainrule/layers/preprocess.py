@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array, Shape, as_floating
+from chainrule.arrays import Array, Shape, as_floating, quiet
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer
 
@@ -69,10 +69,12 @@ class Standardize(Layer):
                 raise self.shape_error(f"has {np.size(value)} numbers as {name}, got {shape}: give 1 or {shape[:1]}")
         return shape
 
+    @quiet
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         x = as_floating(x, self.dtype)
         return (x - self._along(self.mean, x)) / self._along(self.std, x), None
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         # y = (x - mean) / std
         return dy / self._along(self.std, dy)

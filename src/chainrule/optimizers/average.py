@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array
+from chainrule.arrays import Array, quiet
 from chainrule.config import Configured
 from chainrule.errors import ModelFileError, OptionError
 from chainrule.optimizers.base import Trainable, check_share
@@ -38,6 +38,7 @@ class WeightAverage(Configured):
         self.steps = 0
         self.state: dict[str, Array] | None = None
 
+    @quiet
     def update(self, network: Trainable) -> None:
         """Take the weights as they are now into the average."""
         current = _arrays(network)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from chainrule.arrays import Array
+from chainrule.arrays import Array, quiet
 from chainrule.config import Configured
 from chainrule.errors import ModelFileError, OptionError
 from chainrule.parameters import Buffer, Parameter, flat_buffers, spans
@@ -59,6 +59,7 @@ class Optimizer(Configured):
         """The learning rate of the next step."""
         return rate_at(self.learning_rate, self.steps)
 
+    @quiet
     def step(self, network: Trainable) -> None:
         """One update of all parameters that are not frozen; uses the gradients and clears them."""
         parameters = list(network.parameters.values())

@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 
+from chainrule.arrays import quiet
 from chainrule.errors import OptionError
 from chainrule.optimizers.base import Trainable
 
 __all__ = ["clip_gradients"]
 
 
+@quiet
 def clip_gradients(network: Trainable, maximum: float) -> float:
     """Scale all gradients down together so that their norm is at most `maximum`; returns the norm that it was.
 

@@ -12,7 +12,7 @@ https://kellerjordan.github.io/posts/muon). Everything else (biases, scales, tab
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array
+from chainrule.arrays import Array, quiet
 from chainrule.errors import OptionError
 from chainrule.optimizers.adaptive import AdamW
 from chainrule.optimizers.base import check_share
@@ -75,6 +75,7 @@ class Muon(AdamW):
                 gradient.fill(0)
 
 
+@quiet
 def orthogonalize(matrix: Array, iterations: int = 5) -> Array:
     """The matrix with all its singular values near 1 (between about 0.7 and 1.2), in its own dtype."""
     a, b, c = _COEFFICIENTS

@@ -1,7 +1,7 @@
 // The bindings: each takes what its namesake in kernels/reference takes, checks it, and works without Python's lock.
 //
-// Arrays are float32 or float64, all of one kind, dense; an argument of another kind does not match, and the caller
-// (native.py) makes it so or turns to the reference. Shapes that do not fit raise ValueError.
+// Arrays are float32 or float64, all of one kind, dense. Arguments of another kind are answered with NotImplemented, and
+// the caller (native.py) makes them so or turns to the reference. Shapes that do not fit raise ValueError.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/array.h>
@@ -25,6 +25,22 @@
 #include "threads.hpp"
 
 namespace nb = nanobind;
+
+namespace chainrule {
+// Stands for any argument, but only after every other overload has declined, with conversions as well.
+struct Unsuited {};
+}  // namespace chainrule
+
+namespace nanobind::detail {
+template <>
+struct type_caster<chainrule::Unsuited> {
+    NB_TYPE_CASTER(chainrule::Unsuited, const_name("object"))
+    bool from_python(handle, std::uint8_t flags, cleanup_list*) noexcept {
+        return (flags & static_cast<std::uint8_t>(cast_flags::convert)) != 0;
+    }
+};
+}  // namespace nanobind::detail
+
 using chainrule::Chain;
 using chainrule::Index;
 using chainrule::Windows;
@@ -742,6 +758,9 @@ NB_MODULE(_native, m) {
             H, W, G);
         return y.array;
     }, exactly, exactly, exactly, exactly, exactly, exactly, exactly);
+    for (nb::handle kernel : nb::list(m.attr("__dict__").attr("keys")()))
+        if (const std::string name = nb::cast<const char*>(kernel); name.rfind("__", 0) != 0)
+            m.def(name.c_str(), [](chainrule::Unsuited, nb::args, nb::kwargs) { return nb::borrow(Py_NotImplemented); });
     m.def("instruction_set", &chainrule::instruction_set);
     m.def("work_alone", &chainrule::work_alone);
     m.def("thread_count", &chainrule::thread_count);

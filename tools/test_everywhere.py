@@ -1,0 +1,71 @@
+"""Run tests with the kernels of every instruction set and of NumPy, with 1 and 2 threads, and with each BLAS choice.
+
+    python tools/test_everywhere.py tests/kernels tests/layers
+
+OPENBLAS_CORETYPE is left as the environment has it, and taken away (or, where it is not set, given the oldest core).
+Ends with one line per combination, and exit code 1 if any failed.
+"""
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+
+KERNELS = {
+    "SSE2": {"CHAINRULE_INSTRUCTIONS": "sse2"},
+    "AVX2": {"CHAINRULE_INSTRUCTIONS": "avx2"},
+    "AVX-512": {"CHAINRULE_INSTRUCTIONS": "avx512"},
+    "NumPy": {"CHAINRULE_KERNELS": "reference"},
+}
+"""As `chainrule info` names them, and what forces each."""
+
+CORES = (os.environ.get("OPENBLAS_CORETYPE"), "Prescott" if "OPENBLAS_CORETYPE" not in os.environ else None)
+
+
+def environment(forced: dict[str, str], threads: int, core: str | None) -> dict[str, str]:
+    """The environment of one combination; nothing of the caller's own choices is left."""
+    choices = ("CHAINRULE_KERNELS", "CHAINRULE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
+    kept = {name: value for name, value in os.environ.items() if name not in choices}
+    number = {"CHAINRULE_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    return kept | forced | number | ({} if core is None else {"OPENBLAS_CORETYPE": core})
+
+
+def has(name: str, forced: dict[str, str]) -> bool:
+    """Whether this processor runs these kernels when it is told to."""
+    code = "from chainrule import kernels; print(kernels.IMPLEMENTATION)"
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment(forced, 1, None), capture_output=True, text=True, check=True
+    )
+    return name in told.stdout.replace("(", " ").replace(")", " ").replace(",", " ").split()
+
+
+def main(tests: list[str]) -> int:
+    """Run all combinations; the number of those that failed."""
+    lines, failed = [], 0
+    for (name, forced), threads, core in itertools.product(KERNELS.items(), (1, 2), CORES):
+        what = f"{name:8} {threads} thread{'s' if threads > 1 else ' '}  OPENBLAS_CORETYPE {core or 'not set':10}"
+        if not has(name, forced):
+            lines.append(f"{what}  not run: this processor (or installation) lacks them")
+            continue
+        print(what, flush=True)
+        began = time.perf_counter()
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "--numprocesses", "auto", *tests],
+            env=environment(forced, threads, core),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        failed += ran.returncode != 0
+        if ran.returncode:
+            print(ran.stdout, flush=True)
+        told = (ran.stdout.strip().splitlines() or ["no answer"])[-1].strip("= ")
+        lines.append(f"{what}  {'FAILED' if ran.returncode else 'passed'}  {told}")
+        print(f"  {told}, {time.perf_counter() - began:.0f} s", flush=True)
+    print(*lines, sep="\n")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(bool(main(sys.argv[1:])))
