@@ -6,7 +6,7 @@ The check is the strong one: in float64, at parameters moved off their first val
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,19 @@ from chainrule.arrays import Array, Shape
 from chainrule.errors import OptionError
 from chainrule.layers import Layer
 from chainrule.losses import Loss
-from chainrule.numerical import STEP, central_difference
+from chainrule.numerical import STEP, bracket, central_difference
 from chainrule.text import table
 
 __all__ = ["GradientReport", "GradientRow", "check_array", "gradcheck"]
+
+_EPSILON = float(np.finfo(np.float64).eps)
+_SHRINKING = (1, 10, 100, 1000, 10_000)
+"""Divisors of the step at which a disagreement is looked at again."""
+_WIDENINGS = 3
+_VISIBLE = 1e-3
+"""Rounding above this share of the largest gradient hides the array."""
+_ENOUGH = 3
+"""So many wrong elements of an array are looked at for kinks; more of them need no proof."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,7 @@ class GradientRow:
     `kinks` are elements at or beside a kink, left out of `error`: the probe crossed it (a ReLU's zero), so that they
     disagree at the usual step and agree at a smaller one; or they lie on it (equal numbers in a MaxPool2D's window), so
     that there is no derivative: those to the left and to the right differ.
+    `hidden` counts elements that rounding hides: the whole array's gradient is too small beside the objective's digits.
     """
 
     name: str
@@ -38,11 +48,17 @@ class GradientRow:
     worst: tuple[int, ...]
     kinks: tuple[tuple[int, ...], ...]
     ok: bool
+    hidden: int = 0
+
+    @property
+    def compared(self) -> int:
+        """Elements that the verdict rests on."""
+        return max(self.checked - len(self.kinks) - self.hidden, 0)
 
 
 @dataclass(frozen=True)
 class GradientReport:
-    """A row an array; `.ok` if every row is."""
+    """One row per array; `.ok` if every row is, also where nothing could be compared (`.compared` is 0 then)."""
 
     rows: tuple[GradientRow, ...]
     tolerance: float
@@ -56,19 +72,40 @@ class GradientReport:
         """The worst relative error of all."""
         return max((row.error for row in self.rows), default=0.0)
 
+    @property
+    def compared(self) -> int:
+        """Gradients that the verdict rests on."""
+        return sum(row.compared for row in self.rows)
+
+    @property
+    def kinks(self) -> int:
+        """Gradients left out because they lie on a kink or beside one."""
+        return sum(len(row.kinks) for row in self.rows)
+
+    @property
+    def hidden(self) -> int:
+        """Gradients left out because they are too small to be told from rounding."""
+        return sum(row.hidden for row in self.rows)
+
     def __str__(self) -> str:
         rows = [
             (
                 row.name,
                 row.shape,
-                f"{row.checked:,} of {int(np.prod(row.shape)):,}",
+                f"{row.compared:,} of {int(np.prod(row.shape)):,}",
                 f"{row.error:.1e}",
-                "ok" if row.ok else f"WRONG at {list(row.worst)}",
+                _verdict(row),
                 ", ".join(str(list(index)) for index in row.kinks) or "-",
             )
             for row in self.rows
         ]
-        return table(("array", "shape", "checked", "relative error", "verdict", "on a kink"), rows)
+        return table(("array", "shape", "compared", "relative error", "verdict", "on a kink"), rows)
+
+
+def _verdict(row: GradientRow) -> str:
+    if not row.ok:
+        return f"WRONG at {list(row.worst)}"
+    return "ok" if row.compared or not row.checked else "too small to tell" if row.hidden else "only kinks"
 
 
 def gradcheck(
@@ -124,11 +161,12 @@ def gradcheck(
     y, cache = forward()
     upstream = rng.standard_normal(y.shape)
     if loss is None:
-        rounding = np.finfo(np.float64).eps * float(np.abs(upstream * y).sum()) / STEP
+        magnitude = float(np.abs(upstream * y).sum())
         dx = layer.backward(upstream, cache)
     else:
         value, dy = loss(y, np.asarray(labels))
-        rounding = np.finfo(np.float64).eps * abs(value) / STEP
+        # a softmax that is sure of itself has a loss near 0, whose digits are those of the sum of exponentials within
+        magnitude = max(abs(value), abs(loss(np.zeros_like(y), np.asarray(labels))[0]), float(np.abs(dy * y).sum()))
         dx = layer.backward(dy, cache)
 
     def objective() -> float:
@@ -137,11 +175,28 @@ def gradcheck(
 
     arrays = {} if dx is None else {"input": (x, dx)}
     arrays |= {name: (p.value, p.grad) for name, p in layer.parameters.items()}
+    noise = max(_EPSILON * magnitude, _rounding_of(objective, [values for values, _ in arrays.values()], rng))
     rows = [
-        check_array(name, values, gradient, objective, sample, tolerance, 10 * rounding, rng)
+        check_array(name, values, gradient, objective, sample, tolerance, 10 * noise / STEP, rng)
         for name, (values, gradient) in arrays.items()
     ]
     return GradientReport(tuple(rows), tolerance)
+
+
+def _rounding_of(objective: Callable[[], float], arrays: Sequence[Array], rng: np.random.Generator) -> float:
+    """How far the objective moves when every number it reads moves in its last digit."""
+    kept = [array.copy() for array in arrays]
+    values = [objective()]
+    try:
+        for _ in range(3):
+            for array, value in zip(arrays, kept, strict=True):
+                array[...] = value * (1 + _EPSILON * rng.choice((-1, 1), value.shape))
+            values.append(objective())
+    finally:
+        for array, value in zip(arrays, kept, strict=True):
+            array[...] = value
+    moved = float(np.ptp(values))
+    return moved if np.isfinite(moved) else 0.0
 
 
 def _input_shape(layer: Layer, shape: Shape | None, inputs: Array | None) -> Shape:
@@ -173,57 +228,83 @@ def check_array(
         objective: the number that is differentiated.
         sample: up to so many elements are probed; None: all.
         tolerance: largest relative error that is ok.
-        rounding: the part of a difference that means nothing.
+        rounding: the part of a difference at the usual step that means nothing.
         rng: draws the sample.
+
+    The step is STEP, more where the values are larger than 1 or where the gradient is too small for it beside the
+    rounding.
     """
     if sample is None or values.size <= sample:
         chosen = np.arange(values.size)
     else:
         chosen = np.sort(rng.choice(values.size, sample, replace=False))
     indices = [tuple(int(i) for i in np.unravel_index(flat, values.shape)) for flat in chosen]
-    numerical = np.array([central_difference(objective, values, index) for index in indices])
+    largest = float(np.abs(gradient).max(initial=0))
+    probe = _Probe(objective, values, _step(values, largest, tolerance, rounding), rounding * STEP)
+    numerical = np.array([central_difference(objective, values, index, probe.step) for index in indices])
     analytic = np.array([gradient[index] for index in indices])
-    scale = max(np.abs(gradient).max(initial=0), np.abs(numerical).max(initial=0), rounding / tolerance, 1e-300)
+    hides = probe.noise / probe.step
+    scale = max(largest, hides / tolerance, 1e-300)
+    kinks, wrong = [], 0
+    for position in np.flatnonzero(~(np.abs(numerical - analytic) <= tolerance * scale)):
+        if wrong < _ENOUGH and _on_kink(probe, indices[position], analytic[position], tolerance * scale):
+            kinks.append(indices[position])
+            numerical[position] = analytic[position]
+        else:
+            wrong += 1
+    scale = max(scale, np.abs(numerical).max(initial=0))
     errors = np.abs(numerical - analytic) / scale
-    kinks = []
-    for position in np.flatnonzero(~(errors <= tolerance)):
-        index = indices[position]
-        if _on_kink(objective, values, index, analytic[position], tolerance * scale, rounding):
-            kinks.append(index)
-            errors[position] = 0
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors))) if len(errors) else 0
     error = float(errors[worst]) if len(errors) else 0.0
     where = indices[worst] if indices else ()
-    return GradientRow(name, values.shape, len(indices), error, where, tuple(kinks), error <= tolerance)
+    # a gradient of zeros throughout shows that nothing gets through, not that what gets through is right
+    is_hidden = not wrong and hides > _VISIBLE * largest
+    hidden = len(indices) - len(kinks) if is_hidden else 0
+    return GradientRow(name, values.shape, len(indices), error, where, tuple(kinks), error <= tolerance, hidden)
 
 
-def _on_kink(
-    objective: Callable[[], float],
-    values: Array,
-    index: tuple[int, ...],
-    analytic: float,
-    tolerance: float,
-    rounding: float,
-) -> bool:
-    """Whether a derivative that disagrees at the usual step does so because of a kink, beside or at this place."""
-    for step in (STEP / 10, STEP / 100, STEP / 1000):
-        difference = abs(central_difference(objective, values, index, step) - analytic)
-        if difference <= max(tolerance, rounding * STEP / step):
+@dataclass(frozen=True)
+class _Probe:
+    """An objective that reads `values`, the step at which it is probed, and its rounding."""
+
+    objective: Callable[[], float]
+    values: Array
+    step: float
+    noise: float
+
+
+def _step(values: Array, largest: float, tolerance: float, rounding: float) -> float:
+    """Relative to the size of the values, and wider where rounding would hide the largest gradient."""
+    size = float(np.sqrt(np.mean(np.square(values)))) if values.size else 1.0
+    step = STEP * max(size, 1.0) if np.isfinite(size) else STEP
+    for _ in range(_WIDENINGS):
+        if not 0 < tolerance * largest < rounding * STEP / step:
+            break
+        step *= 10
+    return step
+
+
+def _on_kink(probe: _Probe, index: tuple[int, ...], analytic: float, tolerance: float) -> bool:
+    """Whether a derivative that disagrees at the usual step does so because of kinks, beside or at this place.
+
+    It does if it agrees at a smaller step, at which rounding leaves the disagreement visible; or if what forward bends
+    within a step explains it at every step; or if there is no derivative at this place.
+    """
+    brackets = []
+    for shrunk in _SHRINKING:
+        step = probe.step / shrunk
+        found = bracket(probe.objective, probe.values, index, step, probe.noise)
+        distance, hides = abs(found.slope - analytic), probe.noise / step
+        brackets.append(found)
+        if not np.isfinite(distance):
+            return False
+        if shrunk > 1 and distance <= max(tolerance, hides) and hides <= abs(brackets[0].slope - analytic) / 4:
             return True
     # on a kink the gap between the two one-sided derivatives stays as the step shrinks; on a curve it shrinks with it
-    (left, right), wide = (_one_sided(objective, values, index, step) for step in (STEP / 10, STEP))
-    return abs(right - left) > max(tolerance, 10 * rounding, abs(wide[1] - wide[0]) / 2)
-
-
-def _one_sided(
-    objective: Callable[[], float], values: Array, index: tuple[int, ...], step: float
-) -> tuple[float, float]:
-    """The derivatives to the left and to the right."""
-    half = central_difference(objective, values, index, step)  # (f(x + step) - f(x - step)) / 2 step
-    value, here = values[index], objective()
-    try:
-        values[index] = value + step
-        right = (objective() - here) / step
-    finally:
-        values[index] = value
-    return 2 * half - right, right
+    wide, near = brackets[0], brackets[1]
+    if near.gap > max(tolerance, 100 * probe.noise / probe.step, wide.gap / 2):
+        return True
+    return all(
+        abs(found.slope - analytic) <= 1.1 * found.spread + max(tolerance, probe.noise * shrunk / probe.step)
+        for found, shrunk in zip(brackets, _SHRINKING, strict=True)
+    )

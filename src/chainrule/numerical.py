@@ -1,13 +1,14 @@
 """Numerical differentiation: the slow, obvious gradient that backpropagation is checked against."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import OptionError
 
-__all__ = ["STEP", "central_difference", "gradient_in_place", "numerical_gradient"]
+__all__ = ["STEP", "Bracket", "bracket", "central_difference", "gradient_in_place", "numerical_gradient"]
 
 STEP = 1e-5
 """Half the distance between the two probes. In float64 the error of the difference, step^2 |f'''| / 6, and that of
@@ -28,6 +29,52 @@ def central_difference(f: Callable[[], float], x: Array, index: tuple[int, ...],
     finally:
         x[index] = value
     return (above - below) / (2 * step)
+
+
+class Bracket(NamedTuple):
+    """A derivative and what is known of it.
+
+    Attributes:
+        slope: the central difference.
+        spread: how far the derivative may lie from it.
+        gap: between the derivatives to the right and to the left, each taken over a quarter of a step.
+    """
+
+    slope: float
+    spread: float
+    gap: float
+
+
+def bracket(f: Callable[[], float], x: Array, index: tuple[int, ...], step: float, noise: float = 0.0) -> Bracket:
+    """Where the derivative lies, told from nine values of f within a step of x[index]; f reads `x` itself.
+
+    With s the distance from x[index] and h the step, the central difference is off by
+
+        (1 / 2h) * integral of sign(s) (h - |s|) f''(s) ds,
+
+    which a constant curvature leaves at 0. So `spread` is (1 / 2h) * sum of (h - |s|) |f''(s) - usual f''| ds, taken
+    from second differences. A kink is a place of infinite curvature whose second difference is finite, so that the
+    formula holds across kinks too, and for kinks exactly at x[index]. What half the step changes is added: second
+    differences smaller than the rounding still bend a steep curve.
+
+    Args:
+        noise: the rounding of f; what it makes of second differences does not count as curvature.
+    """
+    value, cells = x[index], 4
+    try:
+        points = []
+        for place in range(-cells, cells + 1):
+            x[index] = value + place / cells * step
+            points.append(f())
+    finally:
+        x[index] = value
+    values = np.array(points)
+    second = np.diff(values, 2)
+    weights = cells - np.abs(np.arange(1 - cells, cells))
+    excess = np.maximum(np.abs(second - np.median(second)) - 4 * noise, 0)
+    slope, halved = (values[-1] - values[0]) / (2 * step), (values[6] - values[2]) / step
+    spread = weights @ excess / (2 * step) + abs(slope - halved)
+    return Bracket(float(slope), float(spread), float(abs(second[cells - 1]) * cells / step))
 
 
 def gradient_in_place(f: Callable[[], float], x: Array, step: float = STEP) -> Array:

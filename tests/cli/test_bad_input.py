@@ -2,6 +2,7 @@
 
 import ctypes
 import gzip
+import json
 import os
 import resource
 import shutil
@@ -205,6 +206,14 @@ def test_divergence(small_folder, rejects, tmp_path):
     line = rejects("train", "--data", small_folder, "--learning-rate", "1e38", "--output", tmp_path)
     assert "at step" in line
     assert "with learning rate 1e+38: try a smaller one, such as 1e+37" in line
+
+
+def test_divergence_to_finite_numbers(small_folder, chainrule, tmp_path):
+    result = chainrule("train", "--data", small_folder, "--learning-rate", "100", "--epochs", 1, "--output", tmp_path)
+    assert result.returncode == 0  # the files are there, as asked for
+    told = "of a constant prediction: try a learning rate of 0.1; chainrule train --find-learning-rate proposes one"
+    assert told in " ".join(result.stderr.split())
+    assert told in json.loads((tmp_path / "report.json").read_text())["trouble"]
 
 
 def test_divergence_does_not_praise_the_checkpoint_of_another_run(small_folder, chainrule, rejects, tmp_path):

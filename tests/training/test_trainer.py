@@ -3,6 +3,7 @@
 import csv
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -384,3 +385,30 @@ def test_history_as_csv(tmp_path):
     rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
     assert [float(row["train_loss"]) for row in rows] == [e.train_loss for e in t.history]
     assert rows[0]["validation_accuracy"] == ""
+
+
+def test_what_the_caller_does_between_steps_is_not_training():
+    t = trainer()
+    for _ in t.steps(data(), batch_size=8):  # 3 steps, each a millisecond or less
+        time.sleep(0.4)
+    epoch = t.end_epoch()
+    assert epoch.seconds < 0.4  # with one pause counted it would be more
+
+
+@pytest.mark.parametrize(
+    ("confusion", "loss", "told"),
+    [
+        ([[5, 0], [0, 5]], 0.1, None),
+        ([[5, 0], [0, 5]], 1.38, None),  # twice ln 2 is 1.386
+        ([[5, 0], [0, 5]], 1.39, "the loss of 1.39 is far above the 0.693 of a constant prediction"),
+        ([[5, 0], [0, 5]], 3e29, "the loss of 3e+29 is far above the 0.693 of a constant prediction"),
+        ([[9, 0], [1, 0]], 0.5, "an accuracy of 90.00% is no better than always answering the most frequent class"),
+        ([[9, 0], [0, 1]], 0.5, None),
+        ([[10, 0], [0, 0]], 0.0, None),  # there is but one class, and it is right
+    ],
+)
+def test_a_network_worse_than_a_constant_answer_is_told(confusion, loss, told):
+    confusion = np.array(confusion)
+    report = cr.training.Evaluation(loss, float(np.trace(confusion) / 10), confusion, 0.0, 10)
+    assert report.trouble == told
+    assert (told or "samples") in str(report)

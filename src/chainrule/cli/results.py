@@ -14,7 +14,7 @@ from chainrule.files import replacing
 from chainrule.io import fill, load, save
 from chainrule.layers import Sequential
 from chainrule.plots import plot_confusion, plot_curves
-from chainrule.recipes import Recipe
+from chainrule.recipes import OPTIMIZERS, Recipe
 from chainrule.training import Evaluation, Trainer, evaluate, write_history
 from chainrule.version import __version__
 
@@ -43,6 +43,10 @@ def write_results(
     history = trainer.history
     on_train, on_test = evaluate(network, train), evaluate(network, test)
     assert on_test.confusion is not None
+    trouble = on_train.trouble and (
+        f"on the training data {on_train.trouble}: try a learning rate of {_another_rate(recipe):g}; "
+        "chainrule train --find-learning-rate proposes one"
+    )
     report = {
         "model": recipe.model,
         "data": data,
@@ -54,6 +58,7 @@ def write_results(
         "parameters": network.values.size,
         "train_accuracy": on_train.accuracy,
         "train_loss": on_train.loss,
+        "trouble": trouble,
         "test_accuracy": on_test.accuracy,
         "test_loss": on_test.loss,
         "test_calibration_error": on_test.calibration_error,
@@ -73,6 +78,14 @@ def write_results(
     if stderr.is_terminal:
         _show_digits(network, test)
     _tell(on_test, report, folder)
+    if trouble:
+        note(f"warning: {trouble}")
+
+
+def _another_rate(recipe: Recipe) -> float:
+    """The optimizer's usual rate, or a tenth of the one that was used if that was near it."""
+    usual = OPTIMIZERS[recipe.optimizer_name].usual_rate
+    return recipe.rate / 10 if usual / 10 < recipe.rate < 10 * usual else usual
 
 
 def _show_digits(network: Sequential, test: Part) -> None:

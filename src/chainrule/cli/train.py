@@ -14,14 +14,13 @@ from chainrule.cli.terminal import note, progress, say
 from chainrule.data import USUAL, Dataset, Part, load
 from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
 from chainrule.files import make_folder
-from chainrule.gradcheck import gradcheck
 from chainrule.io import load_checkpoint
 from chainrule.layers import Scale, Sequential
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.models import NETWORKS
 from chainrule.plots import plot_learning_rates
 from chainrule.recipes import NAMES, OPTIMIZERS, SCHEDULES, Recipe, read_recipe
-from chainrule.training import JsonLog, Log, TensorBoardLog, Trainer, calibrate, find_learning_rate
+from chainrule.training import JsonLog, Log, TensorBoardLog, Trainer, calibrate, find_learning_rate, prove
 
 __all__ = ["train"]
 
@@ -144,7 +143,7 @@ def train(
         trainer.resume(checkpoint)
         note(f"resuming after step {trainer.step:,} in epoch {trainer.epoch + 1}")
     note(f"{chosen.model}: {network.values.size:,} parameters, {len(train_data):,} images")
-    _check_gradients(network, train_data)
+    _check_gradients(network, train_data, chosen)
     run = source | {"recipe": chosen.as_dict()}
     started = time.perf_counter()
     try:
@@ -191,19 +190,22 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _check_gradients(network: Sequential, data: Part) -> None:
+def _check_gradients(network: Sequential, data: Part, recipe: Recipe) -> None:
     """The lesson's proof before the lesson's training: a few gradients against numerical ones."""
-    inputs, labels = data.head(4)
-    sample = max(2, 100 // (len(network.parameters) + 1))
-    report = gradcheck(network, inputs=inputs, labels=labels, loss=SoftmaxCrossEntropy(), sample=sample)
-    checked = sum(row.checked - len(row.kinks) for row in report.rows)
+    report = prove(network, data, SoftmaxCrossEntropy(recipe.label_smoothing), seed=recipe.seed)
     if not report.ok:
+        worst = max(report.rows, key=lambda row: (not row.ok, row.error))
         raise DivergenceError(
-            f"backpropagation differs from the numerical gradient by {report.error:.1e}: see gradcheck"
+            f"backpropagation differs from the numerical gradient by {worst.error:.1e} at {worst.name} "
+            f"{list(worst.worst)}: the backward pass of a layer is wrong; chainrule gradcheck compares all of them"
         )
-    note(
-        f"gradient check: {checked} gradients agree with numerical ones, largest relative difference {report.error:.0e}"
-    )
+    left_out = [f"{report.kinks} on kinks"] * bool(report.kinks) + [f"{report.hidden} too small"] * bool(report.hidden)
+    without = f"; not compared: {', '.join(left_out)}" if left_out else ""
+    if report.compared:
+        told = f"{report.compared} gradients agree with numerical ones, largest relative difference {report.error:.0e}"
+    else:
+        told = "nothing could be compared" + ("" if left_out else ", since the outputs are not finite")
+    note(f"gradient check: {told}{without}")
 
 
 def _find_learning_rate(network: Sequential, data: Part, recipe: Recipe, folder: Path) -> None:

@@ -5,6 +5,7 @@ from chainrule.training.ensemble import Ensemble, shifted
 from chainrule.training.evaluate import Evaluation, evaluate
 from chainrule.training.history import Epoch, Step, write_history
 from chainrule.training.log import JsonLog, Log, TensorBoardLog
+from chainrule.training.proof import prove
 from chainrule.training.range_test import RangeTest, find_learning_rate
 from chainrule.training.trainer import Trainer
 
@@ -22,6 +23,7 @@ __all__ = [
     "evaluate",
     "find_learning_rate",
     "fit_temperature",
+    "prove",
     "shifted",
     "write_history",
 ]

@@ -15,6 +15,10 @@ from chainrule.metrics import calibration_error, confusion
 __all__ = ["Batches", "Classifier", "Evaluation", "evaluate"]
 
 
+_FAR_ABOVE = 2.0
+"""A loss so many times that of a constant prediction is told. Confident mistakes come near it, divergence goes far."""
+
+
 class Classifier(Protocol):
     """What is evaluated: a network, or several that vote."""
 
@@ -44,9 +48,27 @@ class Evaluation:
     calibration_error: float | None
     n: int
 
+    @property
+    def trouble(self) -> str | None:
+        """What is plainly wrong with a trained network: worse than a constant answer, or no better than one; else None.
+
+        The best constant prediction answers with each class's share p of the data; its loss is -sum(p log p). Only told
+        of classes.
+        """
+        if self.confusion is None or self.accuracy is None:
+            return None
+        shares = self.confusion.sum(axis=1) / self.n
+        constant = float(-np.sum(shares * np.log(np.where(shares > 0, shares, 1))))
+        if self.loss > _FAR_ABOVE * max(constant, np.log(2)):
+            return f"the loss of {self.loss:.3g} is far above the {constant:.3g} of a constant prediction"
+        largest = float(shares.max())
+        if largest < 1 and self.accuracy <= largest:
+            return f"an accuracy of {self.accuracy:.2%} is no better than always answering the most frequent class"
+        return None
+
     def __str__(self) -> str:
         accuracy = "" if self.accuracy is None else f"accuracy {self.accuracy:.2%}, "
-        return f"{accuracy}loss {self.loss:.4f} on {self.n:,} samples"
+        return f"{accuracy}loss {self.loss:.4f} on {self.n:,} samples" + (f": {self.trouble}" if self.trouble else "")
 
 
 def evaluate(network: Classifier, data: Batches, loss: Loss | None = None, batch_size: int = 1000) -> Evaluation:

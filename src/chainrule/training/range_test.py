@@ -1,7 +1,7 @@
 """Which learning rate? Raise it from step to step and watch the loss: the learning-rate range test.
 
 (Smith 2015, arXiv:1506.01186.) A short training on a copy of the network, from a rate at which nothing moves to one at
-which everything breaks; the rate to use lies where the loss still falls, well below where it is lowest and rises again.
+which everything breaks; the rate to use lies where the loss still falls, below where it is lowest and rises again.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,8 @@ from chainrule.training.trainer import Trainer
 __all__ = ["RangeTest", "find_learning_rate"]
 
 _BROKEN = 4.0
+_SHARE = 1 / 3
+"""Of the rate at which the loss is lowest, chosen by measurement: docs/decisions/017-which-learning-rate.md."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def find_learning_rate(
 ) -> RangeTest:
     """Train a copy of the network with a rate that grows from `first` to `last`; the network is not changed.
 
-    Ends early where the smoothed loss is four times its lowest, or not finite. The proposal is a tenth of the rate at
+    Ends early where the smoothed loss is four times its lowest, or not finite. The proposal is a third of the rate at
     which the smoothed loss is lowest.
 
     Args:
@@ -104,7 +106,7 @@ def _is_broken(losses: list[float], width: int) -> bool:
 
 def _result(rates: list[float], losses: list[float], width: int) -> RangeTest:
     smoothed = _smooth(np.array(losses), width)
-    proposal = rates[int(smoothed.argmin())] / 10
+    proposal = rates[int(smoothed.argmin())] * _SHARE
     return RangeTest(tuple(rates), tuple(losses), tuple(smoothed.tolist()), float(f"{proposal:.1e}"))
 
 
