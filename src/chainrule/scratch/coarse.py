@@ -14,13 +14,16 @@ _PROBES = 60
 _TOLERANCE = 2e-2
 _WIDE, _NARROW = 3e-2, 1e-2
 """Steps, relative to the size of an array; the two must agree to mean anything."""
-_POINTS, _SPACING, _DIRECTIONS = 7, 1e-6, 3
+_POINTS, _DIRECTIONS = 7, 3
+_FINE, _COARSE = 1e-9, 1e-6
+"""Spacings of a grid: single precision does not see the first, and sees the second."""
 
 
 def noise_of(objective: Callable[[], float], arrays: Sequence[Array], rng: np.random.Generator) -> float:
-    """The standard deviation of the rounding in a function, from its third differences on a fine grid.
+    """The standard deviation of the rounding in a function, from its third differences on a grid.
 
     (Moré and Wild 2011, "Estimating computational noise": what a smooth function leaves of them is next to nothing.)
+    The grid is fine where its slope is that of a wider one, as it is in double precision; else it is the wider one.
 
     Args:
         objective: reads `arrays`, which are moved together along a random line and put back.
@@ -28,33 +31,31 @@ def noise_of(objective: Callable[[], float], arrays: Sequence[Array], rng: np.ra
     """
     kept = [array.copy() for array in arrays]
     found = []
+
+    def values_at(places: Array, line: Sequence[Array]) -> Array:
+        values = []
+        for place in places:
+            for array, value, direction in zip(arrays, kept, line, strict=True):
+                array[...] = value + place * direction
+            values.append(objective())
+        return np.array(values)
+
     try:
         for _ in range(_DIRECTIONS):
             line = [rng.standard_normal(array.shape) * _size(array) for array in kept]
-            values = []
-            for point in range(_POINTS):
-                for array, value, direction in zip(arrays, kept, line, strict=True):
-                    array[...] = value + point * _SPACING * direction
-                values.append(objective())
-            if min(values) == max(values):
-                if _moves(objective, arrays, kept, line, values[0]):
-                    return np.inf  # the precision is lower than this grid shows
-                continue
+            fine, wide = (values_at(spacing * np.arange(_POINTS), line) for spacing in (_FINE, _COARSE))
+            slope, expected = (fine[-1] - fine[0]) / _FINE, (wide[-1] - wide[0]) / _COARSE
+            digits = 100 * float(np.finfo(np.float64).eps) * np.abs(fine).max() / _FINE
+            if abs(slope - expected) <= 0.1 * abs(expected) + digits:
+                if wide.min() == wide.max() and values_at(np.array([0.1]), line)[0] != wide[0]:
+                    return np.inf  # the precision is lower than the wider grid shows
+                wide = fine
             # the coefficients 1, 3, 3, 1 of a third difference add up to 20 in squares
-            found.append(float(np.sqrt(np.mean(np.diff(values, 3) ** 2) / 20)))
+            found.append(float(np.sqrt(np.mean(np.diff(wide, 3) ** 2) / 20)))
     finally:
         for array, value in zip(arrays, kept, strict=True):
             array[...] = value
-    return min(found, default=0.0)
-
-
-def _moves(
-    objective: Callable[[], float], arrays: Sequence[Array], kept: Sequence[Array], line: Sequence[Array], base: float
-) -> bool:
-    """Whether a tenth along the line changes the function."""
-    for array, value, direction in zip(arrays, kept, line, strict=True):
-        array[...] = value + 0.1 * direction
-    return objective() != base
+    return min(found)
 
 
 def check_coarsely(

@@ -133,8 +133,8 @@ def _inside(value: Any) -> list[tuple[tuple[str, Any], Any]]:
         return [(("item", key), inner) for key, inner in value.items()]
     if isinstance(value, list | tuple):
         return [(("item", index), inner) for index, inner in enumerate(value)]
-    if isinstance(value, np.ndarray):  # of objects: a list of layers or arrays in disguise
-        return [(("item", index), value[index]) for index in np.ndindex(value.shape)]
+    if isinstance(value, np.ndarray):  # of objects it is a list of layers or arrays in disguise
+        return [(("item", index), value[index]) for index in np.ndindex(value.shape if value.dtype == object else (0,))]
     if isinstance(value, _OPAQUE):
         return []
     slots = [name for cls in type(value).__mro__ for name in _slots(cls) if hasattr(value, name)]
