@@ -4,6 +4,8 @@ import numpy as np
 from common.functions import softmax, cross_entropy_error
 from common.gradient import numerical_gradient
 
+np.random.seed(0)
+
 
 class simpleNet:
     def __init__(self):

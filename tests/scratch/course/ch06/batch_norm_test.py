@@ -6,6 +6,8 @@ from dataset.mnist import load_mnist
 from common.multi_layer_net_extend import MultiLayerNetExtend
 from common.optimizer import SGD, Adam
 
+np.random.seed(0)
+
 (x_train, t_train), (x_test, t_test) = load_mnist(normalize=True)
 x_train, t_train = x_train[:1000], t_train[:1000]
 max_epochs = int(sys.argv[1]) if len(sys.argv) > 1 else 20

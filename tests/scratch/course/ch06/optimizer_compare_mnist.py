@@ -7,6 +7,8 @@ from common.util import smooth_curve
 from common.multi_layer_net import MultiLayerNet
 from common.optimizer import *
 
+np.random.seed(0)
+
 (x_train, t_train), (x_test, t_test) = load_mnist(normalize=True)
 train_size = x_train.shape[0]
 batch_size = 128

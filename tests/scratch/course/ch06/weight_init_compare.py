@@ -5,6 +5,8 @@ from dataset.mnist import load_mnist
 from common.multi_layer_net import MultiLayerNet
 from common.optimizer import SGD
 
+np.random.seed(0)
+
 (x_train, t_train), _ = load_mnist(normalize=True)
 weight_init_types = {'std=0.01': 0.01, 'Xavier': 'sigmoid', 'He': 'relu'}
 optimizer = SGD(lr=0.01)
