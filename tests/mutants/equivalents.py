@@ -1,0 +1,144 @@
+"""Mutants that compute the same, each with the reason why. What is the same and not in here fails `make mutants`."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from mutants.mutate import Mutant
+from mutants.trial import Trial
+
+__all__ = ["reason", "unused"]
+
+
+class Rule(NamedTuple):
+    """`subject` and `change` ("before -> after") are searched for; both must be found."""
+
+    reason: str
+    subject: str
+    change: str
+
+
+_LENGTH = re.compile(r"len\((?:\*?[\w.]+(?:\[some\])?)\)")
+_SHAPE = re.compile(r"\b[\w.]+\.shape\b")
+_LAST = {"axis=-1": "axis=1", "shape[-2]": "shape[2]", "weight_shape[-3]": "weight_shape[3]"}
+_LAST |= {"kernel[-1]": "kernel[1]", "stride[-1]": "stride[1]", "output[-1]": "output[1]"}
+
+RULES = [
+    Rule(
+        "a loss is where backpropagation begins: its gradient from above is 1",
+        "softmax|squared|SoftmaxWithLoss",
+        r"dout \* \(self.*-> return \(self|return dx \* dout -> return dx( / dout)?$",
+    ),
+    Rule(
+        "labels as indices (N,) or (N, 1) are never more numbers than the scores",
+        "layers SoftmaxWithLoss",
+        r"self\.t\.size >= self\.y\.size",
+    ),
+    Rule(
+        "the gradient is written over the probabilities, which forward makes anew each time",
+        "layers SoftmaxWithLoss",
+        r"-> dx = self\.y$",
+    ),
+    Rule("one axis, or all but one of length 1: there is one order only", "SoftmaxWithLoss|Sigmoid", r"order='F'"),
+    Rule("NumPy takes any negative length of reshape as the rest", "", r"reshape\(.*-1\b.* -> .*-2\b"),
+    Rule("the kernels make arrays dense by themselves where that matters", "layers ", r"ascontiguousarray\(.* -> pass"),
+    Rule("two signs for each hidden layer, its Affine's and its activation's, are none", "MultiLayerNet$", "-layer"),
+    Rule(
+        "its layers do the same in training and in inference",
+        "TwoLayerNet",
+        r"forward\(self._rows\(x\)(, train=False)?\)$",
+    ),
+    Rule("a dx that nobody asked for is computed and dropped", "TwoLayerNet", r"cache(, input_gradient=True)?\)$"),
+    Rule("the same numbers, not copied", "TwoLayerNet", r"\(parameter\.grad for"),
+    Rule(
+        "the lists are equally long, so that nothing is there to be refused",
+        "",
+        r"strict=True.* -> .*(\)\)|parts, caches\)|strict=False\)+)(:|$)",
+    ),
+    Rule("zero has no sign", "", r"-> .*-(np\.|_)zeros"),
+    Rule(
+        "a sum over two axes does not depend on their order",
+        "",
+        r"axis=\(0, 2(, 3)?\).* -> .*axis=\((2, 0(, 3)?|0, 3, 2)\)",
+    ),
+    Rule(
+        "`view` tells only how many samples there are and how large their windows", "conv_input_gradient", r"-> view = "
+    ),
+    Rule("any split of the batch gives the same", "conv_(input|weight)_gradient", r"-> for some in _few_samples"),
+    Rule("swapaxes takes its two axes in either order", "conv_", r"swapaxes\((2, 1|3, 2)\)"),
+    Rule(
+        "of the output's size, which the windows have too",
+        "conv_input_gradient",
+        r"offsets\(kernel, stride, view\.shape",
+    ),
+    Rule("at the kink itself, where either slope is one", "leaky_relu_backward|relu_backward", r"x >= 0|y != 0"),
+    Rule("both forms of the sigmoid are the same function", "sigmoid_forward|sigmoid_cross_entropy", r"> 0, 1, e"),
+    Rule(
+        "all weights, gradients and x have one dtype",
+        "add_chain_gradients",
+        r"_scaled\(x, factor, \w+\), \*outputs\[:-1\]",
+    ),
+    Rule("one output more than is read", "add_chain_gradients", r"\*outputs(\[:\])?\]$"),
+    Rule("one of each for each Affine", "add_chain_gradients", r"-> for k in reversed\(range\(len\("),
+    Rule(
+        "a dx that nobody asked for is computed and dropped",
+        "add_chain_gradients",
+        r"-> if (True|factor > 0 .*|k (>=|!=) 0 or .*|k > -1 or .*):",
+    ),
+    Rule("k is never negative", "add_chain_gradients", r"-> if k != 0:"),
+    Rule(
+        "h has mean 0 over the row, so that taking dh's mean off it changes no mean of dh h",
+        "layer_norm_backward",
+        r"\(dx \* h\)",
+    ),
+    Rule(
+        "poolings pad both sides of an axis alike",
+        "pool _zeros",
+        r"-> .*(bottom \+ bottom|top \+ top|left \+ left|right \+ right)",
+    ),
+    Rule("only its dtype is taken", "avg_pool_backward", r"padding, share\)"),
+    Rule("tanh enters as its square", r"Tanh\.backward", "y = -cache"),
+    Rule("the two kinds of joining: concat and sum, which is the larger word", "Parallel", "join >= 'sum'"),
+    Rule(
+        "a dx that nobody asked for is computed and dropped",
+        r"layers\.",
+        r"input_gradient.* -> (?!.*input_gradient)|input_gradient: -> if False|index (>=|!=) lowest",
+    ),
+    Rule("the branches read one x, so that each has a dx or none has", "Parallel", r"if dx is not None: -> "),
+    Rule(
+        "one cache and one layer for each step, where layers run one by one",
+        "Sequential",
+        r"len\((cache|self\.layers)\)\)|self\.layers\[index\]",
+    ),
+    Rule("a function that returns nothing returns None", "", r"return None -> return$"),
+    Rule("another name for the same array or shape", r"layers\.", r"-> .*(\bcache\b|self\.W\.value)"),
+    Rule("rows already", "SigmoidCrossEntropy", r"\*\(array for array"),
+    Rule("one shape", "SigmoidCrossEntropy", r"_element_weights\(targets"),
+    Rule("a NumPy number in place of a plain one", "", r"float\((loss|np.*)\), .* -> return \((loss|np)"),
+]
+_GENERIC = {
+    "two arrays of one batch are equally long": lambda text: _LENGTH.sub("len(_)", text),
+    "two arrays of one shape": lambda text: _SHAPE.sub("_.shape", text),
+    "the last axis, counted from the end": lambda text: _counted(text),
+}
+
+
+def _counted(text: str) -> str:
+    for end, start in _LAST.items():
+        text = text.replace(end, start)
+    return text
+
+
+def reason(subject: str, mutant: Mutant) -> str:
+    """Why a mutant that gives the same numbers does so; "" where no rule says."""
+    change = f"{mutant.before} -> {mutant.after}"
+    for why, canonical in _GENERIC.items():
+        if canonical(mutant.before) == canonical(mutant.after):
+            return why
+    return next((r.reason for r in RULES if re.search(r.subject, subject) and re.search(r.change, change)), "")
+
+
+def unused(trials: Iterable[Trial]) -> list[str]:
+    """Reasons that no mutant needed."""
+    used = {trial.where for trial in trials if trial.outcome == "same"}
+    return sorted({*_GENERIC, *(rule.reason for rule in RULES)} - used)

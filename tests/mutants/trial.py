@@ -1,0 +1,157 @@
+"""Does a mutant compute something else, and does the checker say so? The first is asked without the checker."""
+
+import ast
+import re
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import numpy as np
+
+import chainrule
+from mutants.mutate import Mutant, function_in, mutants
+
+__all__ = ["DRAWS", "Configuration", "Subject", "Trial", "swapped", "try_mutant"]
+
+DRAWS = 24
+"""Random inputs, in each configuration, on which a mutant that is called the same must agree with the original."""
+_RELATIVE = 1e-9
+_NUMPY = str(Path(np.__file__).parent)
+_SOURCE = str(Path(chainrule.__file__).parent)
+_CHECKED = re.compile(r"/(layers|kernels|models)/|/losses.py|/scratch/(layers|multi_layer_net\w*|functions|util).py")
+"""Files of chainrule whose mistakes are told; those of all others tell."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One layer as a user has it, with its inputs.
+
+    Attributes:
+        gradients: number of a draw -> what comes of forward ("out...") and backward on new random inputs.
+        told: what the checker says is wrong, on the inputs that it is given; "" if nothing.
+    """
+
+    name: str
+    gradients: Callable[[int], dict[str, Any]]
+    told: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A function whose mutants are tried, with its source and that of its class, and the checks that run it.
+
+    part: what a statement must match to be changed; of a loss, what is only of its gradient.
+    """
+
+    name: str
+    function: FunctionType
+    source: str
+    around: str
+    configurations: tuple[Configuration, ...]
+    part: str = ""
+
+    @cached_property
+    def mutants(self) -> list[Mutant]:
+        found = mutants(function_in(self.source, self.function.__name__), self.around)
+        return [mutant for mutant in found if re.search(self.part, mutant.before)]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of a mutant: "told" or "raises" (and is told), "same", "forward" (not backward's) or "survives"."""
+
+    subject: str
+    mutant: Mutant
+    outcome: str
+    where: str = ""
+
+
+def try_mutant(subject: Subject, mutant: Mutant) -> Trial:
+    """Look for a difference first; where there is one, ask the checker."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for configuration in subject.configurations:
+            difference = _difference(subject, mutant, configuration)
+            if difference == "forward":
+                return Trial(subject.name, mutant, "forward")
+            if difference:
+                with swapped(subject.function, mutant.source):
+                    answer = _answer(configuration)
+                outcome = ("raises" if difference == "raises" else "told") if answer else "survives"
+                return Trial(subject.name, mutant, outcome, configuration.name)
+    return Trial(subject.name, mutant, "same")
+
+
+def _answer(configuration: Configuration) -> str:
+    """What the checker says. An error of the layer's that it lets through says enough; one of its own is a crash."""
+    try:
+        return configuration.told()
+    except Exception as error:
+        files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+        innermost = next(file for file in reversed(files) if not file.startswith(_NUMPY))
+        crashed = innermost.startswith(_SOURCE) and not _CHECKED.search(innermost)
+        return "" if crashed else f"raises {type(error).__name__}"
+
+
+def _difference(subject: Subject, mutant: Mutant, configuration: Configuration) -> str:
+    """ "" on every draw the same; "raises", "forward" (its results differ already) or "differs"."""
+    for draw in range(DRAWS):
+        expected = _expected(configuration, draw)
+        try:
+            with swapped(subject.function, mutant.source):
+                found = configuration.gradients(draw)
+        except Exception:
+            return "raises"
+        for name, value in expected.items():
+            if not _close(found.get(name), value):
+                return "forward" if name.startswith("out") else "differs"
+    return ""
+
+
+_KNOWN: dict[tuple[str, int], dict[str, Any]] = {}
+
+
+def _expected(configuration: Configuration, draw: int) -> dict[str, Any]:
+    """What the original gives; remembered."""
+    key = configuration.name, draw
+    if key not in _KNOWN:
+        _KNOWN[key] = configuration.gradients(draw)
+    return _KNOWN[key]
+
+
+def _close(found: Any, expected: Any) -> bool:
+    try:
+        found = np.asarray(found, dtype=np.float64)
+    except (TypeError, ValueError):
+        return False
+    scale = np.abs(expected).max(initial=0.0)
+    return np.shape(found) == np.shape(expected) and bool(np.all(np.abs(found - expected) <= _RELATIVE * scale))
+
+
+@contextmanager
+def swapped(function: FunctionType, source: str) -> Iterator[None]:
+    """Within the block the function runs the code of `source`, wherever it was imported to."""
+    original = function.__code__
+    function.__code__ = _code(function, source)
+    try:
+        yield
+    finally:
+        function.__code__ = original
+
+
+def _code(function: FunctionType, source: str) -> CodeType:
+    if "__class__" in function.__code__.co_freevars:  # of super()
+        source = "class _:\n" + "\n".join("    " + line for line in source.splitlines())
+    name = ast.parse(source).body[0].name if not source.startswith("class _") else function.__name__
+    codes = [compile(source, "<mutant>", "exec")]
+    for code in codes:
+        codes.extend(constant for constant in code.co_consts if isinstance(constant, CodeType))
+        if code.co_name == name:
+            return code
+    raise AssertionError(f"no {name} in {source}")
