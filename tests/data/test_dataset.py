@@ -84,6 +84,12 @@ def test_useless_data_is_refused(x, y, message):
         cr.Dataset(x, y)
 
 
+def test_one_sample_of_one_number_is_a_dataset():
+    assert len(cr.Dataset(np.zeros(1))) == 1
+    with pytest.raises(DataError, match="the data is empty"):
+        cr.Dataset(np.array(1.0))
+
+
 def test_batch_size_below_one():
     with pytest.raises(OptionError, match="batch_size must be 1 or more, got 0"):
         next(cr.Dataset(np.zeros((2, 1))).batches(0))
