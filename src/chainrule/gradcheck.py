@@ -23,7 +23,7 @@ __all__ = ["GradientReport", "GradientRow", "check_array", "gradcheck"]
 _EPSILON = float(np.finfo(np.float64).eps)
 _SHRINKING = (1, 10, 100, 1000, 10_000)
 """Divisors of the step at which a disagreement is looked at again."""
-_WIDENINGS = 3
+_WIDENINGS = 2
 _VISIBLE = 1e-3
 """Rounding above this share of the largest gradient hides the array."""
 _ENOUGH = 3
@@ -274,8 +274,8 @@ class _Probe:
 
 
 def _step(values: Array, largest: float, tolerance: float, rounding: float) -> float:
-    """Relative to the size of the values, and wider where rounding would hide the largest gradient."""
-    size = float(np.sqrt(np.mean(np.square(values)))) if values.size else 1.0
+    """Relative to the spread of the values, and wider where rounding would hide the largest gradient."""
+    size = float(values.std()) if values.size else 1.0
     step = STEP * max(size, 1.0) if np.isfinite(size) else STEP
     for _ in range(_WIDENINGS):
         if not 0 < tolerance * largest < rounding * STEP / step:

@@ -18,8 +18,9 @@ import numpy as np
 
 import chainrule
 from chainrule.arrays import Array
-from chainrule.scratch.comparison import Comparison, LayerCheck
+from chainrule.scratch.comparison import Comparison
 from chainrule.scratch.generators import same_random_numbers
+from chainrule.scratch.layercheck import LayerCheck
 from chainrule.scratch.probe import Probe
 
 __all__ = ["LayerCheck", "check_layer", "check_network", "describe"]

@@ -11,11 +11,12 @@ from chainrule.diagnosis import Finding, diagnose
 from chainrule.gradcheck import GradientRow, check_array
 from chainrule.numerical import STEP, central_difference
 from chainrule.scratch.coarse import check_coarsely, noise_of
+from chainrule.scratch.layercheck import LayerCheck
 from chainrule.scratch.match import Produced, match, partners, produced_by
 from chainrule.scratch.probe import Outcome, Probe, Target
 from chainrule.scratch.reach import Place, is_number, reach
 
-__all__ = ["Comparison", "LayerCheck"]
+__all__ = ["Comparison"]
 
 _TOLERANCE, _TOLERANCE_OF_LOSSES, _TOLERANCE_OF_NETWORKS = 1e-5, 1e-4, 3e-3
 """Relative to an array's largest gradient. The lesson's log(p + 1e-7) has a derivative that differs from the taught one
@@ -24,36 +25,10 @@ _COARSE = 1e-11
 """Relative: noise above it is of single precision somewhere within the layer, and wants wider steps."""
 _PROBES, _MOST_PROBES, _WORK = 20, 400, 3_000_000
 """Elements of an array that are probed: as many as the work of a forward pass allows."""
+_MODERATE, _SHRINKINGS = 9.0, 30
+"""A loss, times its samples, at which no probability is below 1e-4; how often parameters are made smaller for it."""
 _MORE_PROBES = 400
 """An array that is wrong is looked at more closely, to tell what is wrong with it."""
-
-
-@dataclass(frozen=True)
-class LayerCheck:
-    """What was compared, what is wrong, and what was not compared.
-
-    Attributes:
-        rows: one for each gradient that was compared.
-        findings: one for each of them that is wrong.
-        failure: why nothing could be compared.
-        skipped: gradients that were not compared, each with the reason.
-        constants: what forward reads and has no gradient; not the labels of a loss.
-    """
-
-    rows: tuple[GradientRow, ...]
-    findings: tuple[Finding, ...]
-    failure: str | None = None
-    skipped: tuple[Finding, ...] = ()
-    constants: tuple[str, ...] = ()
-
-    @property
-    def ok(self) -> bool:
-        return not self.findings
-
-    @property
-    def produced(self) -> int:
-        """How many gradients there are, compared or not."""
-        return len(self.rows) + len(self.skipped)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +61,6 @@ class Comparison:
         self._rate: float | None = None
         self._skipped: list[Finding] = []
         self._tolerance = _TOLERANCE_OF_LOSSES if probe.is_loss else _TOLERANCE
-        if probe.is_network:
-            smallest = np.exp(-abs(probe.objective()) * probe.batch)
-            self._tolerance = float(np.clip(1e-6 / max(smallest, 1e-300), _TOLERANCE, _TOLERANCE_OF_NETWORKS))
 
     def result(self) -> LayerCheck:
         probe = self._probe
@@ -100,13 +72,15 @@ class Comparison:
                     target.value[...] = _near_each_other(target.value)
         if probe.is_network:
             self._put({target.name: self._moved(target) for target in probe.targets})
+            self._shrink_until_moderate()
+            smallest = np.exp(-abs(probe.objective()) * probe.batch)  # of the probabilities
+            self._tolerance = float(np.clip(1e-6 / max(smallest, 1e-300), _TOLERANCE, _TOLERANCE_OF_NETWORKS))
         self._admit_numbers()
         outcome = self._backward()
         gradients, constants = self._matched(outcome)
         work = sum(out.size for out in probe.outputs()) + sum(target.value.size for target in probe.targets)
         probes = int(np.clip(_WORK // max(work, 1), _PROBES, _MOST_PROBES))
-        self._noise = noise_of(probe.objective, [gradient.target.value for gradient in gradients], self._rng)
-        self._is_coarse = self._noise > _COARSE * max(probe.magnitude(), 1e-300)
+        self._measure_noise(gradients)
         rows, findings = self._compare(gradients, outcome, probes)
         for changed in (self._draw_anew, self._draw_near):
             if findings or probe.is_network:
@@ -210,8 +184,13 @@ class Comparison:
 
     # ---- comparing
 
+    def _measure_noise(self, gradients: Sequence[_Gradient]) -> None:
+        probe = self._probe
+        self._noise = noise_of(probe.objective, [gradient.target.value for gradient in gradients], self._rng)
+        self._is_coarse = self._noise > _COARSE * max(probe.magnitude(), 1e-6 * float(np.abs(probe.dout).sum()))
+
     def _rounding(self) -> float:
-        return 10 * max(float(np.finfo(np.float64).eps) * self._probe.magnitude(), self._noise) / STEP
+        return 100 * max(float(np.finfo(np.float64).eps) * self._probe.magnitude(), self._noise) / STEP
 
     def _compare(
         self, gradients: Sequence[_Gradient], outcome: Outcome, probes: int
@@ -325,6 +304,7 @@ class Comparison:
             if not all(np.isfinite(out).all() and np.abs(out).max(initial=0) < 1e12 for out in outputs):
                 raise ValueError
             probe.upstream = [2.5] if probe.is_loss and probe.takes_upstream else probe.new_upstream(self._rng)
+            self._measure_noise(gradients)
             return self._compare(gradients, self._backward(), probes)
         except Exception:  # these values are none that the layer is made for
             return None
@@ -348,6 +328,17 @@ class Comparison:
         value = target.value
         size = max(float(np.sqrt((value**2).mean())), 0.1) if value.size else 0.0
         return value if target.is_input else np.asarray(value + 0.1 * size * self._rng.standard_normal(value.shape))
+
+    def _shrink_until_moderate(self) -> None:
+        """Make a network's parameters smaller where it is so sure that the 1e-7 of log(p + 1e-7) would show."""
+        probe = self._probe
+        own = {target.name: target.value.copy() for target in probe.targets if not target.is_input}
+        self._put({name: 1e-3 * value for name, value in own.items()})
+        chance = 1.3 * probe.objective() * probe.batch
+        for shrunk in range(_SHRINKINGS):
+            self._put({name: 0.7**shrunk * value for name, value in own.items()})
+            if probe.objective() * probe.batch < max(_MODERATE, chance):
+                return
 
     def _draw_near(self, value: Array, is_input: bool) -> Array:
         """A tenth away, of the same sign: for layers that take no others."""

@@ -16,20 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.scratch.names import base_name, is_learned_by_name, names_gradient, says_gradient
 from chainrule.scratch.probe import Outcome, Target
 from chainrule.scratch.reach import Place, is_number
 
-__all__ = ["Matches", "Produced", "match", "partners", "produced_by", "returned_names"]
+__all__ = ["Matches", "Produced", "match", "partners", "produced_by"]
 
-_LEARNED = {"w", "b", "gamma", "beta", "weight", "weights", "bias", "biases"}
-"""What needs a gradient, whether or not there is one; also whatever lies in a list or dict called params."""
-_SAME = {"weight": "w", "weights": "w", "bias": "b", "biases": "b"}
-_BEFORE = ("d", r"d[a-z]_?d", r"dloss_?d?", "g", "grads?", "gradients?", "delta", "nabla")
-_AFTER = ("d", "g", "grads?", "gradients?", "diff")
-_FORMS = [re.compile(f"{word}_?(.+)") for word in _BEFORE] + [re.compile(f"(.+?)_?{word}") for word in _AFTER]
-"""What the name of a gradient adds to the name of its array."""
 _VALUES, _GRADIENTS = {"data", "value", "val", "values", "array"}, {"grad", "gradient", "g", "diff", "grads"}
-_FAMILIES = ("grad", "dparam", "dweight", "delta")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +47,7 @@ class Matches:
 
 def produced_by(outcome: Outcome, method: Callable[..., Any], returns_all: bool = False) -> list[Produced]:
     """The gradients of one backward pass; `returns_all`: those that it returned, and no others."""
-    names = outcome.names or returned_names(method, len(outcome.returned))
+    names = outcome.names or _returned_names(method, len(outcome.returned))
     found = [
         Produced(name, value, index=index)
         for index, (name, value) in enumerate(zip(names, outcome.returned, strict=True))
@@ -70,7 +63,7 @@ def produced_by(outcome: Outcome, method: Callable[..., Any], returns_all: bool 
     return found
 
 
-def returned_names(method: Callable[..., Any], count: int) -> list[str]:
+def _returned_names(method: Callable[..., Any], count: int) -> list[str]:
     """The names that a method gives to what it returns, "" where it gives none."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(method))))
@@ -108,39 +101,18 @@ def _is_partner(target: Place, gradient: Place) -> bool:
         ]
         if len(different) == 1 and all(isinstance(name, str) for name in different[0]):
             mine, other = different[0]
-            return _says_gradient(other) and not _says_gradient(mine)
+            return says_gradient(other) and not says_gradient(mine)
     if not target.last or not gradient.last:
         return False
     same_room = target.parent == gradient.parent
-    if len(gradient.steps) > 1 and _says_gradient(str(gradient.steps[-2][1])):
-        return _base(gradient.last) == _base(target.last) or _names(gradient.last, target.last)
-    return same_room and _names(gradient.last, target.last)
-
-
-def _says_gradient(name: str) -> bool:
-    lower = name.lower()
-    return any(family in lower for family in _FAMILIES)
-
-
-def _base(name: str) -> str:
-    lower = name.lower().strip("_")
-    return _SAME.get(lower, lower)
-
-
-def _names(gradient: str, target: str) -> bool:
-    """Whether a name like `dW`, `gw`, `W_grad` is that of the gradient of `W`."""
-    lower = gradient.lower().strip("_")
-    return any((m := form.fullmatch(lower)) and _base(m[1]) == _base(target) for form in _FORMS)
+    if len(gradient.steps) > 1 and says_gradient(str(gradient.steps[-2][1])):
+        return base_name(gradient.last) == base_name(target.last) or names_gradient(gradient.last, target.last)
+    return same_room and names_gradient(gradient.last, target.last)
 
 
 def _is_learned(target: Target) -> bool:
     """Whether it needs a gradient by its name."""
-    if target.is_input:
-        return False
-    last = target.places[0].last
-    return _base(last) in {_base(name) for name in _LEARNED} or any(
-        "param" in str(key).lower() for place in target.places for _, key in place.steps[1:]
-    )
+    return not target.is_input and any(is_learned_by_name(Place(place.steps[1:])) for place in target.places)
 
 
 def match(
@@ -226,7 +198,7 @@ def _summed(parts: Sequence[Produced]) -> Produced:
 
 def _by_name(name: str, target: Target) -> bool:
     last = target.places[0].last or re.sub(r"\W", "", target.name)
-    return _names(name, last) or _base(name) == _base(last)
+    return names_gradient(name, last) or base_name(name) == base_name(last)
 
 
 def _in_order(inputs: Sequence[Target], returned: Sequence[Produced]) -> list[tuple[Target, Produced]]:
@@ -264,7 +236,7 @@ def _by_shape(
                     chosen.append((target, gradient))
                     ours.remove(target)
                     theirs.remove(gradient)
-        left = [g for g in theirs if g.index is not None or _says_gradient(g.name)]
+        left = [g for g in theirs if g.index is not None or says_gradient(g.name)]
         chosen += list(zip([t for t in ours if _is_learned(t) or left], left or theirs, strict=False))
     return chosen
 

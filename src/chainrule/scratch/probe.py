@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.scratch.names import is_learned_by_name
 from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, put, reach, rewind
 from chainrule.scratch.upstream import gradient_like, leaves, links_of, outs_of
 
@@ -266,12 +267,13 @@ class Probe:
             origin = Place((("item", 1), *place.steps))
             self._admit(Target(within.name, [origin], np.array(value, dtype=np.float64), True, identity))
         inputs = {target.identity for target in self.targets}
+        unassigned = self._places_that_stay()
         for identity, (places, value) in arrays_of(layer).items():
             if value.dtype.kind not in "fiu" or identity in inputs:
                 continue
             lying = [Place((("item", 0), *place.steps)) for place in places]
             target = Target(places[0].name, lying, value.astype(np.float64), False, identity)
-            named = any(key == "params" for place in places for _, key in place.steps)
+            named = any(is_learned_by_name(place) and place in unassigned for place in places)
             self._admit(target, only_if_read=not named)
         kept = {target.identity for target in self.targets}
         large = {
@@ -287,6 +289,13 @@ class Probe:
                 same = False
             if not same:
                 self._dropped = {}
+
+    def _places_that_stay(self) -> set[Place]:
+        """Places whose arrays forward does not replace."""
+        root = self._copy()
+        before = {place: id(value) for place, value in reach(root[0])}
+        self._call(root)
+        return {place for place, value in reach(root[0]) if before.get(place) == id(value)}
 
     def admit_number(self, place: Place) -> Target | None:
         """Make a plain number within the layer a target, where forward reads it."""
@@ -310,7 +319,8 @@ class Probe:
 
     def _is_read(self, target: Target, base: list[Array]) -> bool:
         value = target.value.copy()
-        noise = np.random.default_rng(np.random.SeedSequence([value.size, 77])).standard_normal(value.shape)
+        rng = np.random.default_rng(np.random.SeedSequence([value.size, 77]))
+        noise = rng.standard_normal(value.shape)
         size = float(np.abs(value).mean()) if value.size else 0.0
         try:
             for changed in (value + 1e-3 * (size or 1.0) * noise, value + noise, 3 * noise, np.abs(noise)):

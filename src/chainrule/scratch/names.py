@@ -1,0 +1,40 @@
+"""What a name says: that an array is learned, that it is a gradient, and whose."""
+
+import re
+
+from chainrule.scratch.reach import Place
+
+__all__ = ["base_name", "is_learned_by_name", "names_gradient", "says_gradient"]
+
+_LEARNED = {"w", "b", "gamma", "beta"}
+"""What needs a gradient, whether or not there is one; also whatever lies in a list or dict called params."""
+_SAME = {"weight": "w", "weights": "w", "bias": "b", "biases": "b"}
+_BEFORE = ("d", r"d[a-z]_?d", r"dloss_?d?", "g", "grads?", "gradients?", "delta", "nabla")
+_AFTER = ("d", "g", "grads?", "gradients?", "diff")
+_FORMS = [re.compile(f"{word}_?(.+)") for word in _BEFORE] + [re.compile(f"(.+?)_?{word}") for word in _AFTER]
+"""What the name of a gradient adds to the name of its array."""
+_FAMILIES = ("grad", "dparam", "dweight", "delta")
+
+
+def says_gradient(name: str) -> bool:
+    lower = name.lower()
+    return any(family in lower for family in _FAMILIES)
+
+
+def base_name(name: str) -> str:
+    lower = name.lower().strip("_")
+    return _SAME.get(lower, lower)
+
+
+def names_gradient(gradient: str, target: str) -> bool:
+    """Whether a name like `dW`, `gw`, `W_grad` is that of the gradient of `W`."""
+    lower = gradient.lower().strip("_")
+    return any((m := form.fullmatch(lower)) and base_name(m[1]) == base_name(target) for form in _FORMS)
+
+
+def is_learned_by_name(place: Place) -> bool:
+    """Whether what lies there needs a gradient by its name."""
+    words = [str(key).lower() for _, key in place.steps]
+    if any(map(says_gradient, words)):
+        return False
+    return base_name(place.last) in _LEARNED or any("param" in word for word in words)
