@@ -340,3 +340,93 @@ def test_whole_objective_with_loss():
 def test_layer_of_unknown_shape():
     with pytest.raises(OptionError, match=r"gradcheck needs the input's shape for Affine\(3\)"):
         cr.gradcheck(cr.Affine(3))
+
+
+class Sine(cr.Layer):
+    """Its backward is given as a function, to be right or wrong."""
+
+    def __init__(self, way):
+        self.way = way
+
+    def build(self, shape, rng):
+        self.b = cr.Parameter(np.full(shape, 0.3, np.float32))
+        return shape
+
+    def forward(self, x, *, train=False, rng=None):
+        return np.sin(x + self.b.value), x
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        return self.way(self, dy, cache, dy * np.cos(cache + self.b.value), input_gradient)
+
+
+def right(layer, dy, x, dx, input_gradient):
+    layer.b.grad += dx.sum(axis=0)
+    return dx
+
+
+def after(way):
+    """A backward that is right, but for what `way` makes of dx."""
+
+    def backward(layer, dy, x, dx, input_gradient):
+        right(layer, dy, x, dx, input_gradient)
+        return way(dx)
+
+    return backward
+
+
+def assigns(layer, dy, x, dx, input_gradient):
+    layer.b.grad = dx.sum(axis=0)
+    return dx
+
+
+def only_with_input(layer, dy, x, dx, input_gradient):
+    return right(layer, dy, x, dx if input_gradient else 2 * dx, input_gradient)
+
+
+def writes(layer, dy, x, dx, input_gradient):
+    x *= 2
+    return right(layer, dy, x, dx, input_gradient)
+
+
+@pytest.mark.parametrize(
+    ("way", "row"),
+    [
+        (right, None),
+        (after(lambda dx: None), "input"),
+        (after(lambda dx: dx[:, :1]), "input"),
+        (after(lambda dx: dx[:1]), "input"),
+        (after(lambda dx: (dx,)), "input"),
+        (after(lambda dx: dx.sum()), "input"),
+        (after(lambda dx: np.concatenate([dx] * 2)), "input"),
+        (after(lambda dx: dx * np.inf), "input"),
+        (after(lambda dx: np.where(dx > 0, np.nan, dx)), "input"),
+        (assigns, "b"),
+        (only_with_input, "b, input_gradient=False"),
+        (writes, "input, written to"),
+    ],
+)
+def test_what_backward_leaves_undone_is_wrong_and_no_error(way, row):
+    with np.errstate(invalid="ignore"):
+        report = cr.gradcheck(Sine(way), shape=(3,), batch=4)
+    assert [wrong.name for wrong in report.rows if not wrong.ok] == ([row] if row else [])
+    assert ("WRONG" in str(report)) is bool(row)
+
+
+def test_inputs_from_an_equal_seed_do_not_hide_a_product_with_the_wrong_array():
+    class Relu(cr.Layer):
+        def forward(self, x, *, train=False, rng=None):
+            return np.maximum(x, 0), x
+
+        def backward(self, dy, cache, *, input_gradient=True):
+            return dy * (dy > 0)
+
+    for seed in range(5):
+        assert not cr.gradcheck(Relu(), inputs=np.random.default_rng(seed).standard_normal((4, 5)), seed=seed).ok
+
+
+def test_a_loss_that_gives_no_gradient_of_this_shape():
+    def loss(y, labels):
+        return 0.0, None
+
+    with pytest.raises(cr.errors.OptionError, match="must return \\(loss, gradient\\)"):
+        cr.gradcheck(cr.Affine(2), inputs=np.ones((3, 2)), loss=loss, labels=np.zeros(3, int))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,7 @@ class GradientReport:
 
 def _verdict(row: GradientRow) -> str:
     if not row.ok:
-        return f"WRONG at {list(row.worst)}"
+        return f"WRONG at {list(row.worst)}" if row.checked else "WRONG"
     return "ok" if row.compared or not row.checked else "too small to tell" if row.hidden else "only kinks"
 
 
@@ -140,14 +141,16 @@ def gradcheck(
     Raises:
         OptionError: neither `shape` nor `inputs` for a layer that is not built; no `inputs` for one that reads indices.
     """
-    rng = np.random.default_rng(seed)
+    # a stream of its own: inputs are often drawn from default_rng(seed) too
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 20_260_902]))
     shape = _input_shape(layer, shape, inputs)
     layer = layer.copy()
     layer.build(shape, rng)
     layer = layer.astype(np.float64)
     for parameter in layer.parameters.values():
         parameter.value += perturb * rng.standard_normal(parameter.shape)
-        parameter.grad = np.zeros(parameter.shape)
+        parameter.grad = rng.standard_normal(parameter.shape)  # backward adds to what is there
+    start = {name: parameter.grad.copy() for name, parameter in layer.parameters.items()}
     if layer.takes_indices:
         if inputs is None:
             raise OptionError(f"{layer!r} reads indices: pass inputs=, whole numbers of shape (N, *{shape})")
@@ -160,27 +163,76 @@ def gradcheck(
 
     y, cache = forward()
     upstream = rng.standard_normal(y.shape)
+    kept = {"input": x.copy(), "output": y.copy()}
     if loss is None:
         magnitude = float(np.abs(upstream * y).sum())
-        dx = layer.backward(upstream, cache)
+        dy = upstream.copy()
     else:
-        value, dy = loss(y, np.asarray(labels))
+        value, dy = _value_and_gradient(loss, y, np.asarray(labels))
         # a softmax that is sure of itself has a loss near 0, whose digits are those of the sum of exponentials within
         magnitude = max(abs(value), abs(loss(np.zeros_like(y), np.asarray(labels))[0]), float(np.abs(dy * y).sum()))
-        dx = layer.backward(dy, cache)
+    kept["gradient from above"] = dy.copy()
+    dx = layer.backward(dy, cache)
+    now = {"input": x, "output": y, "gradient from above": dy}
+    written = [_wrong(f"{name}, written to", now[name].shape) for name in now if not _same(now[name], kept[name])]
+    x[...], dy[...] = kept["input"], kept["gradient from above"]
+    gradients = {name: _less(parameter.grad, start[name]) for name, parameter in layer.parameters.items()}
 
     def objective() -> float:
         y, _ = forward()
         return float(np.sum(upstream * y)) if loss is None else loss(y, np.asarray(labels))[0]
 
-    arrays = {} if dx is None else {"input": (x, dx)}
-    arrays |= {name: (p.value, p.grad) for name, p in layer.parameters.items()}
+    arrays: dict[str, tuple[Array, Any]] = {} if layer.takes_indices else {"input": (x, dx)}
+    arrays |= {name: (p.value, gradients[name]) for name, p in layer.parameters.items()}
     noise = max(_EPSILON * magnitude, _rounding_of(objective, [values for values, _ in arrays.values()], rng))
     rows = [
         check_array(name, values, gradient, objective, sample, tolerance, 10 * noise / STEP, rng)
+        if np.shape(gradient) == values.shape and isinstance(gradient, np.ndarray)
+        else _wrong(name, values.shape)
         for name, (values, gradient) in arrays.items()
     ]
-    return GradientReport(tuple(rows), tolerance)
+    right = {row.name: gradients[row.name] for row in rows if row.ok and row.name in gradients}
+    alone = _without_input_gradient(layer, forward, dy, right) if layer.parameters else []
+    return GradientReport((*rows, *alone, *written), tolerance)
+
+
+def _value_and_gradient(loss: Loss, y: Array, labels: Array) -> tuple[float, Array]:
+    found = loss(y, labels)
+    if not (isinstance(found, tuple) and len(found) == 2 and np.shape(found[1]) == y.shape):
+        raise OptionError(f"{loss!r} must return (loss, gradient), the gradient of the outputs' shape {y.shape}")
+    return float(found[0]), np.asarray(found[1], dtype=np.float64)
+
+
+def _without_input_gradient(
+    layer: Layer, forward: Callable[[], tuple[Array, object]], dy: Array, expected: dict[str, Any]
+) -> list[GradientRow]:
+    """A row for each parameter whose gradient is another one when the input's is not asked for, as in training."""
+    for parameter in layer.parameters.values():
+        parameter.grad = np.zeros(parameter.shape)
+    layer.backward(dy.copy(), forward()[1], input_gradient=False)
+    return [
+        _wrong(f"{name}, input_gradient=False", parameter.shape)
+        for name, parameter in layer.parameters.items()
+        if name in expected and not _near(parameter.grad, expected[name])
+    ]
+
+
+def _wrong(name: str, shape: Shape) -> GradientRow:
+    return GradientRow(name, shape, 0, np.inf, (), (), False)
+
+
+def _same(one: Array, other: Array) -> bool:
+    return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
+
+
+def _near(one: Any, other: Array) -> bool:
+    size = float(np.abs(other).max(initial=0))
+    return np.shape(one) == other.shape and bool(np.allclose(one, other, rtol=0, atol=1e-9 * size + 1e-13))
+
+
+def _less(gradient: Any, start: Array) -> Any:
+    """What backward added; what it put in its place, if that is no array of this shape."""
+    return gradient - start if np.shape(gradient) == start.shape else gradient
 
 
 def _rounding_of(objective: Callable[[], float], arrays: Sequence[Array], rng: np.random.Generator) -> float:
@@ -239,6 +291,9 @@ def check_array(
     else:
         chosen = np.sort(rng.choice(values.size, sample, replace=False))
     indices = [tuple(int(i) for i in np.unravel_index(flat, values.shape)) for flat in chosen]
+    if not np.isfinite(gradient).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(gradient))[0])
+        return GradientRow(name, values.shape, gradient.size, np.inf, where, (), False)
     largest = float(np.abs(gradient).max(initial=0))
     probe = _Probe(objective, values, _step(values, largest, tolerance, rounding), rounding * STEP)
     numerical = np.array([central_difference(objective, values, index, probe.step) for index in indices])
