@@ -22,7 +22,7 @@ from chainrule.text import table
 __all__ = ["GradientReport", "GradientRow", "check_array", "gradcheck"]
 
 _EPSILON = float(np.finfo(np.float64).eps)
-_SHRINKING = (1, 10, 100, 1000, 10_000)
+_SHRINKING = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
 """Divisors of the step at which a disagreement is looked at again."""
 _WIDENINGS = 2
 _VISIBLE = 1e-3
@@ -357,7 +357,7 @@ def _on_kink(probe: _Probe, index: tuple[int, ...], analytic: float, tolerance: 
             return True
     # on a kink the gap between the two one-sided derivatives stays as the step shrinks; on a curve it shrinks with it
     wide, near = brackets[0], brackets[1]
-    if near.gap > max(tolerance, 100 * probe.noise / probe.step, wide.gap / 2):
+    if near.gap > max(tolerance, 40 * probe.noise / probe.step, wide.gap / 2):
         return True
     return all(
         abs(found.slope - analytic) <= 1.1 * found.spread + max(tolerance, probe.noise * shrunk / probe.step)

@@ -133,6 +133,12 @@ def test_mistakes_get_the_hint_that_fits(number, written, hint):
     assert any(hint in line for line in verdict.lines), verdict.lines
 
 
+def test_a_gradient_that_leans_on_the_batch_before_is_wrong():
+    key, unfinished, namespace = exercise(LESSONS[7])
+    exec(EXERCISES[key].solved(unfinished).replace("        self.loss(x, t)\n        dout", "        dout"), namespace)
+    assert not judge(key, namespace["TwoLayerNet"]).ok
+
+
 def test_a_changed_forward_and_a_class_that_cannot_be_made_are_told():
     class Relu:
         def forward(self, x):

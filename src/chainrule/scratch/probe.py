@@ -201,7 +201,8 @@ class Probe:
         method = getattr(layer, self.backward_name)
         with np.errstate(all="ignore"):
             if self.is_network:  # runs forward itself, whatever was there before, and not the sum of two calls
-                other = [value[::-1] if isinstance(value, np.ndarray) else value for value in root[1]]
+                x, *rest = root[1]
+                other = [0.5 * x[::-1] - 0.25 if np.asarray(x).dtype.kind == "f" else x[::-1], *rest]
                 getattr(layer, self._forward_name)(*other, **root[2])
                 self._again()
                 method(*self._backward_arguments(root, outs_of(returned)))
