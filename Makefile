@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-reference test-everywhere test-peers mutants right false-alarms sanitize check bench models accuracy clean
+.PHONY: help demo test test-all test-reference test-everywhere test-peers mutants right false-alarms sanitize check bench models accuracy clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -19,7 +19,10 @@ demo: .venv/.installed  ## Train the two-layer network on the bundled MNIST and 
 	$(BIN)/chainrule evaluate runs/demo/model.safetensors
 
 # One thread of matrix products for each of the test processes, so that they do not fight for the cores.
-test: .venv/.installed  ## Run the whole test suite
+test: .venv/.installed  ## Run the tests, but for the long ones (about five minutes)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m "not long"
+
+test-all: .venv/.installed  ## Run all tests: the whole course, the browser and the other long ones too
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 test-reference: .venv/.installed  ## Run the tests of layers, losses and optimizers on the NumPy kernels

@@ -67,6 +67,7 @@ def test_processes_of_their_own():
     assert 50e6 < peak_memory(OURS, work) < 1e9  # MNIST alone is 47 MB
 
 
+@pytest.mark.long
 def test_the_command_writes_numbers_and_pictures(chainrule, tmp_path):
     result = chainrule("bench", "--only", "inference", "--rounds", 1, "--output", tmp_path / "bench")
     assert result.returncode == 0, result.stderr

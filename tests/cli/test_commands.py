@@ -166,7 +166,9 @@ def test_range_test(small_folder, chainrule, tmp_path):
     assert json.loads((tmp_path / "report.json").read_text())["test_accuracy"] > 0.7, trained.stderr
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=[] if name in ("mlp", "lenet") else [pytest.mark.long]) for name in NETWORKS]
+)
 def test_every_named_network_trains_and_is_saved(small_folder, chainrule, tmp_path, model):
     assert model in chainrule("train", "--help", environment={"COLUMNS": "200"}).stdout
     options = ["--model", model, "--epochs", 1, "--batch-size", 200, "--output", tmp_path]
@@ -183,12 +185,14 @@ def test_every_named_network_trains_and_is_saved(small_folder, chainrule, tmp_pa
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.long
 def test_simple_conv_reads_97_5_percent_after_one_epoch(chainrule, tmp_path):
     result = chainrule("train", "--model", "simple-conv", "--epochs", 1, "--output", tmp_path)
     assert result.returncode == 0, result.stderr
     assert json.loads((tmp_path / "report.json").read_text())["test_accuracy"] >= 0.975
 
 
+@pytest.mark.long
 def test_default_training_reads_97_percent(chainrule, tmp_path):
     """The figure of the README: two layers, 50 hidden units, plain SGD, all 60,000 images."""
     result = chainrule("train", "--output", tmp_path)

@@ -46,6 +46,7 @@ def test_every_style_is_read(network, digit, style):
     assert (read(network, pictures) == digit).mean() >= 0.9
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bad", [False, True], ids=["drawings", "bad pictures"])
 def test_98_in_100_are_read(network, bad):
     pictures, labels = freehand(500, seed=11, bad=bad)

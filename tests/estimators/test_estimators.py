@@ -197,6 +197,7 @@ def test_the_adaptive_rate_falls_where_nothing_improves(blobs):
     assert constant.n_iter_ < adaptive.n_iter_ < 1000  # it goes on with a fifth, again and again, down to 1e-6
 
 
+@pytest.mark.long
 def test_any_bricks():
     X, y = load_digits(return_X_y=True)
     layers = [

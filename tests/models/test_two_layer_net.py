@@ -25,6 +25,7 @@ def test_both_gradients_agree_for_all_39760_parameters(mnist):
         assert np.abs(numerical[name] - gradient).max() <= 1e-7 * largest, name
 
 
+@pytest.mark.long
 def test_a_parameter_on_a_kink_is_named(mnist):
     """One hidden unit is put 2e-6 above ReLU's zero for the first image: probing its bias crosses the kink."""
     x, t = batch(mnist, 3)

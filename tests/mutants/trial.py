@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import chainrule
+from chainrule.errors import ChainruleError
 from mutants.mutate import Mutant, function_in, mutants
 
 __all__ = ["DRAWS", "Configuration", "Subject", "Trial", "swapped", "try_mutant"]
@@ -94,6 +95,8 @@ def _answer(configuration: Configuration) -> str:
     """What the checker says. An error of the layer's that it lets through says enough; one of its own is a crash."""
     try:
         return configuration.told()
+    except ChainruleError as error:  # one line that says what is wrong
+        return f"refuses: {error}"
     except Exception as error:
         files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
         innermost = next(file for file in reversed(files) if not file.startswith(_NUMPY))

@@ -110,6 +110,7 @@ def test_ch03(run, course):
     assert one.endswith(" (10,)")
 
 
+@pytest.mark.long
 def test_ch04(run):
     first, second, third = run("ch04/gradient_2d.py")
     assert first == "0.1999999999990898"  # as the book has it
@@ -126,12 +127,14 @@ def test_ch05(run):
     assert run("ch05/attributes.py")[0] == "(4, 2, 6, 6) True (4, 5) [0 1 2 3]"
 
 
+@pytest.mark.long
 def test_ch05_reaches_96_percent_in_10000_steps(run):
     lines = run("ch05/train_neuralnet.py")
     assert len(lines) == 18  # an epoch each, and the end
     assert float(lines[-1].split()[1]) >= 0.96
 
 
+@pytest.mark.long
 def test_ch06_optimizers(run):
     lines = run("ch06/optimizer_compare_naive.py")
     assert all(line.endswith(" True") for line in lines[:7])
@@ -146,6 +149,7 @@ def test_ch06_optimizers(run):
     )
 
 
+@pytest.mark.long
 def test_ch06_initial_weights_and_batch_normalization(run):
     losses = numbers(run("ch06/weight_init_compare.py", 500))
     assert losses["std=0.01"] > 2.2
@@ -157,6 +161,7 @@ def test_ch06_initial_weights_and_batch_normalization(run):
         assert normalized > 0.8
 
 
+@pytest.mark.long
 def test_ch06_overfitting_and_hyperparameters(run):
     (_, plain, plain_test), (_, decayed, decayed_test) = (
         map(float, line.split()) for line in run("ch06/overfit_weight_decay.py")
@@ -172,6 +177,7 @@ def test_ch06_overfitting_and_hyperparameters(run):
     assert best[0] > 0.5
 
 
+@pytest.mark.long
 def test_ch07_the_simple_convolutional_network_reaches_98_5_percent(run, course):
     assert all(error < 1e-4 for error in (float(line.split()[1]) for line in run("ch07/gradient_check.py")))
     lines = run("ch07/train_convnet.py", 20 if WHOLE else 8)
@@ -184,6 +190,7 @@ def test_ch07_the_simple_convolutional_network_reaches_98_5_percent(run, course)
     assert run("ch07/apply_filter.py") == ["(60, 44) 60.0", "float64 (1, 1, 64, 48) (2640, 25) (25, 1)"]
 
 
+@pytest.mark.long
 def test_ch08_the_deep_network_and_half_precision(run):
     lines = run("ch08/train_deepnet.py", 20 if WHOLE else 1)
     assert float(lines[-2].removeprefix("test acc:")) >= (0.99 if WHOLE else 0.965)
@@ -195,6 +202,7 @@ def test_ch08_the_deep_network_and_half_precision(run):
     assert re.match(r"\{1: \(np.uint8\(\d\), np.int64\(\d\)\), ", lines[-1])
 
 
+@pytest.mark.long
 def test_the_chinese_course(run):
     lines = run("zh/train_digits.py")
     assert lines[0].startswith("(60000, 784) (10000, 784) (60000,) 3 6.0")

@@ -50,6 +50,13 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture
+def own_address() -> Iterator[str]:
+    """A server for one test: what it leaves running is in nobody's way."""
+    with serving() as (found, _):
+        yield found
+
+
+@pytest.fixture
 def client(address) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=address, timeout=30) as found:
         yield found

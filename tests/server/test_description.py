@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 CONFIG = """
 [checks]
 # A body of the right form may still be no picture, or have the shape of another network: that is told with 4xx.
@@ -10,12 +12,13 @@ positive_data_acceptance.expected-statuses = ["2xx", 400, 403, 404, 413, 422, 42
 """
 
 
-def test_schemathesis_finds_nothing(address, tmp_path):
+@pytest.mark.long
+def test_schemathesis_finds_nothing(own_address, tmp_path):
     (tmp_path / "schemathesis.toml").write_text(CONFIG)
     found = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", "schemathesis.toml", "run"),
-            *(f"{address}/openapi.json", "--max-examples", "30", "--seed", "1", "--no-color"),
+            *(f"{own_address}/openapi.json", "--max-examples", "30", "--seed", "1", "--no-color"),
             *("--exclude-path-regex", "events$"),  # an answer without an end
         ],
         cwd=tmp_path,

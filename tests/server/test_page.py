@@ -16,6 +16,8 @@ from server.conftest import serving
 
 STYLE = {1: "serif", 4: "open", 7: "plain", 9: "plain"}
 
+pytestmark = pytest.mark.long
+
 
 def strokes_of(digit: int):
     """The points of a digit's strokes on the paper of 280 x 280."""

@@ -27,8 +27,10 @@ def begin(client: httpx.Client, **settings) -> str:
 @contextmanager
 def training(client: httpx.Client, **settings):
     name = begin(client, **settings)
-    yield name
-    client.post(f"/api/training/{name}/stop")
+    try:
+        yield name
+    finally:
+        client.post(f"/api/training/{name}/stop")
 
 
 def wait_for(client: httpx.Client, name: str, condition, seconds: float = 60):

@@ -52,6 +52,7 @@ def on_paper(sheet: np.ndarray) -> np.ndarray:
     return np.round(250 - 220 * np.clip(sheet, 0, 1)).astype(np.uint8)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("level", "least"), [("easy", 0.94), ("medium", 0.82), ("hard", 0.55)])
 def test_composed_pages(level, least, mnist):
     """A few pages of each difficulty; benchmarks/reading.py measures 300 of each."""

@@ -47,9 +47,9 @@ def run(
     Example: chainrule run train_neuralnet.py
     """
     tongue = chosen_language(language)
-    script = script.resolve()
     folder = script.parent
     tree = parsed(script)
+    script = script.resolve()
     needed = file_beside(tree, folder)
     if needed is not None:
         note(f"working directory: {folder}, for {needed}")
