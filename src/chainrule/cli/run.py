@@ -47,9 +47,9 @@ def run(
     Example: chainrule run train_neuralnet.py
     """
     tongue = chosen_language(language)
-    folder = script.parent
     tree = parsed(script)
     script = script.resolve()
+    folder = script.parent
     needed = file_beside(tree, folder)
     if needed is not None:
         note(f"working directory: {folder}, for {needed}")
