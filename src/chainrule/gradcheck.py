@@ -187,7 +187,7 @@ def gradcheck(
     noise = max(_EPSILON * magnitude, _rounding_of(objective, [values for values, _ in arrays.values()], rng))
     rows = [
         check_array(name, values, gradient, objective, sample, tolerance, 10 * noise / STEP, rng)
-        if np.shape(gradient) == values.shape and isinstance(gradient, np.ndarray)
+        if isinstance(gradient, np.ndarray) and gradient.shape == values.shape
         else _wrong(name, values.shape)
         for name, (values, gradient) in arrays.items()
     ]
@@ -200,7 +200,7 @@ def _value_and_gradient(loss: Loss, y: Array, labels: Array) -> tuple[float, Arr
     found = loss(y, labels)
     if not (isinstance(found, tuple) and len(found) == 2 and np.shape(found[1]) == y.shape):
         raise OptionError(f"{loss!r} must return (loss, gradient), the gradient of the outputs' shape {y.shape}")
-    return float(found[0]), np.asarray(found[1], dtype=np.float64)
+    return float(found[0]), np.array(found[1], dtype=np.float64)
 
 
 def _without_input_gradient(
@@ -227,12 +227,16 @@ def _same(one: Array, other: Array) -> bool:
 
 def _near(one: Any, other: Array) -> bool:
     size = float(np.abs(other).max(initial=0))
-    return np.shape(one) == other.shape and bool(np.allclose(one, other, rtol=0, atol=1e-9 * size + 1e-13))
+    return (
+        isinstance(one, np.ndarray)
+        and one.shape == other.shape
+        and bool(np.allclose(one, other, rtol=0, atol=1e-9 * size + 1e-13))
+    )
 
 
 def _less(gradient: Any, start: Array) -> Any:
     """What backward added; what it put in its place, if that is no array of this shape."""
-    return gradient - start if np.shape(gradient) == start.shape else gradient
+    return gradient - start if isinstance(gradient, np.ndarray) and gradient.shape == start.shape else gradient
 
 
 def _rounding_of(objective: Callable[[], float], arrays: Sequence[Array], rng: np.random.Generator) -> float:
