@@ -37,8 +37,9 @@ def test_split_is_disjoint_whole_and_by_seed():
     assert one.classes == two.classes == ("a", "b", "c")
     np.testing.assert_array_equal(data.split(0.8, seed=1)[0].x, one.x)
     assert (data.split(0.8, seed=2)[0].x != one.x).any()
-    with pytest.raises(OptionError, match="leaves one side empty"):
-        data.split(1.0, seed=0)
+    for fraction in (0, 1.0, -0.3, 1.3):
+        with pytest.raises(OptionError, match="leaves one side empty"):
+            data.split(fraction, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -59,10 +60,18 @@ def test_a_split_that_would_round_to_nothing_is_refused(labels):
         cr.Dataset(np.arange(3)[:, None], labels).split(2.5 / 3, seed=0)
 
 
+def test_the_head_is_the_first_samples_with_their_labels():
+    data = cr.Dataset(np.arange(5)[:, None], np.arange(5) % 3)
+    x, y = data.head(4)
+    assert (x[:, 0].tolist(), y.tolist()) == ([0, 1, 2, 3], [0, 1, 2, 0])
+    assert cr.Dataset(data.x).head(2)[1] is None
+
+
 def test_pixels_stay_as_stored():
     pixels = np.zeros((3, 1, 2, 2), np.uint8)
     data = cr.Dataset(pixels, np.array([0, 2, 1]))
     assert data.x is pixels
+    assert data.sample_shape == (1, 2, 2)
     assert data.classes == ("0", "1", "2")
     assert repr(data) == "Dataset(3 samples of shape (1, 2, 2) uint8, 3 classes)"
     assert cr.Dataset(pixels).y is None
@@ -75,6 +84,7 @@ def test_pixels_stay_as_stored():
         (np.zeros((3, 2)), np.zeros(2, int), "3 samples but 2 labels"),
         (np.array([[0, 1], [2, np.nan]]), None, r"the samples hold nan at \[1, 1\]"),
         (np.array([[0, np.inf]]), None, r"the samples hold inf at \[0, 1\]"),
+        (np.array([[0, 1], [np.inf, 2], [np.nan, 3]]), None, r"the samples hold inf at \[1, 0\]"),  # the first
         (np.zeros((2, 1)), np.array([0, np.nan]), r"the labels hold nan at \[1\]"),
         (np.array([["a"]]), None, "not numbers"),
     ],
