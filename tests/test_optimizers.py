@@ -7,6 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import ModelFileError, OptionError
+from chainrule.optimizers import Optimizer
 from chainrule.optimizers.muon import orthogonalize
 
 
@@ -144,6 +145,19 @@ def test_muon_turns_matrices_and_leaves_the_rest_to_adamw():
             np.testing.assert_allclose(parameter.value, before[name] * (1 - 0.1 * 0.2) - step, rtol=1e-11)
 
 
+def test_a_vector_that_decays_is_no_matrix_to_muon():
+    class Gain(cr.Layer):
+        def build(self, shape, rng):
+            self.gain = cr.Parameter(np.ones(shape, np.float32))
+            return shape
+
+    nets = [cr.Sequential(Gain()).build((4,), seed=0).astype("float64") for _ in range(2)]
+    for net, optimizer in zip(nets, (cr.Muon(0.1), cr.AdamW(0.005, weight_decay=0)), strict=True):
+        net.gradients[...] = [1, -2, 3, 0.1]
+        optimizer.step(net)
+    np.testing.assert_allclose(nets[0].values, nets[1].values, rtol=1e-12)
+
+
 def test_muon_leaves_frozen_matrices_alone():
     net = network()
     net.layers[0].freeze()
@@ -159,6 +173,41 @@ def test_one_optimizer_serves_one_network():
     optimizer.step(network())
     with pytest.raises(OptionError, match="has trained a network of 19 parameters"):
         optimizer.step(cr.Sequential(cr.Affine(7)).build((4,), seed=0))
+
+
+def test_state_goes_on_in_another_optimizer():
+    nets, (first, second) = [network(), network()], (cr.Adam(0.1), cr.Adam(0.1))
+    for net in nets:
+        net.gradients[...] = 1
+        first.step(net)
+    second.load_state(first.state, first.steps, 19)
+    for net, optimizer in zip(nets, (first, second), strict=True):
+        net.values[...] = 0
+        net.gradients[...] = np.arange(19)
+        optimizer.step(net)
+    np.testing.assert_array_equal(nets[0].values, nets[1].values)
+    assert first.steps == second.steps == 3
+    mean = second.state["mean"].copy()
+    for state in ({"mean": mean}, first.state | {"square": mean[1:]}, first.state | {"other": mean}):
+        with pytest.raises(ModelFileError, match=r"state does not fit Adam\(.*\) and 19 parameters"):
+            second.load_state(state, 7, 19)
+        np.testing.assert_array_equal(second.state["mean"], mean)
+        assert second.steps == 3
+    second.load_state({}, 0, 19)  # of before the first step
+    assert (second.state, second.steps) == (None, 0)
+
+
+def test_an_optimizer_of_ones_own_writes_update_alone():
+    class Plain(Optimizer):
+        def update(self, values, gradients, state, rate):
+            values -= rate * gradients
+            gradients.fill(0)
+
+    net, twin = network(), network()
+    for of, optimizer in ((net, Plain(0.1)), (twin, cr.SGD(0.1))):
+        of.gradients[...] = 1
+        optimizer.step(of)
+    np.testing.assert_array_equal(net.values, twin.values)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +267,8 @@ def test_weight_average_by_the_formula():
         decay = min(0.25, (1 + n) / (10 + n))
         expected = current if expected is None else decay * expected + (1 - decay) * current
         average.update(net)
+    again = cr.WeightAverage(0.25)
+    again.load_state(average.state, average.steps, net)
     own = net.values.copy()
     with average.applied(net):
         np.testing.assert_allclose(net.values, expected[:-2], rtol=1e-12)
@@ -230,6 +281,13 @@ def test_weight_average_by_the_formula():
         average.update(network())
     with pytest.raises(ModelFileError, match="not of this network"):
         average.load_state({"values": np.zeros(3)}, 1, net)
+    for one in (average, again):
+        net.values[...] = 1
+        one.update(net)
+        assert one.steps == 6
+    np.testing.assert_array_equal(again.state["values"], average.state["values"])
+    again.load_state({}, 0, net)  # of before the first step
+    assert (again.state, again.steps) == (None, 0)
 
 
 def test_initializers_draw_what_they_say():
