@@ -86,6 +86,14 @@ def test_dtype_and_empty_batch(loss, targets, dtype):
     assert gradient.shape == (0, 4)
 
 
+def test_weights_beyond_the_largest_number_are_no_warning():
+    """Warnings are errors here; what comes out is seen to be useless."""
+    loss = cr.SoftmaxCrossEntropy(class_weight=(1e200, 1e200))
+    value, gradient = loss(np.zeros((2, 2)), np.array([0, 1]), np.full(2, 1e200))
+    assert math.isnan(value)
+    assert np.isnan(gradient).all()
+
+
 def test_label_smoothing_by_hand():
     logits = np.log(np.array([[1.0, 3.0]]))  # softmax [1/4, 3/4]; label 1 smoothed by 0.2: [0.1, 0.9]
     value, gradient = cr.SoftmaxCrossEntropy(label_smoothing=0.2)(logits, np.array([1]))
