@@ -180,6 +180,26 @@ def test_parts_of_a_batch_add_up_to_its_gradient():
         train(0, 10)
 
 
+@pytest.mark.parametrize(
+    ("samples", "accumulate", "parts"), [(10, 2, [5, 5]), (10, 3, [3, 4, 3]), (3, 7, [1, 1, 1]), (1, 2, [1])]
+)
+def test_a_batch_is_divided_into_as_many_parts_as_asked_for(samples, accumulate, parts):
+    seen = []
+
+    class Spy(cr.Layer):
+        def forward(self, x, *, train=False, rng=None):
+            seen.append(len(x))
+            return x, None
+
+        def backward(self, dy, cache, *, input_gradient=True):
+            return dy
+
+    net = cr.Sequential(Spy(), cr.Affine(3)).build((5,), seed=0)
+    t = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(0.1), accumulate=accumulate)
+    next(t.steps(data(samples), batch_size=samples))
+    assert seen == parts
+
+
 @pytest.mark.parametrize("make", [trainer, full_trainer])
 def test_the_best_weights_are_kept_when_training_goes_on_and_gets_worse(make):
     t = make()
@@ -245,6 +265,8 @@ def test_range_test_proposes_a_rate_that_trains_and_leaves_the_network_alone():
     np.testing.assert_allclose(np.diff(np.log(found.rates)), np.log(1e10) / 119, rtol=1e-9)
     assert 1e-3 < found.proposal < 1
     assert f"learning rate {found.proposal:.2g}" in str(found)
+    with pytest.raises(AttributeError):
+        found.proposal = 1.0  # a measurement is not changed afterwards
     t = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(found.proposal))
     *_, last = t.fit(data(200), epochs=20, batch_size=10)
     assert last.train_accuracy > 0.85
@@ -347,6 +369,14 @@ def test_going_on_with_another_batch_size_in_the_middle_of_an_epoch():
         next(t.steps(data(), batch_size=5))
 
 
+def test_a_batch_of_one_trains_and_one_of_none_is_refused():
+    t = trainer()
+    assert [step.images for step in t.steps(data(3), batch_size=1)] == [1, 1, 1]
+    t.end_epoch()
+    with pytest.raises(OptionError, match="batch_size must be 1 or more, got 0"):
+        next(t.steps(data(3), batch_size=0))
+
+
 def test_targets_that_are_no_classes():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((40, 3)).astype(np.float32)
@@ -376,6 +406,8 @@ def test_evaluation_does_not_depend_on_the_batch_size():
     np.testing.assert_array_equal(one.confusion, many.confusion)
     assert one.confusion.sum() == one.n == 23
     assert "on 23 samples" in str(one)
+    with pytest.raises(AttributeError):
+        one.loss = 0.0  # a measurement is not changed afterwards
 
 
 def test_history_as_csv(tmp_path):
