@@ -300,7 +300,10 @@ def test_initializers_draw_what_they_say():
     assert not cr.Zeros()((3,), 1, 3, rng).any()
 
 
-def test_a_convolution_counts_its_window_as_fan_in():
+def test_a_convolution_counts_its_window_as_fan_in_and_fan_out():
     layer = cr.Conv2D(200, (3, 5), groups=2)
     layer.build((40, 9, 9), np.random.default_rng(0))
     assert layer.W.value.std() == pytest.approx((2 / (20 * 15)) ** 0.5, rel=0.02)
+    both = cr.Conv2D(200, (3, 5), groups=2, initializer=cr.Xavier())
+    both.build((40, 9, 9), np.random.default_rng(0))
+    assert both.W.value.std() == pytest.approx((2 / (20 * 15 + 100 * 15)) ** 0.5, rel=0.02)

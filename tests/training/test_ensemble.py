@@ -35,6 +35,7 @@ def test_it_is_evaluated_like_a_network(x):
     data = cr.Dataset(x, y)
     one = network(0)
     alone, voting = cr.evaluate(one, data), cr.evaluate(Ensemble([one]), data)
+    assert (Ensemble([one]).input_shape, Ensemble([one]).labels) == (one.input_shape, one.labels)
     assert voting.loss == pytest.approx(alone.loss, rel=1e-5)
     assert voting.accuracy == alone.accuracy
     three = Ensemble([network(seed) for seed in range(3)])

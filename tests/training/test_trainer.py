@@ -1,6 +1,7 @@
 """Training: reproducible, resumable to the bit at any step, and honest when it diverges."""
 
 import csv
+import math
 import os
 import signal
 import time
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
+from chainrule.io import load_checkpoint, save_checkpoint
 from chainrule.training import find_learning_rate, write_history
 
 
@@ -264,7 +266,12 @@ def test_range_test_proposes_a_rate_that_trains_and_leaves_the_network_alone():
     assert found.rates[0] == pytest.approx(1e-6)
     np.testing.assert_allclose(np.diff(np.log(found.rates)), np.log(1e10) / 119, rtol=1e-9)
     assert 1e-3 < found.proposal < 1
-    assert f"learning rate {found.proposal:.2g}" in str(found)
+    means = [np.mean(found.losses[max(i - 6, 0) : i + 7]) for i in range(len(seen))]  # a twentieth of 120 either side
+    np.testing.assert_allclose(found.smoothed, means)
+    assert found.proposal == pytest.approx(found.rates[np.argmin(means)] / 3, rel=0.05)
+    assert str(found) == (
+        f"learning rate {found.proposal:.2g} (of {len(seen)} tried from 1e-06 to {found.rates[-1]:.2g})"
+    )
     with pytest.raises(AttributeError):
         found.proposal = 1.0  # a measurement is not changed afterwards
     t = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(found.proposal))
@@ -312,6 +319,7 @@ def test_ctrl_c_stops_between_steps_saves_and_says_how_to_go_on(tmp_path):
     assert f"saved after step 8: trainer.resume({str(path)!r}) goes on" in caught.value.__notes__
     second, whole = make(), make()
     second.resume(path)
+    assert second.step == 8
     list(second.fit(data(), epochs=3, batch_size=4))
     list(whole.fit(data(), epochs=3, batch_size=4))
     assert state(second) == state(whole)
@@ -325,8 +333,11 @@ def test_divergence_is_told_and_the_last_good_checkpoint_stays(tmp_path, rate):
     list(t.fit(data(), epochs=1, batch_size=4, checkpoint=path))
     good = path.read_bytes()
     t.optimizer.learning_rate = rate
-    with pytest.raises(DivergenceError, match=r"at step \d+ \(epoch \d\) with learning rate .* try a smaller one"):
+    with pytest.raises(
+        DivergenceError, match=r"at step \d+ \(epoch \d\) with learning rate .*: try a smaller one, such"
+    ) as told:
         list(t.fit(data(), epochs=5, batch_size=4, checkpoint=path))
+    assert f"such as {rate / 10:g}, and" in str(told.value)
     assert path.read_bytes() == good
     with pytest.raises(DivergenceError, match="the parameters became NaN or infinite"):
         t.network.values[0] = np.nan
@@ -360,6 +371,20 @@ def test_checkpoints_of_something_else_are_refused(tmp_path):
     with pytest.raises(ModelFileError, match="cut off"):
         t.resume(path)
     assert state(t) == before
+
+
+def test_a_checkpoint_of_before_there_were_parts_and_a_best_epoch_goes_on(tmp_path):
+    t = trainer()
+    list(t.fit(data(), epochs=1, batch_size=4, checkpoint=tmp_path / "now"))
+    progress = load_checkpoint(tmp_path / "now").progress
+    old = {name: value for name, value in progress.items() if name not in ("accumulate", "best")}
+    save_checkpoint(tmp_path / "then", t.network, t.optimizer, old)
+    again = trainer(seed=1)
+    again.resume(tmp_path / "then")
+    assert (again.best, again.step) == (None, t.step)
+    for one in (t, again):
+        list(one.fit(data(), epochs=2, batch_size=4))
+    assert state(again) == state(t)
 
 
 def test_going_on_with_another_batch_size_in_the_middle_of_an_epoch():
@@ -408,6 +433,19 @@ def test_evaluation_does_not_depend_on_the_batch_size():
     assert "on 23 samples" in str(one)
     with pytest.raises(AttributeError):
         one.loss = 0.0  # a measurement is not changed afterwards
+
+
+def test_evaluation_by_hand():
+    net = cr.Sequential(cr.Scale(1.0)).build((2,))
+    x = np.log(np.array([[3.0, 1], [1, 1], [1, 3], [3, 1], [3, 1]]))  # softmax: 3/4, 1/2, 1/4, 3/4, 3/4 for class 0
+    for batch_size in (2, 1000):
+        report = cr.evaluate(net, cr.Dataset(x, np.array([0, 0, 1, 1, 0])), batch_size=batch_size)
+        assert report.loss == pytest.approx((3 * math.log(4 / 3) + math.log(2) + math.log(4)) / 5)
+        assert report.accuracy == 0.8
+        assert report.confusion.tolist() == [[3, 0], [1, 1]]
+        # confidences of 3/4 are right three times in four, the one of 1/2 is right: a gap of 1/2 over a fifth
+        assert report.calibration_error == pytest.approx(0.5 / 5)
+        assert str(report) == f"accuracy 80.00%, loss {report.loss:.4f} on 5 samples"
 
 
 def test_history_as_csv(tmp_path):
