@@ -101,6 +101,13 @@ def test_network_within_a_network_shares_the_flat_buffer():
     assert outer.values.sum() == 16
 
 
+def test_an_array_taken_after_build_is_the_one_that_trains():
+    net = cr.Sequential(cr.Affine(2)).build((3,), seed=0)
+    weights = net.arrays["0.Affine.W"]
+    net.values[...] = 5
+    assert (weights == 5).all()
+
+
 def test_assigning_a_value_copies_it_into_the_buffer():
     net = cr.Sequential(cr.Affine(2)).build((3,), seed=0)
     weights = np.arange(6.0).reshape(3, 2)

@@ -105,6 +105,11 @@ def test_embedding_of_wrong_indices(indices, message):
         net(np.array(indices))
 
 
+def test_embedding_begins_with_a_standard_normal_table():
+    table = build(cr.Embedding(400, 50), 3).W.value
+    assert (table.mean(), table.std()) == pytest.approx((0, 1), abs=0.02)
+
+
 def test_embedding_learns_in_a_network_and_its_table_does_not_decay():
     net = cr.Sequential(cr.Reshape((2,)), cr.Embedding(6, 4), cr.Flatten(), cr.Affine(6)).build((1, 2), seed=0)
     x = RNG(0).integers(0, 5, (300, 1, 2))

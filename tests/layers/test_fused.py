@@ -1,0 +1,77 @@
+"""Which layers run as one, and that it makes no difference but to time."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import kernels
+from chainrule.layers.fused import fuse
+
+RNG = np.random.default_rng
+
+
+class OwnAffine(cr.Affine):
+    """Somebody's subclass, which may do something else."""
+
+
+IMAGE = (2, 9, 8)
+CASES = [
+    ((cr.Conv2D(3, 3), cr.ReLU(), cr.MaxPool2D(2), cr.Tanh()), IMAGE, "ConvReLUPool Tanh"),
+    ((cr.Conv2D(3, 3, bias=False), cr.ReLU(), cr.MaxPool2D(2)), IMAGE, "ConvReLUPool"),
+    ((cr.Conv2D(3, 3), cr.ReLU(), cr.MaxPool2D(2, stride=1)), IMAGE, "Conv2D ReLU MaxPool2D"),
+    ((cr.Conv2D(3, 3), cr.ReLU(), cr.MaxPool2D(2, stride=(1, 2))), IMAGE, "Conv2D ReLU MaxPool2D"),
+    ((cr.Conv2D(3, 3), cr.ReLU(), cr.MaxPool2D(2, stride=(2, 1))), IMAGE, "Conv2D ReLU MaxPool2D"),
+    ((cr.Conv2D(3, 3), cr.ReLU(), cr.MaxPool2D(2, padding=1)), IMAGE, "Conv2D ReLU MaxPool2D"),
+    ((cr.Conv2D(3, 3), cr.ReLU(), cr.MaxPool2D((3, 2), stride=2)), IMAGE, "Conv2D ReLU MaxPool2D"),
+    ((cr.Conv2D(3, 3), cr.MaxPool2D(2), cr.ReLU()), IMAGE, "Conv2D MaxPool2D ReLU"),
+    ((cr.Scale(0.5), cr.Flatten(), cr.Affine(5), cr.ReLU(), cr.Affine(4)), IMAGE, "AffineChain"),
+    ((cr.Flatten(), cr.Scale(0.5), cr.Affine(5)), IMAGE, "AffineChain"),
+    ((cr.Affine(5), cr.ReLU(), cr.Affine(4), cr.ReLU(), cr.Affine(3), cr.ReLU()), (6,), "AffineChain ReLU"),
+    ((cr.Affine(5), cr.Tanh(), cr.Affine(4), cr.ReLU(), cr.Affine(3)), (6,), "Affine Tanh AffineChain"),
+    ((cr.Scale(0.5), cr.Scale(3.0), cr.Affine(4)), (6,), "Scale AffineChain"),
+    ((cr.Flatten(), cr.Affine(4)), IMAGE, "Flatten Affine"),
+    ((cr.Scale(0.5), cr.Tanh()), (6,), "Scale Tanh"),
+    ((OwnAffine(5), cr.ReLU(), cr.Affine(4)), (6,), "OwnAffine ReLU Affine"),
+]
+
+
+def names(layers) -> str:
+    return " ".join(type(layer).__name__ for layer in layers)
+
+
+@pytest.mark.skipif(not kernels.NATIVE, reason="without native kernels nothing runs as one")
+@pytest.mark.parametrize(("layers", "shape", "expected"), CASES, ids=[expected for *_, expected in CASES])
+def test_what_runs_as_one(layers, shape, expected):
+    layers = copy.deepcopy(layers)
+    assert names(fuse(layers)) == names(layers)  # not built: nothing to put together
+    net = cr.Sequential(*layers).build(shape, seed=0)
+    assert names(fuse(net.layers)) == expected
+
+
+@pytest.mark.parametrize(("layers", "shape", "expected"), CASES, ids=[expected for *_, expected in CASES])
+def test_it_gives_the_numbers_of_its_layers(layers, shape, expected):
+    net = cr.Sequential(*copy.deepcopy(layers)).build(shape, seed=0).astype("float64")
+    net.values[...] = 0.3 * RNG(1).standard_normal(net.values.size)
+    y = x = RNG(2).standard_normal((4, *shape))
+    caches = []
+    for layer in net.layers:
+        y, cache = layer.forward(y)
+        caches.append(cache)
+    gradient = dy = RNG(3).standard_normal(y.shape)
+    for layer, cache in zip(reversed(net.layers), reversed(caches), strict=True):
+        gradient = layer.backward(gradient, cache)
+    gradients = net.gradients.copy()
+    net.gradients.fill(0)
+    as_one, cache = net.forward(x)
+    np.testing.assert_allclose(as_one, y, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(net.backward(dy, cache), gradient, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(net.gradients, gradients, rtol=1e-11, atol=1e-13)
+
+
+def test_without_native_kernels_nothing_runs_as_one(monkeypatch):
+    monkeypatch.setattr(kernels, "NATIVE", False)
+    layers = (cr.Affine(5), cr.ReLU(), cr.Affine(4))
+    cr.Sequential(*layers).build((6,), seed=0)
+    assert fuse(layers) == layers
