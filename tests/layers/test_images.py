@@ -147,6 +147,7 @@ def test_pixels_may_come_first():
             r"got \(1, 4, 6\): use a smaller kernel, more padding, or less pooling before it$",
         ),
         (cr.MaxPool2D(3), (1, 2, 9), "has a kernel of 3 x 3, larger than the image of 2 x 9"),
+        (cr.Conv2D(4, (2, 7)), (1, 3, 6), "has a kernel of 2 x 7, larger than the image of 3 x 6"),
         (cr.Conv2D(4, 3, groups=2), (3, 8, 8), "cannot divide 3 channels into 2 groups"),
         (cr.Conv2D(4, 3), (784,), r"needs images \(C, H, W\), got \(784,\): put Reshape\(\(C, H, W\)\) before it"),
         (cr.AvgPool2D(2), (5, 5), "needs images"),
