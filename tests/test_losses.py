@@ -120,7 +120,7 @@ def test_sigmoid_cross_entropy_by_hand_and_at_extremes():
 
 
 def test_huber_by_hand():
-    value, gradient = cr.Huber(2.0)(np.array([[1.0, -5.0]]), np.zeros((1, 2)))
+    value, gradient = cr.Huber(2.0)(np.array([[4.0, -4.0]]), np.array([[3.0, 1.0]]))  # 1 and 5 apart
     assert value == (0.5 + 2 * (5 - 1)) / 2
     assert gradient.tolist() == [[0.5, -1]]
 
@@ -161,12 +161,21 @@ def test_huber_by_hand():
             LabelError,
             "needs targets from 0 to 1, got 0 to 2",
         ),
+        (
+            lambda: cr.SigmoidCrossEntropy()(np.zeros((1, 2), np.float32), np.array([[0, 1e300]])),
+            LabelError,
+            "needs targets from 0 to 1, got 0 to inf",
+        ),
         (lambda: cr.SigmoidCrossEntropy()(np.zeros((1, 2)), np.array([1])), ShapeError, "needs targets of the outputs"),
     ],
 )
 def test_misuse_is_told(action, error, message):
     with pytest.raises(error, match=message):
         action()
+
+
+def test_one_loss_knows_classes():
+    assert [type(loss).__name__ for loss, _ in LOSSES if loss.classifies] == ["SoftmaxCrossEntropy"] * 3
 
 
 def test_soft_labels_train_and_are_measured_by_their_largest_share():
@@ -235,6 +244,8 @@ def test_wrong_labels_are_told(labels, message):
 def test_wrong_shapes_are_told():
     with pytest.raises(ShapeError, match=r"SoftmaxCrossEntropy\(\) needs logits \(N, C\), got \(3,\)"):
         cr.SoftmaxCrossEntropy()(np.zeros(3), np.array([0]))
+    with pytest.raises(ShapeError, match=r"needs logits \(N, C\), got \(2, 3, 4\)"):
+        cr.SoftmaxCrossEntropy()(np.zeros((2, 3, 4)), np.array([0, 1]))
     with pytest.raises(ShapeError, match=r"targets of the outputs' shape \(3, 2\), got \(3,\)"):
         cr.MeanSquaredError()(np.zeros((3, 2)), np.zeros(3))
     with pytest.raises(ShapeError, match="accuracy needs logits"):
