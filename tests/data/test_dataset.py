@@ -26,7 +26,19 @@ def test_batches_hold_every_sample_once(samples, batch_size, seed):
 def test_starting_later_gives_the_rest_of_the_same_epoch(samples, batch_size, start):
     data = cr.Dataset(np.arange(samples)[:, None], np.arange(samples))
     whole = [y.tolist() for _, y in data.batches(batch_size, np.random.default_rng(1))]
-    assert [y.tolist() for _, y in data.batches(batch_size, np.random.default_rng(1), start=start)] == whole[start:]
+    rest = data.batches(batch_size, rng=np.random.default_rng(1), start=start)
+    assert [y.tolist() for _, y in rest] == whole[start:]
+
+
+def test_targets_that_are_no_classes_stay_with_their_samples():
+    x = np.arange(300)[:, None]
+    for y in (np.hstack([x, 2 * x]), x[:, 0] / 2, np.hstack([x, -x]) / 2):
+        data = cr.Dataset(x, y)
+        assert data.classes == ()
+        parts = [(part.x, part.y) for part in data.split(0.2, seed=1)]
+        assert [len(part) for part, _ in parts] == [60, 240]
+        for rows, targets in [*parts, *data.batches(70, np.random.default_rng(0))]:
+            np.testing.assert_array_equal(targets, y[rows[:, 0]])
 
 
 def test_split_is_disjoint_whole_and_by_seed():
