@@ -72,6 +72,20 @@ def test_the_log_of_a_resumed_run_reads_like_that_of_one_that_was_not(tmp_path):
     assert timeless(parts) == timeless(whole)
 
 
+def test_lines_that_are_no_records_are_left_out_of_what_goes_on(tmp_path):
+    path = tmp_path / "log"
+    kept = [
+        '{"event": "start"}',
+        '{"event": "step", "number": 5}',
+        '{"event": "epoch", "number": 9, "step": 5}',
+    ]
+    others = ['{"event": "st', "[1]", '{"number": 1}', '{"event": "step", "number": "1"}', '{"event": "end"}']
+    others += ['{"event": "step", "number": 6}', '{"event": "epoch", "number": 1, "step": 6}']
+    path.write_text("\n".join([kept[0], *others, kept[1], *others, kept[2]]) + "\n")
+    JsonLog(path, after=5).close()
+    assert path.read_text().splitlines() == kept
+
+
 def test_a_log_that_cannot_be(tmp_path):
     with pytest.raises(OptionError, match="every must be 1 step or more"):
         JsonLog(tmp_path / "log", every=0)

@@ -114,6 +114,10 @@ def test_steps_tell_where_they_are():
     assert record.train_loss == pytest.approx(sum(s.loss * s.images for s in steps) / 23)
     assert record.train_accuracy == pytest.approx(sum(s.accuracy * s.images for s in steps) / 23)
     assert record.validation_loss is None
+    steps = list(t.steps(data(), batch_size=10))  # nothing of the first epoch is left in the second
+    record = t.end_epoch()
+    assert record.train_loss == pytest.approx(sum(s.loss * s.images for s in steps) / 23)
+    assert record.train_accuracy == pytest.approx(sum(s.accuracy * s.images for s in steps) / 23)
 
 
 @settings(max_examples=15, deadline=None)
