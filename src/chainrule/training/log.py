@@ -125,8 +125,8 @@ def _kept(path: Path, after: int) -> list[bytes]:
         try:
             record = json.loads(line)
             number = record.get("number" if record["event"] == "step" else "step", 0)
+            if record["event"] != "end" and number <= after:
+                kept.append(line)
         except (ValueError, KeyError, AttributeError, TypeError):
             continue
-        if record["event"] != "end" and number <= after:
-            kept.append(line)
     return kept
