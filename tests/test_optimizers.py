@@ -166,6 +166,7 @@ def test_muon_leaves_frozen_matrices_alone():
     cr.Muon(0.1, weight_decay=0.1).step(net)
     assert (net.values[:10] == before[:10]).all()
     assert (net.values[10:] != before[10:]).all()
+    assert not net.gradients.any()  # those of frozen parameters are cleared too
 
 
 def test_one_optimizer_serves_one_network():
