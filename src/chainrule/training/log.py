@@ -8,6 +8,7 @@ was interrupted reads like that of one that was not.
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -122,11 +123,9 @@ def _kept(path: Path, after: int) -> list[bytes]:
     except FileNotFoundError:
         return []
     for line in lines:
-        try:
+        with suppress(ValueError, KeyError, AttributeError, TypeError):  # which is no record
             record = json.loads(line)
             number = record.get("number" if record["event"] == "step" else "step", 0)
             if record["event"] != "end" and number <= after:
                 kept.append(line)
-        except (ValueError, KeyError, AttributeError, TypeError):
-            continue
     return kept
