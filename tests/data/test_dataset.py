@@ -39,6 +39,8 @@ def test_targets_that_are_no_classes_stay_with_their_samples():
         assert [len(part) for part, _ in parts] == [60, 240]
         for rows, targets in [*parts, *data.batches(70, np.random.default_rng(0))]:
             np.testing.assert_array_equal(targets, y[rows[:, 0]])
+    first, second = cr.Dataset(x).split(0.2, seed=1)
+    assert (len(first), len(second), first.y, second.y) == (60, 240, None, None)
 
 
 def test_split_is_disjoint_whole_and_by_seed():
