@@ -18,6 +18,10 @@ __all__ = ["folders_above", "is_installed", "is_learners", "places"]
 _INSTALLED = {"site-packages", "dist-packages"}
 _OTHERS = (Path(__file__).resolve().parents[1], *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")))
 """chainrule and the standard library."""
+_AT_START = {os.path.realpath(folder) for folder in sys.path} - {
+    os.path.realpath(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder
+}
+"""What Python and its installed packages put on the path (an editable one may name any folder), before any script ran."""
 
 
 def is_learners(file: str | Path, script: Path) -> bool:
@@ -61,7 +65,7 @@ def _added(script: Path) -> tuple[str, ...]:
     """The folders of `sys.path` that are the learner's; `../lib` is also meant as seen from the script."""
     folders = [os.path.realpath(folder) for folder in sys.path]
     folders += [os.path.realpath(script.parent / folder) for folder in sys.path if not os.path.isabs(folder)]
-    return tuple(folder for folder in folders if not is_installed(folder))
+    return tuple(folder for folder in folders if folder not in _AT_START and not is_installed(folder))
 
 
 @cache
