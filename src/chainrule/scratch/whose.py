@@ -21,7 +21,7 @@ _OTHERS = (Path(__file__).resolve().parents[1], *(Path(sysconfig.get_path(name))
 _AT_START = {os.path.realpath(folder) for folder in sys.path} - {
     os.path.realpath(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder
 }
-"""What Python and its installed packages put on the path (an editable one may name any folder), before any script ran."""
+"""What Python and installed packages (an editable one may name any folder) put on the path before any script ran."""
 
 
 def is_learners(file: str | Path, script: Path) -> bool:
