@@ -69,7 +69,8 @@ def test_steps_are_the_lessons(client, mnist):
     with training(client, learning_rate=0.3, batch_size=50) as name:
         news = step(client, name, 3)
         net, losses = by_hand(3, mnist, 50, 0.3)
-        assert [point["loss"] for point in news["points"][1:]] == pytest.approx(losses, rel=1e-5)
+        found = {point["step"]: point["loss"] for point in news["points"][1:]}  # a slow machine draws a step twice
+        assert list(found.values()) == pytest.approx(losses, rel=1e-5)
         assert news["progress"]["snapshots"] == [0, 1, 2, 3]
         expected = net.predict_probabilities(mnist[1].x[:1])[0]
         told = client.post(
