@@ -66,7 +66,7 @@ class Comparison:
         probe = self._probe
         if not all(np.isfinite(out).all() for out in probe.outputs()):
             raise ValueError("forward gives NaN or infinity on these samples")
-        if probe.is_loss and not self._probe.is_network:
+        if probe.is_loss and not probe.is_network:
             for target in probe.targets:
                 if target.is_input:
                     target.value[...] = _near_each_other(target.value)

@@ -4,6 +4,7 @@ Every run is made on a deep copy, with the same random numbers. Arrays that chan
 what a gradient can be of. What backward returns, sets, fills or adds to is what it produced.
 """
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,14 +93,14 @@ class Probe:
         self.backward_method = getattr(layer, backward)
         self.is_network = backward == "gradient"
         if returned is None:
-            fresh = copy_with([layer, list(arguments), dict(options)], {})
+            fresh = copy.deepcopy([layer, list(arguments), dict(options)])
             again()
             returned = getattr(fresh[0], forward)(*fresh[1], **fresh[2])
         self._links = list(links_of(upstream, returned))
         if self.is_network:
             self._links = [None] * len(upstream)
         constants = [None if link is not None else value for link, value in zip(self._links, upstream, strict=True)]
-        self._root = copy_with([layer, list(arguments), dict(options), constants], {})
+        self._root = copy.deepcopy([layer, list(arguments), dict(options), constants])
         self._again = again
         self.targets: list[Target] = []
         self._dropped: dict[int, None] = {}
@@ -231,9 +232,9 @@ class Probe:
         arguments, above = [], iter(self.upstream)
         for link, constant in zip(self._links, root[3] if root[3] else [None] * len(self._links), strict=True):
             if link == "gradient":
-                arguments.append(_copied(next(above)))
+                arguments.append(copy.deepcopy(next(above)))
             elif link == "gradients":
-                arguments.append(tuple(_copied(value) for value in above))
+                arguments.append(tuple(copy.deepcopy(value) for value in above))
             elif link is None:
                 arguments.append(constant)
             else:
@@ -347,10 +348,6 @@ def _is_within_a_layer(root: Any, place: Place) -> bool:
         if hasattr(root, "backward"):
             return True
     return False
-
-
-def _copied(value: Any) -> Any:
-    return copy_with(value, {})
 
 
 def _kept(value: Any) -> Any:
