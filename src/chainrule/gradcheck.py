@@ -29,6 +29,8 @@ _VISIBLE = 1e-3
 """Rounding above this share of the largest gradient hides the array."""
 _ENOUGH = 3
 """So many wrong elements of an array are looked at for kinks; more of them need no proof."""
+_DISTANCES, _NEIGHBORS = (1e-3, 1e-4), 12
+"""Relative to the spread of an array: where the derivatives around a place are looked at, and how many of them."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,7 @@ def check_array(
         sample: up to so many elements are probed; None: all.
         tolerance: largest relative error that is ok.
         rounding: the part of a difference at the usual step that means nothing.
-        rng: draws the sample.
+        rng: draws the sample, and places around one that may lie on a kink.
 
     The step is STEP, more where the values are larger than 1 or where the gradient is too small for it beside the
     rounding.
@@ -306,7 +308,7 @@ def check_array(
     scale = max(largest, hides / tolerance, 1e-300)
     kinks, wrong = [], 0
     for position in np.flatnonzero(~(np.abs(numerical - analytic) <= tolerance * scale)):
-        if wrong < _ENOUGH and _on_kink(probe, indices[position], analytic[position], tolerance * scale):
+        if wrong < _ENOUGH and _on_kink(probe, indices[position], analytic[position], tolerance * scale, rng):
             kinks.append(indices[position])
             numerical[position] = analytic[position]
         else:
@@ -343,7 +345,9 @@ def _step(values: Array, largest: float, tolerance: float, rounding: float) -> f
     return step
 
 
-def _on_kink(probe: _Probe, index: tuple[int, ...], analytic: float, tolerance: float) -> bool:
+def _on_kink(
+    probe: _Probe, index: tuple[int, ...], analytic: float, tolerance: float, rng: np.random.Generator
+) -> bool:
     """Whether a derivative that disagrees at the usual step does so because of kinks, beside or at this place.
 
     It does if it agrees at a smaller step, at which rounding leaves the disagreement visible; or if what forward bends
@@ -364,6 +368,30 @@ def _on_kink(probe: _Probe, index: tuple[int, ...], analytic: float, tolerance: 
     if near.gap > max(tolerance, 40 * probe.noise / probe.step, wide.gap / 2):
         return True
     return all(
-        abs(found.slope - analytic) <= 1.1 * found.spread + max(tolerance, probe.noise * shrunk / probe.step)
+        # four times the rounding, as much as `bracket` takes off what bends
+        abs(found.slope - analytic) <= 1.1 * found.spread + max(tolerance, 4 * probe.noise * shrunk / probe.step)
         for found, shrunk in zip(brackets, _SHRINKING, strict=True)
-    )
+    ) or _is_among_neighbors(probe, index, analytic, tolerance, rng)
+
+
+def _is_among_neighbors(
+    probe: _Probe, index: tuple[int, ...], analytic: float, tolerance: float, rng: np.random.Generator
+) -> bool:
+    """Whether derivatives around this place stay apart however near, and the one in question is of their kind.
+
+    So it is where equal numbers of several windows meet, whose gaps along this element happen to cancel.
+    """
+    kept, size = probe.values.copy(), max(float(probe.values.std()), 1e-3)
+    ranges = []
+    try:
+        for distance in _DISTANCES:
+            slopes = []
+            for _ in range(_NEIGHBORS):
+                probe.values[...] = kept + distance * size * rng.standard_normal(kept.shape)
+                slopes.append(central_difference(probe.objective, probe.values, index, probe.step))
+            ranges.append(float(np.ptp(slopes)))
+    finally:
+        probe.values[...] = kept
+    far, near = ranges
+    stays = near > max(tolerance, 8 * probe.noise / probe.step, far / 3)
+    return stays and min(slopes) - near <= analytic <= max(slopes) + near
