@@ -108,6 +108,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "不对应 forward 的任何输入，也不对应 forward 读取的任何数组",
     ),
     "kinks": ("lies on kinks, where there is no derivative, at every place looked at", "所查之处都在折点上，没有导数"),
+    "small": (
+        "is 0 or too small to be told from rounding (a bias before batch normalization has no effect)",
+        "为 0，或小到与舍入误差分不开（批归一化之前的偏置不起作用）",
+    ),
     "noise": (
         "is computed in so low a precision that numerical differentiation shows nothing",
         "计算精度太低，数值微分看不出什么",

@@ -83,6 +83,7 @@ def test_a_photograph_without_numbers_is_an_empty_answer(chainrule, tmp_path):
     assert json.loads(chainrule("read", tmp_path / "one.png", "--json").stdout)["images"][0]["numbers"] == []
 
 
+@pytest.mark.long
 def test_every_kind_of_picture_is_read(page, chainrule, tmp_path):
     photo = Image.fromarray(page.picture)
     gray = photo.convert("L")

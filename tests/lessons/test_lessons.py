@@ -50,7 +50,13 @@ def test_every_topic_has_a_lesson_in_both_languages():
     assert list(CHINESE) == [lesson.name for lesson in LESSONS]
 
 
-@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.name)
+def _long_if_it_trains_much(lesson):
+    return pytest.param(lesson, marks=[pytest.mark.long] if 11 <= lesson.number <= 14 else [])
+
+
+@pytest.mark.parametrize(
+    "lesson", [_long_if_it_trains_much(lesson) for lesson in LESSONS], ids=lambda lesson: lesson.name
+)
 def test_a_lesson_runs_and_its_translation_has_the_same_code(lesson, capsys, figures):
     chinese = CHINESE[lesson.name]
     assert code(chinese) == code(lesson)

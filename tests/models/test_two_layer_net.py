@@ -14,6 +14,7 @@ def batch(mnist, count: int) -> tuple[np.ndarray, np.ndarray]:
     return train.x[:count].reshape(count, -1) / 255, train.y[:count]
 
 
+@pytest.mark.long
 def test_both_gradients_agree_for_all_39760_parameters(mnist):
     x, t = batch(mnist, 3)
     net = cr.TwoLayerNet(784, 50, 10, seed=0, dtype="float64")

@@ -92,8 +92,9 @@ class Comparison:
                     break
         told = {finding.name for finding in findings}
         for row in rows:
-            if row.ok and row.checked <= len(row.kinks) and row.name not in told:
-                self._skipped.append(Finding(row.name, "noise" if self._is_coarse else "kinks", {}))
+            if row.ok and not row.compared and row.name not in told:
+                reason = "noise" if self._is_coarse else "small" if row.hidden else "kinks"
+                self._skipped.append(Finding(row.name, reason, {}))
         skipped = {finding.name for finding in self._skipped}
         kept = tuple(row for row in rows if row.name not in skipped)
         return LayerCheck(kept, tuple(findings), None, tuple(self._skipped), constants)
@@ -353,7 +354,8 @@ def _joined(one: GradientRow, other: GradientRow) -> GradientRow:
     """Of two comparisons of one gradient, the worse."""
     worse = other if (not other.ok, other.error) > (not one.ok, one.error) else one
     checked, kinks = one.checked + other.checked, (*one.kinks, *other.kinks)
-    return GradientRow(worse.name, worse.shape, checked, worse.error, worse.worst, kinks, one.ok and other.ok)
+    hidden, ok = one.hidden + other.hidden, one.ok and other.ok
+    return GradientRow(worse.name, worse.shape, checked, worse.error, worse.worst, kinks, ok, hidden)
 
 
 def _numerical(
