@@ -19,7 +19,7 @@ demo: .venv/.installed  ## Train the two-layer network on the bundled MNIST and 
 	$(BIN)/chainrule evaluate runs/demo/model.safetensors
 
 # One thread of matrix products for each of the test processes, so that they do not fight for the cores.
-test: .venv/.installed  ## Run the tests, but for the long ones (about six minutes)
+test: .venv/.installed  ## Run the tests, but for the long ones (about five minutes)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m "not long"
 
 test-all: .venv/.installed  ## Run all tests: the whole course, the browser and the other long ones too

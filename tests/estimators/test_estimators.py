@@ -249,6 +249,29 @@ def test_divergence_is_told():
         NetRegressor(solver="sgd", learning_rate_init=1e6).fit(1e6 * X, y)
 
 
+@pytest.mark.parametrize(
+    ("model", "scale"),
+    [
+        (NetClassifier(solver="sgd", learning_rate_init=30.0, max_iter=20, n_iter_no_change=30, random_state=0), 1),
+        (NetRegressor(4, max_iter=20, n_iter_no_change=30, random_state=0), 1e4),
+    ],
+    ids=["classes", "numbers far from 0"],
+)
+def test_divergence_is_told_while_the_loss_is_finite(model, scale):
+    X, y = load_iris(return_X_y=True)
+    with pytest.warns(ConvergenceWarning, match="is far above the .* of a constant prediction: scale X"):
+        model.fit(X, y if scale == 1 else scale * (y + 10))
+    assert np.isfinite(model.loss_)
+
+
+def test_no_divergence_is_told_of_a_fit(blobs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        NetClassifier(random_state=0, max_iter=20, n_iter_no_change=30).fit(*blobs)
+        several = np.stack([blobs[1] == "ant", blobs[1] != "cat"], axis=1).astype(int)
+        NetClassifier(random_state=0, max_iter=20, n_iter_no_change=30).fit(blobs[0], several)
+
+
 @pytest.mark.parametrize("several", [False, True], ids=["one-label", "several-labels"])
 def test_probabilities_of_inputs_far_away_are_0_and_1_without_a_warning(several):
     X = np.linspace(-1, 1, 40, dtype=np.float32)[:, np.newaxis]

@@ -37,6 +37,8 @@ else:  # before scikit-learn 1.9
 __all__ = ["NetEstimator"]
 
 _ACTIVATIONS: dict[str, type[Layer] | None] = {"relu": ReLU, "tanh": Tanh, "logistic": Sigmoid, "identity": None}
+_FAR_ABOVE = 2.0
+"""A loss so many times that of a constant prediction is told."""
 
 
 class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -109,6 +111,10 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """How good outputs are; higher is better."""
         raise NotImplementedError
 
+    def _constant(self, targets: Array, weights: Array) -> Array:
+        """The outputs (outputs,) that are best where they are the same for every sample."""
+        raise NotImplementedError
+
     # ---- fitting ----
 
     @with_callbacks  # type: ignore[untyped-decorator]
@@ -163,6 +169,8 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 )
         if self._best is not None:
             self.network_.values[...] = self._best
+        elif not one_pass:
+            self._tell_if_far_off(targets, weights)
         if context is not None:
             context.call_on_fit_task_end(**told, reconstruction_attributes=dict)
         return self
@@ -264,6 +272,18 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             self._rate, self._idle = self._rate / 5, 0
             return False
         return True
+
+    def _tell_if_far_off(self, targets: Array, weights: Array) -> None:
+        """Divergence that ends in a finite number would look like a fit otherwise."""
+        outputs = np.broadcast_to(self._constant(targets, weights), (len(weights), self.n_outputs_))
+        constant = self._loss(np.ascontiguousarray(outputs, self.network_.dtype), targets, weights)[0]
+        if constant > 0 and self.loss_ > _FAR_ABOVE * max(constant, math.log(2) if self._is_classifier else 0):
+            warnings.warn(
+                f"the loss of {self.loss_:.3g} is far above the {constant:.3g} of a constant prediction: "
+                f"scale X{'' if self._is_classifier else ' and y'}, or give a smaller learning_rate_init",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
 
     def _current_rate(self) -> float:
         if self.solver == "sgd" and self.learning_rate == "invscaling":

@@ -156,6 +156,13 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
         loss = SigmoidCrossEntropy() if self._multi_label else SoftmaxCrossEntropy()
         return loss(outputs, targets, weights)
 
+    def _constant(self, targets: Array, weights: Array) -> Array:
+        if self._multi_label:
+            share = np.clip(np.average(targets, axis=0, weights=weights), 1e-9, 1 - 1e-9)
+            return np.asarray(np.log(share / (1 - share)))
+        shares = np.bincount(targets, weights, self.n_outputs_) / weights.sum()
+        return np.asarray(np.log(np.maximum(shares, 1e-9)))
+
     def _score(self, outputs: Array, targets: Array, weights: Array) -> float:
         right = ((outputs > 0) == targets).all(axis=1) if self._multi_label else outputs.argmax(axis=1) == targets
         return float(np.average(right, weights=weights))

@@ -2,6 +2,7 @@
 
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
@@ -43,6 +44,9 @@ class NetRegressor(RegressorMixin, NetEstimator):  # type: ignore[misc]
     def _loss(self, outputs: Array, targets: Array, weights: Array) -> tuple[float, Array]:
         loss, doutputs = MeanSquaredError()(outputs, targets, weights)
         return loss / 2, doutputs / 2
+
+    def _constant(self, targets: Array, weights: Array) -> Array:
+        return np.asarray(np.average(targets, axis=0, weights=weights))
 
     def _score(self, outputs: Array, targets: Array, weights: Array) -> float:
         return float(r2_score(targets, outputs, sample_weight=weights))
