@@ -64,10 +64,14 @@ def run(
             block.enter_context(shown_by(show))
         if check:
             block.callback(lambda: say(report(checks, watch.uncalled, tongue)))
-            watch = block.enter_context(watching(script, checks.append))
+            watch = block.enter_context(watching(script, checks.append, _say_that_it_begins))
         failed = _run(tree, script, course, goes_on=check)
     if failed or not all(watched.check.ok for watched in checks):
         raise typer.Exit(1)
+
+
+def _say_that_it_begins(network: str) -> None:
+    note(f"checking {network}: each gradient beside numerical differentiation")
 
 
 def _run(tree: ast.Module, script: Path, course: Course, goes_on: bool) -> bool:

@@ -59,8 +59,8 @@ class _Forward:
 
 
 class _Watch:
-    def __init__(self, told: Callable[[Watched], None]) -> None:
-        self._told = told
+    def __init__(self, told: Callable[[Watched], None], begins: Callable[[str], None]) -> None:
+        self._told, self._begins = told, begins
         self._seen: set[Any] = set()
         self._forwards: dict[int, tuple[Any, _Forward]] = {}  # by identity: not every layer can be hashed
         self._checking = False
@@ -146,6 +146,7 @@ class _Watch:
             return
         self._seen.add(key)
         few = [_few(value, arguments[0], _BATCH[0]) for value in arguments]
+        self._begins(type(network).__name__)
         with self._busy():
             check = check_network(network, *few)
         self._tell(network, method, few, check)
@@ -165,14 +166,17 @@ class _Watch:
 
 
 @contextmanager
-def watching(script: Path, told: Callable[[Watched], None]) -> Iterator[_Watch]:
+def watching(
+    script: Path, told: Callable[[Watched], None], begins: Callable[[str], None] = lambda name: None
+) -> Iterator[_Watch]:
     """Within the block, the layers and networks that the learner's files define are checked, and chainrule's own.
 
     Args:
         script: decides which files are the learner's.
         told: is called with each result, when it is there.
+        begins: is called with the name of a network whose check begins, which may take seconds.
     """
-    watch = _Watch(told)
+    watch = _Watch(told, begins)
     build = builtins.__build_class__
     ours = [value for value in vars(layers).values() if isinstance(value, type) and hasattr(value, "backward")]
     before = [(cls, name, vars(cls)[name]) for cls in ours for name in ("forward", "backward")]
