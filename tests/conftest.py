@@ -1,6 +1,7 @@
 """What the tests share: a small data set on disk, and the command line as a user starts it."""
 
 import os
+import signal
 import subprocess
 import sys
 import zlib
@@ -17,6 +18,9 @@ from chainrule.data.idx import STEMS
 # The same examples in every run, however slow the machine: a failure is one of the code, not of chance.
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.load_profile("seeded")
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, which some of them send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
