@@ -45,8 +45,39 @@ def test_a_line_a_record(tmp_path):
     assert lines[0] == {"event": "start", "model": "x"}
     assert [line["number"] for line in lines if line["event"] == "step"] == [4, 8, 12]
     assert lines[2]["validation_accuracy"] is not None
-    with JsonLog(path):
-        assert path.read_text() == ""  # begun anew
+
+
+def test_the_log_of_an_earlier_run_stays_until_there_is_a_checkpoint(tmp_path):
+    path = tmp_path / "log.jsonl"
+    path.write_text("earlier\n")
+    with pytest.raises(ZeroDivisionError), JsonLog(path) as log:
+        log.write("start", {})
+        raise ZeroDivisionError
+    assert path.read_text() == "earlier\n"
+    with JsonLog(path) as log:
+        log.write("start", {"id": "a"})
+        assert path.read_text() == "earlier\n"
+        log.saved()
+        assert records(path) == [{"event": "start", "id": "a"}]
+        log.saved()
+        log.write("end", {})
+    assert [record["event"] for record in records(path)] == ["start", "end"]
+    with JsonLog(path) as log:  # a run without checkpoints: at its end
+        log.write("start", {"id": "b"})
+    assert records(path) == [{"event": "start", "id": "b"}]
+    assert [file.name for file in tmp_path.iterdir()] == ["log.jsonl"]
+
+
+def test_a_run_does_not_go_on_in_the_log_of_another(tmp_path):
+    """Killed between the checkpoint and the log, which then is the earlier run's."""
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"event": "start", "id": "a"}\n{"event": "step", "number": 1}\n')
+    with JsonLog(path, after=5, run="a") as log:
+        assert not log.is_new
+    assert len(records(path)) == 2
+    with JsonLog(path, after=5, run="b") as log:
+        assert log.is_new
+    assert path.read_text() == ""
 
 
 def test_the_log_of_a_resumed_run_reads_like_that_of_one_that_was_not(tmp_path):

@@ -1,6 +1,7 @@
 """What `chainrule train` leaves behind: the model, a report, pictures, and the figures on the screen."""
 
 import json
+import math
 import platform
 from dataclasses import asdict
 from pathlib import Path
@@ -70,7 +71,11 @@ def write_results(
     }
     write_history(history, folder / "history.csv")
     with replacing(folder / "report.json") as file:
-        file.write((json.dumps(report, indent=2) + "\n").encode())
+        finite = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in report.items()
+        }
+        file.write((json.dumps(finite, indent=2, allow_nan=False) + "\n").encode())
     title = f"{recipe.model} on {Path(data).name}: {on_test.accuracy:.2%} test accuracy"
     watched = "validation" if recipe.validation else "test"
     plot_curves([asdict(epoch) for epoch in history], folder / "curves.png", title, watched)

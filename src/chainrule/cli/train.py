@@ -1,5 +1,7 @@
 """`chainrule train`: train a network, measure it, and write it down with pictures."""
 
+import secrets
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,18 +15,32 @@ from chainrule.cli.results import write_model, write_results
 from chainrule.cli.terminal import note, progress, say
 from chainrule.data import USUAL, Dataset, Part, load
 from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
-from chainrule.files import make_folder
+from chainrule.files import holding, make_folder
 from chainrule.io import load_checkpoint
 from chainrule.layers import Scale, Sequential
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.models import NETWORKS
 from chainrule.plots import plot_learning_rates
 from chainrule.recipes import NAMES, OPTIMIZERS, SCHEDULES, Recipe, read_recipe
-from chainrule.training import JsonLog, Log, TensorBoardLog, Trainer, calibrate, find_learning_rate, prove
+from chainrule.training import (
+    Epoch,
+    JsonLog,
+    Log,
+    TensorBoardLog,
+    Trainer,
+    calibrate,
+    find_learning_rate,
+    interrupted_by_all_signals,
+    prove,
+    uninterrupted,
+)
 
 __all__ = ["train"]
 
 _RANGE_STEPS = 200
+_CHECKPOINT = "checkpoint.safetensors"
+_FLAGS = ("skip_bad", "half", "tensorboard")
+"""Options that are kept with the run beside its data and recipe."""
 
 
 def train(
@@ -121,56 +137,82 @@ def train(
     }
     given = {name: value for name, value in given.items() if value is not None}
     chosen = (read_recipe(recipe) if recipe else Recipe()).changed(**given)
-    source: dict[str, Any] = {"data": data, "skip_bad": skip_bad}
     folder = output or Path("runs") / (Path(recipe).stem if recipe else chosen.model)
-    checkpoint = folder / "checkpoint.safetensors"
-    if resume:
-        sources = {name: value for name, value in source.items() if _is_given(context, name)}
-        chosen, source = _resumed(checkpoint, chosen.as_dict() if recipe else given, sources)
-    train_data, test_data = load(source["data"], skip_bad=source["skip_bad"])
-    watched = test_data
-    if chosen.validation:
-        train_data, watched = _held_out(train_data, chosen)
-    network = chosen.network(train_data)
+    source: dict[str, Any] = {"data": data, "skip_bad": skip_bad}
+    with _ended_by_signals():
+        if resume:
+            sources = {name: value for name, value in source.items() if _is_given(context, name)}
+            chosen, source = _resumed(folder / _CHECKPOINT, chosen.as_dict() if recipe else given, sources)
+        source["half"] = half or source.get("half", False)  # either may be asked for later as well
+        source["tensorboard"] = tensorboard or source.get("tensorboard", False)
+        train_data, test_data = load(source["data"], skip_bad=source["skip_bad"])
+        watched = test_data
+        if chosen.validation:
+            train_data, watched = _held_out(train_data, chosen)
+        network = chosen.network(train_data)
+        with holding(make_folder(folder)):
+            if range_test:
+                _find_learning_rate(network, train_data, chosen, folder)
+            else:
+                _train(network, (train_data, watched, test_data), chosen, source, folder, resume=resume)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Ctrl-C, SIGTERM and SIGHUP end the block in the same way, with the exit code that shells give each."""
+    try:
+        with interrupted_by_all_signals():
+            yield
+    except KeyboardInterrupt as stop:
+        raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
+
+
+def _train(
+    network: Sequential,
+    data: tuple[Part, Part, Part],
+    chosen: Recipe,
+    source: dict[str, Any],
+    folder: Path,
+    *,
+    resume: bool,
+) -> None:
+    """Train, measure and write; `data` is what is trained on, what epochs are measured on, and what is reported on."""
+    train_data, watched, test_data = data
+    checkpoint = folder / _CHECKPOINT
     trainer = chosen.trainer(network, len(train_data))
-    make_folder(folder)
-    if checkpoint.exists() and not resume and not range_test:
-        note(f"replacing the run in {folder} (--resume would go on with it)")
-    if range_test:
-        _find_learning_rate(network, train_data, chosen, folder)
-        return
+    run = {"id": secrets.token_hex(8)} | source | {"recipe": chosen.as_dict()}
     if resume:
-        trainer.resume(checkpoint)
+        run["id"] = trainer.resume(checkpoint).get("id")
         note(f"resuming after step {trainer.step:,} in epoch {trainer.epoch + 1}")
+    elif checkpoint.exists():
+        note(f"replacing the run in {folder} (--resume would go on with it)")
     note(f"{chosen.model}: {network.values.size:,} parameters, {len(train_data):,} images")
     _check_gradients(network, train_data, chosen)
-    run = source | {"recipe": chosen.as_dict()}
     started = time.perf_counter()
     try:
-        with _logs(folder, trainer.step, run, tensorboard) as logs:
+        with _logs(folder, trainer.step, run) as logs:
             _run(trainer, train_data, watched, chosen, checkpoint, run, logs)
-    except KeyboardInterrupt:
-        trainer.save(checkpoint, run)
-        note(f"\nstopped after step {trainer.step:,} and saved; go on with: chainrule train --resume --output {folder}")
-        raise
     except DivergenceError as error:
         kept = f"; the last good checkpoint is {checkpoint}" if trainer.epoch else ""
         raise DivergenceError(f"{error}{kept}") from error
     seconds = time.perf_counter() - started
     final = _finished(trainer, watched, chosen)
-    write_model(final, folder, half=half)
+    write_model(final, folder, half=bool(source["half"]))
     write_results(final, trainer, train_data, test_data, source["data"], chosen, folder, seconds)
 
 
 def _resumed(checkpoint: Path, given: dict[str, Any], sources: dict[str, Any]) -> tuple[Recipe, dict[str, Any]]:
     """Recipe and source of the run that is resumed; what is given anew must be the same, except for more epochs."""
-    saved: dict[str, Any] = load_checkpoint(checkpoint).progress.get("run", {})
-    # runs of 0.2 kept what is a recipe now among the rest
-    values = saved.get("recipe") or {key: value for key, value in saved.items() if key != "data"}
+    progress = load_checkpoint(checkpoint).progress
     try:
+        saved: dict[str, Any] = progress.get("run", {})
+        source = {"data": saved["data"]} | {name: saved.get(name, False) for name in _FLAGS}
+        # runs of 0.2 kept what is a recipe now among the rest
+        values = saved.get("recipe") or {key: value for key, value in saved.items() if key not in source}
         recipe = Recipe(**values)
-        source = {"data": saved["data"], "skip_bad": saved.get("skip_bad", False)}
-    except (KeyError, TypeError, OptionError) as error:
+        if not isinstance(source["data"], str) or any(type(source[name]) is not bool for name in _FLAGS):
+            raise TypeError("the data has no name, or a flag is none")
+    except (AttributeError, KeyError, TypeError, ValueError, OptionError) as error:
         raise ModelFileError(
             f"{checkpoint} was not written by chainrule train: go on with Trainer.resume in Python"
         ) from error
@@ -236,14 +278,14 @@ def _held_out(train: Part, recipe: Recipe) -> tuple[Part, Part]:
 
 
 @contextmanager
-def _logs(folder: Path, after: int, run: dict[str, Any], tensorboard: bool) -> Iterator[list[Log]]:
+def _logs(folder: Path, after: int, run: dict[str, Any]) -> Iterator[list[Log]]:
     """The logs of the run, begun anew or after the step of its checkpoint, and closed at the end."""
     with ExitStack() as stack:
-        log = stack.enter_context(JsonLog(folder / "log.jsonl", after=after))
-        if not after:
+        log = stack.enter_context(JsonLog(folder / "log.jsonl", after=after, run=run["id"]))
+        if log.is_new:
             log.write("start", run)
         logs: list[Log] = [log]
-        if tensorboard:
+        if run["tensorboard"]:
             logs.append(TensorBoardLog(folder / "tensorboard", after=after))
             stack.callback(logs[-1].close)
         yield logs
@@ -259,6 +301,24 @@ def _run(
     run: dict[str, Any],
     logs: list[Log],
 ) -> None:
+    def save() -> None:
+        trainer.save(checkpoint, run)
+        for log in logs:
+            log.saved()
+
+    try:
+        for _ in _epochs(trainer, train, watched, recipe, logs):
+            save()
+    except KeyboardInterrupt:
+        with uninterrupted():
+            save()
+            command = f"chainrule train --resume --output {checkpoint.parent}"
+            note(f"\nstopped after step {trainer.step:,} and saved; go on with: {command}")
+        raise
+
+
+def _epochs(trainer: Trainer, train: Part, watched: Part, recipe: Recipe, logs: list[Log]) -> Iterator[Epoch]:
+    """Train to the end, and tell it."""
     shown_data = recipe.shown(train)
     with progress(recipe.steps(len(train)), trainer.step) as show:
         while trainer.epoch < recipe.epochs and not _has_waited(trainer, recipe):
@@ -277,7 +337,7 @@ def _run(
             note(str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss"))
             for log in logs:
                 log.epoch(epoch)
-            trainer.save(checkpoint, run)
+            yield epoch
 
 
 def _has_waited(trainer: Trainer, recipe: Recipe) -> bool:

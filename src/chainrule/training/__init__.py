@@ -4,6 +4,7 @@ from chainrule.training.calibrate import calibrate, fit_temperature
 from chainrule.training.ensemble import Ensemble, shifted
 from chainrule.training.evaluate import Evaluation, evaluate
 from chainrule.training.history import Epoch, Step, write_history
+from chainrule.training.interrupt import interrupted_by_all_signals, uninterrupted
 from chainrule.training.log import JsonLog, Log, TensorBoardLog
 from chainrule.training.proof import prove
 from chainrule.training.range_test import RangeTest, find_learning_rate
@@ -23,7 +24,9 @@ __all__ = [
     "evaluate",
     "find_learning_rate",
     "fit_temperature",
+    "interrupted_by_all_signals",
     "prove",
     "shifted",
+    "uninterrupted",
     "write_history",
 ]

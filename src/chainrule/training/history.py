@@ -34,7 +34,8 @@ class Epoch:
     """One pass over the training data.
 
     Training loss and accuracy are averages over the epoch's batches, each as it was before its update; validation is
-    measured at the end. Accuracies are 0..1, None where the loss knows no classes or there is no validation data.
+    measured at the end. Accuracies are 0..1, None where the loss knows no classes or there is no validation data; a
+    validation loss beyond all numbers is None as well.
     """
 
     number: int

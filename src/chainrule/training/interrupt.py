@@ -1,4 +1,4 @@
-"""How Ctrl-C waits until a training step is whole."""
+"""How Ctrl-C, SIGTERM and SIGHUP wait until a training step is whole, and end a training in the same way."""
 
 import signal
 import threading
@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Hold", "holding_interrupts", "uninterrupted"]
+__all__ = ["Hold", "holding_interrupts", "interrupted_by_all_signals", "uninterrupted"]
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Hold:
-    """`with hold:` a Ctrl-C within the block takes effect at its end; entering it again and again costs little."""
+    """`with hold:` a signal within the block takes effect at its end; entering it again and again costs little."""
 
     def __init__(self) -> None:
-        self.previous: signal._HANDLER = None
+        self.previous: dict[int, signal._HANDLER] = {}
         self._within = False
         self._pending: tuple[int, FrameType | None] | None = None
 
@@ -27,40 +29,69 @@ class Hold:
             self.receive(*pending)
 
     def receive(self, number: int, frame: FrameType | None) -> None:
+        previous = self.previous[number]
         if self._within:
             self._pending = number, frame
-        elif callable(self.previous):
-            self.previous(number, frame)
-        elif self.previous == signal.SIG_DFL:
+        elif callable(previous):
+            previous(number, frame)
+        elif previous == signal.SIG_DFL:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
 
 @contextmanager
 def holding_interrupts() -> Iterator[Hold]:
-    """A Hold that receives Ctrl-C as long as this block lasts; outside `with hold:` it goes where it went before.
+    """A Hold that receives Ctrl-C, SIGTERM and SIGHUP as long as this block lasts.
 
-    Only the main thread receives signals; in any other this does nothing.
+    Outside `with hold:` they go where they went before. Only the main thread receives signals; in any other this does
+    nothing.
     """
     hold = Hold()
-    previous = signal.getsignal(signal.SIGINT)
-    if not _in_main_thread() or previous is None:
+    if not _in_main_thread():
         yield hold
         return
-    hold.previous = previous
-    signal.signal(signal.SIGINT, hold.receive)
+    for number in _SIGNALS:
+        if (handler := signal.getsignal(number)) is not None:
+            hold.previous[number] = handler
+            signal.signal(number, hold.receive)
     try:
         yield hold
     finally:
-        if _in_main_thread() and signal.getsignal(signal.SIGINT) == hold.receive:
-            signal.signal(signal.SIGINT, previous)
+        if _in_main_thread():
+            for number, handler in hold.previous.items():
+                if signal.getsignal(number) == hold.receive:
+                    signal.signal(number, handler)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """A Ctrl-C within the block takes effect at its end, so that parameters and counters always fit together."""
+    """A signal within the block takes effect at its end, so that parameters and counters always fit together."""
     with holding_interrupts() as hold, hold:
         yield
+
+
+@contextmanager
+def interrupted_by_all_signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise KeyboardInterrupt within the block, as Ctrl-C does; its argument is their number.
+
+    One that is ignored stays so (SIGHUP under nohup), and one that the program receives itself stays its own.
+    """
+    taken = []
+    if _in_main_thread():
+        taken = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        if _in_main_thread():
+            for number in taken:
+                if signal.getsignal(number) == _interrupt:
+                    signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def _in_main_thread() -> bool:

@@ -8,11 +8,11 @@ was interrupted reads like that of one that was not.
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 from chainrule.errors import FileError, MissingExtraError, OptionError
 from chainrule.files import explain, replacing
@@ -26,16 +26,24 @@ class Log(Protocol):
 
     def step(self, step: Step) -> None: ...
     def epoch(self, epoch: Epoch) -> None: ...
+    def saved(self) -> None: ...
     def close(self) -> None: ...
 
 
 class JsonLog:
     """A line a record into `path`, each written at once.
 
+    The log of an earlier run stays until this one has something to show: `saved` says that there is a checkpoint, and
+    a block or program that ends in an error before that leaves it as it was.
+
     Args:
         path: of the file.
         after: the step of the checkpoint from which the run goes on; what lies behind it is taken away. 0 begins anew.
         every: steps between two that are written.
+        run: the "id" in the start record of the run that goes on; the lines of another run are taken away.
+
+    Attributes:
+        is_new: whether no line was there to go on from.
 
     Raises:
         FileError: it cannot be written.
@@ -46,22 +54,34 @@ class JsonLog:
         ...         log.step(step)
     """
 
-    def __init__(self, path: str | os.PathLike[str], after: int = 0, every: int = 100) -> None:
+    def __init__(self, path: str | os.PathLike[str], after: int = 0, every: int = 100, run: str | None = None) -> None:
         if every < 1:
             raise OptionError(f"every must be 1 step or more, got {every}")
         self.path = Path(path)
         self.every = every
-        with replacing(self.path) as file:
-            file.writelines(_kept(self.path, after) if after else ())
-        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 (closed by `close`)
+        self._beginning = ExitStack()
+        self._is_beside = True  # the file is another one than `path`, where that is an earlier run's
+        self._file: IO[bytes] = self._beginning.enter_context(replacing(self.path))
+        kept = _kept(self.path, after, run) if after else []
+        self.is_new = not kept
+        self._file.writelines(kept)
+        if after or not self.path.exists():
+            self.saved()
 
     def write(self, event: str, values: Mapping[str, Any]) -> None:
         """One line: {"event": event, **values}."""
         try:
-            self._file.write(json.dumps({"event": event} | dict(values)) + "\n")
+            self._file.write((json.dumps({"event": event} | dict(values), allow_nan=False) + "\n").encode())
             self._file.flush()
         except OSError as error:
             raise FileError(f"cannot write {self.path}: {explain(error)}") from error
+
+    def saved(self) -> None:
+        """There is a checkpoint of what was told: from now on the log is at `path`."""
+        if self._is_beside:
+            self._is_beside = False
+            self._beginning.close()
+            self._file = open(self.path, "ab")  # noqa: SIM115 (closed by `close`)
 
     def step(self, step: Step) -> None:
         """Every so many steps, one line."""
@@ -74,12 +94,15 @@ class JsonLog:
 
     def close(self) -> None:
         """No more is written."""
+        self._beginning.close()
         self._file.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        if kind is not None:  # any error ends the file that is still beside `path`
+            self._beginning.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
         self.close()
 
 
@@ -110,21 +133,27 @@ class TensorBoardLog:
             if (value := getattr(epoch, name)) is not None:
                 self._writer.add_scalar(f"epoch/{name}", value, epoch.step)
 
+    def saved(self) -> None:
+        """What was told is on disk as well."""
+        self._writer.flush()
+
     def close(self) -> None:
         """Everything is on disk."""
         self._writer.close()
 
 
-def _kept(path: Path, after: int) -> list[bytes]:
-    """The lines of the log up to a step; a last line that was cut off by the end of the run is left out."""
+def _kept(path: Path, after: int, run: str | None) -> list[bytes]:
+    """The lines of the run's log up to a step; a last line that was cut off by the end of the run is left out."""
     kept: list[bytes] = []
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except FileNotFoundError:
         return []
     for line in lines:
-        with suppress(ValueError, KeyError, AttributeError, TypeError):  # which is no record
+        with suppress(ValueError, KeyError, AttributeError, TypeError, RecursionError):  # which is no record
             record = json.loads(line)
+            if record["event"] == "start" and record.get("id") != run:
+                return []
             number = record.get("number" if record["event"] == "step" else "step", 0)
             if record["event"] != "end" and number <= after:
                 kept.append(line)

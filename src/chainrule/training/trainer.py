@@ -25,7 +25,8 @@ from chainrule.metrics import accuracy
 from chainrule.optimizers import Optimizer, WeightAverage, clip_gradients
 from chainrule.training.evaluate import Batches, evaluate
 from chainrule.training.history import Epoch, Step
-from chainrule.training.interrupt import Hold, holding_interrupts, uninterrupted
+from chainrule.training.interrupt import Hold, holding_interrupts, interrupted_by_all_signals, uninterrupted
+from chainrule.training.progress import check_count, read_epoch, read_form, read_generator, read_sums
 
 __all__ = ["Trainer"]
 
@@ -105,24 +106,32 @@ class Trainer:
             epochs: 1 or more.
             batch_size: samples a step.
             validation: measured after each epoch.
-            checkpoint: written after each epoch, and on Ctrl-C.
+            checkpoint: written after each epoch, and on Ctrl-C, SIGTERM and SIGHUP, which all raise KeyboardInterrupt.
 
         Raises:
             DivergenceError: the loss became NaN or infinite; the checkpoint stays as it was.
         """
         while self.epoch < epochs:
-            try:
-                for _ in self.steps(data, batch_size=batch_size):
-                    pass
-                epoch = self.end_epoch(validation)
-                if checkpoint is not None:
-                    self.save(checkpoint)
-            except KeyboardInterrupt as interrupt:
-                if checkpoint is not None:
-                    self.save(checkpoint)
-                    interrupt.add_note(f"saved after step {self.step:,}: trainer.resume({str(checkpoint)!r}) goes on")
-                raise
+            with interrupted_by_all_signals() if checkpoint is not None else nullcontext():
+                epoch = self._fit_epoch(data, batch_size, validation, checkpoint)
             yield epoch
+
+    def _fit_epoch(
+        self, data: Batches, batch_size: int, validation: Batches | None, checkpoint: str | os.PathLike[str] | None
+    ) -> Epoch:
+        try:
+            for _ in self.steps(data, batch_size=batch_size):
+                pass
+            epoch = self.end_epoch(validation)
+            if checkpoint is not None:
+                self.save(checkpoint)
+        except KeyboardInterrupt as interrupt:
+            if checkpoint is not None:
+                with uninterrupted():
+                    self.save(checkpoint)
+                interrupt.add_note(f"saved after step {self.step:,}: trainer.resume({str(checkpoint)!r}) goes on")
+            raise
+        return epoch
 
     def steps(self, data: Batches, *, batch_size: int = 100) -> Iterator[Step]:
         """The steps that are left of the epoch under way; `end_epoch` closes it.
@@ -175,9 +184,12 @@ class Trainer:
             DivergenceError: the parameters are no longer finite.
         """
         self._check_finite()
-        with self.average.applied(self.network) if self.average else nullcontext():
-            measured = None if validation is None else evaluate(self.network, validation, self.loss)
-            arrays = {name: array.copy() for name, array in self.network.arrays.items()} if measured else {}
+        network = self.network
+        if self.average is not None:
+            network = network.copy()  # the own weights stay where they are: an interrupt finds nothing half exchanged
+            self.average.apply(network)
+        measured = None if validation is None else evaluate(network, validation, self.loss)
+        arrays = {name: array.copy() for name, array in network.arrays.items()} if measured else {}
         sums = self._sums
         samples, seconds = max(sums["samples"], 1), max(sums["seconds"], 1e-9)
         epoch = Epoch(
@@ -185,7 +197,7 @@ class Trainer:
             step=self.step,
             train_loss=sums["loss"] / samples,
             train_accuracy=sums["correct"] / samples if self.loss.classifies else None,
-            validation_loss=None if measured is None else measured.loss,
+            validation_loss=measured.loss if measured and math.isfinite(measured.loss) else None,
             validation_accuracy=None if measured is None else measured.accuracy,
             learning_rate=sums["learning_rate"],
             seconds=seconds,
@@ -250,26 +262,30 @@ class Trainer:
             ModelFileError: no checkpoint, or one of another network, optimizer or loss.
         """
         saved = load_checkpoint(path)
-        progress = saved.progress
         try:
-            history = [Epoch(**epoch) for epoch in progress["history"]]
-            best = progress.get("best")  # 0.2 had none, nor parts
-            progress = {"accumulate": 1} | progress
+            progress = {"accumulate": 1, "best": None} | saved.progress  # 0.2 had no parts, nor a best epoch
             own_way = {"loss": to_config(self.loss), "clip_norm": self.clip_norm, "accumulate": self.accumulate}
             for what, own in own_way.items():
                 if progress[what] != own:
                     raise ModelFileError(f"{path} is of another {what}: resume with the same one, or start anew")
-            order, noise = np.random.PCG64(), np.random.PCG64()
-            (began, order.state), noise.state = progress["order"], progress["noise"]
+            epoch, step = check_count(progress["epoch"], "epoch"), check_count(progress["step"], "step")
+            form = read_form(progress["form"], progress["position"])
+            sums = read_sums(progress["sums"], self._sums)
+            history = [read_epoch(values) for values in progress["history"]]
+            best = progress["best"] and read_epoch(progress["best"])
+            if len(history) != epoch or bool(best) != bool(saved.best):
+                raise ValueError("epochs are missing")
+            (began, order), noise = map(read_generator, progress["order"]), read_generator(progress["noise"])
+            run, seed = dict(progress["run"]), check_count(progress["seed"], "seed", 2**128)
             saved.restore(self.network, self.optimizer, self.average)
-            self.best, self._best_arrays = best and Epoch(**best), saved.best
-            self.history, self._sums, self._form = history, dict(progress["sums"]), progress["form"]
-            self.epoch, self.step, self._position = progress["epoch"], progress["step"], progress["position"]
-            self._order, self._noise = np.random.Generator(order), np.random.Generator(noise)
-            self._order_state, self.seed = began, progress["seed"]
-            return dict(progress["run"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise ModelFileError(f"{path} is a damaged checkpoint ({error}): start anew") from error
+        self.best, self._best_arrays = best, saved.best
+        self.history, self._sums, self._form = history, sums, form
+        self.epoch, self.step, self._position = epoch, step, progress["position"]
+        self._order, self._noise = np.random.Generator(order), np.random.Generator(noise)
+        self._order_state, self.seed = began.state, seed
+        return run
 
     def _learn(self, x: Array, labels: Array) -> tuple[float, float | None]:
         """One step: loss and accuracy of the batch before its update."""
