@@ -13,9 +13,9 @@ from typing import BinaryIO
 from chainrule.errors import FileError
 
 try:
-    import fcntl
+    import fcntl as _fcntl
 except ModuleNotFoundError:  # Windows, where nobody removes a file that is open
-    fcntl = None  # type: ignore[assignment]
+    _fcntl = None  # type: ignore[assignment]
 
 __all__ = ["explain", "holding", "make_folder", "replacing"]
 
@@ -80,7 +80,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            if fcntl is None:
+            if _fcntl is None:
                 file.close()  # Windows renames no file that is open
             os.replace(part, target)
             _sync_folder(target.parent)
@@ -145,7 +145,7 @@ def _part_in(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
             yield file, part
         finally:
             with suppress(OSError):  # renamed, or the folder is out of reach, which the error in flight tells already
-                if fcntl is None:
+                if _fcntl is None:
                     file.close()
                 part.unlink()
 
@@ -170,7 +170,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _remove_if_dead(part: Path) -> None:
-    if fcntl is None:
+    if _fcntl is None:
         if time.time() - part.stat().st_mtime > _DAY:
             part.unlink()
         return
@@ -184,10 +184,10 @@ def _remove_if_dead(part: Path) -> None:
 
 def _lock(handle: int, *, wait: bool, unknown: bool = True) -> bool:
     """Whether the file is ours now; `unknown` where the system has no locks."""
-    if fcntl is None:
+    if _fcntl is None:
         return unknown
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        _fcntl.flock(handle, _fcntl.LOCK_EX | (0 if wait else _fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError:

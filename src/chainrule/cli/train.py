@@ -301,14 +301,21 @@ def _run(
     run: dict[str, Any],
     logs: list[Log],
 ) -> None:
+    told = len(trainer.history)
+
     def save() -> None:
+        for log in logs:
+            for epoch in trainer.history[told:]:
+                log.epoch(epoch)
         trainer.save(checkpoint, run)
         for log in logs:
             log.saved()
 
     try:
         for _ in _epochs(trainer, train, watched, recipe, logs):
-            save()
+            with uninterrupted():
+                save()
+                told = len(trainer.history)
     except KeyboardInterrupt:
         with uninterrupted():
             save()
@@ -318,7 +325,7 @@ def _run(
 
 
 def _epochs(trainer: Trainer, train: Part, watched: Part, recipe: Recipe, logs: list[Log]) -> Iterator[Epoch]:
-    """Train to the end, and tell it."""
+    """Train to the end, and tell all but the epochs to the logs."""
     shown_data = recipe.shown(train)
     with progress(recipe.steps(len(train)), trainer.step) as show:
         while trainer.epoch < recipe.epochs and not _has_waited(trainer, recipe):
@@ -335,8 +342,6 @@ def _epochs(trainer: Trainer, train: Part, watched: Part, recipe: Recipe, logs: 
                     )
             epoch = trainer.end_epoch(watched)
             note(str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss"))
-            for log in logs:
-                log.epoch(epoch)
             yield epoch
 
 

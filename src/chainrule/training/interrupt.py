@@ -1,10 +1,13 @@
 """How Ctrl-C, SIGTERM and SIGHUP wait until a training step is whole, and end a training in the same way."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 __all__ = ["Hold", "holding_interrupts", "interrupted_by_all_signals", "uninterrupted"]
 
@@ -74,16 +77,28 @@ def uninterrupted() -> Iterator[None]:
 def interrupted_by_all_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP raise KeyboardInterrupt within the block, as Ctrl-C does; its argument is their number.
 
-    One that is ignored stays so (SIGHUP under nohup), and one that the program receives itself stays its own.
+    One that is ignored stays so (SIGHUP under nohup), and one that the program receives itself stays its own. An
+    exception that is lost in a destructor, as Python loses all there, is sent again.
     """
     taken = []
     if _in_main_thread():
         taken = [number for number in _SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
     for number in taken:
         signal.signal(number, _interrupt)
+    hook = sys.unraisablehook
+
+    def again(lost: Any) -> None:
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            number = (lost.exc_value.args or (signal.SIGINT,))[0]
+            threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+        else:
+            hook(lost)
+
+    sys.unraisablehook = again
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         if _in_main_thread():
             for number in taken:
                 if signal.getsignal(number) == _interrupt:
