@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-reference test-everywhere test-peers mutants right false-alarms sanitize check bench models accuracy clean
+.PHONY: help demo test test-all test-reference test-everywhere test-peers mutants right false-alarms chaos sanitize check bench models accuracy clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -42,6 +42,9 @@ test-peers: .venv/.installed  ## Compare with PyTorch, and read models made else
 
 false-alarms: .venv/.installed  ## Check a thousand right starts of training; none may be refused (about 15 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 $(BIN)/python tests/starts.py 1000
+
+chaos: .venv/.installed  ## Kill trainings, fill disks, save from many writers; nothing may be lost (about 30 minutes)
+	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos
 
 # The reference kernels are changed, so that these are what has to serve.
 mutants: .venv/.installed  ## Make thousands of wrong backward passes; the checkers must tell every one (about 8 minutes)

@@ -304,9 +304,11 @@ def _run(
     told = len(trainer.history)
 
     def save() -> None:
+        nonlocal told
         for log in logs:
             for epoch in trainer.history[told:]:
                 log.epoch(epoch)
+        told = len(trainer.history)
         trainer.save(checkpoint, run)
         for log in logs:
             log.saved()
@@ -315,7 +317,6 @@ def _run(
         for _ in _epochs(trainer, train, watched, recipe, logs):
             with uninterrupted():
                 save()
-                told = len(trainer.history)
     except KeyboardInterrupt:
         with uninterrupted():
             save()

@@ -14,6 +14,14 @@ __all__ = ["Hold", "holding_interrupts", "interrupted_by_all_signals", "uninterr
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
+class _Signaled(KeyboardInterrupt):
+    """By a signal other than that of Ctrl-C: its number.
+
+    A class of its own, since Python ends with SIGINT whenever a KeyboardInterrupt has gone through the `exec` of a
+    text, though it was caught.
+    """
+
+
 class Hold:
     """`with hold:` a signal within the block takes effect at its end; entering it again and again costs little."""
 
@@ -106,7 +114,7 @@ def interrupted_by_all_signals() -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(number)
+    raise _Signaled(number)
 
 
 def _in_main_thread() -> bool:
