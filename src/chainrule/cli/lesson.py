@@ -13,6 +13,7 @@ from rich.syntax import Syntax
 from chainrule.cli.language import LANGUAGE, chosen_language
 from chainrule.cli.terminal import note, say, stdout
 from chainrule.errors import ChainruleError, FileError, OptionError
+from chainrule.files import replacing
 from chainrule.lessons import EXERCISES, Cell, Lesson, find_lessons, judge
 from chainrule.scratch.check import describe
 from chainrule.scratch.start import figures_beside
@@ -113,7 +114,8 @@ def _begin_exercise(chosen: Lesson, path: Path, language: Language) -> None:
         code = [cell.text for cell in chosen.cells if cell.is_code and not cell.exercise]
         imports = list(dict.fromkeys(match.group() for text in code for match in _IMPORT.finditer(text)))
         text = "\n".join([f"# {chosen.number}. {chosen.title}", *imports, "", "", _exercise(chosen)[1], ""])
-        path.write_text(text, encoding="utf-8")
+        with replacing(path) as file:
+            file.write(text.encode())
         say(spoken(_WORDS["written"], language).format(path))
     say(spoken(_WORDS["then"], language).format(chosen.number))
 

@@ -150,11 +150,12 @@ def train(
         if chosen.validation:
             train_data, watched = _held_out(train_data, chosen)
         network = chosen.network(train_data)
+        trainer = chosen.trainer(network, len(train_data))
         with holding(make_folder(folder)):
             if range_test:
                 _find_learning_rate(network, train_data, chosen, folder)
             else:
-                _train(network, (train_data, watched, test_data), chosen, source, folder, resume=resume)
+                _train(trainer, (train_data, watched, test_data), chosen, source, folder, resume=resume)
 
 
 @contextmanager
@@ -168,7 +169,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _train(
-    network: Sequential,
+    trainer: Trainer,
     data: tuple[Part, Part, Part],
     chosen: Recipe,
     source: dict[str, Any],
@@ -178,8 +179,7 @@ def _train(
 ) -> None:
     """Train, measure and write; `data` is what is trained on, what epochs are measured on, and what is reported on."""
     train_data, watched, test_data = data
-    checkpoint = folder / _CHECKPOINT
-    trainer = chosen.trainer(network, len(train_data))
+    checkpoint, network = folder / _CHECKPOINT, trainer.network
     run = {"id": secrets.token_hex(8)} | source | {"recipe": chosen.as_dict()}
     if resume:
         run["id"] = trainer.resume(checkpoint).get("id")

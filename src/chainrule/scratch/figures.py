@@ -6,6 +6,7 @@ from matplotlib import _pylab_helpers
 from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+from chainrule.files import replacing
 from chainrule.scratch.pictures import path_beside_script
 
 __all__ = ["FigureCanvas", "FigureManager", "left_open", "show"]
@@ -17,7 +18,8 @@ class FigureManager(FigureManagerBase):
     """Writes its figure when that alone is shown."""
 
     def show(self) -> None:
-        self.canvas.figure.savefig(path_beside_script())
+        with replacing(path_beside_script()) as file:
+            self.canvas.figure.savefig(file, format="png")
 
 
 class FigureCanvas(FigureCanvasAgg):

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from chainrule.files import replacing
+
 __all__ = ["path_beside_script", "show"]
 
 _numbers = itertools.count(1)  # of the one script that this process runs
@@ -20,5 +22,6 @@ def path_beside_script() -> Path:
 
 def show(image: Any, title: str | None = None, **options: Any) -> bool:
     """What Pillow's `Image.show` calls: the image is saved instead."""
-    image.save(path_beside_script())
+    with replacing(path_beside_script()) as file:
+        image.save(file, format="png")
     return True
