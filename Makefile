@@ -65,13 +65,17 @@ sanitize:  ## Run the native kernels under the address, undefined-behaviour and 
 	  library=$$(c++ -print-file-name=lib$$(case $$kind in thread) echo tsan;; *) echo asan;; esac).so) && \
 	  LD_PRELOAD="$$library $$(c++ -print-file-name=libstdc++.so.6)" \
 	  ASAN_OPTIONS=detect_leaks=0 TSAN_OPTIONS=halt_on_error=1:die_after_fork=0 OPENBLAS_NUM_THREADS=1 \
-	  $$folder/bin/python -m pytest $(SANITIZED_TESTS) || exit 1; \
+	  $$folder/bin/python -m pytest $(SANITIZED_TESTS) && \
+	  { test $$kind = thread || LD_PRELOAD="$$library $$(c++ -print-file-name=libstdc++.so.6)" \
+	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=1024 OPENBLAS_NUM_THREADS=1 \
+	    $$folder/bin/python -W ignore tests/kernels/hostile.py 100000; } || exit 1; \
 	done
 
-check: .venv/.installed  ## Check format, lint and types
+check: .venv/.installed  ## Check format, lint, types, and that no code of one instruction set serves another
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python tools/shared_code.py build
 
 bench: .venv/.installed  ## Measure against PyTorch, JAX, scikit-learn and ONNX Runtime (installs them)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all,bench]"

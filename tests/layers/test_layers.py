@@ -1,7 +1,10 @@
 """What holds for single layers: values worked by hand, and the errors that a user meets."""
 
 import math
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -214,3 +217,26 @@ def build(*layers: cr.Layer, shape: tuple[int, ...]) -> None:
 def test_misuse_is_told(action, error, message):
     with pytest.raises(error, match=message):
         action()
+
+
+@pytest.mark.parametrize("layer", [cr.Pad(2**20), cr.Affine(10**15), cr.Affine(2**70), cr.Embedding(4, 2**40)])
+def test_sizes_that_no_memory_holds_are_refused(layer):
+    shape = (3,) if not isinstance(layer, cr.Pad) else (1, 8, 8)
+    with pytest.raises(ShapeError, match=r"cannot make its arrays|CHAINRULE_LARGEST_SAMPLE"):
+        cr.Sequential(layer).build(shape, seed=0)
+
+
+def test_a_larger_sample_is_allowed_on_request():
+    code = "import chainrule as cr; print(cr.Sequential(cr.Flatten()).build((2**15, 2**14), seed=0).output_shape)"
+    refused, allowed = (
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"CHAINRULE_LARGEST_SAMPLE": str(most)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for most in (2**28, 2**29)
+    )
+    assert "more than 268,435,456 numbers each" in refused.stderr
+    assert allowed.stdout == "(536870912,)\n"

@@ -7,6 +7,8 @@ flat buffers, copies and checks are here. See CONTRIBUTING.md for a layer from s
 from __future__ import annotations
 
 import copy
+import math
+import os
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, Self
@@ -16,10 +18,25 @@ import numpy.typing as npt
 
 from chainrule.arrays import Array, Shape, name_shape
 from chainrule.config import Configured
-from chainrule.errors import ShapeError
+from chainrule.errors import ChainruleError, OptionError, ShapeError
 from chainrule.parameters import Buffer, Parameter, flat_buffers
 
-__all__ = ["Layer"]
+__all__ = ["LARGEST_SAMPLE", "Layer"]
+
+
+def _largest_sample() -> int:
+    text = os.environ.get("CHAINRULE_LARGEST_SAMPLE", str(2**28))
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise OptionError(f"CHAINRULE_LARGEST_SAMPLE must be a whole number of 1 or more, got {text!r:.40}")
+    return number
+
+
+LARGEST_SAMPLE = _largest_sample()
+"""Numbers of one sample that a layer may be built for: 1 GiB of float32, unless CHAINRULE_LARGEST_SAMPLE says more."""
 
 
 class Layer(Configured):
@@ -183,6 +200,14 @@ def _collect(layer: Layer, kind: type, prefix: str, seen: set[int]) -> Iterator[
         yield from _collect(child, kind, f"{prefix}{name}.", seen)
 
 
+def _check_size(layer: Layer, shape: Shape) -> None:
+    if math.prod(shape) > LARGEST_SAMPLE:
+        raise layer.shape_error(
+            f"has samples of {name_shape(shape)}, more than {LARGEST_SAMPLE:,} numbers each: look for a size that is "
+            "wrong, or set CHAINRULE_LARGEST_SAMPLE to a larger number before chainrule is imported"
+        )
+
+
 def _built_once(build: Callable[..., Any]) -> Callable[..., Any]:
     """Make an author's `build` remember its shapes, and only check them where its arrays exist already."""
 
@@ -196,8 +221,15 @@ def _built_once(build: Callable[..., Any]) -> Callable[..., Any]:
                     f"was built for {name_shape(self.input_shape)}, got {name_shape(shape)}: use a new layer"
                 )
             return self.output_shape
-        result = build(self, shape, *arguments, **options)
+        _check_size(self, shape)
+        try:
+            result = build(self, shape, *arguments, **options)
+        except (MemoryError, OverflowError, ValueError) as error:  # NumPy's: arrays that no memory holds
+            if isinstance(error, ChainruleError):
+                raise
+            raise self.shape_error(f"cannot make its arrays for {name_shape(shape)}: {error}") from error
         if isinstance(result, tuple):
+            _check_size(self, result)
             self.input_shape, self.output_shape = shape, result
         return result
 

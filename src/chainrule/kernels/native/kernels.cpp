@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <vector>
@@ -15,9 +16,25 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
+// Memory of a list. Code of the standard library for a type of this namespace belongs to this instruction set; that for
+// a type all of them know would be shared, and might be the code of a set that the processor lacks.
+template <class T>
+struct Own {
+    using value_type = T;
+    Own() = default;
+    template <class S>
+    Own(const Own<S>&) {}
+    T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
+    void deallocate(T* memory, std::size_t count) { std::allocator<T>().deallocate(memory, count); }
+    bool operator==(const Own&) const { return true; }
+    bool operator!=(const Own&) const { return false; }
+};
+template <class T>
+using List = std::vector<T, Own<T>>;
+
 // 0, step, 2 step, ...
-std::vector<Index> every(Index count, Index step) {
-    std::vector<Index> offsets(static_cast<std::size_t>(count));
+List<Index> every(Index count, Index step) {
+    List<Index> offsets(static_cast<std::size_t>(count));
     for (Index i = 0; i < count; ++i) offsets[static_cast<std::size_t>(i)] = i * step;
     return offsets;
 }
@@ -289,7 +306,7 @@ void add_chain_gradients(
     const bool large = chain_work(at) > kWorthIt;
     const bool thin = Thin<T, S>::pays(x, at.samples, width[0], width[1]);
     Scaled<T, S> scaled(x, factor, at, thin);
-    std::vector<Index> place(depth + 1), begin(depth + 1);  // of each matrix turned, and of each gradient
+    List<Index> place(depth + 1), begin(depth + 1);  // of each matrix turned, and of each gradient
     for (std::size_t k = 0; k < depth; ++k) {
         place[k + 1] = place[k] + (k >= lowest ? width[k] * width[k + 1] : 0);
         begin[k + 1] = begin[k] + (k + 1 < depth ? at.samples * width[k + 1] : 0);
@@ -366,7 +383,7 @@ struct Reading {
     bool direct, padded;
     Index line;            // distance of two output rows
     Index size;            // from the first output to the last
-    std::vector<Index> offset;  // of the K numbers of a window, for one group
+    List<Index> offset;  // of the K numbers of a window, for one group
 
     Reading(const Windows& at, Index group_channels)
         : height(at.height + at.top + at.bottom),
@@ -476,7 +493,7 @@ struct FiltersLast {
     // take(n, g, out, first, last): rows of outputs [first, last) of a sample and group; `together` rows stay together.
     template <class Take>
     void convolve(const T* x, const T* W, const T* b, Index groups, Index together, Take take) const {
-        std::vector<Index> begin, offset;
+        List<Index> begin, offset;
         for (Index p = 0; p < at.out_height; ++p)
             for (Index q = 0; q < at.out_width; ++q) begin.push_back((p * at.stride_down) * width + q * at.stride_across);
         for (Index c = 0; c < C; ++c)
@@ -620,7 +637,7 @@ void input_gradient_direct(const T* dy, const T* W, T* dx, const Windows& at, In
             for (Index f = 0; f < some; ++f)
                 for (Index a = 0; a < area; ++a)
                     turned[((g * C + c) * some + f) * area + a] = W[((g * some + f) * C + c) * area + area - 1 - a];
-    std::vector<Index> offset;
+    List<Index> offset;
     for (Index f = 0; f < some; ++f)
         for (Index i = 0; i < at.kernel_height; ++i)
             for (Index j = 0; j < at.kernel_width; ++j) offset.push_back((f * height + i) * width + j);
@@ -873,6 +890,7 @@ void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Wind
                     continue;
                 }
                 for (Index q = 0; q < at.out_width; ++q) {
+                    if (which[q] >= at.area()) continue;  // no place of this window
                     const Index i = which[q] / at.kernel_width, j = which[q] % at.kernel_width;
                     const Index row = p * at.stride_down - at.top + i, column = q * at.stride_across - at.left + j;
                     if (row >= 0 && row < at.height && column >= 0 && column < at.width)
@@ -937,7 +955,7 @@ struct Sparse {
     const Windows& at;
     Index C, some, height, width;   // of a group: channels, filters; of the padded image
     Index stretch_length, vectors;  // of a row of a window; of a whole window, in vectors
-    std::vector<Index> offset;      // of the window's vectors in the image
+    List<Index> offset;      // of the window's vectors in the image
 
     Sparse(const Windows& at_, Index filters, Index groups)
         : at(at_),
@@ -1043,7 +1061,7 @@ struct Pooled {
             const Index row = first + p * columns;
             std::int32_t* to = begin + count;
             for (std::int32_t q = 0; q < static_cast<std::int32_t>(columns); ++q) {
-                const std::int32_t which = place[row + q];
+                const std::int32_t which = place[row + q] & 3;  // whatever it was written over with: within the image
                 to[q] = (2 * static_cast<std::int32_t>(p) + which / 2) * down + (2 * q + which % 2) * across;
             }
             count += keep_positive(y + row, columns, dy + row, to, value + count);
@@ -1056,7 +1074,7 @@ template <class T>
 struct Scattered {
     const T* dy;
     const Windows& at;
-    std::vector<std::int32_t> begin_of = {};  // each pixel's
+    List<std::int32_t> begin_of = {};  // each pixel's
 
     Index places() const { return at.places(); }
 

@@ -57,15 +57,35 @@ using Pair = std::pair<Index, Index>;
 using Padding = std::pair<Pair, Pair>;
 using Free = nb::gil_scoped_release;
 
+// The product of sizes, each of which counts as 1 at least.
+//
+// Refused where numbers of 64 bits might not hold what is computed from it: such an array fits no memory, and so much
+// work would not end.
+Index product(std::initializer_list<Index> sizes) {
+    constexpr Index most = Index{1} << 56;
+    Index result = 1;
+    for (Index size : sizes) {
+        if (size < 0) throw nb::value_error("a size is below 0");
+        if (size > 0 && result > most / size) throw nb::value_error("these sizes are too large: their product is above 2^56");
+        result *= std::max<Index>(size, 1);
+    }
+    return result;
+}
+
 // A new array in memory that comes back to us when the array is gone.
 template <class T>
 struct Fresh {
+    static constexpr std::size_t kMost = std::size_t{1} << 56;
     T* data;
     Out<T> array;
 
     Fresh(std::size_t dimensions, const std::size_t* shape) {
         std::size_t size = 1;
-        for (std::size_t i = 0; i < dimensions; ++i) size *= shape[i];
+        for (std::size_t i = 0; i < dimensions; ++i) {
+            if (shape[i] > kMost) throw nb::value_error("an axis is below 0, or longer than 2^56");
+            if (shape[i] > 0 && size > kMost / shape[i]) throw nb::value_error("this array would be larger than 2^56");
+            size *= shape[i];
+        }
         data = static_cast<T*>(chainrule::take_buffer(size * sizeof(T)));
         nb::capsule owner(data, [](void* buffer) noexcept { chainrule::give_buffer(buffer); });
         array = Out<T>(data, dimensions, shape, owner);
@@ -133,11 +153,16 @@ Windows windows(
         if (number < 1 || number > most) throw nb::value_error("kernel and stride must be 1 or more");
     for (Index number : {at.top, at.bottom, at.left, at.right})
         if (number < 0 || number > most) throw nb::value_error("padding must be 0 or more");
+    for (Index number : {samples, channels, height, width})
+        if (number < 0 || number > most) throw nb::value_error("an image's axes must have 0 to 2^31 numbers");
     const Index down = height + at.top + at.bottom - at.kernel_height;
     const Index across = width + at.left + at.right - at.kernel_width;
     if (down < 0 || across < 0) throw nb::value_error("the kernel is larger than the padded image");
     at.out_height = down / at.stride_down + 1;
     at.out_width = across / at.stride_across + 1;
+    product({samples, channels, height + at.top + at.bottom, width + at.left + at.right});
+    product({samples, channels, at.out_height, at.out_width});
+    product({samples, channels, at.kernel_height, at.kernel_width, at.out_height, at.out_width});
     return at;
 }
 
@@ -168,7 +193,11 @@ Windows convolution(const Four& x, const Four& W, Pair stride, const Padding& pa
     if (W[1] != x[1] / groups)
         throw nb::value_error(("W has shape " + name({W[0], W[1], W[2], W[3]}) + ", expected " +
                                name({W[0], x[1] / groups, W[2], W[3]})).c_str());
-    return windows(x[0], x[1], x[2], x[3], {W[2], W[3]}, stride, padding);
+    const Windows at = windows(x[0], x[1], x[2], x[3], {W[2], W[3]}, stride, padding);
+    product({W[0], at.height + at.top + at.bottom, at.width + at.left + at.right});
+    product({at.samples, W[0], W[1], W[2], W[3], at.out_height, at.out_width});
+    product({at.samples, W[0], x[1], W[2], W[3], at.out_height, at.out_width});
+    return at;
 }
 
 template <class Array, class Places>
@@ -187,6 +216,12 @@ std::vector<typename Array::Scalar*> pointers(const std::vector<Array>& arrays) 
     return result;
 }
 
+// Of the sizes of a matrix product; places in a row are counted in 32 bits.
+void expect_product(Index N, Index D, Index H) {
+    product({N, D, H});
+    if (std::max({N, D, H}) > Index{1} << 30) throw nb::next_overload();
+}
+
 // A chain of Affine layers after its shapes are checked.
 template <class X, class W, class B>
 Chain chain(const X& x, const std::vector<W>& weights, const std::vector<B>& biases, const char* what) {
@@ -198,6 +233,7 @@ Chain chain(const X& x, const std::vector<W>& weights, const std::vector<B>& bia
         expect(weights[k], {at.widths[k], length(weights[k], 1)}, "W");
         expect(biases[k], {length(weights[k], 1)}, what);
         at.widths.push_back(length(weights[k], 1));
+        expect_product(at.samples, at.widths[k], at.widths[k + 1]);
     }
     return at;
 }
@@ -261,6 +297,7 @@ void bind_affine(nb::module_& m, Forward forward, Gradient gradient) {
         expect_axes(x, 2, "x"), expect_axes(W, 2, "W");
         const Index N = length(x, 0), D = length(x, 1), H = length(W, 1);
         expect(W, {D, H}, "W"), expect(b, {H}, "b");
+        expect_product(N, D, H);
         Fresh<T> y({N, H});
         Free free;
         forward(x.data(), W.data(), b.data(), y.data, N, D, H);
@@ -270,6 +307,7 @@ void bind_affine(nb::module_& m, Forward forward, Gradient gradient) {
         expect_axes(x, 2, "x"), expect_axes(dy, 2, "dy");
         const Index N = length(x, 0), D = length(x, 1), H = length(dy, 1);
         expect(dy, {N, H}, "dy"), expect(dW, {D, H}, "dW");
+        expect_product(N, D, H);
         Free free;
         gradient(x.data(), dy.data(), dW.data(), false, N, D, H);
     }, exactly, exactly, exactly);
@@ -277,6 +315,7 @@ void bind_affine(nb::module_& m, Forward forward, Gradient gradient) {
         expect_axes(x, 2, "x"), expect_axes(dy, 2, "dy");
         const Index N = length(x, 0), D = length(x, 1), H = length(dy, 1);
         expect(dy, {N, H}, "dy");
+        expect_product(N, D, H);
         Fresh<T> dW({D, H});
         Free free;
         gradient(x.data(), dy.data(), dW.data, true, N, D, H);
@@ -303,6 +342,7 @@ void bind(nb::module_& m) {
         expect_axes(dy, 2, "dy"), expect_axes(W, 2, "W");
         const Index N = length(dy, 0), D = length(W, 0), H = length(W, 1);
         expect(dy, {N, H}, "dy");
+        expect_product(N, D, H);
         Fresh<T> dx({N, D});
         Free free;
         kernels.affine_input_gradient(dy.data(), W.data(), dx.data, N, D, H);
@@ -751,6 +791,8 @@ NB_MODULE(_native, m) {
         expect(maps, {N, 2, 3}, "maps"), expect(controls, {N, 2, G, G}, "controls");
         expect(rows, {H, G}, "rows"), expect(columns, {W, G}, "columns");
         expect(thickness, {N}, "thickness"), expect(blur, {N}, "blur");
+        product({N, C, H + 4, W + 4}), product({G, G + 1, W});
+        if (std::max(H, W) > Index{1} << 20) throw nb::next_overload();  // places are counted in single precision
         Fresh<std::uint8_t> y({N, C, H, W});
         Free free;
         chainrule::table<float>().distort_images(

@@ -4,11 +4,13 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -61,9 +63,16 @@ int chosen_count() {
 class Team {
 public:
     explicit Team(int members) {
-        for (int part = 1; part < members; ++part) threads_.emplace_back([this, part] { serve(part); });
+        try {
+            for (int part = 1; part < members; ++part) threads_.emplace_back([this, part] { serve(part); });
+        } catch (const std::exception&) {  // no memory for a list, or the system gives no more threads
+            is_whole_ = false;  // those that are there sleep on
+        }
     }
 
+    bool is_whole() const { return is_whole_; }
+
+    // What a part throws is thrown here after every part has ended; of several the first.
     void run(const std::function<void(int, int)>& work) {
         const int parts = static_cast<int>(threads_.size()) + 1;
         work_ = &work;
@@ -73,7 +82,7 @@ public:
             round_.fetch_add(1, std::memory_order_release);
         }
         if (asleep_.load(std::memory_order_acquire) > 0) wake_.notify_all();
-        work(0, parts);
+        attempt(work, 0, parts);
         for (int spins = 0; pending_.load(std::memory_order_acquire) > 0; ++spins) {
             if (spins < 20000) {
                 relax();
@@ -81,9 +90,19 @@ public:
                 std::this_thread::yield();
             }
         }
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
     }
 
 private:
+    void attempt(const std::function<void(int, int)>& work, int part, int parts) {
+        try {
+            work(part, parts);
+        } catch (...) {
+            std::lock_guard<std::mutex> lock(mutex_);
+            if (!failure_) failure_ = std::current_exception();
+        }
+    }
+
     void serve(int part) {
         const int parts = thread_count();
         std::uint64_t seen = 0;
@@ -96,7 +115,7 @@ private:
                 asleep_.fetch_sub(1, std::memory_order_acq_rel);
             }
             seen = round_.load(std::memory_order_acquire);
-            (*work_)(part, parts);
+            attempt(*work_, part, parts);
             pending_.fetch_sub(1, std::memory_order_acq_rel);
         }
     }
@@ -107,6 +126,8 @@ private:
     std::atomic<std::uint64_t> round_{0};
     std::atomic<int> pending_{0}, asleep_{0};
     const std::function<void(int, int)>* work_ = nullptr;
+    std::exception_ptr failure_;  // of this round
+    bool is_whole_ = true;
 };
 
 thread_local bool alone = false;
@@ -134,8 +155,10 @@ void divide(const std::function<void(int, int)>& work) {
     if (parts > 1 && !alone && in_use.try_lock()) {
         std::lock_guard<std::mutex> lock(in_use, std::adopt_lock);
         if (team == nullptr) team = new Team(parts);  // lives as long as the process
-        team->run(work);
-        return;
+        if (team->is_whole()) {
+            team->run(work);
+            return;
+        }
     }
     for (int part = 0; part < parts; ++part) work(part, parts);
 }
