@@ -17,8 +17,13 @@ from typing import IO, Any, Protocol, Self
 from chainrule.errors import FileError, MissingExtraError, OptionError
 from chainrule.files import explain, replacing
 from chainrule.training.history import Epoch, Step
+from chainrule.training.interrupt import uninterrupted
 
 __all__ = ["JsonLog", "Log", "TensorBoardLog"]
+
+_OF_STEPS = ("loss", "learning_rate", "images_per_second")
+_OF_EPOCHS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+"""What TensorBoard is told."""
 
 
 class Log(Protocol):
@@ -109,6 +114,8 @@ class JsonLog:
 class TensorBoardLog:
     """The same as events that `tensorboard --logdir FOLDER` shows.
 
+    A signal waits while tensorboardX works: broken off between its threads, it would wait for them for ever.
+
     Raises:
         MissingExtraError: tensorboardX is not installed.
     """
@@ -124,22 +131,27 @@ class TensorBoardLog:
     def step(self, step: Step) -> None:
         """Every so many steps: loss, learning rate and images a second."""
         if step.number % self.every == 0:
-            for name in ("loss", "learning_rate", "images_per_second"):
-                self._writer.add_scalar(f"step/{name}", getattr(step, name), step.number)
+            self._add("step", {name: getattr(step, name) for name in _OF_STEPS}, step.number)
 
     def epoch(self, epoch: Epoch) -> None:
         """Losses and accuracies, where they are known."""
-        for name in ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
-            if (value := getattr(epoch, name)) is not None:
-                self._writer.add_scalar(f"epoch/{name}", value, epoch.step)
+        values = {name: getattr(epoch, name) for name in _OF_EPOCHS}
+        self._add("epoch", {name: value for name, value in values.items() if value is not None}, epoch.step)
 
     def saved(self) -> None:
         """What was told is on disk as well."""
-        self._writer.flush()
+        with uninterrupted():
+            self._writer.flush()
 
     def close(self) -> None:
         """Everything is on disk."""
-        self._writer.close()
+        with uninterrupted():
+            self._writer.close()
+
+    def _add(self, group: str, values: Mapping[str, float], step: int) -> None:
+        with uninterrupted():
+            for name, value in values.items():
+                self._writer.add_scalar(f"{group}/{name}", value, step)
 
 
 def _kept(path: Path, after: int, run: str | None) -> list[bytes]:
