@@ -1,6 +1,8 @@
 """The log of a run: one JSON object a line, whole after an interruption, and TensorBoard's events."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +142,28 @@ def test_tensorboard_events_hold_the_numbers(tmp_path):
     assert [step for tag, step, _ in values if tag == "step/loss"] == [2, 4, 6, 8, 10, 12]
     losses = [value for tag, _, value in values if tag == "epoch/train_loss"]
     assert losses == pytest.approx([epoch.train_loss for epoch in t.history])
+
+
+def test_a_signal_in_the_middle_of_tensorboards_work_leaves_no_thread_waiting():
+    """Sixty of them, each at a random moment; before signals were held, the first ones waited for ever."""
+    code = """
+import os, random, signal, tempfile, threading
+from chainrule.training import Step, TensorBoardLog, interrupted_by_all_signals
+rng = random.Random(0)
+for _ in range(60):
+    with tempfile.TemporaryDirectory() as folder:
+        log = TensorBoardLog(folder, every=1)
+        try:
+            with interrupted_by_all_signals():
+                threading.Timer(rng.uniform(0, 0.003), os.kill, (os.getpid(), signal.SIGTERM)).start()
+                while True:
+                    log.step(Step(1, 1, 1, 1, 0.5, None, 0.1, 1, 1.0))
+        except KeyboardInterrupt:
+            log.close()
+print("ended")
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert result.stdout == "ended\n", result.stderr
 
 
 def scalars(content: bytes) -> list[tuple[str, int, float]]:
