@@ -23,10 +23,10 @@ FLAGS = [
 
 
 @contextmanager
-def serving(*models: object, environment: dict[str, str] | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(*arguments: object, environment: dict[str, str] | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """`chainrule serve` on a free port: its address and its process, which must end well on SIGTERM."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "chainrule", "serve", *map(str, models), "--port", "0", "--no-open"],
+        [sys.executable, "-m", "chainrule", "serve", *map(str, arguments), "--port", "0", "--no-open"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -35,7 +35,7 @@ def serving(*models: object, environment: dict[str, str] | None = None) -> Itera
     try:
         address = process.stdout.readline().strip().rstrip("/")
         assert address.startswith("http://127.0.0.1:"), process.stderr.read()
-        httpx.get(f"{address}/healthz", timeout=30)
+        httpx.get(f"{address.partition('?')[0]}/healthz", timeout=30)
         yield address, process
     finally:
         process.send_signal(signal.SIGTERM)

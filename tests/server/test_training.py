@@ -226,7 +226,7 @@ def test_bodies_that_do_not_end(monkeypatch, body, status):
 
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://there") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.post("/api/predict", content=send(), headers={"Content-Type": "application/json"})
 
     with ThreadPoolExecutor(1) as pool:  # a thread without an event loop

@@ -26,6 +26,18 @@ def serve(
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in as well.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Another name that this server is called by, such as that of a proxy."),
+    ] = None,
+    token: Annotated[
+        bool | None,
+        typer.Option(
+            "--token/--no-token",
+            help="Let in only who has the token of the printed address. By default where other machines can come in.",
+            show_default=False,
+        ),
+    ] = None,
     browse: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
 ) -> None:
     """Open a page to draw digits, look inside the network, walk the backward pass and train (Ctrl-C ends it).
@@ -36,11 +48,13 @@ def serve(
 
     def ready(address: str) -> None:
         say(address)
+        if token is False and host not in ("127.0.0.1", "localhost", "::1"):
+            note("no token: whoever reaches this address can use the server")
         note("Ctrl-C ends it")
         if browse and stderr.is_terminal:
             webbrowser.open(address)
 
-    run_server(networks, host=host, port=port, ready=ready)
+    run_server(networks, host=host, port=port, allowed=allow_host or (), with_token=token, ready=ready)
 
 
 def _open(name: str) -> Sequential:

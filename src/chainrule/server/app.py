@@ -19,6 +19,7 @@ from chainrule.arrays import Array
 from chainrule.data.images import read_colour
 from chainrule.kernels import IMPLEMENTATION
 from chainrule.layers import Sequential
+from chainrule.server.access import Access
 from chainrule.server.answers import SURE, Health, NumberRead, Prediction, Reading, Sample
 from chainrule.server.batching import Batcher
 from chainrule.server.guard import Guard, Metrics
@@ -36,16 +37,21 @@ from chainrule.vision import annotate, read_numbers, readers
 __all__ = ["create_app"]
 
 _PAGE = Path(__file__).parent / "page"
-_READING = 2
-"""Photographs read at the same time."""
+_DECODING = 2
+"""Pictures that are unpacked, or read, at the same time: each may take a hundred megabytes."""
 
 _ModelName = Annotated[
     str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
 ]
 
 
-def create_app(networks: dict[str, Sequential]) -> FastAPI:
-    """The application that serves some networks; the first is used where none is named."""
+def create_app(networks: dict[str, Sequential], access: Access | None = None) -> FastAPI:
+    """The application that serves some networks; the first is used where none is named.
+
+    Args:
+        networks: by name.
+        access: which requests are for this server; by default those of this machine.
+    """
     shelf, trainings, metrics = Shelf(networks), Trainings(), Metrics()
 
     @asynccontextmanager
@@ -67,7 +73,8 @@ def create_app(networks: dict[str, Sequential]) -> FastAPI:
         responses=RESPONSES,
     )
     app.state.trainings = trainings
-    app.add_middleware(Guard, metrics=metrics)
+    app.state.decoding = asyncio.Semaphore(_DECODING)
+    app.add_middleware(Guard, metrics=metrics, access=Access() if access is None else access)
     handle_problems(app)
     for routes in (_asking(shelf, trainings), _showing(shelf, trainings), _training(trainings), _page(metrics)):
         app.include_router(routes)
@@ -85,7 +92,6 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
     """What a network makes of a sample."""
     routes = APIRouter()
     batchers = {served.name: Batcher(served.network) for served in shelf}
-    reading = asyncio.Semaphore(_READING)
     page_readers = readers()
 
     @routes.post("/api/predict", response_model=Prediction, openapi_extra=BODY)
@@ -108,7 +114,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
     async def read(request: Request, annotated: bool = False) -> Any:
         """The handwritten numbers in a photograph or scan."""
         content = await read_picture(request)
-        async with reading:
+        async with request.app.state.decoding:
             return await run_in_threadpool(_read, content, page_readers, annotated)
 
     @routes.post("/api/trace", response_model=Walk, openapi_extra=BODY)
@@ -213,6 +219,7 @@ def _training(trainings: Trainings) -> APIRouter:
         return training.progress()
 
     def existing(name: str) -> Training:
+        trainings.check_room_to_watch()
         return trainings.get(name)
 
     @routes.get("/api/training/{name}/events", response_class=EventSourceResponse)

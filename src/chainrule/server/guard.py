@@ -8,13 +8,18 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chainrule.server.access import Access
+from chainrule.server.inputs import PICTURES
 from chainrule.server.problems import ProblemError, answer
 
 __all__ = ["Guard", "Metrics"]
 
 _LARGEST_BODY = 32 * 2**20
+_LARGEST_JSON = 2**20
+_IN_FLIGHT = 128 * 2**20
+"""Bytes of bodies in memory at once, of all requests together."""
 _MOST = 256
-"""Requests served at once."""
+"""Requests served at once; how the server is can be asked beside them."""
 
 _PATIENCE = 20.0
 """Seconds in which a body has to come."""
@@ -50,9 +55,10 @@ class Metrics:
 class Guard:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app, self.metrics = app, metrics
+    def __init__(self, app: ASGIApp, metrics: Metrics, access: Access) -> None:
+        self.app, self.metrics, self.access = app, metrics, access
         self._active = 0
+        self._bytes = 0
         self._children: dict[tuple[str, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,36 +67,53 @@ class Guard:
             return
         started = time.perf_counter()
         status = 500
+        cookie = None
 
         async def tell(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                if cookie is not None:
+                    message["headers"].append((b"set-cookie", cookie.encode()))
             await send(message)
 
         self._active += 1
         self.metrics.active.set(self._active)
+        body = _Body(self, receive)
         try:
-            refusal = self._refusal(Headers(scope=scope))
+            refusal = self.access.refusal(scope) or self._refusal(scope, body)
+            if refusal is None:
+                cookie = self.access.cookie(scope)
             app: ASGIApp = self.app if refusal is None else answer(refusal.status, refusal.text)
-            await app(scope, _bounded(receive), tell)
+            await app(scope, body.receive, tell)
         finally:
+            self._bytes -= body.size
             self._active -= 1
             self.metrics.active.set(self._active)
             route = scope.get("route")
             self._count(getattr(route, "path", "other"), status, time.perf_counter() - started)
 
-    def _refusal(self, headers: Headers) -> ProblemError | None:
-        if self._active > _MOST:
+    def _refusal(self, scope: Scope, body: "_Body") -> ProblemError | None:
+        if self._active > _MOST and scope["path"] != "/healthz":
             return ProblemError(503, f"more than {_MOST} requests at once: try again in a second")
+        headers = Headers(scope=scope)
+        if headers.get("content-type", "").partition(";")[0].strip().lower() not in PICTURES:
+            body.most = _LARGEST_JSON
         length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > _LARGEST_BODY:
-            return _too_large()
-        origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != headers.get("host"):
-            return ProblemError(403, f"asked from a page of {origin}: use this server's own page")
+        if not (length.isascii() and length.isdecimal()) or len(length) > 18 or int(length) > body.most:
+            return _too_large(body.most)
         return None
+
+    def take(self, size: int) -> None:
+        """Count bytes of a body that came.
+
+        Raises:
+            ProblemError: all requests together would hold too many.
+        """
+        if self._bytes + size > _IN_FLIGHT:
+            raise ProblemError(503, "too many pictures at once: try again in a second")
+        self._bytes += size
 
     def _count(self, path: str, status: int, seconds: float) -> None:
         key = (path, status)
@@ -101,28 +124,33 @@ class Guard:
         histogram.observe(seconds)
 
 
-def _bounded(receive: Receive) -> Receive:
-    """`receive` that ends with a ProblemError where the body is too large or too slow."""
-    size, more = 0, True
-    deadline = time.monotonic() + _PATIENCE
+class _Body:
+    """What a client sends, and no more of it, and no slower, than is allowed."""
 
-    async def bounded() -> Message:
-        nonlocal size, more
-        if not more:  # waiting for the client to go, which may take as long as it likes
-            return await receive()
+    def __init__(self, guard: Guard, receive: Receive) -> None:
+        self.size, self.most = 0, _LARGEST_BODY
+        self._guard, self._receive = guard, receive
+        self._more = True
+        self._deadline = time.monotonic() + _PATIENCE
+
+    async def receive(self) -> Message:
+        """As ASGI's; ends with a ProblemError where the body is too large or too slow."""
+        if not self._more:  # waiting for the client to go, which may take as long as it likes
+            return await self._receive()
         try:
-            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                message = await receive()
+            async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):
+                message = await self._receive()
         except TimeoutError:
             raise ProblemError(408, f"the body did not come within {_PATIENCE:.0f} s: send it again") from None
-        size += len(message.get("body", b""))
-        more = message.get("more_body", False)
-        if size > _LARGEST_BODY:
-            raise _too_large()
+        came = len(message.get("body", b""))
+        if self.size + came > self.most:
+            raise _too_large(self.most)
+        self._guard.take(came)
+        self.size += came
+        self._more = message.get("more_body", False)
         return message
 
-    return bounded
 
-
-def _too_large() -> ProblemError:
-    return ProblemError(413, f"the body is larger than {_LARGEST_BODY // 2**20} MiB: make the picture smaller")
+def _too_large(most: int) -> ProblemError:
+    cure = "make the picture smaller" if most == _LARGEST_BODY else "send fewer numbers, or a picture file"
+    return ProblemError(413, f"the body is larger than {most // 2**20} MiB: {cure}")

@@ -28,8 +28,9 @@ class ProblemError(Exception):
 
 
 _MEANINGS = {
-    400: "The body is not what it says it is.",
-    403: "Asked from another site's page.",
+    400: "The body or the Host header is not what it should be.",
+    401: "The server has a token, and it was not shown.",
+    403: "Asked from another site's page, or by a name that is not the server's.",
     404: "There is no model, sample or training of that name.",
     408: "The body did not come in time.",
     413: "The body or the picture is too large.",
@@ -47,6 +48,7 @@ RESPONSES: dict[int | str, dict[str, object]] = {
 def answer(status: int, text: str) -> JSONResponse:
     """The response that tells a problem."""
     headers = {"Retry-After": "1"} if status in (429, 503) else {}
+    text = text.encode(errors="replace").decode()  # half a character that a client sent, and JSON cannot hold
     return JSONResponse({"error": text}, status, headers)
 
 

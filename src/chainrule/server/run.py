@@ -1,14 +1,18 @@
 """The server as a process: it binds its port, tells where the page is, and ends gracefully."""
 
+import ipaddress
+import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import uvicorn
 
 from chainrule.errors import OptionError
 from chainrule.files import explain
 from chainrule.layers import Sequential
+from chainrule.server.access import LOOPBACK, Access
 from chainrule.server.app import create_app
+from chainrule.server.protocol import bounded_protocol
 
 __all__ = ["serve"]
 
@@ -22,7 +26,13 @@ class _Server(uvicorn.Server):
 
 
 def serve(
-    networks: dict[str, Sequential], *, host: str = "127.0.0.1", port: int = 8000, ready: Callable[[str], None]
+    networks: dict[str, Sequential],
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    allowed: Sequence[str] = (),
+    with_token: bool | None = None,
+    ready: Callable[[str], None],
 ) -> None:
     """Serve networks until Ctrl-C or SIGTERM.
 
@@ -30,15 +40,25 @@ def serve(
         networks: by name; the first is used where none is named.
         host: the address to listen at; 127.0.0.1 can be reached from this machine only.
         port: 0 takes a free one.
+        allowed: further names by which clients may call this server in Host.
+        with_token: whether clients have to show a token, which is new each time and part of the page's address; by
+            default where other machines reach the server.
         ready: called with the page's address once it can be opened.
 
     Raises:
         OptionError: the port cannot be listened at.
     """
     listener = _listen(host, port)
-    taken = listener.getsockname()[1]
+    address, taken = listener.getsockname()[:2]
+    number = ipaddress.ip_address(address.partition("%")[0])
+    token = None
+    if with_token or (with_token is None and not number.is_loopback):
+        token = secrets.token_urlsafe(32)
+    shown = "127.0.0.1" if number.is_unspecified else f"[{host}]" if ":" in host else host
+    names = (*LOOPBACK, shown, *allowed)
     config = uvicorn.Config(
-        create_app(networks),
+        create_app(networks, Access(names, any_address=number.is_unspecified, token=token)),
+        http=bounded_protocol(),
         log_level="warning",
         access_log=False,
         timeout_keep_alive=30,
@@ -46,8 +66,7 @@ def serve(
         server_header=False,
         backlog=256,
     )
-    shown = "127.0.0.1" if host in ("0.0.0.0", "") else f"[{host}]" if ":" in host else host
-    ready(f"http://{shown}:{taken}/")
+    ready(f"http://{shown}:{taken}/" + (f"?token={token}" if token else ""))
     with listener:
         _Server(config).run(sockets=[listener])
 

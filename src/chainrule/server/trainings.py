@@ -27,6 +27,8 @@ class News(BaseModel):
 
     progress: Progress
     points: list[Point]
+_WATCHERS = 64
+"""Streams of events at once."""
 
 
 class Trainings:
@@ -37,6 +39,7 @@ class Trainings:
         self._numbers = itertools.count(1)
         self._data: tuple[Dataset, Dataset] | None = None
         self._lock = threading.Lock()
+        self._watchers = 0
         self.closed = False
 
     def __iter__(self) -> "itertools.chain[Training]":
@@ -75,6 +78,19 @@ class Trainings:
 
     async def watch(self, training: Training) -> AsyncIterator[News]:
         """News of a training whenever there is some, until it ends."""
+        self._watchers += 1
+        try:
+            async for news in self._news(training):
+                yield news
+        finally:
+            self._watchers -= 1
+
+    def check_room_to_watch(self) -> None:
+        """Raise ProblemError where so many watch already that others would not be served."""
+        if self._watchers >= _WATCHERS:
+            raise ProblemError(503, f"{_WATCHERS} clients are watching already: close some")
+
+    async def _news(self, training: Training) -> AsyncIterator[News]:
         version, seen = -1, 0
         told = 0.0
         while not self.closed and training.name in self._all:

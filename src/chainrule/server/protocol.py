@@ -1,0 +1,79 @@
+"""Connections before and between requests: heads have a deadline and a size, and idle ones make room for new ones."""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+__all__ = ["bounded_protocol"]
+
+_PATIENCE = 10.0
+"""Seconds in which a request's head has to come."""
+_LARGEST_HEAD = 64 * 1024
+_MOST = 400
+"""Connections at once; of more, the one that has been idle longest is closed."""
+
+
+def bounded_protocol(patience: float = _PATIENCE, most: int = _MOST) -> type[HttpToolsProtocol]:
+    """uvicorn's protocol for one server, which by itself waits for a head as long as the client likes."""
+    idle: dict[HttpToolsProtocol, None] = {}  # no request is being served; the oldest first
+
+    class Bounded(HttpToolsProtocol):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self._head = 0
+            self._is_in_head = False
+            self._deadline: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            idle[self] = None
+            self._begin_head()  # the first one has to come soon; for others uvicorn keeps the connection as it was told
+            if len(self.connections) > most:
+                next(iter(idle))._end()  # type: ignore[attr-defined]
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            idle.pop(self, None)
+            self._end_head()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self._is_in_head:
+                self._head += len(data)
+                if self._head > _LARGEST_HEAD:
+                    self._end()
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._begin_head()
+
+        def on_headers_complete(self) -> None:
+            idle.pop(self, None)
+            self._end_head()
+            super().on_headers_complete()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if not self.pipeline:
+                idle.pop(self, None)
+                idle[self] = None
+
+        def _begin_head(self) -> None:
+            self._end_head()
+            self._head, self._is_in_head = 0, True
+            self._deadline = self.loop.call_later(patience, self._end)
+
+        def _end_head(self) -> None:
+            self._is_in_head = False
+            if self._deadline is not None:
+                self._deadline.cancel()
+                self._deadline = None
+
+        def _end(self) -> None:
+            idle.pop(self, None)
+            self._end_head()
+            if not self.transport.is_closing():
+                self.transport.abort()
+
+    return Bounded
