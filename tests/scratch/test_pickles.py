@@ -12,10 +12,10 @@ from types import ModuleType
 import joblib
 import numpy as np
 import pytest
-from fuzz_pickles import fuzz
 
 from chainrule.errors import DataError
 from chainrule.scratch.pickles import reading_arrays_only
+from scratch.fuzz_pickles import fuzz
 
 RNG = np.random.default_rng(0)
 THINGS = {
