@@ -64,7 +64,8 @@ sanitize:  ## Run the native kernels under the address, undefined-behaviour and 
 	    --config-settings=build-dir=$$folder/build ".[test]" && \
 	  library=$$(c++ -print-file-name=lib$$(case $$kind in thread) echo tsan;; *) echo asan;; esac).so) && \
 	  LD_PRELOAD="$$library $$(c++ -print-file-name=libstdc++.so.6)" \
-	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=1024 TSAN_OPTIONS=halt_on_error=1:die_after_fork=0 OPENBLAS_NUM_THREADS=1 \
+	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=1024 OPENBLAS_NUM_THREADS=1 \
+	  TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:allocator_may_return_null=1:max_allocation_size_mb=1024 \
 	  $$folder/bin/python -m pytest $(SANITIZED_TESTS) && \
 	  { test $$kind = thread || LD_PRELOAD="$$library $$(c++ -print-file-name=libstdc++.so.6)" \
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=1024 OPENBLAS_NUM_THREADS=1 \
