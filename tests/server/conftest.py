@@ -23,7 +23,9 @@ FLAGS = [
 
 
 @contextmanager
-def serving(*arguments: object, environment: dict[str, str] | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(
+    *arguments: object, environment: dict[str, str] | None = None
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """`chainrule serve` on a free port: its address and its process, which must end well on SIGTERM."""
     process = subprocess.Popen(
         [sys.executable, "-m", "chainrule", "serve", *map(str, arguments), "--port", "0", "--no-open"],
@@ -62,18 +64,22 @@ def client(address) -> Iterator[httpx.Client]:
         yield found
 
 
-@pytest.fixture(scope="module")  # playwright keeps an event loop running as long as it lives
-def browser():
-    """Chromium; where there is none the tests are skipped, unless CHAINRULE_NEEDS_BROWSER says that there must be."""
+def chromium() -> str:
+    """Where it is; without it the test is skipped, unless CHAINRULE_NEEDS_BROWSER says that there must be one."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         if os.environ.get("CHAINRULE_NEEDS_BROWSER"):
             pytest.fail("Chromium is needed: apt-get install chromium")
         pytest.skip("no Chromium on this machine: apt-get install chromium")
+    return path
+
+
+@pytest.fixture(scope="module")  # playwright keeps an event loop running as long as it lives
+def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        found = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield found
         found.close()
 

@@ -1,0 +1,255 @@
+"""Are 32 clients served as if they were alone, beside one hostile client of each kind?
+
+The 32 send a picture of 28 x 28 as JSON again and again, each on a connection of its own and RATE times a second;
+/healthz is asked beside them on a new connection each time. The hostile ones, in a process of their own, send JSON of
+nearly a mebibyte and of more, pictures that unpack to 49 million pixels, a zip that unpacks to 256 MiB, halves of
+heads, hold 512 connections that say nothing, and leave streams of events unread.
+
+Usage: python tests/server/siege.py [SECONDS [RATE]]
+"""
+
+import asyncio
+import io
+import json
+import multiprocessing
+import re
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+from PIL import Image
+
+CLIENTS = 32
+RATE = 5.0
+"""Requests a second of each client: 160 together."""
+
+_REFUSED = (400, 408, 413, 415, 422, 429, 503)
+
+
+@dataclass
+class Outcome:
+    """What the clients met: seconds of each request, what went wrong, and the server's memory in MB."""
+
+    seconds: list[float] = field(default_factory=list)
+    health: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+    hostile: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        third = max(1, len(self.memory) // 3)
+        return (
+            f"{len(self.seconds)} requests of {CLIENTS} clients, {len(self.errors)} errors {self.errors[:3]}\n"
+            f"ms: {_quantiles(self.seconds)}\n/healthz, n = {len(self.health)}, ms: {_quantiles(self.health)}\n"
+            f"memory, MB: at first {self.memory[0]:.0f}, most {max(self.memory):.0f}, "
+            f"most in the last third {max(self.memory[-third:]):.0f}\nhostile: {self.hostile}"
+        )
+
+
+def siege(seconds: float, rate: float = RATE) -> Outcome:
+    """A server of its own process, its 32 clients, and the hostile ones."""
+    command = [sys.executable, "-m", "chainrule", "serve", "freehand", "--port", "0", "--no-open"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    context = multiprocessing.get_context("spawn")
+    told = context.Queue()
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        enemy = context.Process(target=_attack, args=(address, seconds + 1, told))
+        enemy.start()
+        told.get(timeout=60)  # its bombs are made
+        outcome = asyncio.run(_serve_all(address, process.pid, seconds, rate))
+        outcome.hostile = told.get(timeout=60)
+        enemy.join(10)
+        return outcome
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+async def _serve_all(address: str, process: int, seconds: float, rate: float) -> Outcome:
+    outcome, end = Outcome(), time.perf_counter() + seconds
+    pixels = np.random.default_rng(0).integers(0, 256, (CLIENTS, 784)).tolist()
+    bodies = [json.dumps({"pixels": row}).encode() for row in pixels]
+    clients = (_client(address, body, index / CLIENTS / rate, rate, end, outcome) for index, body in enumerate(bodies))
+    await asyncio.gather(_watch(address, process, end, outcome), *clients)
+    return outcome
+
+
+async def _client(address: str, body: bytes, wait: float, rate: float, end: float, outcome: Outcome) -> None:
+    await asyncio.sleep(wait)
+    sent = _head(address, "POST", "/api/predict", len(body)) + body
+    reader, writer = await _connect(address)
+    due = time.perf_counter()
+    while due < end:
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(10):
+                writer.write(sent)
+                status, _ = await _answer(reader)
+            if status != 200:
+                outcome.errors.append(f"status {status}")
+        except (OSError, EOFError, TimeoutError) as error:
+            outcome.errors.append(repr(error))
+            reader, writer = await _connect(address)
+        outcome.seconds.append(time.perf_counter() - began)
+        due = max(due + 1 / rate, time.perf_counter() - 1 / rate)
+        await asyncio.sleep(due - time.perf_counter())
+    writer.close()
+
+
+async def _watch(address: str, process: int, end: float, outcome: Outcome) -> None:
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(10):
+                reader, writer = await _connect(address)
+                writer.write(_head(address, "GET", "/healthz"))
+                status, _ = await _answer(reader)
+                writer.close()
+            if status != 200:
+                outcome.errors.append(f"/healthz: status {status}")
+        except (OSError, EOFError, TimeoutError) as error:
+            outcome.errors.append(f"/healthz: {error!r}")
+        outcome.health.append(time.perf_counter() - began)
+        found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{process}/status").read_text())
+        outcome.memory.append(int(found[1]) / 1024 if found else 0.0)
+        await asyncio.sleep(0.1)
+
+
+def _attack(address: str, seconds: float, told: "multiprocessing.Queue[object]") -> None:
+    bombs = _bombs()
+    told.put("ready")
+    told.put(asyncio.run(_attack_all(address, seconds, bombs)))
+
+
+async def _attack_all(address: str, seconds: float, bombs: list[tuple[str, bytes]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    end = time.perf_counter() + seconds
+
+    async def again(name: str, act: Callable[[], Awaitable[None]]) -> None:
+        while time.perf_counter() < end:
+            with suppress(OSError, EOFError, TimeoutError):
+                async with asyncio.timeout(max(0.01, end - time.perf_counter())):
+                    await act()
+                counts[name] = counts.get(name, 0) + 1
+            await asyncio.sleep(0)
+
+    await asyncio.gather(
+        again("long JSON", lambda: _send_json(address)),
+        again("bombs", lambda: _send_bombs(address, bombs)),
+        again("half heads", lambda: _send_half(address)),
+        again("512 idle", lambda: _stay_idle(address)),
+        again("streams left", lambda: _leave_streams(address)),
+    )
+    return counts
+
+
+async def _send_json(address: str) -> None:
+    longest = b'{"pixels": [' + b"7," * 520_000 + b"7]}"
+    for body in (longest, b"[" * 1_000_000, b'{"pixels": [' + b"9" * 1_000_000 + b"]}", b"[" * (4 * 2**20)):
+        await _post(address, "/api/predict", body, "application/json")
+
+
+async def _send_bombs(address: str, bombs: list[tuple[str, bytes]]) -> None:
+    for kind, body in bombs:
+        for path in ("/api/read", "/api/predict"):
+            await _post(address, path, body, kind)
+
+
+async def _send_half(address: str) -> None:
+    held = [await _connect(address) for _ in range(64)]
+    for _, writer in held:
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ")
+    for _ in range(20):  # a byte now and then, as if more were to come
+        await asyncio.sleep(1)
+        for _, writer in held:
+            writer.write(b"x")
+    _close(held)
+
+
+async def _stay_idle(address: str) -> None:
+    held = [await _connect(address) for _ in range(512)]
+    try:
+        await asyncio.wait([asyncio.ensure_future(reader.read(1)) for reader, _ in held], timeout=5)
+        await asyncio.sleep(1)
+    finally:
+        _close(held)
+
+
+async def _leave_streams(address: str) -> None:
+    name = json.loads(await _post(address, "/api/training", b"{}", "application/json"))
+    place = f"/api/training/{name['name']}/events" if "name" in name else "/api/training/1/events"
+    held = [await _connect(address) for _ in range(80)]
+    for _, writer in held:
+        writer.write(_head(address, "GET", place))
+    await asyncio.sleep(5)
+    _close(held)
+
+
+async def _post(address: str, path: str, body: bytes, kind: str) -> bytes:
+    reader, writer = await _connect(address)
+    try:
+        writer.write(_head(address, "POST", path, len(body), kind) + body)
+        status, answer = await _answer(reader)
+        assert status < 300 or status in _REFUSED, (path, kind, status, answer[:200])
+        return answer
+    finally:
+        writer.close()
+
+
+async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    place = urlsplit(address)
+    return await asyncio.open_connection(place.hostname, place.port)
+
+
+def _head(address: str, method: str, path: str, size: int = 0, kind: str = "application/json") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {urlsplit(address).netloc}"]
+    if method == "POST":
+        lines += [f"Content-Type: {kind}", f"Content-Length: {size}"]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    found = re.search(rb"content-length: (\d+)", head)
+    return int(head.split()[1]), await reader.readexactly(int(found[1]) if found else 0)
+
+
+def _close(held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    for _, writer in held:
+        writer.close()
+
+
+def _bombs() -> list[tuple[str, bytes]]:
+    """A PNG, a JPEG and a TIFF of 49 million pixels, a PNG of more than are read, and a zip called a picture."""
+    bombs = []
+    for kind, options in (("PNG", {}), ("JPEG", {}), ("TIFF", {"compression": "tiff_deflate"})):
+        file = io.BytesIO()
+        Image.new("L", (7000, 7000)).save(file, kind, **options)
+        bombs.append((f"image/{kind.lower()}", file.getvalue()))
+    file = io.BytesIO()
+    Image.new("1", (20000, 20000)).save(file, "PNG")
+    bombs.append(("image/png", file.getvalue()))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros", "w") as member:
+        for _ in range(256):
+            member.write(bytes(2**20))
+    return [*bombs, ("image/png", file.getvalue()), ("application/zip", file.getvalue())]
+
+
+def _quantiles(seconds: list[float]) -> str:
+    half, most = np.quantile(seconds, [0.5, 0.99]) * 1000
+    return f"median {half:.1f}, p99 {most:.1f}, max {max(seconds) * 1000:.1f}"
+
+
+if __name__ == "__main__":
+    print(siege(float(sys.argv[1]) if len(sys.argv) > 1 else 60, float(sys.argv[2]) if len(sys.argv) > 2 else RATE))
