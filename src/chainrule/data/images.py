@@ -18,6 +18,7 @@ __all__ = [
     "draw_boxes",
     "encode_png",
     "fit_picture",
+    "picture_pixels",
     "read_colour",
     "read_gray",
     "resize",
@@ -80,6 +81,18 @@ def _read(source: str | os.PathLike[str] | bytes, mode: str) -> Array:
         raise DataError(f"{path} has more than {MAXIMUM_PIXELS:,} pixels: make it smaller") from error
     except (ValueError, SyntaxError, EOFError) as error:
         raise DataError(f"cannot read {path}: it is not a picture, or damaged: try a PNG or JPEG") from error
+
+
+def picture_pixels(content: bytes) -> int:
+    """How many pixels the bytes of a picture unpack to, as its head says; 0 if they are no picture."""
+    Image, _ = _pillow()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # asked before anything is unpacked
+            with Image.open(io.BytesIO(content)) as picture:
+                return int(picture.width * picture.height)
+    except Exception:  # of what Pillow raises on damaged bytes there is no list
+        return 0
 
 
 def resize(picture: Array, height: int, width: int) -> Array:

@@ -23,7 +23,7 @@ from chainrule.server.access import Access
 from chainrule.server.answers import SURE, Health, NumberRead, Prediction, Reading, Sample
 from chainrule.server.batching import Batcher
 from chainrule.server.guard import Guard, Metrics
-from chainrule.server.inputs import BODY, PICTURE_BODY, read_picture, read_sample
+from chainrule.server.inputs import BODY, PICTURE_BODY, check_pixels, read_picture, read_sample
 from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
 from chainrule.server.problems import RESPONSES, handle_problems
 from chainrule.server.shelf import ModelCard, Served, Shelf
@@ -37,8 +37,8 @@ from chainrule.vision import annotate, read_numbers, readers
 __all__ = ["create_app"]
 
 _PAGE = Path(__file__).parent / "page"
-_DECODING = 2
-"""Pictures that are unpacked, or read, at the same time: each may take a hundred megabytes."""
+_DECODING = 1
+"""Pictures that are unpacked, or read, at the same time: one of 25 million pixels takes 300 MB."""
 
 _ModelName = Annotated[
     str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
@@ -271,6 +271,7 @@ def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:
 
 
 def _read(content: bytes, networks: list[Sequential], annotated: bool) -> Reading:
+    check_pixels(content)
     picture = read_colour(content)
     numbers = read_numbers(picture, network=networks[0], voters=networks[1:])
     return Reading(

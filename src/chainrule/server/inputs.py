@@ -11,15 +11,17 @@ from starlette.concurrency import run_in_threadpool
 
 from chainrule.arrays import Array, name_shape
 from chainrule.data.digit import center_digit
-from chainrule.data.images import fit_picture, read_colour, read_gray, resize
+from chainrule.data.images import fit_picture, picture_pixels, read_colour, read_gray, resize
 from chainrule.errors import DataError
 from chainrule.server.problems import ProblemError
 from chainrule.server.shelf import Served
 
-__all__ = ["BODY", "PICTURES", "PICTURE_BODY", "read_picture", "read_sample"]
+__all__ = ["BODY", "PICTURES", "PICTURE_BODY", "check_pixels", "read_picture", "read_sample"]
 
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff")
 _LARGEST_NUMBER = 1e6
+_MOST_PIXELS = 25_000_000
+"""Of a picture; unpacked, one takes up to 12 bytes a pixel."""
 _SHORT = 16 * 1024
 """A body of JSON below it is read in less time than another thread takes to begin."""
 
@@ -76,12 +78,20 @@ async def read_picture(request: Request) -> bytes:
     return await request.body()
 
 
+def check_pixels(content: bytes) -> None:
+    """Raise ProblemError where a picture is too large to unpack here; one that cannot be read is left to its reader."""
+    pixels = picture_pixels(content)
+    if pixels > _MOST_PIXELS:
+        raise ProblemError(413, f"the picture has {pixels:,} pixels, more than {_MOST_PIXELS:,}: make it smaller")
+
+
 def _kind(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _prepare(content: bytes, served: Served, steps: Callable[[str, Array], None] | None) -> Array:
     """A picture as this network was taught to see pictures."""
+    check_pixels(content)
     assert served.size is not None
     channels, height, width = served.size
     if channels == 3:
@@ -103,7 +113,7 @@ def _prepare(content: bytes, served: Served, steps: Callable[[str, Array], None]
 
 
 def _from_json(body: bytes, served: Served) -> Array:
-    values = _numbers(body)
+    values = _numbers(body, math.prod(served.shape))
     if values.shape != served.shape and not _is_sample(values, served):
         raise ProblemError(
             422, f"{served.name} reads {name_shape(served.shape)}, pixels are {name_shape(values.shape)}"
@@ -125,14 +135,18 @@ def _is_sample(values: Array, served: Served) -> bool:
     return [n for n in values.shape if n > 1] == [n for n in served.shape if n > 1]
 
 
-def _numbers(body: bytes) -> Array:
-    """The array "pixels" of a JSON body: whole numbers, or finite ones."""
+def _numbers(body: bytes, most: int) -> Array:
+    """The array "pixels" of a JSON body: whole numbers, or finite ones, in a list no longer than `most`."""
     try:
         content = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise ProblemError(400, f'the body is no JSON ({error}): send {{"pixels": [...]}}') from error
     if not isinstance(content, dict) or set(content) != {"pixels"} or not isinstance(content["pixels"], list):
         raise ProblemError(422, 'the body must be {"pixels": [...]} and nothing else')
+    if len(content["pixels"]) > most:  # before an array is made of them, for which everybody would wait
+        raise ProblemError(
+            422, f"pixels are {len(content['pixels'])} numbers or rows, more than the {most} of a sample"
+        )
     try:
         values = np.array(content["pixels"])
         if values.dtype.kind not in "iuf":

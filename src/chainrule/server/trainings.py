@@ -27,6 +27,8 @@ class News(BaseModel):
 
     progress: Progress
     points: list[Point]
+
+
 _WATCHERS = 64
 """Streams of events at once."""
 
