@@ -71,10 +71,12 @@ def siege(seconds: float, rate: float = RATE, *, alone: bool = False) -> Outcome
         outcome = asyncio.run(_serve_all(address, process.pid, seconds, rate))
         outcome.hostile = told.get(timeout=60)
         enemy.join(10)
+        enemy.close()
+        told.close()
         return outcome
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.communicate(timeout=20)
 
 
 async def _serve_all(address: str, process: int, seconds: float, rate: float) -> Outcome:
@@ -106,6 +108,7 @@ async def _client(address: str, body: bytes, wait: float, rate: float, end: floa
         due = max(due + 1 / rate, time.perf_counter() - 1 / rate)
         await asyncio.sleep(due - time.perf_counter())
     writer.close()
+    await writer.wait_closed()
 
 
 async def _watch(address: str, process: int, end: float, outcome: Outcome) -> None:
@@ -117,6 +120,7 @@ async def _watch(address: str, process: int, end: float, outcome: Outcome) -> No
                 writer.write(_head(address, "GET", "/healthz"))
                 status, _ = await _answer(reader)
                 writer.close()
+                await writer.wait_closed()
             if status != 200:
                 outcome.errors.append(f"/healthz: status {status}")
         except (OSError, EOFError, TimeoutError) as error:
