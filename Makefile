@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-reference test-everywhere test-peers mutants right false-alarms chaos sanitize check bench models accuracy clean
+.PHONY: help demo test test-all test-reference test-everywhere test-peers mutants right false-alarms chaos fuzz sanitize check bench models accuracy clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -45,6 +45,9 @@ false-alarms: .venv/.installed  ## Check a thousand right starts of training; no
 
 chaos: .venv/.installed  ## Kill trainings, fill disks, save from many writers; nothing may be lost (about 30 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos
+
+fuzz: .venv/.installed  ## Read 100,000 changed files with each of nine readers (about 40 minutes)
+	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz 100000
 
 # The reference kernels are changed, so that these are what has to serve.
 mutants: .venv/.installed  ## Make thousands of wrong backward passes; the checkers must tell every one (about 8 minutes)

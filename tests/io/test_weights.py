@@ -157,7 +157,7 @@ def config(metadata, change):
         (lambda a, m: config(m, lambda layers: layers[2]["arguments"].update(outputs=-1)), "Affine cannot be made"),
         (
             lambda a, m: config(m, lambda layers: layers[2]["arguments"].update(outputs=10**15)),
-            "larger than this machine",
+            "more than the file holds",
         ),
         (lambda a, m: config(m, lambda layers: layers.insert(0, {"repeat": 99})), "repeats a layer that it does not"),
         (

@@ -1,7 +1,6 @@
 """NumPy's files: .npz archives of pictures and labels, and .npy files that are larger than memory."""
 
 import os
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.data.dataset import Dataset
+from chainrule.data.npz import read_arrays
 from chainrule.errors import DataError
 from chainrule.files import explain
 
@@ -26,23 +26,16 @@ def read_npz(path: str | os.PathLike[str]) -> tuple[Dataset, Dataset | None]:
     Raises:
         DataError: no archive of arrays, or none of these names in it.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except OSError as error:
-        reason = explain(error) if error.errno else "it is no .npz archive: write it with numpy.savez"
-        raise DataError(f"cannot read {path}: {reason}") from error
-    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError, KeyError) as error:
-        raise DataError(f"{path} is no .npz archive of numbers: write it with numpy.savez, without objects") from error
+    arrays = read_arrays(path, {"classes", *(name for parts in _PARTS for part in parts if part for name in part)})
     for train, test in _PARTS:
         if train[0] in arrays:
-            classes = [str(name) for name in arrays["classes"]] if "classes" in arrays else None
+            classes = list(map(str, arrays["classes"].ravel())) if "classes" in arrays else None
             first = Dataset(as_images(arrays[train[0]], path), _labels(arrays.get(train[1])), classes)
             if test is None or test[0] not in arrays:
                 return first, None
             second = Dataset(as_images(arrays[test[0]], path), _labels(arrays.get(test[1])), classes)
             return first, second
-    found = ", ".join(arrays) or "nothing"
+    found = ", ".join(arrays)
     raise DataError(f"{path} holds {found}: expected x_train, y_train, x_test, y_test, or x and y")
 
 
@@ -102,8 +95,10 @@ def _map(path: Path) -> Array:
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise DataError(f"cannot read {path}: {explain(error)}") from error
-    except (ValueError, EOFError) as error:
+    except Exception as error:  # of what NumPy raises on a damaged header there is no list
         raise DataError(f"{path} is no .npy file of numbers: write it with numpy.save") from error
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path} is an archive, and no .npy file: write it with numpy.save")
     return array
 
 

@@ -12,6 +12,8 @@ from chainrule.errors import DataError, OptionError
 
 __all__ = ["Dataset"]
 
+_MOST_CLASSES = 2**16
+
 
 class Dataset:
     """x and y side by side, as they are stored: uint8 pixels stay uint8.
@@ -36,6 +38,8 @@ class Dataset:
             raise DataError(f"the data is of type {self.x.dtype}, not numbers: convert it first")
         self._refuse_nan(self.x, "samples")
         if self.y is not None:
+            if self.y.dtype.kind not in "uifb":
+                raise DataError(f"the labels are of type {self.y.dtype}, not numbers: number the classes from 0")
             self._refuse_nan(self.y, "labels")
         self.classes = tuple(classes) if classes is not None else self._numbered_classes()
 
@@ -102,7 +106,13 @@ class Dataset:
     def _numbered_classes(self) -> tuple[str, ...]:
         if self.y is None or self.y.ndim != 1 or self.y.dtype.kind not in "iu":
             return ()
-        return tuple(str(label) for label in range(int(self.y.max()) + 1))
+        largest = int(self.y.max())
+        if largest >= _MOST_CLASSES:
+            raise DataError(
+                f"labels reach {largest:,}: these are IDs, not classes; number the classes from 0 to "
+                f"{_MOST_CLASSES - 1:,} at most"
+            )
+        return tuple(str(label) for label in range(largest + 1))
 
     @staticmethod
     def _refuse_nan(array: Array, what: str) -> None:

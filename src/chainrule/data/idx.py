@@ -6,6 +6,7 @@ as four bytes. http://yann.lecun.com/exdb/mnist
 
 import gzip
 import hashlib
+import io
 import math
 import os
 import zlib
@@ -18,7 +19,9 @@ from chainrule.data.dataset import Dataset
 from chainrule.errors import DataError
 from chainrule.files import explain
 
-__all__ = ["STEMS", "parse_idx", "read_bytes", "read_folder", "read_idx", "read_pair", "sha256"]
+__all__ = ["STEMS", "largest_unpacked", "parse_idx", "read_bytes", "read_folder", "read_idx", "read_pair", "sha256"]
+
+_MOST_AXES = 32
 
 STEMS = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -44,11 +47,21 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise DataError(f"cannot read {path}: {explain(error)}") from error
     if not str(path).endswith(".gz"):
         return content
+    most = largest_unpacked(len(content))
     try:
-        return gzip.decompress(content)
+        with gzip.open(io.BytesIO(content)) as file:
+            unpacked = file.read(most + 1)
+        if len(unpacked) > most:
+            raise DataError(f"{path} unpacks to more than {most:,} bytes, which no data does: unpack it yourself")
+        return unpacked
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         problem = "ends too early" if isinstance(error, EOFError) else "is not gzip data"
         raise DataError(f"{path} {problem}: fetch the file again, or drop .gz from its name if it is plain") from error
+
+
+def largest_unpacked(packed: int) -> int:
+    """Bytes that `packed` bytes may become: pictures shrink to a tenth, and what shrinks to a thousandth is a bomb."""
+    return max(2**26, 50 * packed)
 
 
 def parse_idx(content: bytes, name: object, axes: int | None = None) -> Array:
@@ -68,6 +81,8 @@ def parse_idx(content: bytes, name: object, axes: int | None = None) -> Array:
     if axes is not None and content[3] != axes:
         kinds = {1: "labels (1 axis)", 3: "images (3 axes)"}
         raise DataError(f"{name} holds an array of {content[3]} axes, expected {kinds.get(axes, axes)}: check the file")
+    if content[3] > _MOST_AXES:
+        raise DataError(f"{name} holds an array of {content[3]} axes, more than {_MOST_AXES}: check the file")
     header = 4 + 4 * content[3]
     if len(content) < header:
         raise DataError(f"{name} ends within its header: fetch the file again")
@@ -77,6 +92,8 @@ def parse_idx(content: bytes, name: object, axes: int | None = None) -> Array:
             f"{name} should hold {math.prod(shape):,} bytes for its shape {shape}, got {len(content) - header:,}: "
             "the file is damaged, fetch it again"
         )
+    if not math.prod(shape):
+        shape = (0,) * len(shape)  # NumPy has no (0, 2**32, 2**32)
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 

@@ -2,8 +2,10 @@
 
 import io
 import os
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,12 @@ __all__ = [
 ]
 
 MAXIMUM_PIXELS = 50_000_000
-"""Larger pictures are refused before they are unpacked."""
+"""Larger pictures are refused before they are unpacked; all that are unpacked at once have no more in all."""
+
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO")
+"""What is tried. Pillow knows many more, some of which start other programs."""
+
+_LONGEST = 2**28
 
 _ORIENTATION = 0x0112
 """The tag of EXIF."""
@@ -53,12 +60,14 @@ def read_colour(source: str | os.PathLike[str] | bytes) -> Array:
 
 def _read(source: str | os.PathLike[str] | bytes, mode: str) -> Array:
     Image, ImageOps = _pillow()
+    Image.init()
     path = "the picture" if isinstance(source, bytes) else os.fspath(source)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
-            picture = Image.open(io.BytesIO(source) if isinstance(source, bytes) else Path(source))
-        with picture:
+            content = io.BytesIO(source if isinstance(source, bytes) else _content(Path(source)))
+            picture = Image.open(content, formats=[name for name in _FORMATS if name in Image.OPEN])
+        with picture, _ROOM.taken(picture.width * picture.height):
             if picture.width * picture.height > MAXIMUM_PIXELS:
                 raise DataError(
                     f"{path} has {picture.width} x {picture.height} pixels, more than {MAXIMUM_PIXELS:,}: "
@@ -67,7 +76,7 @@ def _read(source: str | os.PathLike[str] | bytes, mode: str) -> Array:
             turned = picture.getexif().get(_ORIENTATION, 1) != 1
             upright = ImageOps.exif_transpose(picture) if turned else picture  # transposing copies
             if upright.mode.startswith("I") or upright.mode == "F":  # 16 bits and more a pixel
-                upright = Image.fromarray(_to_bytes(np.asarray(upright, dtype=np.float64)))
+                upright = Image.fromarray(_to_bytes(np.array(upright, dtype=np.float32)))
             if "A" in upright.getbands() or "transparency" in upright.info:
                 colour = upright.convert("RGBA")
                 upright = Image.alpha_composite(Image.new("RGBA", colour.size, "white"), colour)
@@ -79,7 +88,7 @@ def _read(source: str | os.PathLike[str] | bytes, mode: str) -> Array:
         raise DataError(f"cannot read {path}: {reason}") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"{path} has more than {MAXIMUM_PIXELS:,} pixels: make it smaller") from error
-    except (ValueError, SyntaxError, EOFError) as error:
+    except Exception as error:  # of what Pillow raises on damaged bytes there is no list
         raise DataError(f"cannot read {path}: it is not a picture, or damaged: try a PNG or JPEG") from error
 
 
@@ -93,6 +102,15 @@ def picture_pixels(content: bytes) -> int:
                 return int(picture.width * picture.height)
     except Exception:  # of what Pillow raises on damaged bytes there is no list
         return 0
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file; of a file itself Pillow would ask as many as a damaged chunk says, and memory for them."""
+    with path.open("rb") as file:
+        content = file.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise DataError(f"{path} is larger than {_LONGEST:,} bytes: make the picture smaller")
+    return content
 
 
 def resize(picture: Array, height: int, width: int) -> Array:
@@ -167,9 +185,38 @@ def write_png(picture: Array, path: str | os.PathLike[str]) -> None:
 
 def _to_bytes(values: Array) -> Array:
     """Any range of brightness, stretched to 0..255."""
-    low, high = values.min(), values.max()
-    scaled: Array = (255 * (values - low) / max(high - low, 1e-12)).astype(np.uint8)
+    low, high = float(values.min()), float(values.max())
+    if not high - low < np.finfo(np.float32).max:  # NaN too
+        raise DataError("the picture's brightness is not finite: save it as PNG")
+    values -= np.float32(low)
+    values *= np.float32(255 / max(high - low, 1e-12))
+    scaled: Array = np.clip(values, 0, 255, out=values).astype(np.uint8)
     return scaled
+
+
+class _Room:
+    """Lets pictures in as long as all that are inside have no more than MAXIMUM_PIXELS; the others wait."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Within the block so many pixels are inside; a picture that is too large never waits, since it is refused."""
+        pixels = pixels if pixels <= MAXIMUM_PIXELS else 0
+        with self._changed:
+            self._changed.wait_for(lambda: self._inside + pixels <= MAXIMUM_PIXELS)
+            self._inside += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= pixels
+                self._changed.notify_all()
+
+
+_ROOM = _Room()
 
 
 def _pillow() -> tuple[Any, Any]:

@@ -1,9 +1,12 @@
 """Everything that decides how training goes on, in one file: arrays, optimizer state, random state, place."""
 
+import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.config import to_config
@@ -43,10 +46,22 @@ class Checkpoint:
         check_arrays(network, self.network)
         if self.best:
             check_arrays(network, self.best)
-        steps = self.description["steps"]
-        if average is not None:
-            average.load_state(self.average, steps["average"], network)
-        optimizer.load_state(self.optimizer, steps["optimizer"], network.values.size)
+        steps, frozen = self.description["steps"], self.description["frozen"]
+        for what in ("average", "optimizer"):
+            if type(steps[what]) is not int or not 0 <= steps[what] < 2**53:
+                raise ModelFileError(f"{self.path} is damaged: the {what} has done {steps[what]!r:.40} steps")
+        if not isinstance(frozen, list) or not set(frozen) <= set(network.parameters):
+            raise ModelFileError(f"{self.path} is damaged: it has frozen what is no parameter of this network")
+        for name, array in (self.optimizer | self.average).items():
+            if array.dtype != network.values.dtype or not np.isfinite(array).all():
+                raise ModelFileError(f"{self.path} is damaged: {name} of {array.dtype} is not finite {network.dtype}")
+        for once in (False, True):  # first on copies, since the second may refuse what the first has taken
+            if average is not None:
+                target = average if once else copy.copy(average)
+                target.load_state(self.average, steps["average"], network)
+            (optimizer if once else copy.copy(optimizer)).load_state(
+                self.optimizer, steps["optimizer"], network.values.size
+            )
         fill(network, self.network)
         for name, parameter in network.parameters.items():
             parameter.frozen = name in self.description["frozen"]
@@ -86,7 +101,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         description = decode(metadata)
         reject_newer(description["chainrule"])
         progress = description.pop("progress")
-    except (KeyError, ValueError) as error:
+        if not isinstance(progress, dict):
+            raise ValueError("progress is no table")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path} is not a checkpoint of chainrule: train without resuming first") from error
     return Checkpoint(
         str(path),

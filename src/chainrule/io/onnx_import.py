@@ -4,7 +4,6 @@ The model's graph is read backwards from its output: a node with one input becom
 meet, the nearest value that they all come from begins the branches of a Parallel or Residual.
 """
 
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -14,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array, Shape
-from chainrule.errors import MissingExtraError, ModelFileError, ShapeError
+from chainrule.errors import MissingExtraError, ModelFileError
 from chainrule.files import explain
 from chainrule.io.onnx_operators import CONSTANT, JOINS, OPERATORS, Node
 from chainrule.io.onnx_parts import Part, begin, build, tidy
+from chainrule.io.plain_json import parse_json
 from chainrule.layers import Sequential, Softmax
 
 __all__ = ["from_onnx", "import_onnx"]
@@ -63,11 +63,10 @@ def import_onnx(
         return from_onnx(model, input_shape=input_shape, output=output, keep_softmax=keep_softmax)
     except ModelFileError as error:
         raise ModelFileError(f"cannot import {file}: {error}") from error
-    except (ShapeError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise ModelFileError(f"cannot import {file}: its arrays or shapes do not fit together ({error})") from error
-    except Exception as error:  # what protobuf and the checker raise has no common base
+    except Exception as error:  # what protobuf, the checker and arrays of any shape raise has no common base
         if not type(error).__module__.startswith(("onnx", "google")):
-            raise
+            told = " ".join(str(error).split())[:200]
+            raise ModelFileError(f"cannot import {file}: its arrays or shapes do not fit together ({told})") from error
         told = " ".join(str(error).split())[:200]
         raise ModelFileError(f"{file} is no ONNX model, or a damaged one: {told}") from error
 
@@ -84,7 +83,7 @@ def from_onnx(
     out = build(parts, seen)
     network = Sequential(*(part.layer for part in parts if part.layer is not None)).build(seen.shape)
     labels = {entry.key: entry.value for entry in model.metadata_props}.get("labels")
-    names = tuple(map(str, json.loads(labels))) if labels else graph.classes
+    names = _texts(labels) if labels else graph.classes
     network.labels = names if labels or out.shape == (len(names),) else None
     return network
 
@@ -221,6 +220,13 @@ def _input_shape(graph: _Graph, given: Shape | None) -> Shape:
     if math.prod(sizes) > _LARGEST_SAMPLE:
         raise ModelFileError(f"its input is {math.prod(sizes):,} numbers a sample, more than {_LARGEST_SAMPLE:,}")
     return tuple(sizes)
+
+
+def _texts(labels: str) -> tuple[str, ...]:
+    names = parse_json(labels)
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ModelFileError("its labels are no list of texts")
+    return tuple(names)
 
 
 def _load_outside(onnx: Any, model: Any, file: Path) -> None:

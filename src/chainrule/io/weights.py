@@ -1,16 +1,18 @@
 """A network in a file: its layers, arrays, input shape and class names."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from chainrule import initializers, layers
 from chainrule.arrays import Array
 from chainrule.config import from_config, to_config
-from chainrule.errors import ChainruleError, ModelFileError
+from chainrule.errors import ModelFileError
+from chainrule.io.plain_json import dump_json, parse_json
+from chainrule.io.room import Room
 from chainrule.io.safetensors import read_safetensors, write_safetensors
 from chainrule.layers import Layer, Sequential
 from chainrule.version import __version__
@@ -31,13 +33,16 @@ def save(
 
     Raises:
         FileError: the file cannot be written.
-        ModelFileError: the count of labels is not that of the outputs.
+        ModelFileError: the count of labels is not that of the outputs, or a weight is NaN or infinite (or would be, in
+            half precision).
     """
     names = network.labels if labels is None else tuple(labels)
     if names is not None and network.output_shape != (len(names),):
         raise ModelFileError(f"{len(names)} labels do not fit the network's outputs {network.output_shape}")
     description = describe(network) | {"labels": names}
-    arrays = {name: array.astype(np.float16) for name, array in network.arrays.items()} if half else network.arrays
+    arrays = {
+        name: _rounded(name, array, np.float16 if half else array.dtype) for name, array in network.arrays.items()
+    }
     write_safetensors(path, arrays, encode(description))
 
 
@@ -55,10 +60,9 @@ def load(path: str | os.PathLike[str], layers: Iterable[type[Layer]] = ()) -> Se
     try:
         description = decode(metadata)
         reject_newer(description["chainrule"])
-        network = make(description, layers)
+        network = make(description, layers, Room(max(2**20, sum(array.size for array in arrays.values()))))
         fill(network, arrays)
-        names = description["labels"]
-        network.labels = None if names is None else tuple(map(str, names))
+        network.labels = _labels(description["labels"], network)
     except ModelFileError as error:
         raise ModelFileError(f"cannot load {path}: {error}") from error
     except KeyError as error:
@@ -67,7 +71,7 @@ def load(path: str | os.PathLike[str], layers: Iterable[type[Layer]] = ()) -> Se
         ) from error
     except MemoryError as error:
         raise ModelFileError(f"cannot load {path}: its layers are larger than this machine's memory") from error
-    except (ChainruleError, TypeError, ValueError) as error:
+    except Exception as error:  # layers of any kind raise anything of arguments that nobody would give them
         raise ModelFileError(f"cannot load {path}: its description is damaged ({error})") from error
     return network
 
@@ -83,13 +87,20 @@ def describe(network: Layer) -> dict[str, Any]:
     }
 
 
-def make(description: Mapping[str, Any], extra: Iterable[type[Layer]] = ()) -> Sequential:
-    """The network of a description, built, its arrays still random."""
+def make(
+    description: Mapping[str, Any], extra: Iterable[type[Layer]] = (), rng: np.random.Generator | None = None
+) -> Sequential:
+    """The network of a description, built, its arrays still to be filled."""
     known = [getattr(room, name) for room in (layers, initializers) for name in room.__all__]
     network = from_config(description["network"], {kind.__name__: kind for kind in [*known, *extra]})
     if not isinstance(network, Sequential):
         raise ModelFileError("it describes no network")
-    network = network.build(tuple(description["input_shape"]), seed=0)
+    shape = tuple(description["input_shape"])
+    if not all(type(length) is int and length > 0 for length in shape):
+        raise ModelFileError(f"its input shape {shape} is none")
+    if description["dtype"] not in _DTYPES:
+        raise ModelFileError(f"its type {description['dtype']!r} is none of {', '.join(_DTYPES)}")
+    network.build(shape, rng or np.random.default_rng(0))
     network = network.astype(description["dtype"])
     for name in description["frozen"]:
         network.parameters[name].frozen = True
@@ -97,7 +108,7 @@ def make(description: Mapping[str, Any], extra: Iterable[type[Layer]] = ()) -> S
 
 
 def check_arrays(network: Layer, arrays: Mapping[str, Array]) -> None:
-    """Raise ModelFileError unless `arrays` are exactly the network's, in names and shapes."""
+    """Raise ModelFileError unless `arrays` are exactly the network's, in names and shapes, and finite."""
     own = network.arrays
     if missing := [name for name in own if name not in arrays]:
         raise ModelFileError(f"array {missing[0]} is missing ({len(missing)} of {len(own)}): copy or save it again")
@@ -108,6 +119,7 @@ def check_arrays(network: Layer, arrays: Mapping[str, Array]) -> None:
             raise ModelFileError(f"array {name} has shape {array.shape}, the network needs {own[name].shape}")
         if array.dtype.kind != "f":
             raise ModelFileError(f"array {name} has type {array.dtype}, the network needs {own[name].dtype}")
+        _rounded(name, array, own[name].dtype)
 
 
 def fill(network: Layer, arrays: Mapping[str, Array]) -> None:
@@ -119,12 +131,41 @@ def fill(network: Layer, arrays: Mapping[str, Array]) -> None:
 
 def encode(description: Mapping[str, Any]) -> dict[str, str]:
     """Metadata of safetensors is text: each value as JSON, but the plain version."""
-    return {key: value if key == "chainrule" else json.dumps(value) for key, value in description.items()}
+    return {key: value if key == "chainrule" else dump_json(value) for key, value in description.items()}
 
 
 def decode(metadata: Mapping[str, str]) -> dict[str, Any]:
     """The description back from `encode`."""
-    return {key: value if key == "chainrule" else json.loads(value) for key, value in metadata.items()}
+    return {key: value if key == "chainrule" else parse_json(value) for key, value in metadata.items()}
+
+
+_DTYPES = ("float16", "float32", "float64")
+
+
+def _rounded(name: str, array: Array, dtype: npt.DTypeLike) -> Array:
+    """An array in another precision.
+
+    Raises:
+        ModelFileError: a number is NaN or infinite there.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded: Array = array.astype(dtype, copy=False)
+    if not (finite := np.isfinite(rounded)).all():
+        where = tuple(int(index) for index in np.argwhere(~finite)[0])
+        raise ModelFileError(
+            f"array {name} holds {array[where]} at {list(where)}, which is not finite in {rounded.dtype}"
+        )
+    return rounded
+
+
+def _labels(names: Any, network: Sequential) -> tuple[str, ...] | None:
+    if names is None:
+        return None
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise ModelFileError("its labels are no list of texts")
+    if network.output_shape != (len(names),):
+        raise ModelFileError(f"its {len(names)} labels do not fit the network's outputs {network.output_shape}")
+    return tuple(names)
 
 
 def reject_newer(version: str) -> None:

@@ -24,6 +24,9 @@ from chainrule.training import Trainer
 
 __all__ = ["NAMES", "Recipe", "read_recipe"]
 
+_LONGEST = 100_000
+_LARGEST = 2**63
+
 _FOLDER = Path(__file__).parent
 
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
@@ -183,11 +186,19 @@ def read_recipe(name: str | os.PathLike[str]) -> Recipe:
     if str(name) not in NAMES and path.suffix != ".toml":
         raise OptionError(f"no recipe {str(name)!r}: use one of {', '.join(NAMES)}, or the path of a .toml file")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(_LONGEST + 1)
+        if len(content) > _LONGEST:
+            raise OptionError(f"the recipe {name} is longer than {_LONGEST:,} bytes: it is no recipe")
+        values = tomllib.loads(content.decode().replace("\r\n", "\n"))
     except OSError as error:
         raise OptionError(f"cannot read the recipe {name}: {explain(error)}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OptionError(f"the recipe {name} is not TOML: {error}") from error
+    except OptionError:
+        raise
+    except RecursionError as error:
+        raise OptionError(f"the recipe {name} is not TOML that is read here: it is nested too deep") from error
+    except ValueError as error:  # of TOML, of UTF-8, of numbers with thousands of digits
+        raise OptionError(f"the recipe {name} is not TOML: {' '.join(str(error).split()):.200}") from error
     known = [entry.name for entry in fields(Recipe)]
     for key in values:
         if key not in known:
@@ -205,6 +216,8 @@ def _check_type(name: str, value: Any, annotation: Any, where: str) -> None:
         return
     words = {int: "a whole number", float: "a number", str: "text"}
     wanted: Any = {int: int, float: int | float, str: str}.get(kinds[0], Mapping)
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        raise OptionError(f"{name}{where} must be {words.get(kinds[0], 'a table')} below 2^63 in size")
     if not isinstance(value, wanted) or isinstance(value, bool):
         got = "a table" if isinstance(value, Mapping) else repr(value)
         raise OptionError(f"{name}{where} must be {words.get(kinds[0], 'a table')}, got {got}")

@@ -1,0 +1,68 @@
+"""Arrays out of an .npz archive, none larger than what its header says and none larger than what can be."""
+
+import io
+import math
+import os
+import zipfile
+from collections.abc import Collection
+from typing import IO
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.data.idx import largest_unpacked
+from chainrule.errors import DataError
+from chainrule.files import explain
+
+__all__ = ["read_arrays"]
+
+_PACKINGS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""NumPy writes no others, and others unpack without bounds."""
+
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def read_arrays(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, Array]:
+    """Those of `names` that an archive has.
+
+    Raises:
+        DataError: no archive; a member is packed as NumPy does not pack, or far larger than the file, or holds objects
+            or fewer numbers than its header says.
+    """
+    problem = f"{path} is no .npz archive of numbers: write it with numpy.savez, without objects"
+    try:
+        most = largest_unpacked(os.stat(path).st_size)
+        with zipfile.ZipFile(path) as archive:
+            members = [archive.getinfo(f"{name}.npy") for name in sorted(names) if f"{name}.npy" in archive.NameToInfo]
+            if not members:
+                found = ", ".join(name.removesuffix(".npy") for name in archive.namelist()[:20]) or "nothing"
+                raise DataError(f"{path} holds {found}: expected x_train, y_train, x_test, y_test, or x and y")
+            if sum(member.file_size for member in members) > most:
+                raise DataError(f"{path} unpacks to more than {most:,} bytes, which no data does: unpack it yourself")
+            if any(member.compress_type not in _PACKINGS for member in members):
+                raise DataError(problem)
+            arrays = {}
+            for member in members:
+                with archive.open(member) as file:
+                    arrays[member.filename.removesuffix(".npy")] = _read(file, member.file_size)
+            return arrays
+    except DataError:
+        raise
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {explain(error)}" if error.errno else problem) from error
+    except Exception as error:  # of what zipfile, zlib and NumPy raise on damaged bytes there is no list
+        raise DataError(problem) from error
+
+
+def _read(file: IO[bytes], size: int) -> Array:
+    """The array in a .npy file of `size` bytes."""
+    content = file.read(size)
+    head = io.BytesIO(content)
+    shape, fortran, dtype = _HEADERS[np.lib.format.read_magic(head)](head)
+    begin = head.tell()
+    if dtype.hasobject or not dtype.itemsize or any(length < 0 for length in shape):
+        raise ValueError("no numbers")
+    if math.prod(shape) * dtype.itemsize != len(content) - begin:
+        raise ValueError("a size that does not fit its header")
+    flat = np.frombuffer(content, dtype, offset=begin).astype(dtype.newbyteorder("="))
+    return flat.reshape(shape, order="F" if fortran else "C")

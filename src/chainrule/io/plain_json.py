@@ -1,0 +1,71 @@
+"""JSON from files that others may have made: bounded in depth, no key twice, no number that float64 cannot hold."""
+
+import json
+import math
+from typing import Any
+
+__all__ = ["dump_json", "parse_json"]
+
+_DEEPEST = 100
+"""Lists and objects within each other; a network of networks needs four for each level."""
+
+_LARGEST = 2**128
+"""The state of a random generator needs that much."""
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value that a text describes.
+
+    Raises:
+        ValueError: it is no JSON, deeper than 100 levels, has a key twice, NaN, or a number too large.
+    """
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_float, parse_int=_int
+        )
+    except RecursionError:
+        raise ValueError(f"it is nested deeper than {_DEEPEST} levels") from None
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [part for item in level if isinstance(item, dict | list) for part in _parts(item)]
+        if not level:
+            return value
+    raise ValueError(f"it is nested deeper than {_DEEPEST} levels")
+
+
+def dump_json(value: Any, **options: Any) -> str:
+    """The text of a value.
+
+    Raises:
+        ValueError: it holds NaN or infinity, which JSON cannot.
+    """
+    return json.dumps(value, allow_nan=False, **options)
+
+
+def _parts(item: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(item.values()) if isinstance(item, dict) else item
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
+
+
+def _no_constant(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number
+
+
+def _int(text: str) -> int:
+    number = int(text) if len(text) < 50 else _LARGEST
+    if abs(number) >= _LARGEST:
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number

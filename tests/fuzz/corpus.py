@@ -1,0 +1,178 @@
+"""The nine readers, each with whole files made by code."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+from chainrule.data.archive import read_mapped, read_npz
+from chainrule.data.idx import read_idx
+from chainrule.data.images import read_colour, read_gray
+from chainrule.data.table import read_csv
+from chainrule.io.onnx_export import export_onnx
+from chainrule.io.onnx_import import import_onnx
+from chainrule.recipes import NAMES, read_recipe
+from chainrule.recipes.recipe import _FOLDER
+from chainrule.training import Trainer
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a file is read, what its name ends in, and whole files to change."""
+
+    ending: str
+    read: Callable[[Path], Any]
+    seeds: Callable[[Path], list[bytes]]
+
+
+def networks() -> list[cr.Sequential]:
+    small = cr.Sequential(cr.Flatten(), cr.Affine(3), cr.ReLU(), cr.Affine(2)).build((1, 4, 4), seed=1)
+    images = cr.Sequential(
+        cr.Scale(1 / 255), cr.Conv2D(2, 3, padding="same"), cr.BatchNorm(), cr.ReLU(), cr.MaxPool2D(2),
+        cr.Residual(cr.Conv2D(2, 3, padding=1)), cr.GlobalAvgPool2D(), cr.Dropout(0.5), cr.Affine(2),
+    ).build((1, 4, 4), seed=2)  # fmt: skip
+    return [small, images]
+
+
+def trainer() -> Trainer:
+    return Trainer(
+        networks()[0], loss=cr.SoftmaxCrossEntropy(), optimizer=cr.Adam(), average=cr.WeightAverage(0.9), seed=0
+    )
+
+
+def _weights(folder: Path) -> list[bytes]:
+    files = []
+    for index, network in enumerate(networks()):
+        cr.save(network, folder / "seed", labels="01", half=bool(index))
+        files.append((folder / "seed").read_bytes())
+    return files
+
+
+def _checkpoints(folder: Path) -> list[bytes]:
+    one = trainer()
+    rng = np.random.default_rng(0)
+    data = cr.Dataset(rng.random((8, 1, 4, 4), np.float32), np.arange(8) % 2)
+    list(one.fit(data, epochs=1, batch_size=4))
+    one.save(folder / "seed")
+    return [(folder / "seed").read_bytes()]
+
+
+def _idx(_: Path) -> list[bytes]:
+    return [
+        b"\0\0\x08\x01" + (4).to_bytes(4, "big") + bytes(range(4)),
+        b"\0\0\x08\x03" + b"".join(n.to_bytes(4, "big") for n in (2, 3, 4)) + bytes(range(24)),
+    ]
+
+
+def _csv(_: Path) -> list[bytes]:
+    rows = "\n".join(",".join(map(str, (row % 3, *range(row, row + 9)))) for row in range(5))
+    return [rows.encode(), b"label," + ",".join(f"pixel{i}" for i in range(9)).encode() + b"\n" + rows.encode()]
+
+
+def _npz(folder: Path) -> list[bytes]:
+    x, y = np.arange(80, dtype=np.uint8).reshape(5, 4, 4), np.arange(5)
+    files = []
+    for save in (np.savez, np.savez_compressed):
+        save(folder / "seed.npz", x=x, y=y, classes=np.array(list("abcde")))
+        files.append((folder / "seed.npz").read_bytes())
+    for array in (x, x.astype(np.float32), x[:, :, 0].T):
+        np.save(folder / "seed.npy", array)
+        files.append((folder / "seed.npy").read_bytes())
+    return files
+
+
+def _read_npz(path: Path) -> Any:
+    content = path.read_bytes()
+    if content[:2] == b"PK":
+        return read_npz(path)
+    for name in ("x.npy", "y.npy"):
+        (path.parent / name).write_bytes(content)
+    return read_mapped(path.parent)
+
+
+def _pictures(folder: Path) -> list[bytes]:
+    from PIL import Image
+
+    files = []
+    for mode, endings in {
+        "RGB": ("png", "jpg", "bmp", "gif", "webp", "tif", "ppm"), "RGBA": ("png", "tif"), "I;16": ("png", "tif"),
+        "P": ("png", "gif"), "F": ("tif",), "1": ("png", "tif"),
+    }.items():  # fmt: skip
+        values = np.random.default_rng(0).integers(0, 255, (6, 5, 4), np.uint8)
+        picture = Image.fromarray(values).convert("RGB")
+        if mode == "I;16":
+            picture = Image.fromarray(values[..., 0].astype(np.uint16) * 200)
+        elif mode != "RGB":
+            picture = picture.convert(mode)
+        for ending in endings:
+            picture.save(folder / f"seed.{ending}", **({"compression": "tiff_lzw"} if ending == "tif" else {}))
+            files.append((folder / f"seed.{ending}").read_bytes())
+    return files
+
+
+def _read_picture(path: Path) -> Any:
+    return read_gray(path), read_colour(path.read_bytes())
+
+
+def _recipes(_: Path) -> list[bytes]:
+    return [(_FOLDER / f"{name}.toml").read_bytes() for name in NAMES]
+
+
+def _onnx(folder: Path) -> list[bytes]:
+    files = []
+    for network in networks():
+        export_onnx(network, folder / "seed.onnx")
+        files.append((folder / "seed.onnx").read_bytes())
+    return files
+
+
+def _descriptions(folder: Path) -> list[bytes]:
+    files = []
+    for network in networks():
+        cr.save(network, folder / "seed", labels="01")
+        content = (folder / "seed").read_bytes()
+        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+        files.append(json.dumps({k: v if k == "chainrule" else json.loads(v) for k, v in metadata.items()}).encode())
+    return files
+
+
+@cache
+def _arrays() -> list[dict[str, np.ndarray]]:
+    return [network.arrays for network in networks()]
+
+
+def _read_description(path: Path) -> Any:
+    """The description of a network, in a file that is whole otherwise."""
+    content = path.read_bytes()
+    try:
+        values = json.loads(content)
+        metadata = {k: v if k == "chainrule" and isinstance(v, str) else json.dumps(v) for k, v in values.items()}
+    except (ValueError, AttributeError, RecursionError):
+        metadata = {"chainrule": "0.2.0", "network": content.decode("latin-1")}
+    arrays = _arrays()[b"Conv2D" in content]
+    header: dict[str, Any] = {"__metadata__": metadata}
+    place = 0
+    for name, array in arrays.items():
+        header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": (place, place + array.nbytes)}
+        place += array.nbytes
+    encoded = json.dumps(header).encode()
+    path.write_bytes(len(encoded).to_bytes(8, "little") + encoded + b"".join(map(np.ndarray.tobytes, arrays.values())))
+    return cr.load(path)
+
+
+READERS: dict[str, Reader] = {
+    "weights": Reader("safetensors", cr.load, _weights),
+    "checkpoint": Reader("safetensors", lambda path: trainer().resume(path), _checkpoints),
+    "idx": Reader("idx", read_idx, _idx),
+    "csv": Reader("csv", read_csv, _csv),
+    "npz": Reader("npz", _read_npz, _npz),
+    "pictures": Reader("png", _read_picture, _pictures),
+    "recipe": Reader("toml", read_recipe, _recipes),
+    "onnx": Reader("onnx", import_onnx, _onnx),
+    "description": Reader("safetensors", _read_description, _descriptions),
+}
