@@ -150,6 +150,7 @@ def npy(array, pickled=False):
         ({"x.npy": npy(np.zeros((2, 3)))[:-1]}, "no .npz archive"),
         ({"x.npy": npy(np.zeros((2, 3))).replace(b"(2, 3)", b"(2**9,)")}, "no .npz archive"),
         ({"x.npy": npy(np.zeros((2, 3))).replace(b"(2, 3), }   ", b"(99999999999,")}, "no .npz archive"),
+        ({"x.npy": npy(np.zeros((2, 3))), "classes.npy": npy(np.array(["a"]))[:-4] + b"\xff" * 4}, "no .npz archive"),
         ({"x.npy": npy(np.zeros((4, 2**24), np.uint8))}, "unpacks to more"),
         ({"x.npy": npy(np.zeros((2, 3))), "y.npy": npy(np.array([0, 10**6]))}, "IDs"),
         ({"x.npy": npy(np.zeros((2, 3))), "y.npy": npy(np.array(["a", "b"]))}, "labels are of type"),

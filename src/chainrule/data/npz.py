@@ -65,4 +65,6 @@ def _read(file: IO[bytes], size: int) -> Array:
     if math.prod(shape) * dtype.itemsize != len(content) - begin:
         raise ValueError("a size that does not fit its header")
     flat = np.frombuffer(content, dtype, offset=begin).astype(dtype.newbyteorder("="))
+    if dtype.kind == "U":
+        flat.tobytes().decode("utf-32")  # NumPy makes texts of any bytes, and Python stumbles over them later
     return flat.reshape(shape, order="F" if fortran else "C")
