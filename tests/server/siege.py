@@ -1,4 +1,4 @@
-"""Are 32 clients served as if they were alone, beside one hostile client of each kind?
+"""Are 32 clients served as if they were alone, beside a hostile client of each kind in turn, and beside all of them?
 
 The 32 send a picture of 28 x 28 as JSON again and again, each on a connection of its own and RATE times a second;
 /healthz is asked beside them on a new connection each time. The hostile ones, in a process of their own, send JSON of
@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,9 @@ from PIL import Image
 CLIENTS = 32
 RATE = 5.0
 """Requests a second of each client: 160 together."""
+
+KINDS = ("long JSON", "bombs", "half heads", "512 idle", "streams left")
+"""Of hostile clients."""
 
 _REFUSED = (400, 408, 413, 415, 422, 429, 503)
 
@@ -54,8 +57,8 @@ class Outcome:
         )
 
 
-def siege(seconds: float, rate: float = RATE, *, alone: bool = False) -> Outcome:
-    """A server of its own process, its 32 clients, and unless they are alone the hostile ones."""
+def siege(seconds: float, rate: float = RATE, *, kinds: Sequence[str] = KINDS) -> Outcome:
+    """A server of its own process, its 32 clients, and one hostile client of each of these kinds."""
     command = [sys.executable, "-m", "chainrule", "serve", "freehand", "--port", "0", "--no-open"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     context = multiprocessing.get_context("spawn")
@@ -63,9 +66,9 @@ def siege(seconds: float, rate: float = RATE, *, alone: bool = False) -> Outcome
     try:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
-        if alone:
+        if not kinds:
             return asyncio.run(_serve_all(address, process.pid, seconds, rate))
-        enemy = context.Process(target=_attack, args=(address, seconds + 1, told))
+        enemy = context.Process(target=_attack, args=(address, seconds + 1, kinds, told))
         enemy.start()
         told.get(timeout=60)  # its bombs are made
         outcome = asyncio.run(_serve_all(address, process.pid, seconds, rate))
@@ -131,13 +134,15 @@ async def _watch(address: str, process: int, end: float, outcome: Outcome) -> No
         await asyncio.sleep(0.1)
 
 
-def _attack(address: str, seconds: float, told: "multiprocessing.Queue[object]") -> None:
+def _attack(address: str, seconds: float, kinds: Sequence[str], told: "multiprocessing.Queue[object]") -> None:
     bombs = _bombs()
     told.put("ready")
-    told.put(asyncio.run(_attack_all(address, seconds, bombs)))
+    told.put(asyncio.run(_attack_all(address, seconds, kinds, bombs)))
 
 
-async def _attack_all(address: str, seconds: float, bombs: list[tuple[str, bytes]]) -> dict[str, int]:
+async def _attack_all(
+    address: str, seconds: float, kinds: Sequence[str], bombs: list[tuple[str, bytes]]
+) -> dict[str, int]:
     counts: dict[str, int] = {}
     end = time.perf_counter() + seconds
 
@@ -149,13 +154,14 @@ async def _attack_all(address: str, seconds: float, bombs: list[tuple[str, bytes
                 counts[name] = counts.get(name, 0) + 1
             await asyncio.sleep(0)
 
-    await asyncio.gather(
-        again("long JSON", lambda: _send_json(address)),
-        again("bombs", lambda: _send_bombs(address, bombs)),
-        again("half heads", lambda: _send_half(address)),
-        again("512 idle", lambda: _stay_idle(address)),
-        again("streams left", lambda: _leave_streams(address)),
-    )
+    acts: dict[str, Callable[[], Awaitable[None]]] = {
+        "long JSON": lambda: _send_json(address),
+        "bombs": lambda: _send_bombs(address, bombs),
+        "half heads": lambda: _send_half(address),
+        "512 idle": lambda: _stay_idle(address),
+        "streams left": lambda: _leave_streams(address),
+    }
+    await asyncio.gather(*(again(kind, acts[kind]) for kind in kinds))
     return counts
 
 
@@ -265,5 +271,5 @@ def _quantiles(seconds: list[float]) -> str:
 if __name__ == "__main__":
     numbers = [float(text) for text in sys.argv[1:]]
     seconds, rate = numbers[0] if numbers else 60, numbers[1] if len(numbers) > 1 else RATE
-    print("alone:", siege(min(seconds, 10), rate, alone=True), flush=True)
-    print("besieged:", siege(seconds, rate))
+    for kinds in ((), *((kind,) for kind in KINDS), KINDS):
+        print(", ".join(kinds) or "nobody", "->", siege(seconds, rate, kinds=kinds), flush=True)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import anyio.to_thread
 import numpy as np
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
@@ -45,6 +46,10 @@ _ModelName = Annotated[
 ]
 
 
+_THREADS = 6
+"""Requests that are worked on beside the event loop at the same time; each may hold some ten megabytes of JSON."""
+
+
 def create_app(networks: dict[str, Sequential], access: Access | None = None) -> FastAPI:
     """The application that serves some networks; the first is used where none is named.
 
@@ -56,6 +61,7 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None) ->
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         watch = asyncio.create_task(_every(1.0, trainings.pause_unwatched))
         yield
         watch.cancel()
