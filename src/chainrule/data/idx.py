@@ -92,8 +92,8 @@ def parse_idx(content: bytes, name: object, axes: int | None = None) -> Array:
             f"{name} should hold {math.prod(shape):,} bytes for its shape {shape}, got {len(content) - header:,}: "
             "the file is damaged, fetch it again"
         )
-    if not math.prod(shape):
-        shape = (0,) * len(shape)  # NumPy has no (0, 2**32, 2**32)
+    if math.prod(max(1, length) for length in shape) >= 2**63:  # NumPy counts an empty array as if it were none
+        raise DataError(f"{name} holds an array of shape {shape}, which is empty: check the file")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
