@@ -890,10 +890,11 @@ void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Wind
                     continue;
                 }
                 for (Index q = 0; q < at.out_width; ++q) {
-                    if (which[q] >= at.area()) continue;  // no place of this window
                     const Index i = which[q] / at.kernel_width, j = which[q] % at.kernel_width;
                     const Index row = p * at.stride_down - at.top + i, column = q * at.stride_across - at.left + j;
-                    if (row >= 0 && row < at.height && column >= 0 && column < at.width)
+                    // below 0 is above everything; a place of no window is in no row of it
+                    if (i < at.kernel_height && std::uint64_t(row) < std::uint64_t(at.height) &&
+                        std::uint64_t(column) < std::uint64_t(at.width))
                         image[row * at.width + column] += from[q];
                 }
             }
