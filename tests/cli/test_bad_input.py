@@ -134,6 +134,16 @@ def test_truncated_model(model, rejects, tmp_path, length):
     assert "cut off" in line or "is not a safetensors file" in line
 
 
+def test_a_model_whose_outputs_are_no_numbers(rejects, small, tmp_path):
+    net = cr.Sequential(cr.Flatten(), cr.Affine(4), cr.Affine(3)).build((1, 28, 28), seed=0)
+    net.values[...] = 1e38  # each is finite; what is computed of them is not
+    net.values[::2] *= -1
+    cr.save(net, tmp_path / "large.safetensors")
+    Image.fromarray(255 - small[1].x[0, 0]).save(tmp_path / "seven.png")
+    line = rejects("predict", tmp_path / "large.safetensors", tmp_path / "seven.png", "--json")
+    assert "is no number: its weights are too large" in line
+
+
 def test_pictures(model, rejects, tmp_path):
     (tmp_path / "text.png").write_text("not a picture")
     Image.new("L", (40, 40), 255).save(tmp_path / "blank.png")

@@ -52,7 +52,7 @@ def bench(
         report[name] = section
         plot_ratios(ratios, output / f"{name}.png", f"{name}: how many times as long as chainrule (1)")
     with replacing(output / "bench.json") as file:
-        file.write(json.dumps(report, indent=1).encode() + b"\n")
+        file.write(json.dumps(report, indent=1, allow_nan=False).encode() + b"\n")
     for name, version in report["versions"].items():
         say(f"{name}: {version}")
     note(f"written to {output}: bench.json, {', '.join(f'{name}.png' for name in chosen)}")

@@ -48,16 +48,22 @@ def predict(
         raise OptionError("no picture to read: name one or more behind the model")
     if not models:
         note(f"read by {_DEFAULT}")
-    readers = Ensemble([open_model(name) for name in models or [_DEFAULT]])
+        models = [_DEFAULT]
+    readers = Ensemble([open_model(name) for name in models])
     shape = readers.input_shape
     if shape is None or len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2]:
         raise DataError(f"{models[0]} reads {name_shape(shape or ())}, not square gray pictures (N, 1, size, size)")
     pixels = np.stack([_prepared(path, shape[1]) for path in images])[:, np.newaxis]
     probabilities = readers.predict_probabilities(pixels)
+    for path, row in zip(images, probabilities, strict=True):
+        if not np.isfinite(row).all():
+            raise DataError(
+                f"what {models[0]} computes of {path} is no number: its weights are too large; train it anew"
+            )
     classes = readers.labels or tuple(map(str, range(probabilities.shape[1])))
     if as_json:
         records = [_record(*pair, classes, unsure_below) for pair in zip(images, probabilities, strict=True)]
-        say(json.dumps(records, indent=2))
+        say(json.dumps(records, indent=2, allow_nan=False))
     else:
         _tell(images, probabilities, classes, unsure_below)
 

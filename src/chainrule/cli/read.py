@@ -71,7 +71,8 @@ def read(
             if not numbers:
                 note(f"{path}: no number found")
     if as_json:
-        say(json.dumps({"images": records} | ({} if expected is None else {"comparison": _record(total)}), indent=2))
+        told = {"images": records} | ({} if expected is None else {"comparison": _record(total)})
+        say(json.dumps(told, indent=2, allow_nan=False))
         return
     if rows:
         heads = ("image", "number", "confidence")

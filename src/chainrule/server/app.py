@@ -26,7 +26,7 @@ from chainrule.server.batching import Batcher
 from chainrule.server.guard import Guard, Metrics
 from chainrule.server.inputs import BODY, PICTURE_BODY, check_pixels, read_picture, read_sample
 from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
-from chainrule.server.problems import RESPONSES, handle_problems
+from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
 from chainrule.server.shelf import ModelCard, Served, Shelf
 from chainrule.server.training import Progress, Settings, Training
 from chainrule.server.trainings import News, Trainings
@@ -263,6 +263,8 @@ def _page(metrics: Metrics) -> APIRouter:
 
 
 def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:
+    if not np.isfinite(probabilities).all():
+        raise ProblemError(422, f"what {served.name} computes of this is no number: its weights are too large")
     best = int(probabilities.argmax())
     values = [round(value, 6) for value in probabilities.tolist()]
     return {
