@@ -89,9 +89,12 @@ def test_a_schedule_is_resumed_as_it_was_planned(small_folder, chainrule, reject
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] * (name != "lesson")) for name in CONFIGURATIONS]
+    ("name", "is_used"),
+    [
+        ("lesson", False),
+        *(pytest.param(*pair, marks=pytest.mark.long) for pair in (("recipe cnn", True), ("logged", False))),
+    ],
 )
-@pytest.mark.parametrize("is_used", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_killed_at_random_moments_the_model_is_that_of_an_uninterrupted_run(name, is_used, model, tmp_path):
     """A fixed share of `make chaos`."""
     options = [*CONFIGURATIONS[name], "--data", small_data(tmp_path / "data")]
