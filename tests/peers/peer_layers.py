@@ -122,6 +122,18 @@ def test_padding(seed, padding):
     compare(cr.Pad(padding), lambda x: F.pad(x, (across, across, down, down)), normal(seed, 2, 3, 4, 5), seed=seed)
 
 
+@given(SEED, st.integers(1, 3), st.integers(1, 3), st.sampled_from([(4,), (3, 2), (2, 2, 2)]))
+def test_group_and_instance_norm(seed, groups, each, rest):
+    x = normal(seed, 3, groups * each, *rest)
+    compare(cr.GroupNorm(groups), lambda x, gamma, beta: F.group_norm(x, groups, gamma, beta), x, seed=seed)
+    compare(
+        cr.InstanceNorm(1e-3),
+        lambda x, gamma, beta: F.instance_norm(x, weight=gamma, bias=beta, eps=1e-3),
+        x,
+        seed=seed,
+    )
+
+
 @given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (3, 2), (1, 1)]), st.booleans())
 def test_batch_norm(seed, samples, channels, image, train):
     x = 3 * normal(seed, samples, channels, *image) + 2

@@ -20,6 +20,8 @@ from chainrule.layers import (
     Embedding,
     Flatten,
     GlobalAvgPool2D,
+    GroupNorm,
+    InstanceNorm,
     Layer,
     LayerNorm,
     MaxPool2D,
@@ -118,6 +120,19 @@ def _layer_norm(node: Node) -> Part:
     return Part(LayerNorm(gamma.ndim, float(node.attributes.get("epsilon", 1e-5))), {"gamma": gamma, "beta": beta})
 
 
+def _instance_norm(node: Node) -> Part:
+    arrays = {"gamma": _array(node, 1), "beta": _array(node, 2)}
+    return Part(InstanceNorm(float(node.attributes.get("epsilon", 1e-5))), arrays, channels_last=False)
+
+
+def _group_norm(node: Node) -> Part:
+    gamma, beta, groups = _array(node, 1), _array(node, 2), int(node.attributes["num_groups"])
+    if gamma.size == groups and groups > 1:
+        raise ModelFileError("it has a GroupNormalization of opset 18 to 20, a scale for each group: use 21 or 17")
+    layer = GroupNorm(groups, float(node.attributes.get("epsilon", 1e-5)))
+    return Part(layer, {"gamma": gamma, "beta": beta}, channels_last=False)
+
+
 def _reshape(node: Node) -> Part | None:
     shape = [int(length) for length in _array(node, 1)]
     if len(shape) < 2 or 0 in shape[1:] or shape[0] not in (-1, 0, 1) or shape[1:].count(-1) > 1:
@@ -195,7 +210,9 @@ OPERATORS: dict[str, Callable[[Node], Part | None]] = ACTIVATIONS | {
     "Gather": _gather,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_pool,
+    "GroupNormalization": _group_norm,
     "Identity": lambda node: None,
+    "InstanceNormalization": _instance_norm,
     "LayerNormalization": _layer_norm,
     "MatMul": _matmul,
     "MaxPool": _pool,

@@ -8,7 +8,7 @@ from chainrule.layers.compose import Sequential
 from chainrule.layers.conv import Conv2D
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
-from chainrule.layers.norm import BatchNorm, LayerNorm
+from chainrule.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from chainrule.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from chainrule.layers.preprocess import Scale, Standardize
 from chainrule.layers.shape import Flatten, Pad, Reshape
@@ -27,8 +27,10 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GlobalAvgPool2D",
+    "GroupNorm",
     "HardSigmoid",
     "HardSwish",
+    "InstanceNorm",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
