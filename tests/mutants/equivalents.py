@@ -50,6 +50,11 @@ RULES = [
         r"-> .*(\(\*range\(2, x\.ndim\), 0\)|range\(2, (dy|dslope)\.ndim\)|_along\((dy|dslope)\))",
     ),
     Rule(
+        "the order of the summed axes does not matter, nor that of the numbers of a vector",
+        r"norm _OfChannels\.backward",
+        r"-> .*(\(\*range\(2, dy\.ndim\), 0\)|order='F')",
+    ),
+    Rule(
         "where x > 0 the slope is 1 whatever stands in the other branch",
         r"units _elu_slope",
         r"-> .*(np\.exp\(x\)|np\.minimum\(0, x\)|np\.minimum\(x, 1\))",
