@@ -5,6 +5,7 @@ Lines that install (`make ...`, `pip ...`, `git ...`) are what the continuous in
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -122,6 +123,8 @@ def test_the_bricks_page_names_everything_there_is(name):
     public = [thing for thing in vars(cr).values() if isinstance(thing, type) and issubclass(thing, kinds)]
     missing = [kind.__name__ for kind in public if kind not in kinds and not re.search(rf"`{kind.__name__}\b", text)]
     assert not missing
+    made = runpy.run_path(str(ROOT / "tools" / "list_layers.py"))["with_list"](text)
+    assert text == made, "the list of layers is not the code's: run python tools/list_layers.py"
     for model, make in NETWORKS.items():
         summary = make().build((1, 28, 28), seed=0).summary()
         row = next(line for line in text.splitlines() if line.startswith(f"| `{model}` "))

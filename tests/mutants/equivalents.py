@@ -25,6 +25,41 @@ _LAST |= {"kernel[-1]": "kernel[1]", "stride[-1]": "stride[1]", "output[-1]": "o
 
 RULES = [
     Rule(
+        "x lies on a bend of the function with probability 0, where either slope is right",
+        r"units (Clip\.backward|PReLU\.backward|_elu_slope)",
+        r"-> .*(x >= low|x <= high|np\.where\(x >= 0)",
+    ),
+    Rule(
+        "low is self.low wherever that is a bound, as in every row of the catalogue",
+        r"units Clip\.backward",
+        r"x > low.*-> .*x > self\.low",
+    ),
+    Rule(
+        "a hard sigmoid h is never below 0 nor above 1",
+        r"units Hard(Sigmoid|Swish)\.backward",
+        r"-> .*(\b[yh] != [01])",
+    ),
+    Rule(
+        "x / 6 is the same with its factors exchanged",
+        r"units HardSwish\.backward",
+        r"-> h = _hard_sigmoid\(1 / 6, x, 0\.5\)",
+    ),
+    Rule(
+        "the order of the summed axes does not matter, and all three arrays have one rank",
+        r"units PReLU\.backward",
+        r"-> .*(\(\*range\(2, x\.ndim\), 0\)|range\(2, (dy|dslope)\.ndim\)|_along\((dy|dslope)\))",
+    ),
+    Rule(
+        "the order of the summed axes does not matter, nor that of the numbers of a vector",
+        r"norm _OfChannels\.backward",
+        r"-> .*(\(\*range\(2, dy\.ndim\), 0\)|order='F')",
+    ),
+    Rule(
+        "where x > 0 the slope is 1 whatever stands in the other branch",
+        r"units _elu_slope",
+        r"-> .*(np\.exp\(x\)|np\.minimum\(0, x\)|np\.minimum\(x, 1\))",
+    ),
+    Rule(
         "a loss is where backpropagation begins: its gradient from above is 1",
         "softmax|squared|SoftmaxWithLoss",
         r"dout \* \(self.*-> return \(self|return dx \* dout -> return dx( / dout)?$",

@@ -35,7 +35,17 @@ def test_affine(seed, samples, inputs, outputs):
         (cr.Sigmoid(), torch.sigmoid),
         (cr.Tanh(), torch.tanh),
         (cr.GELU(), F.gelu),
+        (cr.GELU(tanh=True), lambda x: F.gelu(x, approximate="tanh")),
         (cr.SiLU(), F.silu),
+        (cr.Mish(), F.mish),
+        (cr.Clip(0, 6), F.relu6),
+        (cr.Clip(-0.5, 0.75), lambda x: F.hardtanh(x, -0.5, 0.75)),
+        (cr.ELU(0.7), lambda x: F.elu(x, 0.7)),
+        (cr.SELU(), F.selu),
+        (cr.HardSigmoid(), lambda x: F.relu6(x + 3) / 6),  # F.hardsigmoid's backward has 1/6 in float32 only
+        (cr.HardSigmoid(0.2, 0.5), lambda x: (0.2 * x + 0.5).clamp(0, 1)),
+        (cr.HardSwish(), F.hardswish),
+        (cr.LogSoftmax(), lambda x: F.log_softmax(x, dim=-1)),
         (cr.Softplus(), lambda x: F.softplus(x, threshold=1e9)),  # theirs is a straight line above 20 otherwise
         (cr.Softmax(), lambda x: F.softmax(x, dim=-1)),
         (cr.Flatten(), lambda x: x.flatten(1)),
@@ -48,6 +58,12 @@ def test_affine(seed, samples, inputs, outputs):
 def test_layers_without_parameters(layer, theirs, seed, shape, scale):
     layer = type(layer)(**layer.arguments())
     compare(layer, theirs, scale * normal(seed, *shape), seed=seed)
+
+
+@given(SEED, st.lists(SIZE, min_size=1, max_size=3), st.booleans())
+def test_learned_slopes(seed, shape, shared):
+    layer = cr.PReLU(0.25, shared)
+    compare(layer, lambda x, slopes: F.prelu(x, slopes), normal(seed, 3, *shape), seed=seed)
 
 
 @st.composite
@@ -104,6 +120,17 @@ def test_global_average_pooling(seed, channels, height, width):
 def test_padding(seed, padding):
     down, across = padding
     compare(cr.Pad(padding), lambda x: F.pad(x, (across, across, down, down)), normal(seed, 2, 3, 4, 5), seed=seed)
+
+
+@given(SEED, st.integers(1, 3), st.integers(1, 3), st.sampled_from([(4,), (3, 2), (2, 2, 2)]))
+def test_group_and_instance_norm(seed, groups, each, rest):
+    x = normal(seed, 3, groups * each, *rest)
+    compare(cr.GroupNorm(groups), lambda x, gamma, beta: F.group_norm(x, groups, gamma, beta), x, seed=seed)
+
+    def instance(x, gamma, beta):
+        return F.instance_norm(x, weight=gamma, bias=beta, eps=1e-3)
+
+    compare(cr.InstanceNorm(1e-3), instance, x, seed=seed)
 
 
 @given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (3, 2), (1, 1)]), st.booleans())

@@ -45,7 +45,7 @@ from chainrule.layers import (
 )
 from chainrule.version import __version__
 
-__all__ = ["export_onnx", "to_onnx"]
+__all__ = ["export_onnx", "to_onnx", "without_onnx"]
 
 _OPSET, _IR = 17, 8
 _FLOAT = 1
@@ -94,9 +94,11 @@ def to_onnx(
     """The same as an onnx.ModelProto, checked."""
     if network.input_shape is None or network.output_shape is None:
         raise NotBuiltError("the network has no parameters yet: call net.build(input_shape, seed=0) first")
-    unknown = sorted({type(layer).__name__ for layer in _leaves(network) if type(layer) not in _OPERATORS})
-    if unknown:
-        raise ModelFileError(f"ONNX has no operator for {', '.join(unknown)}: export a network without them")
+    if unknown := without_onnx(network):
+        raise ModelFileError(
+            f"ONNX has no operator for {', '.join(unknown)}: write the method onnx(self, graph, x) of the layer "
+            "(see Layer.onnx), or export a network without it"
+        )
     reads = "int64" if next(_leaves(network), network).reads == "indices" else "float32"
     kind = input_type or reads
     if kind not in _INPUTS or (reads == "int64") != (kind == "int64"):
@@ -132,6 +134,17 @@ def to_onnx(
     return model
 
 
+def without_onnx(network: Layer) -> list[str]:
+    """The names of the layers that have no ONNX form: no method `onnx` of their own, and no operator here."""
+    return sorted(
+        {
+            type(layer).__name__
+            for layer in _leaves(network)
+            if type(layer) not in _OPERATORS and type(layer).onnx is Layer.onnx
+        }
+    )
+
+
 class _Graph:
     """The nodes and arrays of a model as it grows."""
 
@@ -145,7 +158,8 @@ class _Graph:
 
     def layer(self, layer: Layer, x: str) -> str:
         """The name of what this layer makes of x."""
-        return _OPERATORS[type(layer)](self, layer, x)
+        own = _OPERATORS.get(type(layer))
+        return own(self, layer, x) if own else layer.onnx(self, x)
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """A node; the name of its output."""
@@ -284,6 +298,11 @@ def _pad(graph: _Graph, layer: Pad, x: str) -> str:
 
 
 def _gelu(graph: _Graph, layer: GELU, x: str) -> str:
+    if layer.tanh:  # y = 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+        cubic = graph.add("Mul", graph.add("Mul", x, graph.add("Mul", x, x)), graph.constant(0.044715))
+        inner = graph.add("Mul", graph.add("Add", x, cubic), graph.constant(math.sqrt(2 / math.pi)))
+        share = graph.add("Add", graph.add("Tanh", inner), graph.constant(1))
+        return graph.add("Mul", graph.add("Mul", x, share), graph.constant(0.5))
     # y = x (1 + erf(x / sqrt(2))) / 2
     erf = graph.add("Erf", graph.add("Mul", x, graph.constant(math.sqrt(0.5))))
     return graph.add("Mul", x, graph.add("Mul", graph.add("Add", erf, graph.constant(1)), graph.constant(0.5)))
@@ -320,4 +339,4 @@ _OPERATORS: dict[type[Layer], Callable[[_Graph, Any, str], str]] = {
     Standardize: _standardize,
     Tanh: _plain("Tanh"),
 }
-"""What each layer becomes: (graph, layer, name of x) -> name of y."""
+"""What a layer without an `onnx` of its own becomes: (graph, layer, name of x) -> name of y."""

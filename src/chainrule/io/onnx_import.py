@@ -15,10 +15,10 @@ import numpy as np
 from chainrule.arrays import Array, Shape
 from chainrule.errors import MissingExtraError, ModelFileError
 from chainrule.files import explain
-from chainrule.io.onnx_operators import CONSTANT, JOINS, OPERATORS, Node
-from chainrule.io.onnx_parts import Part, begin, build, tidy
+from chainrule.io.onnx_operators import CONSTANT, JOINS, OPERATORS
+from chainrule.io.onnx_parts import Node, Part, begin, build, tidy
 from chainrule.io.plain_json import parse_json
-from chainrule.layers import Sequential, Softmax
+from chainrule.layers import LogSoftmax, Sequential, Softmax
 
 __all__ = ["from_onnx", "import_onnx"]
 
@@ -42,7 +42,7 @@ def import_onnx(
         path: the file; arrays outside of it are read only from its own folder.
         input_shape: of one sample, where the model leaves it open.
         output: the name of the output to compute, where there are several; by default the first that can be.
-        keep_softmax: a Softmax at the end is left out if False, so that the network ends in logits.
+        keep_softmax: a Softmax or LogSoftmax at the end is left out if False, so that the network ends in logits.
 
     Raises:
         ModelFileError: no ONNX model, damaged, or with operators that no layer does (all are named).
@@ -77,7 +77,7 @@ def from_onnx(
     """The same from an onnx.ModelProto that was checked."""
     graph = _Graph(_onnx(), model)
     parts = graph.parts(output)
-    if parts and isinstance(parts[-1].layer, Softmax) and not keep_softmax:
+    if parts and isinstance(parts[-1].layer, Softmax | LogSoftmax) and not keep_softmax:
         parts = parts[:-1]
     seen = begin(parts, _input_shape(graph, input_shape))
     out = build(parts, seen)

@@ -3,18 +3,16 @@
 https://onnx.ai/onnx/operators
 """
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
-from chainrule.io.onnx_parts import Part, tidy
+from chainrule.io.onnx_activations import ACTIVATIONS, cubic, product
+from chainrule.io.onnx_parts import Node, Part, tidy
 from chainrule.layers import (
-    GELU,
     Affine,
     AvgPool2D,
     BatchNorm,
@@ -22,38 +20,20 @@ from chainrule.layers import (
     Embedding,
     Flatten,
     GlobalAvgPool2D,
+    GroupNorm,
+    InstanceNorm,
     Layer,
     LayerNorm,
-    LeakyReLU,
     MaxPool2D,
     Pad,
     Parallel,
-    ReLU,
     Reshape,
     Residual,
-    Scale,
     Sequential,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
     Standardize,
-    Tanh,
 )
 
-__all__ = ["CONSTANT", "JOINS", "OPERATORS", "Node"]
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node: its operator, the values it reads that are no constants, and its constants by place."""
-
-    operator: str
-    """Its name; of an operator that is not ONNX's own, behind its domain."""
-
-    data: list[str]
-    constants: Mapping[int, Array]
-    attributes: Mapping[str, Any]
+__all__ = ["CONSTANT", "JOINS", "OPERATORS"]
 
 
 # ---- operators with one input ----
@@ -140,6 +120,19 @@ def _layer_norm(node: Node) -> Part:
     return Part(LayerNorm(gamma.ndim, float(node.attributes.get("epsilon", 1e-5))), {"gamma": gamma, "beta": beta})
 
 
+def _instance_norm(node: Node) -> Part:
+    arrays = {"gamma": _array(node, 1), "beta": _array(node, 2)}
+    return Part(InstanceNorm(float(node.attributes.get("epsilon", 1e-5))), arrays, channels_last=False)
+
+
+def _group_norm(node: Node) -> Part:
+    gamma, beta, groups = _array(node, 1), _array(node, 2), int(node.attributes["num_groups"])
+    if gamma.size == groups and groups > 1:
+        raise ModelFileError("it has a GroupNormalization of opset 18 to 20, a scale for each group: use 21 or 17")
+    layer = GroupNorm(groups, float(node.attributes.get("epsilon", 1e-5)))
+    return Part(layer, {"gamma": gamma, "beta": beta}, channels_last=False)
+
+
 def _reshape(node: Node) -> Part | None:
     shape = [int(length) for length in _array(node, 1)]
     if len(shape) < 2 or 0 in shape[1:] or shape[0] not in (-1, 0, 1) or shape[1:].count(-1) > 1:
@@ -171,13 +164,6 @@ def _pad(node: Node) -> Part:
     if mode not in (b"constant", "constant") or value or len(pads) != 8 or pads[:4] != pads[4:] or any(others):
         raise ModelFileError(f"it has a Pad by {pads}: only zeros, as many on both sides of an image, are known")
     return Part(Pad((sides[0], sides[1])), channels_last=last)
-
-
-def _softmax(node: Node) -> Part:
-    axis = int(node.attributes.get("axis", -1))
-    if axis == 0:
-        raise ModelFileError("it has a Softmax over the batch")
-    return Part(Softmax(), rank=None if axis == -1 else axis)
 
 
 def _flatten(node: Node) -> Part:
@@ -212,13 +198,7 @@ def _transpose(node: Node) -> Part:
     return Part(turned=tuple(int(axis) for axis in node.attributes.get("perm", ())))
 
 
-def _gelu(node: Node) -> Part:
-    if node.attributes.get("approximate", b"none") not in (b"none", "none"):
-        raise ModelFileError("it has a Gelu approximated by tanh; the layer GELU is exact")
-    return Part(GELU())
-
-
-OPERATORS: dict[str, Callable[[Node], Part | None]] = {
+OPERATORS: dict[str, Callable[[Node], Part | None]] = ACTIVATIONS | {
     "Add": _constant_arithmetic,
     "AveragePool": _pool,
     "BatchNormalization": _batch_norm,
@@ -226,28 +206,22 @@ OPERATORS: dict[str, Callable[[Node], Part | None]] = {
     "Conv": _conv,
     "Div": _constant_arithmetic,
     "Dropout": lambda node: None,
-    "Erf": lambda node: Part(erf=True),
     "Flatten": _flatten,
     "Gather": _gather,
-    "Gelu": _gelu,
     "Gemm": _gemm,
     "GlobalAveragePool": _global_pool,
+    "GroupNormalization": _group_norm,
     "Identity": lambda node: None,
+    "InstanceNormalization": _instance_norm,
     "LayerNormalization": _layer_norm,
-    "LeakyRelu": lambda node: Part(LeakyReLU(float(node.attributes.get("alpha", 0.01)))),
     "MatMul": _matmul,
     "MaxPool": _pool,
     "Mul": _constant_arithmetic,
     "Pad": _pad,
     "ReduceMean": _mean,
-    "Relu": lambda node: Part(ReLU()),
     "Reshape": _reshape,
-    "Sigmoid": lambda node: Part(Sigmoid()),
-    "Softmax": _softmax,
-    "Softplus": lambda node: Part(Softplus()),
     "Squeeze": _squeeze,
     "Sub": _constant_arithmetic,
-    "Tanh": lambda node: Part(Tanh()),
     "Transpose": _transpose,
     "ai.onnx.ml.Scaler": _scaler,
     "ai.onnx.ml.ZipMap": lambda node: None,
@@ -259,6 +233,8 @@ OPERATORS: dict[str, Callable[[Node], Part | None]] = {
 
 
 def _sum(node: Node, branches: list[list[Part]]) -> Part:
+    if found := cubic(branches):
+        return found
     tidied = [tidy(branch) for branch in branches]
     if len(tidied) == 2 and sum(not branch for branch in tidied) == 1:
         inner = tidied[0] or tidied[1]
@@ -283,33 +259,6 @@ def _parallel(branches: list[list[Part]], join: str) -> Part:
     return Part(Parallel(*(Sequential(*_layers(branch)) for branch in branches), join=join), branches=branches)
 
 
-def _product(node: Node, branches: list[list[Part]]) -> Part:
-    """x sigmoid(x) and x (1 + erf(x / sqrt 2)), half of which is a GELU."""
-    other = branches[0] or branches[1]
-    if len(branches) == 2 and sum(not branch for branch in branches) == 1:
-        if len(other) == 1 and isinstance(other[0].layer, Sigmoid):
-            return Part(SiLU())
-        if _is_erf(other[:3]) and len(other) == 3:
-            inner = [Part(GELU()), Part(Scale(2.0))]
-            return Part(Sequential(*_layers(inner)), branches=[inner])
-        if _is_erf(other[:3]) and len(other) == 4 and _is_number(other[3], "Mul", 0.5):
-            return Part(GELU())
-    raise ModelFileError("it multiplies two values that both depend on the input, which no layer does")
-
-
-def _is_erf(parts: list[Part]) -> bool:
-    """Whether it is 1 + erf(x / sqrt 2)."""
-    if len(parts) != 3 or not parts[1].erf or not _is_number(parts[2], "Add", 1.0):
-        return False
-    return _is_number(parts[0], "Mul", math.sqrt(0.5)) or _is_number(parts[0], "Div", math.sqrt(2))
-
-
-def _is_number(part: Part, operator: str, number: float) -> bool:
-    if part.constant is None or part.constant[0] != operator or part.constant[1].size != 1:
-        return False
-    return abs(float(part.constant[1].ravel()[0]) - number) < 1e-4
-
-
 def _layers(parts: list[Part]) -> list[Layer]:
     return [part.layer for part in parts if part.layer is not None]
 
@@ -317,7 +266,7 @@ def _layers(parts: list[Part]) -> list[Layer]:
 JOINS: dict[str, Callable[[Node, list[list[Part]]], Part]] = {
     "Add": _sum,
     "Concat": _concat,
-    "Mul": _product,
+    "Mul": product,
     "Sum": _sum,
 }
 
@@ -339,6 +288,7 @@ CONSTANT: dict[str, Callable[[Mapping[str, Any], Mapping[int, Array]], Array]] =
     "Concat": lambda attributes, values: np.concatenate([values[i] for i in sorted(values)], attributes["axis"]),
     "DequantizeLinear": _dequantized,
     "Identity": lambda attributes, values: values[0],
+    "Reshape": lambda attributes, values: np.reshape(values[0], np.ravel(values[1]).astype(int)),
     "Transpose": lambda attributes, values: np.transpose(values[0], attributes.get("perm")),
     "Unsqueeze": lambda attributes, values: np.expand_dims(
         values[0], tuple(int(axis) for axis in values.get(1, np.array(attributes.get("axes", ()))))

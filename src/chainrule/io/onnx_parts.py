@@ -4,6 +4,7 @@ Networks made in Keras keep the channels last and turn images round for every co
 first: what turns them round is left out, and what stands between, or behind a Flatten, is put into our order.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,24 +15,36 @@ from chainrule.errors import ModelFileError
 from chainrule.layers import Affine, BatchNorm, Conv2D, Flatten, Layer, Reshape, Scale, Sigmoid, Softmax, Standardize
 from chainrule.layers.geometry import pair, place_window
 
-__all__ = ["Part", "Seen", "begin", "build", "tidy"]
+__all__ = ["Node", "Part", "Seen", "begin", "build", "tidy"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node: its operator, the values it reads that are no constants, and its constants by place."""
+
+    operator: str
+    """Its name; of an operator that is not ONNX's own, behind its domain."""
+
+    data: list[str]
+    constants: Mapping[int, Array]
+    attributes: Mapping[str, Any]
 
 
 @dataclass
 class Part:
     """A layer, what its arrays become once it is built, and the parts of its branches.
 
-    `rank` is how many axes a sample must have, where that matters;
-    `constant` is (operator, array) of arithmetic with a constant, `erf` the error function and `both` a probability p
-    as (1 - p, p): `tidy` takes them in. `turned` is the order of axes that a Transpose makes, `channels_last` where the
-    channels must be, `pads` (top, left, bottom, right) what the padding must come to, where that matters.
+    `rank` is how many axes a sample must have, where that matters; `constant` is (operator, array) of arithmetic with a
+    constant, `form` a step of a longer formula (erf, square, cube, cubic) and `both` a probability p as (1 - p, p):
+    `tidy` takes them in. `turned` is the order of axes that a Transpose makes, `channels_last` where the channels must
+    be, `pads` (top, left, bottom, right) what the padding must come to, where that matters.
     """
 
     layer: Layer | None = None
     arrays: dict[str, Array] = field(default_factory=dict)
     branches: list[list["Part"]] = field(default_factory=list)
     constant: tuple[str, Array] | None = None
-    erf: bool = False
+    form: str = ""
     both: bool = False
     rank: int | None = None
     turned: tuple[int, ...] | None = None
@@ -147,12 +160,15 @@ def _in_our_order(W: Array, image: Shape) -> Array:
     return W.reshape(height, width, channels, -1).transpose(2, 0, 1, 3).reshape(W.shape)
 
 
+_STEPS = {"erf": "an Erf", "square": "a square", "cube": "a cube", "cubic": "a polynomial"}
+
+
 def tidy(parts: list[Part]) -> list[Part]:
     """Constants added to an Affine or Conv2D become its bias, other arithmetic Scale, Standardize or BatchNorm."""
     done: list[Part] = []
     for part in parts:
-        if part.erf:
-            raise ModelFileError("it has an Erf that is no part of a GELU")
+        if part.form:
+            raise ModelFileError(f"it has {_STEPS[part.form]} that is no part of a GELU")
         if part.both:
             _as_two_classes(done)
         elif part.constant is None:

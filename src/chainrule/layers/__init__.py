@@ -1,6 +1,6 @@
 """The bricks: layers with a hand-written forward and backward pass, and the networks made of them."""
 
-from chainrule.layers.activations import GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from chainrule.layers.activations import GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from chainrule.layers.affine import Affine
 from chainrule.layers.base import Layer
 from chainrule.layers.branches import Parallel, Residual
@@ -8,25 +8,36 @@ from chainrule.layers.compose import Sequential
 from chainrule.layers.conv import Conv2D
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
-from chainrule.layers.norm import BatchNorm, LayerNorm
+from chainrule.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from chainrule.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from chainrule.layers.preprocess import Scale, Standardize
 from chainrule.layers.shape import Flatten, Pad, Reshape
+from chainrule.layers.units import ELU, SELU, Clip, HardSigmoid, HardSwish, Mish, PReLU
 
 __all__ = [
+    "ELU",
     "GELU",
+    "SELU",
     "Affine",
     "AvgPool2D",
     "BatchNorm",
+    "Clip",
     "Conv2D",
     "Dropout",
     "Embedding",
     "Flatten",
     "GlobalAvgPool2D",
+    "GroupNorm",
+    "HardSigmoid",
+    "HardSwish",
+    "InstanceNorm",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LogSoftmax",
     "MaxPool2D",
+    "Mish",
+    "PReLU",
     "Pad",
     "Parallel",
     "ReLU",

@@ -8,21 +8,25 @@
     GELU       y = x P(x)                  dx = dy (P(x) + x p(x)), p and P the normal density and its integral
     Softplus   y = log(1 + e^x)            dx = dy s(x)
     Softmax    y = e^x / sum(e^x)          dx = y (dy - sum(dy y))
+    LogSoftmax y = x - log(sum(e^x))       dx = dy - e^y sum(dy)
 
 Where the derivative is a function of the output, the output is all that is cached; else the input is. Any shape.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from chainrule import kernels
-from chainrule.arrays import Array
+from chainrule.arrays import Array, quiet
 from chainrule.layers.base import Layer
 
-__all__ = ["GELU", "LeakyReLU", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"]
+__all__ = ["GELU", "LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Tanh"]
+
+_ROOT, _CUBIC = math.sqrt(2 / math.pi), 0.044715
 
 
 class ReLU(Layer):
@@ -97,13 +101,27 @@ class SiLU(Layer):
 
 class GELU(Layer):
     """y = x P(x), P(x) the share of a standard normal distribution below x  (Hendrycks and Gimpel 2016,
-    arXiv:1606.08415); exact, not the approximation by tanh."""
+    arXiv:1606.08415).
 
+    Args:
+        tanh: the paper's approximation, P(x) = (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+    """
+
+    def __init__(self, tanh: bool = False) -> None:
+        self.tanh = tanh
+
+    @quiet
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        return kernels.gelu_forward(x), x
+        return (x * (1 + _gelu_tanh(x)) / 2 if self.tanh else kernels.gelu_forward(x)), x
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         x = cache
+        if self.tanh:
+            t = _gelu_tanh(x)
+            # y = x * (1 + t) / 2 with t = tanh(c * (x + a * x^3)), and dt/dx = (1 - t^2) * c * (1 + 3 * a * x^2)
+            dx: Array = dy * (1 + t + x * (1 - t**2) * _ROOT * (1 + 3 * _CUBIC * x**2)) / 2
+            return dx
         # y = x * P(x), and dP/dx = p(x) = exp(-x^2 / 2) / sqrt(2 pi)
         return kernels.gelu_backward(dy, x)
 
@@ -134,3 +152,29 @@ class Softmax(Layer):
         y = cache
         # y = exp(x) / sum(exp(x)): every x moves every y through the sum
         return kernels.softmax_backward(dy, y)
+
+
+class LogSoftmax(Layer):
+    """y = x - log(sum(exp(x))) over the last axis, the logarithm of Softmax without its overflow  (Bridle 1990)."""
+
+    @quiet
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        shifted = x - x.max(axis=-1, keepdims=True)
+        y: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        return y, y
+
+    @quiet
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        y = cache
+        # y = x - log(sum(exp(x))): every x moves every y through the sum, by exp(y) of it
+        dx: Array = dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
+        return dx
+
+    def onnx(self, graph: Any, x: str) -> str:
+        name: str = graph.add("LogSoftmax", x, axis=-1)
+        return name
+
+
+def _gelu_tanh(x: Array) -> Array:
+    t: Array = np.tanh(_ROOT * (x + _CUBIC * x**3))
+    return t

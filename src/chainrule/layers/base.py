@@ -83,6 +83,14 @@ class Layer(Configured):
         """Multiplications with an addition that forward does for one sample of this shape."""
         return 0
 
+    def onnx(self, graph: Any, x: str) -> str:
+        """Add this layer's ONNX operators (opset 17) to `graph`, applied to the value named x; the name of y.
+
+        `graph.add(operator, *inputs, **attributes)` adds a node, `graph.held(self.W)` a parameter or buffer,
+        `graph.constant(value)` an array; each returns a name. A layer without this method is not exported.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no onnx")
+
     def entering(self, x: Array) -> Array:
         """`x` as this layer reads it: a network calls this before `forward`."""
         return x if x.dtype.kind == "f" or self.reads != "floats" else x.astype(self.dtype)

@@ -1,16 +1,18 @@
-"""BatchNorm and LayerNorm: mean 0 and variance 1, then a learned scale gamma and shift beta.
+"""BatchNorm, LayerNorm, GroupNorm and InstanceNorm: mean 0 and variance 1, then a learned scale gamma and shift beta.
 
     h = (x - mean) / sqrt(variance + epsilon),   y = gamma h + beta
 
 BatchNorm takes mean and variance of a channel over the batch (and over the image); LayerNorm of a sample over its
-features. Where they are the data's own, they depend on every x, and with means taken over the same M numbers
+features; GroupNorm of a sample over a group of its channels; InstanceNorm of each channel of a sample. Where they are
+the data's own, they depend on every x, and with means taken over the same M numbers
 
     dgamma = sum of dy h,   dbeta = sum of dy
     dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - h mean(dy h))                              (BatchNorm)
-    dx = 1 / sqrt(variance + epsilon) (dh - mean(dh) - h mean(dh h)),  dh = gamma dy                  (LayerNorm)
+    dx = 1 / sqrt(variance + epsilon) (dh - mean(dh) - h mean(dh h)),  dh = gamma dy                  (the others)
 
 In inference BatchNorm's mean and variance are constants, and dx = gamma / sqrt(variance + epsilon) dy.
-(Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450.)
+(Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450;
+Wu and He 2018, arXiv:1803.08494; Ulyanov, Vedaldi and Lempitsky 2016, arXiv:1607.08022.)
 Legend: N batch, C channels or features.
 """
 
@@ -27,7 +29,7 @@ from chainrule.errors import OptionError, ShapeError
 from chainrule.layers.base import Layer
 from chainrule.parameters import Buffer, Parameter
 
-__all__ = ["BatchNorm", "LayerNorm"]
+__all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm"]
 
 
 class BatchNorm(Layer):
@@ -134,6 +136,106 @@ class LayerNorm(Layer):
         self.gamma.grad += dgamma.reshape(self.gamma.shape)
         self.beta.grad += dbeta.reshape(self.beta.shape)
         return dx.reshape(dy.shape)
+
+
+class _OfChannels(Layer):
+    """What GroupNorm and InstanceNorm share: each group of channels normalized by itself, then gamma and beta (C,)."""
+
+    epsilon: float
+
+    def groups_of(self, channels: int) -> int:
+        """In how many groups so many channels are normalized."""
+        raise NotImplementedError
+
+    def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
+        if not shape:
+            raise self.shape_error("needs channels (C, ...), got (): put Reshape((1,)) before it")
+        if shape[0] % self.groups_of(shape[0]):
+            raise self.shape_error(
+                f"cannot divide {shape[0]} channels into {self.groups_of(shape[0])} groups, got {shape}: "
+                "use a number of groups that divides them"
+            )
+        self.gamma = Parameter(np.ones(shape[:1], np.float32), decay=False)
+        self.beta = Parameter(np.zeros(shape[:1], np.float32), decay=False)
+        return shape
+
+    @quiet
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        groups = self.groups_of(x.shape[1])
+        rows = x.reshape(len(x) * groups, math.prod(x.shape[1:]) // groups)
+        centered = rows - rows.mean(axis=1, keepdims=True)
+        inverse_std = 1 / np.sqrt(np.square(centered).mean(axis=1, keepdims=True) + self.epsilon)
+        h = centered * inverse_std
+        channels = (-1, *[1] * (x.ndim - 2))
+        y = self.gamma.value.reshape(channels) * h.reshape(x.shape) + self.beta.value.reshape(channels)
+        return y, (h, inverse_std)
+
+    @quiet
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        h, inverse_std = cache
+        others = (0, *range(2, dy.ndim))
+        # y = gamma * h + beta
+        self.gamma.grad += (dy * h.reshape(dy.shape)).sum(axis=others)
+        self.beta.grad += dy.sum(axis=others)
+        dh = (dy * self.gamma.value.reshape(-1, *[1] * (dy.ndim - 2))).reshape(h.shape)
+        # h = (x - mean) / sqrt(variance + epsilon); mean and variance are functions of x
+        dx: Array = inverse_std * (dh - dh.mean(axis=1, keepdims=True) - h * (dh * h).mean(axis=1, keepdims=True))
+        return dx.reshape(dy.shape)
+
+
+class GroupNorm(_OfChannels):
+    """x (N, C, ...) -> the same shape, each group of channels of a sample by itself; gamma and beta (C,).
+
+    Args:
+        groups: in how many the channels are divided, neighbors together.
+        epsilon: keeps the root away from zero.
+    """
+
+    def __init__(self, groups: int, epsilon: float = 1e-5) -> None:
+        if groups < 1:
+            raise OptionError(f"GroupNorm needs 1 group or more, got {groups}")
+        _check_epsilon(epsilon)
+        self.groups = groups
+        self.epsilon = epsilon
+
+    def groups_of(self, channels: int) -> int:
+        return self.groups
+
+    def onnx(self, graph: Any, x: str) -> str:
+        assert self.input_shape is not None
+        rows = graph.add("Reshape", x, graph.constant([0, self.groups, -1], np.int64))
+        one, zero = (graph.constant(np.full(self.groups, number)) for number in (1, 0))
+        h = graph.add("InstanceNormalization", rows, one, zero, epsilon=self.epsilon)
+        y = graph.add("Reshape", h, graph.constant([-1, *self.input_shape], np.int64))
+        along = graph.constant([-1] + [1] * (len(self.input_shape) - 1), np.int64)
+        gamma, beta = (graph.add("Reshape", graph.held(holder), along) for holder in (self.gamma, self.beta))
+        name: str = graph.add("Add", graph.add("Mul", y, gamma), beta)
+        return name
+
+
+class InstanceNorm(_OfChannels):
+    """x (N, C, ...) -> the same shape, each channel of a sample by itself; gamma and beta (C,).
+
+    Args:
+        epsilon: keeps the root away from zero.
+    """
+
+    def __init__(self, epsilon: float = 1e-5) -> None:
+        _check_epsilon(epsilon)
+        self.epsilon = epsilon
+
+    def groups_of(self, channels: int) -> int:
+        return channels
+
+    def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
+        if len(shape) < 2:
+            raise self.shape_error(f"needs channels of several numbers (C, ...), got {shape}: use LayerNorm()")
+        return super().build(shape, rng)
+
+    def onnx(self, graph: Any, x: str) -> str:
+        arrays = graph.held(self.gamma), graph.held(self.beta)
+        name: str = graph.add("InstanceNormalization", x, *arrays, epsilon=self.epsilon)
+        return name
 
 
 def _check_epsilon(epsilon: float) -> None:

@@ -1,0 +1,172 @@
+"""Activations from ONNX operators, and from the formulas that exporters spell them out in.
+
+https://onnx.ai/onnx/operators
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from chainrule.errors import ModelFileError
+from chainrule.io.onnx_parts import Node, Part
+from chainrule.layers import (
+    ELU,
+    GELU,
+    SELU,
+    Clip,
+    HardSigmoid,
+    HardSwish,
+    Layer,
+    LeakyReLU,
+    LogSoftmax,
+    Mish,
+    PReLU,
+    ReLU,
+    Scale,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+
+__all__ = ["ACTIVATIONS", "cubic", "product"]
+
+_SELU = {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}
+
+
+def _softmax(node: Node) -> Part:
+    axis = int(node.attributes.get("axis", -1))
+    if axis == 0:
+        raise ModelFileError(f"it has a {node.operator} over the batch")
+    return Part(Softmax() if node.operator == "Softmax" else LogSoftmax(), rank=None if axis == -1 else axis)
+
+
+def _gelu(node: Node) -> Part:
+    approximate = node.attributes.get("approximate", b"none")
+    if approximate not in (b"none", b"tanh"):
+        raise ModelFileError(f"it has a Gelu approximated by {approximate!r:.40}: only tanh is known")
+    return Part(GELU(tanh=approximate == b"tanh"))
+
+
+def _clip(node: Node) -> Part:
+    bounds = []
+    for place, name in enumerate(("min", "max"), start=1):
+        value = node.constants.get(place, node.attributes.get(name))
+        bounds.append(None if value is None or not np.isfinite(value).all() else float(np.ravel(value)[0]))
+    if bounds[0] is not None and bounds[1] is not None and bounds[0] > bounds[1]:
+        raise ModelFileError(f"it has a Clip from {bounds[0]} to {bounds[1]}")
+    return Part(Clip(*bounds))
+
+
+def _selu(node: Node) -> Part:
+    for name, expected in _SELU.items():
+        got = float(node.attributes.get(name, expected))
+        if abs(got - expected) > 1e-6:
+            raise ModelFileError(f"it has a Selu with {name} = {got}, only {expected} is known")
+    return Part(SELU())
+
+
+def _prelu(node: Node) -> Part:
+    if 1 not in node.constants:
+        raise ModelFileError("it has a PRelu whose slopes are not constant")
+    slopes = np.asarray(node.constants[1], np.float32)
+    if slopes.size == 1:
+        return Part(PReLU(), {"slopes": slopes.ravel()})
+    axis = int(np.argmax(slopes.shape))
+    if slopes.size != slopes.shape[axis] or slopes.ndim - axis not in (1, 3):
+        raise ModelFileError(f"it has a PRelu with slopes of {slopes.shape}: only one for each channel is known")
+    # (C, 1, 1) goes with (C, H, W), and (C,) with (C,): the last axis is the first there
+    return Part(PReLU(shared=False), {"slopes": slopes.ravel()}, rank=slopes.ndim - axis)
+
+
+def _hard_sigmoid(node: Node) -> Part:
+    return Part(HardSigmoid(float(node.attributes.get("alpha", 0.2)), float(node.attributes.get("beta", 0.5))))
+
+
+ACTIVATIONS: dict[str, Callable[[Node], Part | None]] = {
+    "Clip": _clip,
+    "Elu": lambda node: Part(ELU(float(node.attributes.get("alpha", 1.0)))),
+    "Erf": lambda node: Part(form="erf"),
+    "Gelu": _gelu,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": lambda node: Part(HardSwish()),
+    "LeakyRelu": lambda node: Part(LeakyReLU(float(node.attributes.get("alpha", 0.01)))),
+    "LogSoftmax": _softmax,
+    "Mish": lambda node: Part(Mish()),
+    "PRelu": _prelu,
+    "Relu": lambda node: Part(ReLU()),
+    "Selu": _selu,
+    "Sigmoid": lambda node: Part(Sigmoid()),
+    "Softmax": _softmax,
+    "Softplus": lambda node: Part(Softplus()),
+    "Tanh": lambda node: Part(Tanh()),
+}
+
+
+def product(node: Node, branches: list[list[Part]]) -> Part:
+    """x times a function of x, where that is an activation spelled out."""
+    if len(branches) == 2 and not branches[0] and not branches[1]:
+        return Part(form="square")
+    if len(branches) == 2 and sum(not branch for branch in branches) == 1:
+        found = _times_x(branches[0] or branches[1])
+        if found is not None:
+            return found
+    raise ModelFileError("it multiplies two values that both depend on the input, which no layer does")
+
+
+_OF_PARTS: dict[tuple[type, ...], type[Layer]] = {
+    (Sigmoid,): SiLU,
+    (Softplus, Tanh): Mish,
+    (HardSigmoid,): HardSwish,
+}
+"""What x times these is."""
+
+
+def _times_x(other: list[Part]) -> Part | None:
+    if len(other) == 1 and other[0].form == "square":
+        return Part(form="cube")
+    whole = _OF_PARTS.get(tuple(type(part.layer) for part in other))
+    if whole and (whole is not HardSwish or _is_swish(other[0].layer)):
+        return Part(whole())
+    for formula, layer in ((_is_erf, GELU()), (_is_tanh, GELU(tanh=True))):
+        if formula(other):
+            inner: list[Layer] = [layer, Scale(2.0)]
+            return Part(Sequential(*inner), branches=[[Part(one) for one in inner]])
+        if formula(other[:-1]) and _is_number(other[-1], "Mul", 0.5):
+            return Part(layer)
+    return None
+
+
+def _is_swish(layer: Layer | None) -> bool:
+    return isinstance(layer, HardSigmoid) and abs(layer.slope - 1 / 6) < 1e-6 and layer.offset == 0.5
+
+
+def cubic(branches: list[list[Part]]) -> Part | None:
+    """x + 0.044715 x^3, where that is what is added."""
+    other = max(branches, key=len)
+    if len(branches) != 2 or len(other) != 2 or min(map(len, branches)) or other[0].form != "cube":
+        return None
+    return Part(form="cubic") if _is_number(other[1], "Mul", 0.044715) else None
+
+
+def _is_erf(parts: list[Part]) -> bool:
+    """Whether it is 1 + erf(x / sqrt 2)."""
+    if len(parts) != 3 or parts[1].form != "erf" or not _is_number(parts[2], "Add", 1.0):
+        return False
+    return _is_number(parts[0], "Mul", math.sqrt(0.5)) or _is_number(parts[0], "Div", math.sqrt(2))
+
+
+def _is_tanh(parts: list[Part]) -> bool:
+    """Whether it is 1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))."""
+    if len(parts) != 4 or parts[0].form != "cubic" or not isinstance(parts[2].layer, Tanh):
+        return False
+    return _is_number(parts[1], "Mul", math.sqrt(2 / math.pi)) and _is_number(parts[3], "Add", 1.0)
+
+
+def _is_number(part: Part, operator: str, number: float) -> bool:
+    if part.constant is None or part.constant[0] != operator or part.constant[1].size != 1:
+        return False
+    return abs(float(part.constant[1].ravel()[0]) - number) < 1e-4 * min(1.0, number)
