@@ -47,6 +47,7 @@ OPTIONAL = {
     "rich": {"cli"},
     "fastapi": {"server"},
     "starlette": {"server"},  # what fastapi is made of
+    "anyio": {"server"},  # and that, whose threads serve its requests
     "pydantic": {"server"},
     "pydantic_core": {"server"},
     "uvicorn": {"server"},
