@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -38,9 +39,6 @@ from chainrule.vision import annotate, read_numbers, readers
 __all__ = ["create_app"]
 
 _PAGE = Path(__file__).parent / "page"
-_DECODING = 1
-"""Pictures that are unpacked, or read, at the same time: one of 25 million pixels takes 300 MB."""
-
 _ModelName = Annotated[
     str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
 ]
@@ -68,6 +66,7 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None) ->
         with suppress(asyncio.CancelledError):
             await watch
         trainings.close()
+        app.state.pictures.shutdown(wait=False, cancel_futures=True)
 
     app = FastAPI(
         title="chainrule",
@@ -79,7 +78,9 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None) ->
         responses=RESPONSES,
     )
     app.state.trainings = trainings
-    app.state.decoding = asyncio.Semaphore(_DECODING)
+    # pictures are unpacked and read one at a time (one of 25 million pixels takes 300 MB), and always by the same
+    # thread: the system keeps memory for each thread that has used some
+    app.state.pictures = ThreadPoolExecutor(1, "pictures")
     app.add_middleware(Guard, metrics=metrics, access=Access() if access is None else access)
     handle_problems(app)
     for routes in (_asking(shelf, trainings), _showing(shelf, trainings), _training(trainings), _page(metrics)):
@@ -120,8 +121,8 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
     async def read(request: Request, annotated: bool = False) -> Any:
         """The handwritten numbers in a photograph or scan."""
         content = await read_picture(request)
-        async with request.app.state.decoding:
-            return await run_in_threadpool(_read, content, page_readers, annotated)
+        loop, pictures = asyncio.get_running_loop(), request.app.state.pictures
+        return await loop.run_in_executor(pictures, _read, content, page_readers, annotated)
 
     @routes.post("/api/trace", response_model=Walk, openapi_extra=BODY)
     async def trace(request: Request, label: Annotated[str, Query(max_length=200)], model: _ModelName = None) -> Any:

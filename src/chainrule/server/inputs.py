@@ -1,5 +1,6 @@
 """What a client sends becomes one sample of a network: a picture file, or the numbers themselves as JSON."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any
@@ -63,8 +64,8 @@ async def read_sample(request: Request, served: Served, steps: Callable[[str, Ar
         if served.size is None:
             raise ProblemError(415, f"{served.name} reads numbers, no picture: send JSON with pixels")
         body = await request.body()
-        async with request.app.state.decoding:
-            return await run_in_threadpool(_prepare, body, served, steps)
+        loop, pictures = asyncio.get_running_loop(), request.app.state.pictures
+        return await loop.run_in_executor(pictures, _prepare, body, served, steps)
     raise ProblemError(
         415, f"Content-Type {kind or '(none)'} is not read: send application/json, image/png or image/jpeg"
     )

@@ -11,12 +11,14 @@ _PATIENCE = 10.0
 """Seconds in which a request's head has to come."""
 _LARGEST_HEAD = 64 * 1024
 _MOST = 400
-"""Connections at once; of more, the one that has been idle longest is closed."""
+"""Connections at once; of more, the one that has been idle longest is closed, first of those that asked nothing yet."""
 
 
 def bounded_protocol(patience: float = _PATIENCE, most: int = _MOST) -> type[HttpToolsProtocol]:
     """uvicorn's protocol for one server, which by itself waits for a head as long as the client likes."""
-    idle: dict[HttpToolsProtocol, None] = {}  # no request is being served; the oldest first
+    # on which no request is being served, the oldest first: those that never had one, and those that are kept
+    silent: dict[HttpToolsProtocol, None] = {}
+    kept: dict[HttpToolsProtocol, None] = {}
 
     class Bounded(HttpToolsProtocol):
         def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -27,13 +29,14 @@ def bounded_protocol(patience: float = _PATIENCE, most: int = _MOST) -> type[Htt
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            idle[self] = None
+            silent[self] = None
             self._begin_head()  # the first one has to come soon; for others uvicorn keeps the connection as it was told
             if len(self.connections) > most:
-                next(iter(idle))._end()  # type: ignore[attr-defined]
+                next(iter(silent or kept))._end()  # type: ignore[attr-defined]
 
         def connection_lost(self, exc: Exception | None) -> None:
-            idle.pop(self, None)
+            silent.pop(self, None)
+            kept.pop(self, None)
             self._end_head()
             super().connection_lost(exc)
 
@@ -49,15 +52,15 @@ def bounded_protocol(patience: float = _PATIENCE, most: int = _MOST) -> type[Htt
             self._begin_head()
 
         def on_headers_complete(self) -> None:
-            idle.pop(self, None)
+            silent.pop(self, None)
+            kept.pop(self, None)
             self._end_head()
             super().on_headers_complete()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
-            if not self.pipeline:
-                idle.pop(self, None)
-                idle[self] = None
+            if not self.pipeline and not self.transport.is_closing():
+                kept[self] = None
 
         def _begin_head(self) -> None:
             self._end_head()
@@ -71,7 +74,8 @@ def bounded_protocol(patience: float = _PATIENCE, most: int = _MOST) -> type[Htt
                 self._deadline = None
 
         def _end(self) -> None:
-            idle.pop(self, None)
+            silent.pop(self, None)
+            kept.pop(self, None)
             self._end_head()
             if not self.transport.is_closing():
                 self.transport.abort()
