@@ -60,13 +60,9 @@ def read_colour(source: str | os.PathLike[str] | bytes) -> Array:
 
 def _read(source: str | os.PathLike[str] | bytes, mode: str) -> Array:
     Image, ImageOps = _pillow()
-    Image.init()
     path = "the picture" if isinstance(source, bytes) else os.fspath(source)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
-            content = io.BytesIO(source if isinstance(source, bytes) else _content(Path(source)))
-            picture = Image.open(content, formats=[name for name in _FORMATS if name in Image.OPEN])
+        picture = _opened(source if isinstance(source, bytes) else _content(Path(source)))
         with picture, _ROOM.taken(picture.width * picture.height):
             if picture.width * picture.height > MAXIMUM_PIXELS:
                 raise DataError(
@@ -94,14 +90,22 @@ def _read(source: str | os.PathLike[str] | bytes, mode: str) -> Array:
 
 def picture_pixels(content: bytes) -> int:
     """How many pixels the bytes of a picture unpack to, as its head says; 0 if they are no picture."""
-    Image, _ = _pillow()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # asked before anything is unpacked
-            with Image.open(io.BytesIO(content)) as picture:
-                return int(picture.width * picture.height)
+        with _opened(content) as picture:
+            return int(picture.width * picture.height)
+    except MissingExtraError:
+        raise
     except Exception:  # of what Pillow raises on damaged bytes there is no list
         return 0
+
+
+def _opened(content: bytes) -> Any:
+    """A picture whose head is read and whose pixels are not yet unpacked."""
+    Image, _ = _pillow()
+    Image.init()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
+        return Image.open(io.BytesIO(content), formats=[name for name in _FORMATS if name in Image.OPEN])
 
 
 def _content(path: Path) -> bytes:
