@@ -9,7 +9,23 @@ from chainrule.arrays import Array
 from chainrule.errors import ShapeError
 from chainrule.functions import class_indices
 
-__all__ = ["accuracy", "calibration_error", "confusion"]
+__all__ = ["accuracy", "calibration_error", "confusion", "divergence"]
+
+_FAR_ABOVE = 2.0
+"""A loss so many times that of a constant prediction is told. Confident mistakes come near it, divergence goes far."""
+
+
+def divergence(loss: float, constant: float, least: float = 0.0) -> str | None:
+    """In words, that a loss is far above `constant`, that of the best constant prediction; None where it is not.
+
+    Args:
+        loss: after training.
+        constant: of the same kind.
+        least: what `loss` is compared with in its place where that is smaller still.
+    """
+    if loss > _FAR_ABOVE * max(constant, least):
+        return f"the loss of {loss:.3g} is far above the {constant:.3g} of a constant prediction"
+    return None
 
 
 def accuracy(logits: Array, labels: Array) -> float:

@@ -20,6 +20,7 @@ from chainrule.arrays import Array, quiet
 from chainrule.errors import OptionError
 from chainrule.initializers import Xavier
 from chainrule.layers import Affine, Layer, ReLU, Sequential, Sigmoid, Tanh
+from chainrule.metrics import divergence
 from chainrule.optimizers import SGD, Adam, Optimizer
 
 if find_spec("sklearn.callback") is not None:
@@ -37,8 +38,6 @@ else:  # before scikit-learn 1.9
 __all__ = ["NetEstimator"]
 
 _ACTIVATIONS: dict[str, type[Layer] | None] = {"relu": ReLU, "tanh": Tanh, "logistic": Sigmoid, "identity": None}
-_FAR_ABOVE = 2.0
-"""A loss so many times that of a constant prediction is told."""
 
 
 class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
@@ -277,10 +276,10 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Divergence that ends in a finite number would look like a fit otherwise."""
         outputs = np.broadcast_to(self._constant(targets, weights), (len(weights), self.n_outputs_))
         constant = self._loss(np.ascontiguousarray(outputs, self.network_.dtype), targets, weights)[0]
-        if constant > 0 and self.loss_ > _FAR_ABOVE * max(constant, math.log(2) if self._is_classifier else 0):
+        told = divergence(self.loss_, constant, least=math.log(2) if self._is_classifier else 0)
+        if constant > 0 and told is not None:
             warnings.warn(
-                f"the loss of {self.loss_:.3g} is far above the {constant:.3g} of a constant prediction: "
-                f"scale X{'' if self._is_classifier else ' and y'}, or give a smaller learning_rate_init",
+                f"{told}: scale X{'' if self._is_classifier else ' and y'}, or give a smaller learning_rate_init",
                 ConvergenceWarning,
                 stacklevel=4,
             )

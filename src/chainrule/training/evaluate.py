@@ -1,5 +1,6 @@
 """How good a network is on labelled data."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,13 +11,9 @@ from chainrule.arrays import Array
 from chainrule.errors import DataError
 from chainrule.functions import class_indices, softmax
 from chainrule.losses import Loss, SoftmaxCrossEntropy
-from chainrule.metrics import calibration_error, confusion
+from chainrule.metrics import calibration_error, confusion, divergence
 
 __all__ = ["Batches", "Classifier", "Evaluation", "evaluate"]
-
-
-_FAR_ABOVE = 2.0
-"""A loss so many times that of a constant prediction is told. Confident mistakes come near it, divergence goes far."""
 
 
 class Classifier(Protocol):
@@ -59,8 +56,8 @@ class Evaluation:
             return None
         shares = self.confusion.sum(axis=1) / self.n
         constant = float(-np.sum(shares * np.log(np.where(shares > 0, shares, 1))))
-        if self.loss > _FAR_ABOVE * max(constant, np.log(2)):
-            return f"the loss of {self.loss:.3g} is far above the {constant:.3g} of a constant prediction"
+        if (told := divergence(self.loss, constant, least=math.log(2))) is not None:
+            return told
         largest = float(shares.max())
         if largest < 1 and self.accuracy <= largest:
             return f"an accuracy of {self.accuracy:.2%} is no better than always answering the most frequent class"
