@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import signal
 import socket
 import time
 from contextlib import suppress
@@ -168,3 +169,20 @@ def test_a_kept_connection_serves_again(own_address):
         assert answer.status == 200
         answer.read()
     connection.close()
+
+
+def test_a_head_may_begin_behind_a_large_body():
+    body = b"x" * 100_000
+    large = f"POST /api/models HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    with serving() as (address, process):
+        place = urlsplit(address)
+        with socket.create_connection((place.hostname, place.port), 20) as connection:
+            process.send_signal(signal.SIGSTOP)  # so that all of it is read at once
+            connection.sendall(large + b"GET /healthz HTT")
+            process.send_signal(signal.SIGCONT)
+            answers = connection.recv(2**16)
+            connection.sendall(b"P/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            while more := connection.recv(2**16):
+                answers += more
+            assert answers.count(b"HTTP/1.1 ") == 2
+            assert b"HTTP/1.1 200 " in answers

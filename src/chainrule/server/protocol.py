@@ -23,7 +23,7 @@ def bounded_protocol(patience: float = _PATIENCE, most: int = _MOST) -> type[Htt
     class Bounded(HttpToolsProtocol):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **options)
-            self._head = 0
+            self._head = self._coming = 0
             self._is_in_head = False
             self._deadline: asyncio.TimerHandle | None = None
 
@@ -41,6 +41,7 @@ def bounded_protocol(patience: float = _PATIENCE, most: int = _MOST) -> type[Htt
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
+            self._coming = len(data)
             super().data_received(data)
             if self._is_in_head:
                 self._head += len(data)
@@ -64,7 +65,8 @@ def bounded_protocol(patience: float = _PATIENCE, most: int = _MOST) -> type[Htt
 
         def _begin_head(self) -> None:
             self._end_head()
-            self._head, self._is_in_head = 0, True
+            # what came with a head's beginning is not counted: the end of a large body may lie before it
+            self._head, self._is_in_head = -self._coming, True
             self._deadline = self.loop.call_later(patience, self._end)
 
         def _end_head(self) -> None:
