@@ -13,7 +13,7 @@ import chainrule as cr
 from chainrule.data.archive import read_mapped, read_npz
 from chainrule.data.idx import read_idx
 from chainrule.data.images import read_colour, read_gray
-from chainrule.data.table import read_csv
+from chainrule.data.pixel_rows import read_csv
 from chainrule.io.onnx_export import export_onnx
 from chainrule.io.onnx_import import import_onnx
 from chainrule.recipes import NAMES, read_recipe
