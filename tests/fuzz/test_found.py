@@ -13,8 +13,8 @@ import chainrule as cr
 from chainrule.data import images
 from chainrule.data.archive import read_npz
 from chainrule.data.idx import read_idx
-from chainrule.data.packed import largest_unpacked
 from chainrule.data.images import encode_png
+from chainrule.data.packed import largest_unpacked
 from chainrule.errors import DataError, ModelFileError, OptionError
 from chainrule.io.checkpoint import load_checkpoint
 from chainrule.io.plain_json import dump_json, parse_json

@@ -74,6 +74,8 @@ def as_images(x: Array, where: object) -> tuple[Array, str]:
     Raises:
         DataError: another number of axes or channels.
     """
+    if 0 in x.shape[1:]:
+        raise DataError(f"{where} holds data of shape {x.shape}, whose samples are empty")
     if x.ndim == 2:
         return x, ""
     if x.ndim == 3:
