@@ -77,7 +77,7 @@ def _idx(_: Path) -> list[bytes]:
 def _csv(_: Path) -> list[bytes]:
     rows = "\n".join(",".join(map(str, (row % 3, *range(row, row + 9)))) for row in range(5))
     table = ["area;kind;price", *(f"{row},5;{'ab'[row % 2]};{row % 3 or '?'}" for row in range(24))]
-    words = ["id,name,color", *(f'{row},"n {row % 4}",{["red", "blue"][row % 2]}' for row in range(24))]
+    words = ["id,name,class", *(f'{row},"n {row % 4}",{["red", "blue"][row % 2]}' for row in range(24))]
     return [
         rows.encode(),
         b"label," + ",".join(f"pixel{i}" for i in range(9)).encode() + b"\n" + rows.encode(),
