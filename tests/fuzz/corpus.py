@@ -83,7 +83,7 @@ def _csv(_: Path) -> list[bytes]:
         b"label," + ",".join(f"pixel{i}" for i in range(9)).encode() + b"\n" + rows.encode(),
         "\n".join(table).encode(),
         "\r\n".join(words).encode("utf-16"),
-        b"\xef\xbb\xbf# " + "\t".join(table).encode(),
+        b"\xef\xbb\xbf# " + "\n".join(table).replace(";", "\t").encode(),
     ]
 
 
