@@ -12,8 +12,8 @@ import chainrule as cr
 from chainrule.data.archive import read_npz
 from chainrule.data.folder import read_pictures
 from chainrule.data.images import fit_picture
+from chainrule.data.pixel_rows import read_csv
 from chainrule.data.shards import Shards, read_shards
-from chainrule.data.table import read_csv
 from chainrule.errors import DataError
 
 

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.data.idx import largest_unpacked
+from chainrule.data.packed import largest_unpacked
 from chainrule.errors import DataError
 from chainrule.files import explain
 

@@ -18,6 +18,7 @@ from chainrule.files import explain
 from chainrule.io.onnx_operators import CONSTANT, JOINS, OPERATORS
 from chainrule.io.onnx_parts import Node, Part, begin, build, tidy
 from chainrule.io.plain_json import parse_json
+from chainrule.io.weights import fitting_preparation
 from chainrule.layers import LogSoftmax, Sequential, Softmax
 
 __all__ = ["from_onnx", "import_onnx"]
@@ -82,9 +83,12 @@ def from_onnx(
     seen = begin(parts, _input_shape(graph, input_shape))
     out = build(parts, seen)
     network = Sequential(*(part.layer for part in parts if part.layer is not None)).build(seen.shape)
-    labels = {entry.key: entry.value for entry in model.metadata_props}.get("labels")
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    labels = told.get("labels")
     names = _texts(labels) if labels else graph.classes
     network.labels = names if labels or out.shape == (len(names),) else None
+    if "preparation" in told:
+        network.preparation = fitting_preparation(parse_json(told["preparation"]), network)
     return network
 
 

@@ -175,7 +175,7 @@ class Training:
             arrays = self._snapshots[max(known)]
         network = self.network.copy()
         fill(network, arrays)
-        network.labels = self._data.classes
+        network.labels, network.preparation = self._data.classes, self._data.preparation
         return network.astype("float32")
 
     # ---- the thread ----
