@@ -12,7 +12,7 @@ from chainrule.data.archive import read_mapped, read_npz
 from chainrule.data.columns import find_index, find_label, is_square
 from chainrule.data.dataset import Dataset
 from chainrule.data.digits import digits
-from chainrule.data.folder import class_folders, read_pictures
+from chainrule.data.folder import class_folders, inner_folder, read_pictures
 from chainrule.data.idx import STEMS, read_folder
 from chainrule.data.mnist import mnist
 from chainrule.data.picture import PicturePreparation, of_pictures
@@ -58,6 +58,7 @@ def load(
       memory), or of x.npy and y.npy
     * a folder of folders train and test, each with shards x-0.npy, y-0.npy, x-1.npy, ..., or with a folder a class
     * a folder with a folder of pictures for each class
+    * a folder with nothing but one of these folders in it
     * a .csv file (or .tsv, .txt, .data, plain or .gz): pictures, a row of pixels each, or a table
     * an .npz archive
 
@@ -86,7 +87,9 @@ def load(
         raise DataError(f"no data {name!r}: use one of {known}, or the path of your own data")
     pictures = like if isinstance(like, PicturePreparation) else None
     if path.is_dir():
-        return _prepared(*_folder(path, seed, reading, pictures))
+        if (inner := inner_folder(path)) != path:
+            tell(f"{path} holds nothing but a folder: {inner} is read")
+        return _prepared(*_folder(inner, seed, reading, pictures))
     if path.name.endswith(_SHEETS):
         return _sheet(path, seed, reading, like, tell)
     if path.suffix == ".npz":
