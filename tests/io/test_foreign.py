@@ -179,6 +179,14 @@ def test_words_tell_none_and_the_error_has_the_mapping(names, tmp_path):
     np.testing.assert_array_equal(ours.values, theirs.values)
 
 
+def test_many_layers_of_one_shape_are_told_in_part(tmp_path):
+    theirs = chain(*(cr.Affine(2) for _ in range(50)), shape=(2,))
+    words = [f"{a}{b}" for a in "abcde" for b in "klmnopqrst"]
+    saved(theirs, tmp_path / "model.npz", dict(zip(layers_of(theirs), words, strict=True)))
+    with pytest.raises(ModelFileError, match=r"mapping=\{.*\} \(and 10 more layers\)"):
+        load_weights(theirs, tmp_path / "model.npz")
+
+
 def test_shapes_that_fit_in_one_way_need_no_names(tmp_path):
     theirs, ours = (chain(cr.Affine(4), cr.Affine(5), cr.LayerNorm(), cr.Affine(4), seed=seed) for seed in (1, 2))
     saved(theirs, tmp_path / "model.npz", dict(zip(layers_of(theirs), ("z", "y", "x", "10"), strict=True)))

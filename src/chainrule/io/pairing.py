@@ -43,15 +43,15 @@ def pair_up(
         domains: of each module the layers that it fits.
         keras: whether the names are Keras's, where a name without a number comes before name_1.
     """
-    nothing: _Links = [[] for _ in modules]
-    alone = _settle(domains, nothing)
+    every, nothing = range(len(modules)), _Links([] for _ in modules)
+    alone = _settle(domains, every, nothing)
     if alone is None or all(_is_one(domain) for domain in alone):
         return alone or list(domains), alone is not None
     order = _by_number(places, modules, keras)
-    ordered = _settle(alone, order)
+    ordered = _settle(alone, every, order)
     found = _solutions(ordered, order) if ordered else []
     if len(found) > 1 and ordered:
-        narrowed = _beside(places, modules, _settle(_shortcuts(places, modules, ordered), order))
+        narrowed = _beside(places, modules, _settle(_shortcuts(places, modules, ordered), every, order))
         found = _solutions(narrowed, order) if narrowed else []
     return (found[0], True) if len(found) == 1 else (ordered or alone, False)
 
@@ -167,29 +167,29 @@ def _shortcuts(places: Sequence[Place], modules: Sequence[str], domains: list[in
 def _solutions(domains: Sequence[int], links: _Links) -> list[list[int]]:
     """Up to two ways to give each module a layer of its own; two as well where too many had to be tried."""
     found: list[list[int]] = []
-    start = _settle(domains, links)
-    stack, tries = [start] if start else [], 20 * len(domains)
+    stack: list[tuple[list[int], Sequence[int]]] = [(list(domains), range(len(domains)))]
+    tries = 20 * len(domains)
     while stack and len(found) < 2:
         tries -= 1
         if tries < 0:
             return [list(domains)] * 2
-        state = stack.pop()
+        state = _settle(*stack.pop(), links)
+        if state is None:
+            continue
         several = [index for index, domain in enumerate(state) if not _is_one(domain)]
         if not several:
             found.append(state)
             continue
         index = min(several, key=lambda index: state[index].bit_count())
-        for layer in range(len(domains)):
-            if state[index] >> layer & 1:
-                child = _settle([*state[:index], 1 << layer, *state[index + 1 :]], links, [index])
-                stack += [child] if child else []
+        layers = [layer for layer in range(len(domains)) if state[index] >> layer & 1]
+        stack += [([*state[:index], 1 << layer, *state[index + 1 :]], [index]) for layer in layers]
     return found
 
 
-def _settle(domains: Sequence[int], links: _Links, changed: Sequence[int] | None = None) -> list[int] | None:
+def _settle(domains: Sequence[int], changed: Iterable[int], links: _Links) -> list[int] | None:
     """What is left when all that follows has been drawn from it; None if a module or layer is left with nothing."""
     state = list(domains)
-    queue = dict.fromkeys(range(len(state)) if changed is None else changed)
+    queue = dict.fromkeys(changed)
     while all(state):
         if not queue:
             once = twice = 0
@@ -203,7 +203,8 @@ def _settle(domains: Sequence[int], links: _Links, changed: Sequence[int] | None
                 state[index] = mine
             if not queue:
                 return state
-        index, _ = queue.popitem()
+        index = next(iter(queue))
+        del queue[index]
         narrowed = [(affected, _union(masks, state[index])) for affected, masks in links[index] if affected]
         if _is_one(state[index]):
             narrowed.append((list(range(len(state))), ~state[index]))
