@@ -12,7 +12,7 @@ from chainrule.data.labels import by_value
 from chainrule.data.picture import PicturePreparation, Way, of_pictures
 from chainrule.errors import DataError
 
-__all__ = ["class_folders", "read_pictures"]
+__all__ = ["class_folders", "pictures_in", "read_pictures"]
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 
@@ -21,6 +21,20 @@ def class_folders(folder: Path) -> list[Path]:
     """The folders in a folder in the order of their names, numbers by value; hidden ones are left out."""
     folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
     return sorted(folders, key=lambda path: by_value(path.name))
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures in a folder by their names; what systems leave beside files is passed over.
+
+    Raises:
+        DataError: it holds none.
+    """
+    files = sorted(
+        file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS and not file.name.startswith((".", "._"))
+    )
+    if not files:
+        raise DataError(f"{folder} holds no pictures: remove the folder, or put pictures there")
+    return files
 
 
 def read_pictures(
