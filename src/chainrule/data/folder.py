@@ -9,32 +9,47 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.data.dataset import Dataset
 from chainrule.data.labels import by_value
+from chainrule.data.leftovers import is_leftover
 from chainrule.data.picture import PicturePreparation, Way, of_pictures
 from chainrule.errors import DataError
 
-__all__ = ["class_folders", "pictures_in", "read_pictures"]
+__all__ = ["class_folders", "inner_folder", "pictures_in", "read_pictures"]
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """The folders in a folder in the order of their names, numbers by value; hidden ones are left out."""
-    folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    """The folders in a folder in the order of their names, numbers by value; leftovers of systems are passed over."""
+    folders = [path for path in _inside(folder) if path.is_dir()]
     return sorted(folders, key=lambda path: by_value(path.name))
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures in a folder by their names; what systems leave beside files is passed over.
+    """The pictures in a folder in the order of their names; leftovers of systems are passed over.
 
     Raises:
         DataError: it holds none.
     """
-    files = sorted(
-        file for file in folder.iterdir() if file.suffix.lower() in _ENDINGS and not file.name.startswith((".", "._"))
-    )
+    files = sorted(path for path in _inside(folder) if path.suffix.lower() in _ENDINGS and path.is_file())
     if not files:
         raise DataError(f"{folder} holds no pictures: remove the folder, or put pictures there")
     return files
+
+
+def inner_folder(folder: Path) -> Path:
+    """The folder, or the one that is the only thing in it, as archives unpack: data/data/0/...
+
+    Leftovers of systems do not count. A folder with pictures in it is a class, and no wrapping.
+    """
+    while len(inside := _inside(folder)) == 1 and inside[0].is_dir():
+        if any(path.suffix.lower() in _ENDINGS for path in _inside(inside[0])):
+            break
+        folder = inside[0]
+    return folder
+
+
+def _inside(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if not is_leftover(path)]
 
 
 def read_pictures(
@@ -75,10 +90,7 @@ def read_pictures(
     labels: list[int] = []
     bad: list[str] = []
     for path in folders:
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS)
-        if not files:
-            raise DataError(f"{path} holds no pictures: remove the folder, or put pictures of its class there")
-        for file in files:
+        for file in pictures_in(path):
             try:
                 images.append(preparation.picture(file))
                 labels.append(names.index(path.name))

@@ -13,7 +13,7 @@ from chainrule.data.archive import Mapped, read_mapped, read_npz
 from chainrule.data.columns import find_index, find_label, is_square
 from chainrule.data.dataset import Dataset
 from chainrule.data.digits import digits
-from chainrule.data.folder import class_folders, read_pictures
+from chainrule.data.folder import class_folders, inner_folder, read_pictures
 from chainrule.data.idx import STEMS, read_folder
 from chainrule.data.mnist import mnist
 from chainrule.data.picture import PicturePreparation, of_pictures
@@ -59,6 +59,7 @@ def load(
       memory), or of x.npy and y.npy
     * a folder of folders train and test, each with shards x-0.npy, y-0.npy, x-1.npy, ..., or with a folder a class
     * a folder with a folder of pictures for each class
+    * a folder with nothing but one of these folders in it
     * a .csv file (or .tsv, .txt, .data, plain or .gz): pictures, a row of pixels each, or a table
     * an .npz archive
 
@@ -87,14 +88,15 @@ def load(
         raise DataError(f"no data {name!r}: use one of {known}, or the path of your own data")
     pictures = like if isinstance(like, PicturePreparation) else None
     if path.is_dir():
-        return _prepared(*_folder(path, seed, reading, pictures), like, tell)
+        if (inner := inner_folder(path)) != path:
+            tell(f"{path} holds nothing but a folder: {inner} is read")
+        return _prepared(*_folder(inner, seed, reading, pictures), like, tell)
     if path.name.endswith(_SHEETS):
-        train, test = _sheet(path, seed, reading, like, tell)
-        return _prepared(train, test, like, tell)
+        return _prepared(*_sheet(path, seed, reading, like, tell), like, tell)
     if path.suffix == ".npz":
-        train, test = read_npz(path, like=like, tell=tell)
-        parts = _divided(train, path, seed) if test is None else _same_classes(train, test)
-        return _prepared(parts[0], parts[1], like, tell)
+        first, second = read_npz(path, like=like, tell=tell)
+        parts: tuple[Part, Part] = _divided(first, path, seed) if second is None else _same_classes(first, second)
+        return _prepared(*parts, like, tell)
     raise DataError(
         f"{path} is not data that is recognised: use .csv, .npz, or a folder of IDX files, .npy files or pictures"
     )
