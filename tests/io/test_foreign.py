@@ -133,10 +133,12 @@ def same(*layers: str) -> tuple[cr.Sequential, cr.Sequential]:
 
 NUMBERED = [
     ("0", "2", "4", "10"),
-    ("fc1", "fc2", "fc3", "fc10"),
+    ("fc1", "fc2", "fc3", "fc4"),
+    ("fc8", "fc9", "fc10", "fc11"),
+    ("fc1", "fc2", "fc21", "fc31"),
     ("net.1.fc_2", "net.1.fc_10", "net.2.fc_1", "net.10.fc_0"),
     ("module.block1x1.9", "module.block1x1.11", "module.block1x1.12", "module.block1x1.100"),
-    ("a.h09", "a.h10", "a.h011", "a.h" + "1" * 5000),
+    ("a.h09", "a.h10", "a.h11", "a.h" + "2" * 5000),
 ]
 
 
@@ -152,6 +154,7 @@ WORDS = [
     ("fc_in", "fc_mid", "fc_out", "head"),
     ("encoder.0", "encoder.2", "decoder.0", "decoder.2"),
     ("fc1", "fc2", "fc3", "fc"),
+    ("fc1", "fc11", "fc12", "fc2"),  # where nobody knows whether 11 is eleven
     ("q1", "k1", "v1", "o1"),
     ("conv1x1", "conv3x3", "conv5x5", "conv7x7"),
     ("fc", "fc_1", "fc_2", "fc_3"),  # of Keras it would be an order
@@ -174,6 +177,14 @@ def test_words_tell_none_and_the_error_has_the_mapping(names, tmp_path):
     assert all(right[name] in options for name, options in choices.items())
     load_weights(ours, path, mapping=right)
     np.testing.assert_array_equal(ours.values, theirs.values)
+
+
+def test_many_layers_of_one_shape_are_told_in_part(tmp_path):
+    theirs = chain(*(cr.Affine(2) for _ in range(50)), shape=(2,))
+    words = [f"{a}{b}" for a in "abcde" for b in "klmnopqrst"]
+    saved(theirs, tmp_path / "model.npz", dict(zip(layers_of(theirs), words, strict=True)))
+    with pytest.raises(ModelFileError, match=r"mapping=\{.*\} \(and 10 more layers\)"):
+        load_weights(theirs, tmp_path / "model.npz")
 
 
 def test_shapes_that_fit_in_one_way_need_no_names(tmp_path):

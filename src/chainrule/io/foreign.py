@@ -19,6 +19,9 @@ from chainrule.layers import Affine, Sequential
 
 __all__ = ["load_weights"]
 
+_SHOWN = 40
+"""Layers in a mapping to complete; what is left is told when these are known."""
+
 _IGNORED = {"num_batches_tracked", "seed_generator_state"}
 """Counts of PyTorch's BatchNorm and random states of Keras's Dropout."""
 
@@ -118,9 +121,11 @@ class _Sides:
             if len(options) > 1:
                 name = _join(place, self.wanted[place.name][0])
                 choices[name] = [found[name] for module in options if (found := self._found(place, module))]
+        shown = dict(list(choices.items())[:_SHOWN])
+        more = f" (and {len(choices) - _SHOWN} more layers)" if len(choices) > _SHOWN else ""
         raise ModelFileError(
             "it fits in more than one way, and its names do not tell which: keep one name of each list in "
-            f"mapping={choices}"
+            f"mapping={shown}{more}"
         )
 
     def _check_complete(self, layers: Sequence[Place], domains: Sequence[int]) -> None:

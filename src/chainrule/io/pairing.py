@@ -23,7 +23,8 @@ _SHORTCUT = {"downsample", "shortcut"}
 _Links = list[list[tuple[list[int], list[int]]]]
 """For each module those that it restricts, and to which layers (bits) for each layer that it may have."""
 
-_Key = list[tuple[str, tuple[tuple[int, str], ...]]]
+_Key = list[tuple[tuple[str, ...], str, bool]]
+"""For each number of a name what it stands in, its digits, and whether it follows a letter; at the end of a part ""."""
 
 
 def candidates(places: Sequence[Place], modules: Sequence[str], fits: Callable[[Place, str], bool]) -> list[int]:
@@ -42,15 +43,15 @@ def pair_up(
         domains: of each module the layers that it fits.
         keras: whether the names are Keras's, where a name without a number comes before name_1.
     """
-    nothing: _Links = [[] for _ in modules]
-    alone = _settle(domains, nothing)
+    every, nothing = range(len(modules)), _Links([] for _ in modules)
+    alone = _settle(domains, every, nothing)
     if alone is None or all(_is_one(domain) for domain in alone):
         return alone or list(domains), alone is not None
     order = _by_number(places, modules, keras)
-    ordered = _settle(alone, order)
+    ordered = _settle(alone, every, order)
     found = _solutions(ordered, order) if ordered else []
     if len(found) > 1 and ordered:
-        narrowed = _beside(places, modules, _settle(_shortcuts(places, modules, ordered), order))
+        narrowed = _beside(places, modules, _settle(_shortcuts(places, modules, ordered), every, order))
         found = _solutions(narrowed, order) if narrowed else []
     return (found[0], True) if len(found) == 1 else (ordered or alone, False)
 
@@ -61,34 +62,58 @@ def _by_number(places: Sequence[Place], modules: Sequence[str], keras: bool) -> 
     not_later = [~_bits(k for k in range(j, count) if k == j or places[j].runs_before(places[k])) for j in range(count)]
     not_earlier = [~_bits(k for k in range(j + 1) if k == j or places[k].runs_before(places[j])) for j in range(count)]
     keys = [_key(module, keras) for module in modules]
+    series = _series(keys)
     return [
         [
-            ([other for other, key in enumerate(keys) if _is_before(own, key)], not_earlier),
-            ([other for other, key in enumerate(keys) if _is_before(key, own)], not_later),
+            ([other for other, key in enumerate(keys) if _is_before(own, key, series)], not_earlier),
+            ([other for other, key in enumerate(keys) if _is_before(key, own, series)], not_later),
         ]
         for own in keys
     ]
 
 
 def _key(module: str, keras: bool) -> _Key:
-    """Each part of a name: what it is without its numbers, and they."""
+    """A name as words and numbers in turn, each number with the words and numbers before it and what it stands in."""
     parts = re.split(r"[./]", module)
     if keras:
         parts = [part if re.search(r"_[0-9]+$", part) else f"{part}_0" for part in parts]
-    return [(_NUMBER.sub("#", part), tuple(_value(digits) for digits in _NUMBER.findall(part))) for part in parts]
+    key: _Key = []
+    before: tuple[str, ...] = ()
+    for part in parts:
+        word, place = _NUMBER.sub("#", part), 0
+        for match in _NUMBER.finditer(part):
+            is_glued = match.start() > 0 and part[match.start() - 1].isalpha()
+            key.append(((*before, word), match[0], is_glued))
+            before, place = (*before, part[place : match.end()]), match.end()
+        key.append(((*before, word), "", False))
+        before = (*before, part)
+    return key
+
+
+def _series(keys: Iterable[_Key]) -> set[tuple[str, ...]]:
+    """Where numbers follow each other without a gap: fc1, fc2, ..., fc12."""
+    found: dict[tuple[str, ...], set[int]] = {}
+    for key in keys:
+        for where, digits, _ in key:
+            found.setdefault(where, set()).add(int(digits) if 0 < len(digits) < 10 else -2)
+    return {where for where, numbers in found.items() if max(numbers) - min(numbers) == len(numbers) - 1}
+
+
+def _is_before(one: _Key, other: _Key, series: set[tuple[str, ...]]) -> bool:
+    """Whether the first difference is a smaller number; fc2 is before fc10 only where fc3 to fc9 are there as well."""
+    for (where, digits, is_glued), (other_where, other_digits, _) in zip(one, other, strict=False):
+        if where != other_where:
+            return False
+        if digits != other_digits:
+            is_less = _value(digits) < _value(other_digits)
+            return is_less and bool(digits) and (not is_glued or digits < other_digits or where in series)
+    return False
 
 
 def _value(digits: str) -> tuple[int, str]:
     """Sorts as the number does, which may have more digits than Python reads."""
     digits = digits.lstrip("0")
     return len(digits), digits
-
-
-def _is_before(one: _Key, other: _Key) -> bool:
-    for (word, numbers), (other_word, other_numbers) in zip(one, other, strict=False):
-        if (word, numbers) != (other_word, other_numbers):
-            return word == other_word and numbers < other_numbers
-    return False
 
 
 def _beside(places: Sequence[Place], modules: Sequence[str], domains: list[int] | None) -> list[int] | None:
@@ -142,29 +167,29 @@ def _shortcuts(places: Sequence[Place], modules: Sequence[str], domains: list[in
 def _solutions(domains: Sequence[int], links: _Links) -> list[list[int]]:
     """Up to two ways to give each module a layer of its own; two as well where too many had to be tried."""
     found: list[list[int]] = []
-    start = _settle(domains, links)
-    stack, tries = [start] if start else [], 20 * len(domains)
+    stack: list[tuple[list[int], Sequence[int]]] = [(list(domains), range(len(domains)))]
+    tries = 20 * len(domains)
     while stack and len(found) < 2:
         tries -= 1
         if tries < 0:
             return [list(domains)] * 2
-        state = stack.pop()
+        state = _settle(*stack.pop(), links)
+        if state is None:
+            continue
         several = [index for index, domain in enumerate(state) if not _is_one(domain)]
         if not several:
             found.append(state)
             continue
         index = min(several, key=lambda index: state[index].bit_count())
-        for layer in range(len(domains)):
-            if state[index] >> layer & 1:
-                child = _settle([*state[:index], 1 << layer, *state[index + 1 :]], links, [index])
-                stack += [child] if child else []
+        layers = [layer for layer in range(len(domains)) if state[index] >> layer & 1]
+        stack += [([*state[:index], 1 << layer, *state[index + 1 :]], [index]) for layer in layers]
     return found
 
 
-def _settle(domains: Sequence[int], links: _Links, changed: Sequence[int] | None = None) -> list[int] | None:
+def _settle(domains: Sequence[int], changed: Iterable[int], links: _Links) -> list[int] | None:
     """What is left when all that follows has been drawn from it; None if a module or layer is left with nothing."""
     state = list(domains)
-    queue = dict.fromkeys(range(len(state)) if changed is None else changed)
+    queue = dict.fromkeys(changed)
     while all(state):
         if not queue:
             once = twice = 0
@@ -178,7 +203,8 @@ def _settle(domains: Sequence[int], links: _Links, changed: Sequence[int] | None
                 state[index] = mine
             if not queue:
                 return state
-        index, _ = queue.popitem()
+        index = next(iter(queue))
+        del queue[index]
         narrowed = [(affected, _union(masks, state[index])) for affected, masks in links[index] if affected]
         if _is_one(state[index]):
             narrowed.append((list(range(len(state))), ~state[index]))
