@@ -105,6 +105,11 @@ def _labels(sheet: Sheet, cells: Sequence[str]) -> tuple[Array, tuple[str, ...]]
     """Classes by name: numbers among words are words too."""
     names = np.array([write_name(cell) for cell in cells])
     (labels,) = read_labels([names], sheet.path)
+    if len(labels.classes) > max(_FEWEST, len(cells) / 2):
+        raise DataError(
+            f"{sheet.path} has {len(labels.classes):,} different labels in {len(cells):,} rows, which are no classes: "
+            "name another column with --label-column, or use --task regression"
+        )
     return labels.y, labels.classes
 
 
