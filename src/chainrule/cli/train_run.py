@@ -30,7 +30,7 @@ __all__ = ["CHECKPOINT", "Portions", "train_and_write"]
 
 CHECKPOINT = "checkpoint.safetensors"
 _MANY, _EVERY = 50, 10
-"""Of more epochs than that, every tenth is told; all are in history.csv."""
+"""Of more epochs than that, the first ten are told and then every tenth; all are in history.csv."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _epochs(trainer: Trainer, data: Portions, recipe: Recipe, logs: list[Log]) -
                         f"{step.images_per_second:,.0f} samples/s",
                     )
             epoch = trainer.end_epoch(data.watched)
-            if not quick or epoch.number % _EVERY == 0 or epoch.number == recipe.epochs:
+            if not quick or epoch.number <= _EVERY or epoch.number % _EVERY == 0 or epoch.number == recipe.epochs:
                 note(str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss"))
             yield epoch
 
