@@ -15,6 +15,7 @@ settings.load_profile("peers")
 
 SEED = st.integers(0, 2**32 - 1)
 SIZE = st.integers(1, 7)
+DTYPE = st.sampled_from(["float64", "float32"])
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:
@@ -74,6 +75,15 @@ def sliding(draw, pooling=False):
     padding = tuple(draw(st.integers(0, k // 2 if pooling else 3)) for k in kernel)
     size = tuple(draw(st.integers(max(1, k - 2 * p), 8)) for k, p in zip(kernel, padding, strict=True))
     return kernel, stride, padding, size
+
+
+@given(SEED, DTYPE, sliding(), st.tuples(*[st.integers(1, 4)] * 2), st.integers(1, 3), st.integers(1, 3))
+def test_dilated_convolution(seed, dtype, window, dilation, groups, filters):
+    kernel, stride, padding, size = window
+    size = tuple(length + (k - 1) * (d - 1) for length, k, d in zip(size, kernel, dilation, strict=True))
+    layer = cr.Conv2D(groups * filters, kernel, stride, padding, groups, dilation=dilation)
+    x = normal(seed, 2, groups * 2, *size)
+    compare(layer, lambda x, W, b: F.conv2d(x, W, b, stride, padding, dilation, groups), x, seed=seed, dtype=dtype)
 
 
 @given(SEED, sliding(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.booleans())

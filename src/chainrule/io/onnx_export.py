@@ -235,10 +235,12 @@ def _affine(graph: _Graph, layer: Affine, x: str) -> str:
 
 
 def _conv(graph: _Graph, layer: Conv2D, x: str) -> str:
-    stride, padding, groups = layer.reading()
+    stride, padding, groups, dilation = layer.reading()
     arrays = [graph.weights(layer)] + ([graph.held(layer.b)] if layer.bias else [])
-    sides = {"auto_pad": "SAME_UPPER"} if layer.padding == "same" else {"pads": _pads(padding)}
-    return graph.add("Conv", x, *arrays, strides=stride, group=groups, **sides)
+    plain = dilation == (1, 1)  # ONNX Runtime does not pad by itself where there is dilation
+    where: dict[str, Any] = {} if plain else {"dilations": dilation}
+    where |= {"auto_pad": "SAME_UPPER"} if layer.padding == "same" and plain else {"pads": _pads(padding)}
+    return graph.add("Conv", x, *arrays, strides=stride, group=groups, **where)
 
 
 def _pool(operator: str) -> Callable[[_Graph, Any, str], str]:

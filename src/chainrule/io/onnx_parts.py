@@ -13,9 +13,8 @@ import numpy as np
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
 from chainrule.layers import Affine, BatchNorm, Conv2D, Flatten, Layer, Reshape, Scale, Sigmoid, Softmax, Standardize
-from chainrule.layers.geometry import pair, place_window
 
-__all__ = ["Node", "Part", "Seen", "begin", "build", "tidy"]
+__all__ = ["Node", "Part", "Seen", "array", "begin", "build", "expect", "tidy"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Part:
     `rank` is how many axes a sample must have, where that matters; `constant` is (operator, array) of arithmetic with a
     constant, `form` a step of a longer formula (erf, square, cube, cubic) and `both` a probability p as (1 - p, p):
     `tidy` takes them in. `turned` is the order of axes that a Transpose makes, `channels_last` where the channels must
-    be, `pads` (top, left, bottom, right) what the padding must come to, where that matters.
+    be, where that matters.
     """
 
     layer: Layer | None = None
@@ -49,7 +48,6 @@ class Part:
     rank: int | None = None
     turned: tuple[int, ...] | None = None
     channels_last: bool | None = None
-    pads: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +60,25 @@ class Seen:
     channels_last: bool = False
     flattened: Shape | None = None
     """(C, H, W) of an image whose channels were last when it was flattened."""
+
+
+def array(node: Node, place: int) -> Array:
+    """The constant at a place among a node's inputs, in float32.
+
+    Raises:
+        ModelFileError: it is computed.
+    """
+    if place not in node.constants:
+        raise ModelFileError(f"it has a {node.operator} whose weights are not constant")
+    return np.asarray(node.constants[place], np.float32)
+
+
+def expect(node: Node, **expected: Any) -> None:
+    """Raise ModelFileError where an attribute is given and is not what the layer does."""
+    for name, value in expected.items():
+        got = node.attributes.get(name, value)
+        if (list(got) if isinstance(value, list) else got) != value:
+            raise ModelFileError(f"it has a {node.operator} with {name} = {got}, only {value} is known")
 
 
 def begin(parts: list[Part], shape: Shape) -> Seen:
@@ -128,11 +145,6 @@ def _check(part: Part, layer: Layer, seen: Seen) -> None:
     W = part.arrays.get("W")
     if isinstance(layer, Affine) and W is not None and shape != W.shape[:1]:
         raise ModelFileError(f"weights {W.shape} do not fit an input of {shape}")
-    if part.pads is not None and isinstance(layer, Conv2D):
-        sizes = pair(layer.kernel_size, "kernel_size", 1), pair(layer.stride, "stride", 1)
-        (top, bottom), (left, right) = place_window(layer, shape, *sizes, layer.padding)[0]
-        if part.pads != (top, left, bottom, right):
-            raise ModelFileError(f"it has a Conv with uneven padding {part.pads}")
 
 
 def _is_even(layer: Layer) -> bool:

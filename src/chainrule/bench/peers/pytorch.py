@@ -81,9 +81,9 @@ def convert(layer: Layer) -> Any:
             return _values(nn.Linear(*W.shape), weight=W.T, bias=b)
         case Conv2D():
             W = layer.W.value
-            stride, ((top, bottom), (left, right)), groups = layer.reading()
+            stride, ((top, bottom), (left, right)), groups, dilation = layer.reading()
             padding = (top, left) if (top, left) == (bottom, right) else 0
-            conv = nn.Conv2d(W.shape[1] * groups, len(W), W.shape[2:], stride, padding, 1, groups, layer.bias)
+            conv = nn.Conv2d(W.shape[1] * groups, len(W), W.shape[2:], stride, padding, dilation, groups, layer.bias)
             _values(conv, weight=W, **({"bias": layer.b.value} if layer.bias else {}))
             return conv if padding else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), conv)
         case MaxPool2D():

@@ -1,0 +1,96 @@
+"""What each ONNX operator that slides a window over images, or pads them, is in layers.
+
+https://onnx.ai/onnx/operators
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from chainrule.errors import ModelFileError
+from chainrule.io.onnx_parts import Node, Part, array, expect
+from chainrule.layers import AvgPool2D, Conv2D, GlobalAvgPool2D, MaxPool2D, Pad, Reshape, Sequential
+
+__all__ = ["WINDOWS"]
+
+
+def _conv(node: Node) -> Part:
+    W = array(node, 1)
+    if W.ndim != 4:
+        raise ModelFileError(f"it has a Conv of {W.ndim - 2} dimensions, only 2 are known")
+    arrays = {"W": W} | ({"b": node.constants[2]} if 2 in node.constants else {})
+    strides, dilations = (tuple(node.attributes.get(name, (1, 1))) for name in ("strides", "dilations"))
+    groups = int(node.attributes.get("group", 1))
+    kernel = W.shape[2], W.shape[3]
+    layer = Conv2D(len(W), kernel, strides, _padding(node), groups, bias="b" in arrays, dilation=dilations)
+    return Part(layer, arrays, channels_last=False)
+
+
+def _pool(node: Node) -> Part:
+    expect(node, dilations=[1, 1], ceil_mode=0, storage_order=0)
+    kernel = tuple(node.attributes["kernel_shape"])
+    strides, padding = tuple(node.attributes.get("strides", (1, 1))), _padding(node)
+    if len(kernel) != 2 or isinstance(padding, str) or isinstance(padding[0], tuple):
+        raise ModelFileError(f"it has a {node.operator} that is not over images, or with uneven padding")
+    if node.operator == "AveragePool" and padding != (0, 0) and node.attributes.get("count_include_pad", 0):
+        raise ModelFileError("it has an AveragePool that counts the padding (count_include_pad)")
+    layer = (MaxPool2D if node.operator == "MaxPool" else AvgPool2D)(kernel, strides, padding)
+    return Part(layer, channels_last=False)
+
+
+_AUTO_PAD = {"SAME_UPPER": "same", "SAME_LOWER": "same-lower", "VALID": (0, 0)}
+
+
+def _padding(node: Node) -> Any:
+    """As the layers take it: a word, (down, across), or ((top, bottom), (left, right)) where it is uneven."""
+    auto = node.attributes.get("auto_pad", b"NOTSET")
+    auto = auto.decode() if isinstance(auto, bytes) else auto
+    if auto in _AUTO_PAD:
+        return _AUTO_PAD[auto]
+    pads = node.attributes.get("pads", (0, 0, 0, 0))
+    if len(pads) != 4 or min(pads) < 0:
+        raise ModelFileError(f"it has a {node.operator} with pads = {list(pads)}, only four of 0 or more are known")
+    top, left, bottom, right = pads
+    return (top, left) if (top, left) == (bottom, right) else ((top, bottom), (left, right))
+
+
+def _global_pool(node: Node) -> Part:
+    """(N, C, H, W) -> (N, C, 1, 1)."""
+    return _pooled(channels_last=False, keep=True)
+
+
+def _mean(node: Node) -> Part:
+    axes = [int(axis) for axis in node.constants.get(1, node.attributes.get("axes", ()))]
+    if sorted(axes) not in ([2, 3], [-2, -1], [1, 2]):
+        raise ModelFileError(f"it has a ReduceMean over axes {axes}: only over height and width is known")
+    return _pooled(channels_last=sorted(axes) == [1, 2], keep=bool(node.attributes.get("keepdims", 1)))
+
+
+def _pooled(*, channels_last: bool, keep: bool) -> Part:
+    if not keep:
+        return Part(GlobalAvgPool2D(), channels_last=channels_last)
+    mean, shape = GlobalAvgPool2D(), Reshape((-1, 1, 1))
+    inner = [Part(mean, channels_last=channels_last), Part(shape)]
+    return Part(Sequential(mean, shape), branches=[inner], channels_last=channels_last)
+
+
+def _pad(node: Node) -> Part:
+    pads = [int(side) for side in node.constants.get(1, node.attributes.get("pads", ()))]
+    mode = node.attributes.get("mode", b"constant")
+    value = float(node.constants[2].ravel()[0]) if 2 in node.constants and node.constants[2].size else 0.0
+    last = len(pads) == 8 and any(pads[1:2])
+    sides = pads[1:3] if last else pads[2:4]
+    others = pads[:1] + pads[3:4] if last else pads[:2]
+    if mode not in (b"constant", "constant") or value or len(pads) != 8 or pads[:4] != pads[4:] or any(others):
+        raise ModelFileError(f"it has a Pad by {pads}: only zeros, as many on both sides of an image, are known")
+    return Part(Pad((sides[0], sides[1])), channels_last=last)
+
+
+WINDOWS: dict[str, Callable[[Node], Part | None]] = {
+    "AveragePool": _pool,
+    "Conv": _conv,
+    "GlobalAveragePool": _global_pool,
+    "MaxPool": _pool,
+    "Pad": _pad,
+    "ReduceMean": _mean,
+}
+"""Operators with one input that is no constant."""
