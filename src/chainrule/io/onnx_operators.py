@@ -3,8 +3,7 @@
 https://onnx.ai/onnx/operators
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,24 +11,26 @@ from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_activations import ACTIVATIONS, cubic, product
 from chainrule.io.onnx_parts import Node, Part, array, expect, tidy
+from chainrule.io.onnx_shapes import SHAPES
 from chainrule.io.onnx_windows import WINDOWS
 from chainrule.layers import (
     Affine,
     BatchNorm,
+    Dropout,
     Embedding,
-    Flatten,
     GroupNorm,
     InstanceNorm,
-    Layer,
     LayerNorm,
     Parallel,
-    Reshape,
     Residual,
     Sequential,
     Standardize,
 )
 
-__all__ = ["CONSTANT", "JOINS", "OPERATORS"]
+__all__ = ["JOINS", "OF_BATCH", "OPERATORS"]
+
+OF_BATCH = {"Expand", "Reshape", "Resize"}
+"""Operators that may be told a shape with the batch's size in it: what they make of a sample is known."""
 
 
 # ---- operators with one input ----
@@ -50,11 +51,22 @@ def _matmul(node: Node) -> Part:
 
 
 def _batch_norm(node: Node) -> Part:
-    expect(node, training_mode=0)
     gamma, beta, mean, variance = (array(node, place) for place in range(1, 5))
+    training = node.attributes.get("training_mode", 0) or (node.outputs > 1 and node.opset < 14)
+    note = "exported in training mode: its BatchNorm layers have the running statistics of the file" if training else ""
     momentum = min(float(node.attributes.get("momentum", 0.9)), 0.999)
     layer = BatchNorm(momentum, float(node.attributes.get("epsilon", 1e-5)))
-    return Part(layer, {"gamma": gamma, "beta": beta, "running_mean": mean, "running_variance": variance})
+    arrays = {"gamma": gamma, "beta": beta, "running_mean": mean, "running_variance": variance}
+    return Part(layer, arrays, note=note)
+
+
+def _dropout(node: Node) -> Part | None:
+    """It does nothing in inference; one that was exported in training mode is kept for training on."""
+    training = node.constants.get(2)
+    ratio = float(np.ravel(node.constants.get(1, node.attributes.get("ratio", 0.5)))[0])
+    if training is None or not np.ravel(training)[0] or not 0 < ratio < 1:
+        return None
+    return Part(Dropout(ratio), note="exported in training mode: its Dropout layers do nothing in inference here")
 
 
 def _layer_norm(node: Node) -> Part:
@@ -72,29 +84,12 @@ def _instance_norm(node: Node) -> Part:
 
 def _group_norm(node: Node) -> Part:
     gamma, beta, groups = array(node, 1), array(node, 2), int(node.attributes["num_groups"])
-    if gamma.size == groups and groups > 1:
-        raise ModelFileError("it has a GroupNormalization of opset 18 to 20, a scale for each group: use 21 or 17")
+    if gamma.size == groups and node.opset < 21:  # a scale for each group, of as many channels
+        if node.before[0] is None or not node.before[0] or groups < 1 or node.before[0][0] % groups:
+            raise ModelFileError(f"it has a GroupNormalization with {groups} groups of an unknown number of channels")
+        gamma, beta = (np.repeat(numbers, node.before[0][0] // groups) for numbers in (gamma, beta))
     layer = GroupNorm(groups, float(node.attributes.get("epsilon", 1e-5)))
     return Part(layer, {"gamma": gamma, "beta": beta}, channels_last=False)
-
-
-def _reshape(node: Node) -> Part | None:
-    shape = [int(length) for length in array(node, 1)]
-    if len(shape) < 2 or 0 in shape[1:] or shape[0] not in (-1, 0, 1) or shape[1:].count(-1) > 1:
-        raise ModelFileError(f"it has a Reshape to {shape}: only what keeps the batch's axis first is known")
-    return Part(Flatten() if len(shape) == 2 and shape[1] == -1 else Reshape(tuple(shape[1:])))
-
-
-def _squeeze(node: Node) -> Part:
-    axes = [int(axis) for axis in node.constants.get(1, node.attributes.get("axes", ()))]
-    if sorted(axes) not in ([2, 3], [-2, -1], [1, 2]):
-        raise ModelFileError(f"it has a Squeeze of axes {axes}: only of height and width is known")
-    return Part(Flatten(), channels_last=sorted(axes) == [1, 2])
-
-
-def _flatten(node: Node) -> Part:
-    expect(node, axis=1)
-    return Part(Flatten())
 
 
 def _gather(node: Node) -> Part:
@@ -104,11 +99,13 @@ def _gather(node: Node) -> Part:
 
 
 def _constant_arithmetic(node: Node) -> Part:
-    (place, value) = next(iter(node.constants.items()))
-    if place == 0 and node.operator == "Sub" and np.size(value) == 1 and float(np.ravel(value)[0]) == 1:
-        return Part(constant=("RSub", np.ones((), np.float32)))
-    if place == 0 and node.operator in ("Sub", "Div"):
-        raise ModelFileError(f"it computes a constant {node.operator} x, which no layer does")
+    (place, value) = next(iter(node.constants.items()), (1, None))
+    if value is None or node.whole:
+        raise ModelFileError(f"it has a {node.operator} of whole numbers, which no layer does")
+    if place == 0 and node.operator == "Sub":
+        return Part(constant=("RSub", np.asarray(value, np.float32)))
+    if place == 0 and node.operator == "Div":
+        raise ModelFileError("it computes a constant Div x, which no layer does")
     return Part(constant=(node.operator, np.asarray(value, np.float32)))
 
 
@@ -120,20 +117,15 @@ def _scaler(node: Node) -> Part:
     return Part(Standardize(offset.tolist(), (1 / scale).tolist()))
 
 
-def _transpose(node: Node) -> Part:
-    return Part(turned=tuple(int(axis) for axis in node.attributes.get("perm", ())))
-
-
-OPERATORS: dict[str, Callable[[Node], Part | None]] = (
+OPERATORS: dict[str, Callable[[Node], Part | list[Part] | None]] = (
     ACTIVATIONS
     | WINDOWS
+    | SHAPES
     | {
         "Add": _constant_arithmetic,
         "BatchNormalization": _batch_norm,
-        "Cast": lambda node: None,
         "Div": _constant_arithmetic,
-        "Dropout": lambda node: None,
-        "Flatten": _flatten,
+        "Dropout": _dropout,
         "Gather": _gather,
         "Gemm": _gemm,
         "GroupNormalization": _group_norm,
@@ -142,10 +134,7 @@ OPERATORS: dict[str, Callable[[Node], Part | None]] = (
         "LayerNormalization": _layer_norm,
         "MatMul": _matmul,
         "Mul": _constant_arithmetic,
-        "Reshape": _reshape,
-        "Squeeze": _squeeze,
         "Sub": _constant_arithmetic,
-        "Transpose": _transpose,
         "ai.onnx.ml.Scaler": _scaler,
         "ai.onnx.ml.ZipMap": lambda node: None,
     }
@@ -161,30 +150,27 @@ def _sum(node: Node, branches: list[list[Part]]) -> Part:
         return found
     tidied = [tidy(branch) for branch in branches]
     if len(tidied) == 2 and sum(not branch for branch in tidied) == 1:
-        inner = tidied[0] or tidied[1]
-        return Part(Residual(*_layers(inner)), branches=[inner])
+        return Part(branches=[tidied[0] or tidied[1]], join=lambda built: Residual(*built[0]))
     return _parallel(tidied, "sum")
 
 
 def _concat(node: Node, branches: list[list[Part]]) -> Part:
     if len(branches) == 2 and len(branches[0]) == 1 and not branches[1]:
         constant = branches[0][0].constant
-        if constant is not None and constant[0] == "RSub":
+        if constant is not None and constant[0] == "RSub" and constant[1].size == 1 and constant[1].ravel()[0] == 1:
             return Part(both=True)
+    if node.constants:
+        raise ModelFileError("it has a Concat with a constant, which no layer does")
     axis = int(node.attributes["axis"])
-    if axis not in (1, 3, -1, -3):
-        raise ModelFileError(f"it has a Concat with axis = {axis}, only the channels are known")
+    if axis == 0:
+        raise ModelFileError("it has a Concat along the batch")
     part = _parallel([tidy(branch) for branch in branches], "concat")
-    part.channels_last = axis in (3, -1) if axis != -1 else None
+    part.axis = axis - 1 if axis > 0 else axis
     return part
 
 
 def _parallel(branches: list[list[Part]], join: str) -> Part:
-    return Part(Parallel(*(Sequential(*_layers(branch)) for branch in branches), join=join), branches=branches)
-
-
-def _layers(parts: list[Part]) -> list[Layer]:
-    return [part.layer for part in parts if part.layer is not None]
+    return Part(branches=branches, join=lambda built: Parallel(*(Sequential(*layers) for layers in built), join=join))
 
 
 JOINS: dict[str, Callable[[Node, list[list[Part]]], Part]] = {
@@ -192,31 +178,6 @@ JOINS: dict[str, Callable[[Node, list[list[Part]]], Part]] = {
     "Concat": _concat,
     "Mul": product,
     "Sum": _sum,
-}
-
-
-# ---- constants computed from constants ----
-
-
-def _dequantized(attributes: Mapping[str, Any], values: Mapping[int, Array]) -> Array:
-    numbers, steps, zero = values[0], values[1], values.get(2, np.zeros(1))
-    axis = int(attributes.get("axis", 1))
-    along = [-1 if index == axis % max(numbers.ndim, 1) else 1 for index in range(numbers.ndim)]
-    steps, zero = (np.reshape(a, along) if np.size(a) > 1 else np.ravel(a)[0] for a in (steps, zero))
-    dequantized: Array = ((numbers.astype(np.float32) - zero) * steps).astype(np.float32)
-    return dequantized
-
-
-CONSTANT: dict[str, Callable[[Mapping[str, Any], Mapping[int, Array]], Array]] = {
-    "Cast": lambda attributes, values: values[0],
-    "Concat": lambda attributes, values: np.concatenate([values[i] for i in sorted(values)], attributes["axis"]),
-    "DequantizeLinear": _dequantized,
-    "Identity": lambda attributes, values: values[0],
-    "Reshape": lambda attributes, values: np.reshape(values[0], np.ravel(values[1]).astype(int)),
-    "Transpose": lambda attributes, values: np.transpose(values[0], attributes.get("perm")),
-    "Unsqueeze": lambda attributes, values: np.expand_dims(
-        values[0], tuple(int(axis) for axis in values.get(1, np.array(attributes.get("axes", ()))))
-    ),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_parts import Node, Part, array, expect
-from chainrule.layers import AvgPool2D, Conv2D, GlobalAvgPool2D, MaxPool2D, Pad, Reshape, Sequential
+from chainrule.layers import AvgPool2D, Conv2D, MaxPool2D, Pad
 
 __all__ = ["WINDOWS"]
 
@@ -53,26 +53,6 @@ def _padding(node: Node) -> Any:
     return (top, left) if (top, left) == (bottom, right) else ((top, bottom), (left, right))
 
 
-def _global_pool(node: Node) -> Part:
-    """(N, C, H, W) -> (N, C, 1, 1)."""
-    return _pooled(channels_last=False, keep=True)
-
-
-def _mean(node: Node) -> Part:
-    axes = [int(axis) for axis in node.constants.get(1, node.attributes.get("axes", ()))]
-    if sorted(axes) not in ([2, 3], [-2, -1], [1, 2]):
-        raise ModelFileError(f"it has a ReduceMean over axes {axes}: only over height and width is known")
-    return _pooled(channels_last=sorted(axes) == [1, 2], keep=bool(node.attributes.get("keepdims", 1)))
-
-
-def _pooled(*, channels_last: bool, keep: bool) -> Part:
-    if not keep:
-        return Part(GlobalAvgPool2D(), channels_last=channels_last)
-    mean, shape = GlobalAvgPool2D(), Reshape((-1, 1, 1))
-    inner = [Part(mean, channels_last=channels_last), Part(shape)]
-    return Part(Sequential(mean, shape), branches=[inner], channels_last=channels_last)
-
-
 def _pad(node: Node) -> Part:
     pads = [int(side) for side in node.constants.get(1, node.attributes.get("pads", ()))]
     mode = node.attributes.get("mode", b"constant")
@@ -88,9 +68,7 @@ def _pad(node: Node) -> Part:
 WINDOWS: dict[str, Callable[[Node], Part | None]] = {
     "AveragePool": _pool,
     "Conv": _conv,
-    "GlobalAveragePool": _global_pool,
     "MaxPool": _pool,
     "Pad": _pad,
-    "ReduceMean": _mean,
 }
 """Operators with one input that is no constant."""
