@@ -15,6 +15,8 @@ from chainrule.io.onnx_import import from_onnx
 settings.register_profile("windows", deadline=None, derandomize=True, max_examples=80)
 settings.load_profile("windows")
 
+onnxruntime.set_default_logger_severity(4)  # it warns where its own shape inference counts a window too many
+
 NUMBER = st.integers(1, 3)
 TWO = st.tuples(NUMBER, NUMBER)
 
@@ -67,10 +69,39 @@ def test_convolution(window, strides, auto_pad, data):
     agree(model("Conv", (6, *size), [W, np.arange(4, dtype=np.float32)], group=2, **attributes), (6, *size))
 
 
+@given(
+    windows(),
+    st.sampled_from(["MaxPool", "AveragePool"]),
+    TWO,
+    st.sampled_from(["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]),
+    st.booleans(),
+    st.booleans(),
+    st.data(),
+)
+def test_pooling(window, operator, strides, auto_pad, ceil, counting, data):
+    kernel, _, size = window
+    if auto_pad.startswith("SAME"):
+        strides = tuple(map(min, strides, kernel))  # ONNX Runtime does no other
+    attributes = {"kernel_shape": kernel, "strides": strides, "auto_pad": auto_pad, "ceil_mode": int(ceil)}
+    if auto_pad == "NOTSET":
+        attributes["pads"] = data.draw(st.tuples(*(st.integers(0, k - 1) for k in kernel * 2)))
+    if operator == "AveragePool":
+        attributes["count_include_pad"] = int(counting)
+    agree(model(operator, (3, *size), **attributes), (3, *size))
+
+
 @pytest.mark.parametrize(
     ("operator", "arrays", "attributes", "told"),
     [
         ("Conv", [np.ones((1, 2, 3, 3), np.float32)], {"pads": [-1, 0, 0, 0]}, r"a Conv with pads = \[-1, 0, 0, 0\]"),
+        (
+            "MaxPool",
+            [],
+            {"kernel_shape": [1, 2], "strides": [1, 3], "auto_pad": "SAME_UPPER"},
+            "a MaxPool with auto_pad",
+        ),
+        ("MaxPool", [], {"kernel_shape": [2, 2], "dilations": [1, 2]}, r"a MaxPool with dilations = \[1, 2\]"),
+        ("MaxPool", [], {"kernel_shape": [2]}, "a MaxPool of 1 dimensions"),
     ],
 )
 def test_what_is_not_known_is_told(operator, arrays, attributes, told):

@@ -93,6 +93,18 @@ def test_convolution_by_hand():
         (cr.AvgPool2D((4, 2), (1, 1)), [[7.5, 8.5, 9.5]]),
         (cr.MaxPool2D(2, 2, 1), [[1, 3, 4], [9, 11, 12], [13, 15, 16]]),
         (cr.AvgPool2D(2, 2, 1), [[1, 2.5, 4], [7, 8.5, 10], [13, 14.5, 16]]),  # padding is not counted
+        # x = 1 ... 16 in rows of 4; of what lies beyond the padding nothing counts
+        (cr.MaxPool2D(3, 2, ceil_mode=True), [[11, 12], [15, 16]]),
+        (cr.MaxPool2D(1, 3, ceil_mode=True), [[1, 4], [13, 16]]),
+        (cr.MaxPool2D((3, 1), 5, ceil_mode=True), [[9]]),  # a second row of windows would begin beyond the image
+        (cr.AvgPool2D(3, 2, ceil_mode=True), [[6, 7.5], [12, 13.5]]),
+        (cr.AvgPool2D(2, 2, 1, count_include_pad=True), [[0.25, 1.25, 1], [3.5, 8.5, 5], [3.25, 7.25, 4]]),
+        (cr.AvgPool2D(4, 3, 1, True, True), [[54 / 16, 45 / 12], [72 / 12, 54 / 9]]),
+        (cr.MaxPool2D(3, 3, ((1, 0), (0, 2))), [[7, 8]]),
+        (cr.AvgPool2D(2, padding="same"), [[3.5, 5.5], [11.5, 13.5]]),
+        (cr.MaxPool2D(3, 3, "same"), [[6, 8], [14, 16]]),
+        (cr.MaxPool2D((1, 2), 1, "same-lower"), [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]),
+        (cr.MaxPool2D((1, 2), 1, "same"), [[2, 3, 4, 4], [6, 7, 8, 8], [10, 11, 12, 12], [14, 15, 16, 16]]),
     ],
     ids=repr,
 )
@@ -184,7 +196,9 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
         (lambda: cr.Conv2D(4, 3, padding=(1, 2, 3)), "padding must be"),
         (lambda: cr.Conv2D(4, 3, padding=-1), "padding must be a whole number of 0 or more"),
         (lambda: cr.Conv2D(4, 3, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
-        (lambda: cr.MaxPool2D(2, padding=2), r"a padding of at most half its kernel \(2, 2\), got 2"),
+        (lambda: cr.MaxPool2D(2, padding=2), r"a padding smaller than its kernel \(2, 2\), got 2"),
+        (lambda: cr.AvgPool2D((2, 3), padding=((0, 2), (0, 0))), "a padding smaller than its kernel"),
+        (lambda: cr.MaxPool2D(2, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
         (lambda: cr.MaxPool2D(2, stride=0), "stride must be"),
         (lambda: cr.Pad(-1), "padding must be"),
         (lambda: cr.Reshape((0, 3)), "shape must be lengths above 0, at most one of them -1"),

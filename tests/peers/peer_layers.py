@@ -102,22 +102,20 @@ def test_convolution_that_keeps_the_size(seed, down, across, height, width):
     compare(layer, lambda x, W, b: F.conv2d(x, W, b, padding="same"), x, seed=seed)
 
 
-@given(SEED, sliding(pooling=True), SIZE)
-def test_max_pooling(seed, window, channels):
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(0, 3), st.booleans())
+def test_max_pooling(seed, dtype, window, more, ceil):
     kernel, stride, padding, size = window
-    x = normal(seed, 2, channels, *size)
-    compare(cr.MaxPool2D(kernel, stride, padding), lambda x: F.max_pool2d(x, kernel, stride, padding), x, seed=seed)
+    x = normal(seed, 2, 3, size[0] + more, size[1])
+    layer = cr.MaxPool2D(kernel, stride, padding, ceil)
+    compare(layer, lambda x: F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil), x, seed=seed, dtype=dtype)
 
 
-@given(SEED, sliding(pooling=True), SIZE)
-def test_average_pooling(seed, window, channels):
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(0, 3), st.booleans(), st.booleans())
+def test_average_pooling(seed, dtype, window, more, ceil, counting):
     kernel, stride, padding, size = window
-    x = normal(seed, 2, channels, *size)
-
-    def theirs(x):
-        return F.avg_pool2d(x, kernel, stride, padding, count_include_pad=False)
-
-    compare(cr.AvgPool2D(kernel, stride, padding), theirs, x, seed=seed)
+    x = normal(seed, 2, 3, size[0], size[1] + more)
+    layer = cr.AvgPool2D(kernel, stride, padding, ceil, counting)
+    compare(layer, lambda x: F.avg_pool2d(x, kernel, stride, padding, ceil, counting), x, seed=seed, dtype=dtype)
 
 
 @given(SEED, SIZE, SIZE, SIZE)

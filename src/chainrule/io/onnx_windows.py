@@ -26,15 +26,19 @@ def _conv(node: Node) -> Part:
 
 
 def _pool(node: Node) -> Part:
-    expect(node, dilations=[1, 1], ceil_mode=0, storage_order=0)
-    kernel = tuple(node.attributes["kernel_shape"])
-    strides, padding = tuple(node.attributes.get("strides", (1, 1))), _padding(node)
-    if len(kernel) != 2 or isinstance(padding, str) or isinstance(padding[0], tuple):
-        raise ModelFileError(f"it has a {node.operator} that is not over images, or with uneven padding")
-    if node.operator == "AveragePool" and padding != (0, 0) and node.attributes.get("count_include_pad", 0):
-        raise ModelFileError("it has an AveragePool that counts the padding (count_include_pad)")
-    layer = (MaxPool2D if node.operator == "MaxPool" else AvgPool2D)(kernel, strides, padding)
-    return Part(layer, channels_last=False)
+    expect(node, dilations=[1, 1], storage_order=0)
+    kernel, strides = tuple(node.attributes["kernel_shape"]), tuple(node.attributes.get("strides", (1, 1)))
+    if len(kernel) != 2:
+        raise ModelFileError(f"it has a {node.operator} of {len(kernel)} dimensions, only 2 are known")
+    padding = _padding(node)
+    if isinstance(padding, str) and any(step > size for size, step in zip(kernel, strides, strict=True)):
+        raise ModelFileError(
+            f"it has a {node.operator} with auto_pad and a stride larger than its window: give it pads"
+        )
+    where = kernel, strides, padding, bool(node.attributes.get("ceil_mode", 0))
+    if node.operator == "MaxPool":
+        return Part(MaxPool2D(*where), channels_last=False)
+    return Part(AvgPool2D(*where, bool(node.attributes.get("count_include_pad", 0))), channels_last=False)
 
 
 _AUTO_PAD = {"SAME_UPPER": "same", "SAME_LOWER": "same-lower", "VALID": (0, 0)}

@@ -25,7 +25,16 @@ from chainrule.errors import OptionError
 from chainrule.initializers import He, Initializer, Zeros
 from chainrule.layers.base import Layer
 from chainrule.layers.dilation import conv_forward, conv_input_gradient, conv_weight_gradient, spread
-from chainrule.layers.geometry import SAME, PaddingOption, PairOption, check_image, pair, place_window, sides
+from chainrule.layers.geometry import (
+    SAME,
+    PaddingOption,
+    PairOption,
+    check_image,
+    onnx_padding,
+    pair,
+    place_window,
+    sides,
+)
 from chainrule.parameters import Parameter
 
 __all__ = ["Conv2D"]
@@ -115,3 +124,13 @@ class Conv2D(Layer):
     def multiply_adds(self, shape: Shape) -> int:
         assert self.output_shape is not None
         return self.output_shape[1] * self.output_shape[2] * self.W.size
+
+    def onnx(self, graph: Any, x: str) -> str:
+        arrays = [graph.weights(self), *([graph.held(self.b)] if self.bias else [])]
+        where: dict[str, Any] = {"strides": self._stride, "group": self.groups}
+        if self._dilation == (1, 1):
+            where |= onnx_padding(self.padding)
+        else:  # where there is dilation, ONNX Runtime has no auto_pad
+            where |= onnx_padding(self._padding) | {"dilations": self._dilation}
+        name: str = graph.add("Conv", x, *arrays, **where)
+        return name

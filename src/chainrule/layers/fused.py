@@ -112,9 +112,9 @@ def _conv_relu_pool(layers: Sequence[Layer]) -> tuple[int, ConvReLUPool] | None:
     assert isinstance(conv, Conv2D)
     assert isinstance(relu, ReLU)
     assert isinstance(pool, MaxPool2D)
-    if pool.windows() != ((2, 2), (2, 2), ((0, 0), (0, 0))) or conv.output_shape is None:
+    if conv.output_shape is None or conv.reading()[3] != (1, 1):
         return None
-    if conv.reading()[3] != (1, 1):
+    if pool.windows(conv.output_shape) != ((2, 2), (2, 2), ((0, 0), (0, 0))):
         return None
     return 3, ConvReLUPool(conv, relu, pool)
 

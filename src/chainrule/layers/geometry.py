@@ -5,22 +5,24 @@ With kernel size K, stride S and padding before and after an axis of length L:
     output = (before + L + after - K) // S + 1
 
 Padding "same" makes that ceil(L / S); of an odd padding, the larger half comes after ("same-lower": before).
+With `ceil` the division is rounded up, so that the last window may reach beyond the padding; one that would begin in
+the padding behind the image, and so see nothing of it, is left out (as in PyTorch).
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from chainrule.arrays import Padding, Pair, Shape
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer, check_size
 
-__all__ = ["SAME", "PaddingOption", "PairOption", "check_image", "pair", "place_window", "sides"]
+__all__ = ["SAME", "PaddingOption", "PairOption", "check_image", "onnx_padding", "pair", "place_window", "sides"]
 
 PairOption: TypeAlias = int | Pair
 """One number for both axes, or one for the height and one for the width."""
 PaddingOption: TypeAlias = int | Pair | Padding | str
 """One number for all sides, (above and below, left and right), ((above, below), (left, right)), or one of SAME."""
-SAME = ("same", "same-lower")
-"""Paddings that keep the size, but for the stride."""
+SAME = {"same": "SAME_UPPER", "same-lower": "SAME_LOWER"}
+"""Paddings that keep the size, but for the stride; and what ONNX calls them."""
 
 
 def pair(value: PairOption, what: str, least: int) -> Pair:
@@ -51,6 +53,14 @@ def sides(padding: PaddingOption) -> Padding:
     return pair(both[0], "padding", 0), pair(both[1], "padding", 0)
 
 
+def onnx_padding(padding: PaddingOption) -> dict[str, Any]:
+    """The attribute of an ONNX operator that says the same."""
+    if isinstance(padding, str):
+        return {"auto_pad": SAME[padding]}
+    (top, bottom), (left, right) = sides(padding)
+    return {"pads": [top, left, bottom, right]}
+
+
 def check_image(layer: Layer, shape: Shape) -> None:
     """Raise the layer's ShapeError unless `shape` is (C, H, W)."""
     if len(shape) != 3:
@@ -58,9 +68,11 @@ def check_image(layer: Layer, shape: Shape) -> None:
 
 
 def place_window(
-    layer: Layer, shape: Shape, kernel: Pair, stride: Pair, padding: PaddingOption
+    layer: Layer, shape: Shape, kernel: Pair, stride: Pair, padding: PaddingOption, ceil: bool = False
 ) -> tuple[Padding, Pair]:
     """Padding as ((top, bottom), (left, right)) and the output's (height, width), for images of `shape`.
+
+    Where `ceil` makes a window reach beyond the padding, there is as much padding more.
 
     Raises:
         ShapeError: `shape` is no image, the padded image is too large, or the kernel is larger than it.
@@ -72,6 +84,9 @@ def place_window(
         around: Padding = down, across
     else:
         around = sides(padding)
+    if ceil:
+        down, across = (_reached(*axis) for axis in zip(shape[1:], kernel, stride, around, strict=True))
+        around = down, across
     padded = tuple(before + length + after for length, (before, after) in zip(shape[1:], around, strict=True))
     check_size(layer, (shape[0], *padded))
     if any(size > length for size, length in zip(kernel, padded, strict=True)):
@@ -87,3 +102,11 @@ def _same(length: int, size: int, step: int, lower: bool) -> Pair:
     total = max((-(-length // step) - 1) * step + size - length, 0)
     less, more = total // 2, total - total // 2
     return (more, less) if lower else (less, more)
+
+
+def _reached(length: int, size: int, step: int, around: Pair) -> Pair:
+    before, after = around
+    last = -((size - before - length - after) // step) * step  # where the last window begins, rounded up
+    if last >= before + length:
+        last -= step
+    return before, max(after, last + size - before - length)

@@ -68,7 +68,8 @@ def convert(layer: Layer) -> tuple[Any, _Function]:
 
             return _arrays(*arrays), conv
         case MaxPool2D():
-            kernel, stride, padding = layer.windows()
+            assert layer.input_shape is not None
+            kernel, stride, padding = layer.windows(layer.input_shape)
             windows = (1, 1, *kernel), (1, 1, *stride), ((0, 0), (0, 0), *padding)
             return [], lambda p, x: lax.reduce_window(x, -jnp.inf, lax.max, *windows)
         case GlobalAvgPool2D():

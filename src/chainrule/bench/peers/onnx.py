@@ -50,7 +50,8 @@ def _model(net: Sequential) -> Any:
                 windows = {"strides": stride, "pads": pads, "group": groups, "dilations": dilation}
                 node("Conv", weight(layer.W.value), weight(layer.b.value), **windows)
             case MaxPool2D():
-                kernel, stride, _ = layer.windows()
+                assert layer.input_shape is not None
+                kernel, stride, _ = layer.windows(layer.input_shape)
                 node("MaxPool", kernel_shape=kernel, strides=stride)
             case _:
                 raise OptionError(f"{layer!r} has no counterpart in this benchmark")

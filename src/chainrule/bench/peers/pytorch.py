@@ -87,7 +87,8 @@ def convert(layer: Layer) -> Any:
             _values(conv, weight=W, **({"bias": layer.b.value} if layer.bias else {}))
             return conv if padding else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), conv)
         case MaxPool2D():
-            kernel, stride, _ = layer.windows()
+            assert layer.input_shape is not None
+            kernel, stride, _ = layer.windows(layer.input_shape)
             return nn.MaxPool2d(kernel, stride)
         case GlobalAvgPool2D():
             return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
