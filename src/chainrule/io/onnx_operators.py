@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_activations import ACTIVATIONS, cubic, product
+from chainrule.io.onnx_norms import difference, mean_of_last_axes, norm, power, quotient
 from chainrule.io.onnx_parts import Node, Part, tidy
 from chainrule.layers import (
     Affine,
@@ -23,7 +24,6 @@ from chainrule.layers import (
     GroupNorm,
     InstanceNorm,
     Layer,
-    LayerNorm,
     MaxPool2D,
     Pad,
     Parallel,
@@ -112,14 +112,6 @@ def _batch_norm(node: Node) -> Part:
     return Part(layer, {"gamma": gamma, "beta": beta, "running_mean": mean, "running_variance": variance})
 
 
-def _layer_norm(node: Node) -> Part:
-    gamma = _array(node, 1)
-    beta = node.constants.get(2, np.zeros_like(gamma))
-    if node.attributes.get("axis", -1) not in (-gamma.ndim,):
-        raise ModelFileError("it has a LayerNormalization whose axes are not the last ones, counted from the end")
-    return Part(LayerNorm(gamma.ndim, float(node.attributes.get("epsilon", 1e-5))), {"gamma": gamma, "beta": beta})
-
-
 def _instance_norm(node: Node) -> Part:
     arrays = {"gamma": _array(node, 1), "beta": _array(node, 2)}
     return Part(InstanceNorm(float(node.attributes.get("epsilon", 1e-5))), arrays, channels_last=False)
@@ -149,9 +141,13 @@ def _squeeze(node: Node) -> Part:
 
 def _mean(node: Node) -> Part:
     axes = [int(axis) for axis in node.constants.get(1, node.attributes.get("axes", ()))]
+    keep = bool(node.attributes.get("keepdims", 1))
     if sorted(axes) not in ([2, 3], [-2, -1], [1, 2]):
-        raise ModelFileError(f"it has a ReduceMean over axes {axes}: only over height and width is known")
-    return _pooled(channels_last=sorted(axes) == [1, 2], keep=bool(node.attributes.get("keepdims", 1)))
+        return mean_of_last_axes(tuple(sorted(axes)), keep)
+    part = _pooled(channels_last=sorted(axes) == [1, 2], keep=keep)
+    if keep:
+        part.form, part.over = "mean", tuple(sorted(axes))
+    return part
 
 
 def _pad(node: Node) -> Part:
@@ -181,6 +177,8 @@ def _constant_arithmetic(node: Node) -> Part:
     (place, value) = next(iter(node.constants.items()))
     if place == 0 and node.operator == "Sub" and np.size(value) == 1 and float(np.ravel(value)[0]) == 1:
         return Part(constant=("RSub", np.ones((), np.float32)))
+    if place == 0 and node.operator == "Div" and np.size(value) == 1 and float(np.ravel(value)[0]) == 1:
+        return Part(form="reciprocal")
     if place == 0 and node.operator in ("Sub", "Div"):
         raise ModelFileError(f"it computes a constant {node.operator} x, which no layer does")
     return Part(constant=(node.operator, np.asarray(value, np.float32)))
@@ -213,13 +211,17 @@ OPERATORS: dict[str, Callable[[Node], Part | None]] = ACTIVATIONS | {
     "GroupNormalization": _group_norm,
     "Identity": lambda node: None,
     "InstanceNormalization": _instance_norm,
-    "LayerNormalization": _layer_norm,
+    "LayerNormalization": norm,
     "MatMul": _matmul,
     "MaxPool": _pool,
     "Mul": _constant_arithmetic,
     "Pad": _pad,
+    "Pow": power,
+    "RMSNormalization": norm,
+    "Reciprocal": lambda node: Part(form="reciprocal"),
     "ReduceMean": _mean,
     "Reshape": _reshape,
+    "Sqrt": lambda node: Part(form="sqrt"),
     "Squeeze": _squeeze,
     "Sub": _constant_arithmetic,
     "Transpose": _transpose,
@@ -266,7 +268,9 @@ def _layers(parts: list[Part]) -> list[Layer]:
 JOINS: dict[str, Callable[[Node, list[list[Part]]], Part]] = {
     "Add": _sum,
     "Concat": _concat,
+    "Div": quotient,
     "Mul": product,
+    "Sub": difference,
     "Sum": _sum,
 }
 

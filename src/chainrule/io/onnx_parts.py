@@ -4,7 +4,7 @@ Networks made in Keras keep the channels last and turn images round for every co
 first: what turns them round is left out, and what stands between, or behind a Flatten, is put into our order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,20 @@ import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
-from chainrule.layers import Affine, BatchNorm, Conv2D, Flatten, Layer, Reshape, Scale, Sigmoid, Softmax, Standardize
+from chainrule.layers import (
+    Affine,
+    BatchNorm,
+    Conv2D,
+    Flatten,
+    Layer,
+    LayerNorm,
+    Reshape,
+    RMSNorm,
+    Scale,
+    Sigmoid,
+    Softmax,
+    Standardize,
+)
 from chainrule.layers.geometry import pair, place_window
 
 __all__ = ["Node", "Part", "Seen", "begin", "build", "tidy"]
@@ -37,7 +50,8 @@ class Part:
     `rank` is how many axes a sample must have, where that matters; `constant` is (operator, array) of arithmetic with a
     constant, `form` a step of a longer formula (erf, square, cube, cubic) and `both` a probability p as (1 - p, p):
     `tidy` takes them in. `turned` is the order of axes that a Transpose makes, `channels_last` where the channels must
-    be, `pads` (top, left, bottom, right) what the padding must come to, where that matters.
+    be, `pads` (top, left, bottom, right) what the padding must come to, where that matters. `over` are the axes of a
+    mean or norm as the model counts them; `takes` makes one part of this one and the one behind, where it can.
     """
 
     layer: Layer | None = None
@@ -50,6 +64,8 @@ class Part:
     turned: tuple[int, ...] | None = None
     channels_last: bool | None = None
     pads: tuple[int, ...] | None = None
+    over: tuple[int, ...] | None = None
+    takes: Callable[["Part"], "Part | None"] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,11 +135,11 @@ def _check(part: Part, layer: Layer, seen: Seen) -> None:
     if part.rank not in (None, len(shape)):
         raise ModelFileError(f"it has a {kind} over axis {part.rank} of {len(shape)}, not the last")
     image = len(shape) == 3
-    if image and part.channels_last not in (None, seen.channels_last):
+    if (image and part.channels_last not in (None, seen.channels_last)) or (len(shape) == 2 and part.channels_last):
         raise ModelFileError(f"it has a {kind} over axes that are not the channels, or not height and width")
-    if image and seen.channels_last and isinstance(layer, Softmax | Affine):
+    if image and seen.channels_last and isinstance(layer, Softmax | Affine | LayerNorm | RMSNorm):
         raise ModelFileError(f"it has a {kind} over the channels of an image")
-    if seen.flattened is not None and isinstance(layer, BatchNorm | Standardize | Reshape) and not _is_even(layer):
+    if seen.flattened is not None and not _is_even(part, layer):
         raise ModelFileError(f"it has a {kind} between the flattened image and the weights")
     W = part.arrays.get("W")
     if isinstance(layer, Affine) and W is not None and shape != W.shape[:1]:
@@ -135,9 +151,12 @@ def _check(part: Part, layer: Layer, seen: Seen) -> None:
             raise ModelFileError(f"it has a Conv with uneven padding {part.pads}")
 
 
-def _is_even(layer: Layer) -> bool:
-    """Whether it does the same to every feature."""
-    return isinstance(layer, Standardize) and np.ndim(layer.mean) == 0 and np.ndim(layer.std) == 0
+def _is_even(part: Part, layer: Layer) -> bool:
+    """Whether it does the same to every feature, or has weights that can be put in order."""
+    if isinstance(layer, Standardize):
+        return np.ndim(layer.mean) == 0 and np.ndim(layer.std) == 0
+    one_by_one = all(array.size == 1 for array in part.arrays.values())
+    return isinstance(layer, Affine) or (one_by_one and not isinstance(layer, BatchNorm | Reshape))
 
 
 def _behind(layer: Layer, shape: Shape, seen: Seen, branches: list[Seen]) -> Seen:
@@ -160,21 +179,34 @@ def _in_our_order(W: Array, image: Shape) -> Array:
     return W.reshape(height, width, channels, -1).transpose(2, 0, 1, 3).reshape(W.shape)
 
 
-_STEPS = {"erf": "an Erf", "square": "a square", "cube": "a cube", "cubic": "a polynomial"}
+_STEPS = {
+    "erf": "an Erf that is no part of a GELU",
+    "square": "a square that is no part of a GELU or norm",
+    "cube": "a cube that is no part of a GELU",
+    "cubic": "a polynomial that is no part of a GELU",
+    "mean": "a mean over the last axes that is no part of a norm",
+    "centered": "a mean subtracted that is no part of a norm",
+    "sqrt": "a Sqrt that is no part of a norm",
+    "reciprocal": "a Reciprocal that is no part of a norm",
+}
 
 
 def tidy(parts: list[Part]) -> list[Part]:
     """Constants added to an Affine or Conv2D become its bias, other arithmetic Scale, Standardize or BatchNorm."""
     done: list[Part] = []
     for part in parts:
-        if part.form:
-            raise ModelFileError(f"it has {_STEPS[part.form]} that is no part of a GELU")
-        if part.both:
+        taken = done[-1].takes(part) if done and done[-1].takes else None
+        if taken is not None:
+            done[-1] = taken
+        elif part.both:
             _as_two_classes(done)
         elif part.constant is None:
             done.append(part)
         elif not _takes_bias(done, *part.constant):
             done.append(_arithmetic(*part.constant))
+    for part in done:
+        if part.form and part.layer is None:
+            raise ModelFileError(f"it has {_STEPS[part.form]}")
     return done
 
 
@@ -211,6 +243,7 @@ def _arithmetic(operator: str, value: Array) -> Part:
     if operator == "RSub":
         raise ModelFileError("it computes a constant Sub x, which no layer does")
     last = None if value.size == 1 else value.shape[-1] == value.size
+    rank = None if last in (None, True) else value.ndim - int(np.argmax(value.shape))  # (C, 1, 1) goes with (C, H, W)
     if value.size != max(value.shape, default=1):
         raise ModelFileError(f"it has a {operator} with a constant of {value.shape}: only one a channel is known")
     numbers: Any = float(value.ravel()[0]) if value.size == 1 else value.ravel().astype(float).tolist()
@@ -219,14 +252,14 @@ def _arithmetic(operator: str, value: Array) -> Part:
     if operator == "Div" and value.size == 1:
         return Part(Scale(1 / numbers))
     if operator == "Add":
-        return Part(Standardize(np.negative(numbers).tolist(), 1.0), channels_last=last)
+        return Part(Standardize(np.negative(numbers).tolist(), 1.0), channels_last=last, rank=rank)
     if operator == "Sub":
-        return Part(Standardize(numbers, 1.0), channels_last=last)
+        return Part(Standardize(numbers, 1.0), channels_last=last, rank=rank)
     factors = np.asarray(numbers) if operator == "Mul" else 1 / np.asarray(numbers)
     if not (factors > 0).all():
         gamma = np.atleast_1d(factors).astype(np.float32)
         plain = {"beta": np.zeros_like(gamma), "running_mean": np.zeros_like(gamma)}
         layer = BatchNorm()
         plain["running_variance"] = np.full_like(gamma, 1 - layer.epsilon)
-        return Part(layer, {"gamma": gamma} | plain, channels_last=last)
-    return Part(Standardize(0.0, (1 / factors).tolist()), channels_last=last)
+        return Part(layer, {"gamma": gamma} | plain, channels_last=last, rank=rank)
+    return Part(Standardize(0.0, (1 / factors).tolist()), channels_last=last, rank=rank)
