@@ -115,7 +115,7 @@ def test_all_that_is_unknown_is_named_at_once(tmp_path):
         ([helper.make_node("LogSoftmax", ["x"], ["y"], axis=0)], [], "a LogSoftmax over the batch"),
         ([helper.make_node("Clip", ["x", "a", "b"], ["y"])], [("a", 1.0), ("b", 0.0)], "a Clip from 1.0 to 0.0"),
         ([helper.make_node("PRelu", ["x", "a"], ["y"])], [("a", np.ones((2, 4)))], r"slopes of \(2, 4\)"),
-        ([helper.make_node("Div", ["c", "x"], ["y"])], [("c", 1)], "constant Div x"),
+        ([helper.make_node("Div", ["c", "x"], ["y"])], [("c", 2)], "constant Div x"),
         ([helper.make_node("Erf", ["x"], ["y"])], [], "no part of a GELU"),
     ],
 )

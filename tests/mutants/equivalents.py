@@ -55,6 +55,11 @@ RULES = [
         r"-> .*(\(\*range\(2, dy\.ndim\), 0\)|order='F')",
     ),
     Rule(
+        "dy, h and the root mean square have one rank",
+        r"norm RMSNorm\.backward",
+        r"-> .*(range\((h|inverse_rms)\.ndim|_over\((dh|h|inverse_rms)\))",
+    ),
+    Rule(
         "where x > 0 the slope is 1 whatever stands in the other branch",
         r"units _elu_slope",
         r"-> .*(np\.exp\(x\)|np\.minimum\(0, x\)|np\.minimum\(x, 1\))",

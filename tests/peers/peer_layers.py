@@ -164,6 +164,12 @@ def test_layer_norm(seed, axes, shape):
     compare(cr.LayerNorm(axes), theirs, x, seed=seed)
 
 
+@given(SEED, st.integers(1, 3), st.lists(st.integers(1, 5), min_size=3, max_size=3))
+def test_rms_norm(seed, axes, shape):
+    x = 3 * normal(seed, 2, *shape) + 2
+    compare(cr.RMSNorm(axes, 1e-3), lambda x, gamma: F.rms_norm(x, shape[3 - axes :], gamma, 1e-3), x, seed=seed)
+
+
 @given(SEED, SIZE, SIZE, st.lists(st.integers(1, 4), max_size=2))
 def test_embedding(seed, entries, size, shape):
     x = np.random.default_rng(seed).integers(0, entries, (3, *shape))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.errors import ModelFileError
+from chainrule.io.onnx_norms import scaled_by_root
 from chainrule.io.onnx_parts import Node, Part
 from chainrule.layers import (
     ELU,
@@ -109,9 +110,11 @@ ACTIVATIONS: dict[str, Callable[[Node], Part | None]] = {
 
 
 def product(node: Node, branches: list[list[Part]]) -> Part:
-    """x times a function of x, where that is an activation spelled out."""
+    """x times a function of x, where that is an activation or norm spelled out."""
     if len(branches) == 2 and not branches[0] and not branches[1]:
         return Part(form="square")
+    if found := scaled_by_root(branches):
+        return found
     if len(branches) == 2 and sum(not branch for branch in branches) == 1:
         found = _times_x(branches[0] or branches[1])
         if found is not None:

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_activations import ACTIVATIONS, cubic, product
+from chainrule.io.onnx_norms import difference, norm, power, quotient
 from chainrule.io.onnx_parts import Node, Part, array, expect, tidy
 from chainrule.io.onnx_shapes import SHAPES
 from chainrule.io.onnx_windows import WINDOWS
@@ -20,7 +21,6 @@ from chainrule.layers import (
     Embedding,
     GroupNorm,
     InstanceNorm,
-    LayerNorm,
     Parallel,
     Residual,
     Sequential,
@@ -69,14 +69,6 @@ def _dropout(node: Node) -> Part | None:
     return Part(Dropout(ratio), note="exported in training mode: its Dropout layers do nothing in inference here")
 
 
-def _layer_norm(node: Node) -> Part:
-    gamma = array(node, 1)
-    beta = node.constants.get(2, np.zeros_like(gamma))
-    if node.attributes.get("axis", -1) not in (-gamma.ndim,):
-        raise ModelFileError("it has a LayerNormalization whose axes are not the last ones, counted from the end")
-    return Part(LayerNorm(gamma.ndim, float(node.attributes.get("epsilon", 1e-5))), {"gamma": gamma, "beta": beta})
-
-
 def _instance_norm(node: Node) -> Part:
     arrays = {"gamma": array(node, 1), "beta": array(node, 2)}
     return Part(InstanceNorm(float(node.attributes.get("epsilon", 1e-5))), arrays, channels_last=False)
@@ -104,6 +96,8 @@ def _constant_arithmetic(node: Node) -> Part:
         raise ModelFileError(f"it has a {node.operator} of whole numbers, which no layer does")
     if place == 0 and node.operator == "Sub":
         return Part(constant=("RSub", np.asarray(value, np.float32)))
+    if place == 0 and node.operator == "Div" and np.size(value) == 1 and float(np.ravel(value)[0]) == 1:
+        return Part(form="reciprocal")
     if place == 0 and node.operator == "Div":
         raise ModelFileError("it computes a constant Div x, which no layer does")
     return Part(constant=(node.operator, np.asarray(value, np.float32)))
@@ -131,9 +125,13 @@ OPERATORS: dict[str, Callable[[Node], Part | list[Part] | None]] = (
         "GroupNormalization": _group_norm,
         "Identity": lambda node: None,
         "InstanceNormalization": _instance_norm,
-        "LayerNormalization": _layer_norm,
+        "LayerNormalization": norm,
         "MatMul": _matmul,
         "Mul": _constant_arithmetic,
+        "Pow": power,
+        "RMSNormalization": norm,
+        "Reciprocal": lambda node: Part(form="reciprocal"),
+        "Sqrt": lambda node: Part(form="sqrt"),
         "Sub": _constant_arithmetic,
         "ai.onnx.ml.Scaler": _scaler,
         "ai.onnx.ml.ZipMap": lambda node: None,
@@ -176,7 +174,9 @@ def _parallel(branches: list[list[Part]], join: str) -> Part:
 JOINS: dict[str, Callable[[Node, list[list[Part]]], Part]] = {
     "Add": _sum,
     "Concat": _concat,
+    "Div": quotient,
     "Mul": product,
+    "Sub": difference,
     "Sum": _sum,
 }
 

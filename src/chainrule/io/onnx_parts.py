@@ -60,7 +60,8 @@ class Part:
     constant, `turned` the order of axes that a Transpose makes, `reduction` a mean along axes. `form` is a step of a
     longer formula (erf, square, cube, cubic) and `both` a probability p as (1 - p, p): `tidy` takes them in. `rank` is
     how many axes a sample must have, `channels_last` where the channels must be, `axis` the axis of a sample along
-    which it works or joins, each None where that does not matter. `note` tells the user what was done.
+    which it works or joins, each None where that does not matter. `over` are the axes of a mean or norm as the model
+    counts them; `takes` makes one part of this one and the one behind, where it can. `note` tells what was done.
     """
 
     layer: Layer | None = None
@@ -75,6 +76,8 @@ class Part:
     channels_last: bool | None = None
     axis: int | None = None
     reduction: Reduction | None = None
+    over: tuple[int, ...] | None = None
+    takes: Callable[["Part"], "Part | None"] | None = None
     note: str = ""
 
 
@@ -97,19 +100,32 @@ def expect(node: Node, **expected: Any) -> None:
             raise ModelFileError(f"it has a {node.operator} with {name} = {got}, only {value} is known")
 
 
-_STEPS = {"erf": "an Erf", "square": "a square", "cube": "a cube", "cubic": "a polynomial"}
+_STEPS = {
+    "erf": "an Erf that is no part of a GELU",
+    "square": "a square that is no part of a GELU or norm",
+    "cube": "a cube that is no part of a GELU",
+    "cubic": "a polynomial that is no part of a GELU",
+    "mean": "a mean over the last axes that is no part of a norm",
+    "centered": "a mean subtracted that is no part of a norm",
+    "sqrt": "a Sqrt that is no part of a norm",
+    "reciprocal": "a Reciprocal that is no part of a norm",
+}
 
 
 def tidy(parts: list[Part]) -> list[Part]:
     """Constants added to an Affine or Conv2D become its bias; steps of a formula must have become part of one."""
     done: list[Part] = []
     for part in parts:
-        if part.form:
-            raise ModelFileError(f"it has {_STEPS[part.form]} that is no part of a GELU")
-        if part.both:
+        taken = done[-1].takes(part) if done and done[-1].takes else None
+        if taken is not None:
+            done[-1] = taken
+        elif part.both:
             _as_two_classes(done)
         elif part.constant is None or not _takes_bias(done, *part.constant):
             done.append(part)
+    for part in done:
+        if part.form and part.layer is None and part.reduction is None:
+            raise ModelFileError(f"it has {_STEPS[part.form]}")
     return done
 
 

@@ -66,7 +66,10 @@ def _reduced(node: Node) -> Part:
     if not axes:
         raise ModelFileError(f"it has a {operator} over all axes, the batch's too")
     keep = bool(node.attributes.get("keepdims", 1))
-    return Part(reduction=Reduction(operator, axes, keep, operator == "ReduceMax", operator == "ReduceSum"))
+    part = Part(reduction=Reduction(operator, axes, keep, operator == "ReduceMax", operator == "ReduceSum"))
+    if operator == "ReduceMean" and keep:  # perhaps a step of a norm
+        part.form, part.over = "mean", tuple(sorted(axes))
+    return part
 
 
 def _transpose(node: Node) -> Part:

@@ -8,7 +8,7 @@ from chainrule.layers.compose import Sequential
 from chainrule.layers.conv import Conv2D
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
-from chainrule.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from chainrule.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from chainrule.layers.pointwise import PointwiseAffine, ScaleShift
 from chainrule.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from chainrule.layers.preprocess import Scale, Standardize
@@ -43,6 +43,7 @@ __all__ = [
     "Pad",
     "Parallel",
     "PointwiseAffine",
+    "RMSNorm",
     "ReLU",
     "Reshape",
     "Residual",

@@ -92,6 +92,7 @@ const TEXTS = {
   f_Standardize: ["y = (x − mean) / deviation, of the training data", "y = (x − 均值) / 标准差，取自训练数据"],
   f_BatchNorm: ["y = γ (x − mean) / √variance + β, a channel at a time", "y = γ (x − 均值) / √方差 + β，逐通道计算"],
   f_LayerNorm: ["y = γ (x − mean) / √variance + β, a sample at a time", "y = γ (x − 均值) / √方差 + β，逐样本计算"],
+  f_RMSNorm: ["y = γ x / √mean(x²), a sample at a time", "y = γ x / √(x² 的均值)，逐样本计算"],
   f_Dropout: ["y = x here; in training some x become 0 by chance", "此处 y = x；训练时会随机把一些 x 变为 0"],
   f_Residual: ["y = x + f(x)", "y = x + f(x)"],
   f_Parallel: ["y = the branches side by side, or added", "y = 各分支并排，或相加"],
