@@ -184,7 +184,7 @@ CONSTANT: dict[str, Callable[[_Attributes, _Values], Array]] = {
     "Log": _elementwise(np.log),
     "Max": _elementwise(lambda *arrays: np.maximum.reduce(np.broadcast_arrays(*arrays))),
     "Min": _elementwise(lambda *arrays: np.minimum.reduce(np.broadcast_arrays(*arrays))),
-    "Mod": _elementwise(np.mod),
+    "Mod": lambda attributes, values: _elementwise(np.fmod if attributes.get("fmod") else np.mod)({}, values),
     "Mul": _elementwise(np.multiply),
     "Neg": _elementwise(np.negative),
     "Not": _elementwise(np.logical_not),

@@ -61,12 +61,10 @@ def known(onnx: Any, model: Any, value: Any, sample: Shape) -> Known:
     if fixed < 1:
         first, second = (_Fold(onnx, model, value, (size, *sample), held) for size in _PROBES)
         merged = _merged(first, second)
-        outs = [merged.shapes.get(out.name) for out in model.graph.output]
-        if any(sample_of(shape) is not None for shape in outs) or not all(outs):
+        outs = [sample_of(merged.shapes.get(out.name)) for out in model.graph.output]
+        if first.fixed is None or first.fixed != second.fixed or any(shape is not None for shape in outs):
             return merged
-        fixed = next((shape[0] for shape in outs if shape and shape[0]), 0)  # called free, yet a Reshape fixes it
-        if fixed < 1:
-            return merged
+        fixed = first.fixed  # called free, yet a Reshape fixes it
     fold = _Fold(onnx, model, value, (fixed, *sample), held)
     shapes: dict[str, Sizes] = {
         name: (None, *shape[1:]) if shape[:1] == (fixed,) else shape for name, shape in fold.shapes.items()
@@ -106,9 +104,12 @@ class _Fold:
         self._versions = {entry.domain or "": entry.version for entry in model.opset_import}
         self._opsets = list(model.opset_import)
         self._computed = 0
+        self._batch = shape[:1]
         self.constants = dict(held)
         self.shapes: dict[str, Shape] = {value.name: shape}
         self.stuck: dict[str, str] = {}
+        self.fixed: int | None = None
+        """The batch's size that a Reshape asks for, where that is another."""
         self._kinds: dict[str, int] = {value.name: value.type.tensor_type.elem_type}
         for proto in model.graph.node:
             self._read(proto)
@@ -133,6 +134,8 @@ class _Fold:
             self._stick(proto, proto.op_type)
         else:
             self._infer(proto, names)
+            if proto.op_type == "Reshape" and self.fixed is None and len(names) == 2:
+                self.fixed = self._fixed(*names)
 
     def _of_shape(self, proto: Any, attributes: dict[str, Any], shape: Shape) -> None:
         lengths = np.asarray(shape, np.int64)
@@ -155,6 +158,13 @@ class _Fold:
     def _stick(self, proto: Any, why: str) -> None:
         for name in proto.output:
             self.stuck[name] = why
+
+    def _fixed(self, data: str, shape: str) -> int | None:
+        lengths = np.ravel(self.constants.get(shape, ()))[:1].tolist()
+        batch = self.shapes.get(data, ())[:1]
+        return (
+            int(lengths[0]) if lengths and batch == self._batch and lengths[0] > 0 and lengths[0] != batch[0] else None
+        )
 
     def _infer(self, proto: Any, names: list[str]) -> None:
         """Shapes of what a node makes, by ONNX's own rules; where they cannot tell, nothing is known."""
@@ -180,7 +190,14 @@ class _Fold:
             outputs = self._onnx.shape_inference.infer_node_outputs(
                 schema, proto, types, data, opset_imports=self._opsets
             )
-        except (self._onnx.shape_inference.InferenceError, defs.SchemaError, RuntimeError, ValueError):
+        except (
+            self._onnx.shape_inference.InferenceError,
+            self._onnx.checker.ValidationError,
+            RuntimeError,
+            ValueError,
+        ):
+            if proto.op_type == "GroupNormalization" and names[0] in self.shapes:  # deprecated, and not inferred
+                self.shapes[proto.output[0]] = self.shapes[names[0]]
             return
         for name, kind in outputs.items():
             tensor = kind.tensor_type
