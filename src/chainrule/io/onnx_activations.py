@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.errors import ModelFileError
-from chainrule.io.onnx_norms import scaled_by_root
+from chainrule.io.onnx_norms import power_of, scaled_by_root
 from chainrule.io.onnx_parts import Node, Part
 from chainrule.layers import (
     ELU,
@@ -107,17 +107,15 @@ ACTIVATIONS: dict[str, Callable[[Node], Part | None]] = {
 }
 
 
-def product(node: Node, branches: list[list[Part]]) -> Part:
-    """x times a function of x, where that is an activation or norm spelled out."""
-    if len(branches) == 2 and not branches[0] and not branches[1]:
-        return Part(form="square")
+def product(branches: list[list[Part]]) -> Part | None:
+    """x times a function of x as an activation or norm, where it is one spelled out."""
+    if branches == [[], []]:
+        return power_of(2)
     if found := scaled_by_root(branches):
         return found
     if len(branches) == 2 and sum(not branch for branch in branches) == 1:
-        found = _times_x(branches[0] or branches[1])
-        if found is not None:
-            return found
-    raise ModelFileError("it multiplies two values that both depend on the input, which no layer does")
+        return _times_x(branches[0] or branches[1])
+    return None
 
 
 _OF_PARTS: dict[tuple[type, ...], type[Layer]] = {
@@ -130,7 +128,7 @@ _OF_PARTS: dict[tuple[type, ...], type[Layer]] = {
 
 def _times_x(other: list[Part]) -> Part | None:
     if len(other) == 1 and other[0].form == "square":
-        return Part(form="cube")
+        return power_of(3)
     whole = _OF_PARTS.get(tuple(type(part.layer) for part in other))
     if whole and (whole is not HardSwish or _is_swish(other[0].layer)):
         return Part(whole())

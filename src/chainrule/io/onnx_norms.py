@@ -16,9 +16,9 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_parts import Node, Part
-from chainrule.layers import LayerNorm, RMSNorm
+from chainrule.layers import LayerNorm, Parallel, RMSNorm, Sequential
 
-__all__ = ["difference", "mean_of_last_axes", "norm", "power", "quotient", "scaled_by_root"]
+__all__ = ["difference", "mean_of_last_axes", "norm", "power", "power_of", "quotient", "scaled_by_root"]
 
 
 def norm(node: Node) -> Part:
@@ -52,11 +52,17 @@ def mean_of_last_axes(axes: tuple[int, ...], keep: bool) -> Part:
 
 
 def power(node: Node) -> Part:
-    """Pow with a constant exponent: a square or cube, steps of a formula."""
+    """Pow with a constant exponent: a square or cube."""
     exponent = np.ravel(node.constants.get(1, ()))
     if exponent.size != 1 or float(exponent[0]) not in (2.0, 3.0):
-        raise ModelFileError(f"it has a Pow by {exponent.tolist() or 'something else'}: only squares are known")
-    return Part(form="square" if float(exponent[0]) == 2 else "cube")
+        raise ModelFileError(f"it has a Pow by {exponent.tolist() or 'something else'}: only by 2 and 3 is known")
+    return power_of(int(exponent[0]))
+
+
+def power_of(exponent: int) -> Part:
+    """x^2 or x^3: the product of so many branches that are x, or a step of a formula."""
+    layer = Parallel(*(Sequential() for _ in range(exponent)), join="product")
+    return Part(layer, branches=[[] for _ in range(exponent)], form={2: "square", 3: "cube"}[exponent])
 
 
 def difference(node: Node, branches: list[list[Part]]) -> Part:

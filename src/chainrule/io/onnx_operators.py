@@ -244,6 +244,10 @@ def _sum(node: Node, branches: list[list[Part]]) -> Part:
     return _parallel(tidied, "sum")
 
 
+def _product(node: Node, branches: list[list[Part]]) -> Part:
+    return product(branches) or _parallel([tidy(branch) for branch in branches], "product")
+
+
 def _concat(node: Node, branches: list[list[Part]]) -> Part:
     if len(branches) == 2 and len(branches[0]) == 1 and not branches[1]:
         constant = branches[0][0].constant
@@ -269,7 +273,7 @@ JOINS: dict[str, Callable[[Node, list[list[Part]]], Part]] = {
     "Add": _sum,
     "Concat": _concat,
     "Div": quotient,
-    "Mul": product,
+    "Mul": _product,
     "Sub": difference,
     "Sum": _sum,
 }

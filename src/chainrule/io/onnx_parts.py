@@ -181,8 +181,6 @@ def _in_our_order(W: Array, image: Shape) -> Array:
 
 _STEPS = {
     "erf": "an Erf that is no part of a GELU",
-    "square": "a square that is no part of a GELU or norm",
-    "cube": "a cube that is no part of a GELU",
     "cubic": "a polynomial that is no part of a GELU",
     "mean": "a mean over the last axes that is no part of a norm",
     "centered": "a mean subtracted that is no part of a norm",
