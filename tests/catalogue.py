@@ -119,6 +119,24 @@ CATALOGUE = [
         (3, 4, 5),
     ),
     Row("Parallel-sum", lambda: cr.Parallel(cr.Conv2D(2, 3, stride=2), cr.AvgPool2D(3, 2), join="sum"), (2, 5, 7)),
+    Row(
+        "Parallel-product",
+        lambda: cr.Parallel(cr.Affine(3), cr.Sequential(cr.Affine(3), cr.Sigmoid()), cr.Affine(1), join="product"),
+        (4,),
+    ),
+    Row(
+        "Parallel-squeeze-and-excitation",
+        lambda: cr.Sequential(
+            cr.Conv2D(3, 1),
+            cr.Parallel(
+                cr.Sequential(),
+                cr.Sequential(cr.GlobalAvgPool2D(), cr.Affine(3), cr.Sigmoid(), cr.Reshape((3, 1, 1))),
+                join="product",
+            ),
+        ),
+        (3, 4, 5),
+    ),
+    Row("Parallel-square", lambda: cr.Parallel(cr.Sequential(), cr.Sequential(), join="product"), (3, 5)),
     Row("Sequential", lambda: cr.Sequential(cr.Affine(5), cr.Tanh(), cr.Affine(2)), (3,)),
     Row(
         "Sequential-nested",

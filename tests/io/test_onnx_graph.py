@@ -283,7 +283,7 @@ def test_a_norm_exported_in_training_mode_keeps_its_running_statistics(opset):
 
 def test_dropout_exported_in_training_mode_is_kept():
     made = model([node("Dropout", ["x", "ratio", "b"], ["y"])], {"ratio": 0.25}, (4,))
-    made.graph.initializer.append(helper.make_tensor("b", TensorProto.BOOL, [], [True]))
+    made.graph.initializer.append(helper.make_tensor("b", TensorProto.BOOL, [], [1]))
     with pytest.warns(UserWarning, match="its Dropout layers"):
         net = from_onnx(made)
     assert [layer.rate if isinstance(layer, cr.Dropout) else None for layer in net.layers] == [0.25]

@@ -131,7 +131,12 @@ RULES = [
     ),
     Rule("only its dtype is taken", "avg_pool_backward", r"padding, share\)"),
     Rule("tanh enters as its square", r"Tanh\.backward", "y = -cache"),
-    Rule("the two kinds of joining: concat and sum, which is the larger word", "Parallel", "join >= 'sum'"),
+    Rule(
+        "of the kinds of joining, concat is the first word and sum the last", "Parallel", "join (>= 'sum'|<= 'concat')"
+    ),
+    Rule(
+        "an axis of a factor is as long as the product's, or shorter", "_product_gradients", r"-> .*length < gradient"
+    ),
     Rule(
         "a dx that nobody asked for is computed and dropped",
         r"layers\.",

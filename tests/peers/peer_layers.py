@@ -199,6 +199,9 @@ def test_branches(seed):
         return torch.cat([F.max_pool2d(x, 2), F.relu(F.conv2d(x, W, b, stride=2))], dim=1)
 
     compare(joined, theirs, x, seed=seed)
+    weights = cr.Sequential(cr.GlobalAvgPool2D(), cr.Affine(3), cr.Sigmoid(), cr.Reshape((3, 1, 1)))
+    product = cr.Parallel(cr.Sequential(), weights, join="product")
+    compare(product, lambda x, W, b: x * (x.mean((2, 3)) @ W + b).sigmoid()[:, :, None, None], x, seed=seed)
     summed = cr.Parallel(cr.AvgPool2D(2), cr.Conv2D(3, 2, stride=2), join="sum")
     compare(summed, lambda x, W, b: F.avg_pool2d(x, 2) + F.conv2d(x, W, b, stride=2), x, seed=seed)
 

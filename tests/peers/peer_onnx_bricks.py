@@ -63,6 +63,38 @@ class OwnLayerNorm(nn.Module):
         return self.weight * centered / torch.sqrt((centered * centered).mean(-1, keepdim=True) + 1e-5) + 0.5
 
 
+class Excited(nn.Module):
+    """Squeeze and excitation, as MobileNetV3 and EfficientNet write it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 2, 1), nn.ReLU(), nn.Conv2d(2, 4, 1), nn.Hardsigmoid()
+        )
+
+    def forward(self, x):
+        return self.weights(x) * x
+
+
+class Gated(nn.Module):
+    """A gated linear unit of two matrices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value, self.gate = nn.Linear(6, 5), nn.Linear(6, 5)
+
+    def forward(self, x):
+        return self.value(x) * nn.functional.silu(self.gate(x))
+
+
+@pytest.mark.parametrize(("exporter", "opset"), EXPORTERS)
+@pytest.mark.parametrize(("make", "shape"), [(Excited, (4, 7, 6)), (Gated, (6,))])
+def test_products(make, shape, exporter, opset, tmp_path):
+    module = drawn(nn.Sequential(make(), nn.Tanh()))
+    kinds = kinds_when_equal(module, torch.randn(3, *shape), exporter, opset, tmp_path / "m.onnx")
+    assert kinds == ["Parallel", "Tanh"]
+
+
 @pytest.mark.parametrize(("exporter", "opset"), EXPORTERS)
 @pytest.mark.parametrize(
     ("make", "kind"),

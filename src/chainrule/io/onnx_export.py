@@ -8,6 +8,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -225,7 +226,9 @@ def _residual(graph: _Graph, layer: Residual, x: str) -> str:
 
 def _parallel(graph: _Graph, layer: Parallel, x: str) -> str:
     outputs = [graph.layer(branch, x) for branch in layer.branches]
-    return graph.add("Concat", *outputs, axis=1) if layer.join == "concat" else graph.add("Sum", *outputs)
+    if layer.join != "product":
+        return graph.add("Concat", *outputs, axis=1) if layer.join == "concat" else graph.add("Sum", *outputs)
+    return reduce(lambda product, output: graph.add("Mul", product, output), outputs)
 
 
 def _affine(graph: _Graph, layer: Affine, x: str) -> str:

@@ -15,10 +15,10 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
-from chainrule.io.onnx_parts import Node, Part
+from chainrule.io.onnx_parts import Node, Part, parallel
 from chainrule.layers import LayerNorm, RMSNorm
 
-__all__ = ["difference", "norm", "power", "quotient", "scaled_by_root"]
+__all__ = ["difference", "norm", "power", "power_of", "quotient", "scaled_by_root"]
 
 
 def norm(node: Node) -> Part:
@@ -43,11 +43,18 @@ def norm(node: Node) -> Part:
 
 
 def power(node: Node) -> Part:
-    """Pow with a constant exponent: a square or cube, steps of a formula."""
+    """Pow with a constant exponent: a square or cube."""
     exponent = np.ravel(node.constants.get(1, ()))
     if exponent.size != 1 or float(exponent[0]) not in (2.0, 3.0):
-        raise ModelFileError(f"it has a Pow by {exponent.tolist() or 'something else'}: only squares are known")
-    return Part(form="square" if float(exponent[0]) == 2 else "cube")
+        raise ModelFileError(f"it has a Pow by {exponent.tolist() or 'something else'}: only by 2 and 3 is known")
+    return power_of(int(exponent[0]))
+
+
+def power_of(exponent: int) -> Part:
+    """x^2 or x^3: the product of so many branches that are x, or a step of a formula."""
+    part = parallel([[] for _ in range(exponent)], "product")
+    part.form = {2: "square", 3: "cube"}[exponent]
+    return part
 
 
 def difference(node: Node, branches: list[list[Part]]) -> Part:

@@ -11,7 +11,7 @@ from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_activations import ACTIVATIONS, cubic, product
 from chainrule.io.onnx_norms import difference, norm, power, quotient
-from chainrule.io.onnx_parts import Node, Part, array, expect, tidy
+from chainrule.io.onnx_parts import Node, Part, array, expect, parallel, tidy
 from chainrule.io.onnx_shapes import SHAPES
 from chainrule.io.onnx_windows import WINDOWS
 from chainrule.layers import (
@@ -21,9 +21,7 @@ from chainrule.layers import (
     Embedding,
     GroupNorm,
     InstanceNorm,
-    Parallel,
     Residual,
-    Sequential,
     Standardize,
 )
 
@@ -149,7 +147,11 @@ def _sum(node: Node, branches: list[list[Part]]) -> Part:
     tidied = [tidy(branch) for branch in branches]
     if len(tidied) == 2 and sum(not branch for branch in tidied) == 1:
         return Part(branches=[tidied[0] or tidied[1]], join=lambda built: Residual(*built[0]))
-    return _parallel(tidied, "sum")
+    return parallel(tidied, "sum")
+
+
+def _product(node: Node, branches: list[list[Part]]) -> Part:
+    return product(branches) or parallel([tidy(branch) for branch in branches], "product")
 
 
 def _concat(node: Node, branches: list[list[Part]]) -> Part:
@@ -162,20 +164,16 @@ def _concat(node: Node, branches: list[list[Part]]) -> Part:
     axis = int(node.attributes["axis"])
     if axis == 0:
         raise ModelFileError("it has a Concat along the batch")
-    part = _parallel([tidy(branch) for branch in branches], "concat")
+    part = parallel([tidy(branch) for branch in branches], "concat")
     part.axis = axis - 1 if axis > 0 else axis
     return part
-
-
-def _parallel(branches: list[list[Part]], join: str) -> Part:
-    return Part(branches=branches, join=lambda built: Parallel(*(Sequential(*layers) for layers in built), join=join))
 
 
 JOINS: dict[str, Callable[[Node, list[list[Part]]], Part]] = {
     "Add": _sum,
     "Concat": _concat,
     "Div": quotient,
-    "Mul": product,
+    "Mul": _product,
     "Sub": difference,
     "Sum": _sum,
 }

@@ -8,9 +8,9 @@ import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
-from chainrule.layers import Affine, Conv2D, Layer, Sigmoid, Softmax
+from chainrule.layers import Affine, Conv2D, Layer, Parallel, Sequential, Sigmoid, Softmax
 
-__all__ = ["Node", "Part", "Reduction", "array", "expect", "tidy"]
+__all__ = ["Node", "Part", "Reduction", "array", "expect", "parallel", "tidy"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,11 @@ class Part:
     note: str = ""
 
 
+def parallel(branches: list[list[Part]], join: str) -> Part:
+    """Branches that are joined."""
+    return Part(branches=branches, join=lambda built: Parallel(*(Sequential(*layers) for layers in built), join=join))
+
+
 def array(node: Node, place: int) -> Array:
     """The constant at a place among a node's inputs, in float32.
 
@@ -102,10 +107,7 @@ def expect(node: Node, **expected: Any) -> None:
 
 _STEPS = {
     "erf": "an Erf that is no part of a GELU",
-    "square": "a square that is no part of a GELU or norm",
-    "cube": "a cube that is no part of a GELU",
     "cubic": "a polynomial that is no part of a GELU",
-    "mean": "a mean over the last axes that is no part of a norm",
     "centered": "a mean subtracted that is no part of a norm",
     "sqrt": "a Sqrt that is no part of a norm",
     "reciprocal": "a Reciprocal that is no part of a norm",
@@ -124,7 +126,7 @@ def tidy(parts: list[Part]) -> list[Part]:
         elif part.constant is None or not _takes_bias(done, *part.constant):
             done.append(part)
     for part in done:
-        if part.form and part.layer is None and part.reduction is None:
+        if part.form and part.layer is None and part.reduction is None and part.join is None:
             raise ModelFileError(f"it has {_STEPS[part.form]}")
     return done
 

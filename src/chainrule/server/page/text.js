@@ -95,7 +95,7 @@ const TEXTS = {
   f_RMSNorm: ["y = γ x / √mean(x²), a sample at a time", "y = γ x / √(x² 的均值)，逐样本计算"],
   f_Dropout: ["y = x here; in training some x become 0 by chance", "此处 y = x；训练时会随机把一些 x 变为 0"],
   f_Residual: ["y = x + f(x)", "y = x + f(x)"],
-  f_Parallel: ["y = the branches side by side, or added", "y = 各分支并排，或相加"],
+  f_Parallel: ["y = the branches side by side, added, or multiplied", "y = 各分支并排、相加或相乘"],
   f_other: ["y = f(x)", "y = f(x)"],
   backwardTitle: ["The backward pass, brick by brick", "反向传播，一块一块地走"],
   trueLabel: ["It should be", "正确答案"],
