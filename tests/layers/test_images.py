@@ -14,18 +14,19 @@ def build(layer: cr.Layer, shape: tuple[int, ...]) -> cr.Layer:
     return layer.astype("float64")
 
 
-def convolution_by_its_definition(x, W, b, stride, padding, groups):
+def convolution_by_its_definition(x, W, b, stride, padding, groups, dilation):
     """One number after the other."""
     (top, bottom), (left, right) = padding
     N, _, H, width = x.shape
     F, channels, KH, KW = W.shape
-    OH, OW = (top + H + bottom - KH) // stride[0] + 1, (left + width + right - KW) // stride[1] + 1
+    OH = (top + H + bottom - (KH - 1) * dilation[0] - 1) // stride[0] + 1
+    OW = (left + width + right - (KW - 1) * dilation[1] - 1) // stride[1] + 1
     y = np.zeros((N, F, OH, OW))
     for n, f, p, q in np.ndindex(y.shape):
         y[n, f, p, q] = b[f]
         first = f // (F // groups) * channels
         for c, i, j in np.ndindex(channels, KH, KW):
-            row, column = p * stride[0] + i - top, q * stride[1] + j - left
+            row, column = p * stride[0] + i * dilation[0] - top, q * stride[1] + j * dilation[1] - left
             if 0 <= row < H and 0 <= column < width:
                 y[n, f, p, q] += W[f, c, i, j] * x[n, first + c, row, column]
     return y
@@ -35,15 +36,18 @@ def convolution_by_its_definition(x, W, b, stride, padding, groups):
 def convolutions(draw):
     groups = draw(st.integers(1, 3))
     number = st.integers(1, 3)
-    height, width = draw(st.integers(1, 6)), draw(st.integers(1, 6))
-    padding = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
-    kernel = draw(st.integers(1, min(4, height + 2 * padding[0]))), draw(st.integers(1, min(4, width + 2 * padding[1])))
-    stride = draw(st.tuples(number, number))
-    same = draw(st.booleans())
-    layer = cr.Conv2D(
-        groups * draw(number), kernel, stride, "same" if same else padding, groups, initializer=cr.Normal(1)
+    size = draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
+    around = draw(st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2))
+    dilation = draw(st.tuples(number, number))
+    kernel = tuple(
+        draw(st.integers(1, min(4, (length + sum(sides) - 1) // apart + 1)))
+        for length, sides, apart in zip(size, around, dilation, strict=True)
     )
-    return layer, (groups * draw(number), height, width), draw(st.integers(0, 3))
+    stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    padding = draw(st.sampled_from([around, "same", "same-lower"]))
+    filters = groups * draw(number)
+    layer = cr.Conv2D(filters, kernel, stride, padding, groups, initializer=cr.Normal(1), dilation=dilation)
+    return layer, (groups * draw(number), *size), draw(st.integers(0, 3))
 
 
 @settings(deadline=None, max_examples=60)
@@ -57,7 +61,7 @@ def test_convolution_is_its_definition_and_its_gradient_is_the_derivative(case):
     expected = convolution_by_its_definition(x, layer.W.value, layer.b.value, *layer.reading())
     np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
     assert y.shape == (batch, *layer.output_shape)
-    if layer.padding == "same":
+    if layer.padding in cr.layers.geometry.SAME:
         steps = cr.layers.geometry.pair(layer.stride, "stride", 1)
         assert y.shape[2:] == tuple(-(-n // s) for n, s in zip(shape[1:], steps, strict=True))
     report = cr.gradcheck(layer, inputs=x, sample=20)
@@ -89,6 +93,18 @@ def test_convolution_by_hand():
         (cr.AvgPool2D((4, 2), (1, 1)), [[7.5, 8.5, 9.5]]),
         (cr.MaxPool2D(2, 2, 1), [[1, 3, 4], [9, 11, 12], [13, 15, 16]]),
         (cr.AvgPool2D(2, 2, 1), [[1, 2.5, 4], [7, 8.5, 10], [13, 14.5, 16]]),  # padding is not counted
+        # x = 1 ... 16 in rows of 4; of what lies beyond the padding nothing counts
+        (cr.MaxPool2D(3, 2, ceil_mode=True), [[11, 12], [15, 16]]),
+        (cr.MaxPool2D(1, 3, ceil_mode=True), [[1, 4], [13, 16]]),
+        (cr.MaxPool2D((3, 1), 5, ceil_mode=True), [[9]]),  # a second row of windows would begin beyond the image
+        (cr.AvgPool2D(3, 2, ceil_mode=True), [[6, 7.5], [12, 13.5]]),
+        (cr.AvgPool2D(2, 2, 1, count_include_pad=True), [[0.25, 1.25, 1], [3.5, 8.5, 5], [3.25, 7.25, 4]]),
+        (cr.AvgPool2D(4, 3, 1, True, True), [[54 / 16, 45 / 12], [72 / 12, 54 / 9]]),
+        (cr.MaxPool2D(3, 3, ((1, 0), (0, 2))), [[7, 8]]),
+        (cr.AvgPool2D(2, padding="same"), [[3.5, 5.5], [11.5, 13.5]]),
+        (cr.MaxPool2D(3, 3, "same"), [[6, 8], [14, 16]]),
+        (cr.MaxPool2D((1, 2), 1, "same-lower"), [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]),
+        (cr.MaxPool2D((1, 2), 1, "same"), [[2, 3, 4, 4], [6, 7, 8, 8], [10, 11, 12, 12], [14, 15, 16, 16]]),
     ],
     ids=repr,
 )
@@ -146,6 +162,8 @@ def test_pixels_may_come_first():
             r"^Conv2D\(4, 5\) as layer 0 has a kernel of 5 x 5, larger than the image of 4 x 6 \(padding included\), "
             r"got \(1, 4, 6\): use a smaller kernel, more padding, or less pooling before it$",
         ),
+        (cr.Conv2D(4, 3, dilation=(3, 2)), (1, 6, 6), "has a kernel of 7 x 5, larger than the image of 6 x 6"),
+        (cr.Conv2D(4, 3, stride=10**9, padding=10**9), (1, 6, 6), "more than 268,435,456 numbers each"),
         (cr.MaxPool2D(3), (1, 2, 9), "has a kernel of 3 x 3, larger than the image of 2 x 9"),
         (cr.Conv2D(4, (2, 7)), (1, 3, 6), "has a kernel of 2 x 7, larger than the image of 3 x 6"),
         (cr.Conv2D(4, 3, groups=2), (3, 8, 8), "cannot divide 3 channels into 2 groups"),
@@ -172,9 +190,15 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
         (lambda: cr.Conv2D(4, (3, 3, 3)), "kernel_size must be"),
         (lambda: cr.Conv2D(4, 2.5), "kernel_size must be"),
         (lambda: cr.Conv2D(4, 3, stride=0), "stride must be"),
+        (lambda: cr.Conv2D(4, 3, dilation=0), "dilation must be a whole number of 1 or more"),
+        (lambda: cr.Conv2D(4, 3, padding=((1, 2), (0, -1))), r"padding must be .* got \(0, -1\)"),
+        (lambda: cr.Conv2D(4, 3, padding=((1, 2), (0,))), "padding must be"),
+        (lambda: cr.Conv2D(4, 3, padding=(1, 2, 3)), "padding must be"),
         (lambda: cr.Conv2D(4, 3, padding=-1), "padding must be a whole number of 0 or more"),
         (lambda: cr.Conv2D(4, 3, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
-        (lambda: cr.MaxPool2D(2, padding=2), r"a padding of at most half its kernel \(2, 2\), got 2"),
+        (lambda: cr.MaxPool2D(2, padding=2), r"a padding smaller than its kernel \(2, 2\), got 2"),
+        (lambda: cr.AvgPool2D((2, 3), padding=((0, 2), (0, 0))), "a padding smaller than its kernel"),
+        (lambda: cr.MaxPool2D(2, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
         (lambda: cr.MaxPool2D(2, stride=0), "stride must be"),
         (lambda: cr.Pad(-1), "padding must be"),
         (lambda: cr.Reshape((0, 3)), "shape must be lengths above 0, at most one of them -1"),

@@ -15,6 +15,7 @@ settings.load_profile("peers")
 
 SEED = st.integers(0, 2**32 - 1)
 SIZE = st.integers(1, 7)
+DTYPE = st.sampled_from(["float64", "float32"])
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:
@@ -76,6 +77,15 @@ def sliding(draw, pooling=False):
     return kernel, stride, padding, size
 
 
+@given(SEED, DTYPE, sliding(), st.tuples(*[st.integers(1, 4)] * 2), st.integers(1, 3), st.integers(1, 3))
+def test_dilated_convolution(seed, dtype, window, dilation, groups, filters):
+    kernel, stride, padding, size = window
+    size = tuple(length + (k - 1) * (d - 1) for length, k, d in zip(size, kernel, dilation, strict=True))
+    layer = cr.Conv2D(groups * filters, kernel, stride, padding, groups, dilation=dilation)
+    x = normal(seed, 2, groups * 2, *size)
+    compare(layer, lambda x, W, b: F.conv2d(x, W, b, stride, padding, dilation, groups), x, seed=seed, dtype=dtype)
+
+
 @given(SEED, sliding(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.booleans())
 def test_convolution(seed, window, samples, groups, channels, filters, bias):
     kernel, stride, padding, size = window
@@ -92,22 +102,20 @@ def test_convolution_that_keeps_the_size(seed, down, across, height, width):
     compare(layer, lambda x, W, b: F.conv2d(x, W, b, padding="same"), x, seed=seed)
 
 
-@given(SEED, sliding(pooling=True), SIZE)
-def test_max_pooling(seed, window, channels):
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(0, 3), st.booleans())
+def test_max_pooling(seed, dtype, window, more, ceil):
     kernel, stride, padding, size = window
-    x = normal(seed, 2, channels, *size)
-    compare(cr.MaxPool2D(kernel, stride, padding), lambda x: F.max_pool2d(x, kernel, stride, padding), x, seed=seed)
+    x = normal(seed, 2, 3, size[0] + more, size[1])
+    layer = cr.MaxPool2D(kernel, stride, padding, ceil)
+    compare(layer, lambda x: F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil), x, seed=seed, dtype=dtype)
 
 
-@given(SEED, sliding(pooling=True), SIZE)
-def test_average_pooling(seed, window, channels):
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(0, 3), st.booleans(), st.booleans())
+def test_average_pooling(seed, dtype, window, more, ceil, counting):
     kernel, stride, padding, size = window
-    x = normal(seed, 2, channels, *size)
-
-    def theirs(x):
-        return F.avg_pool2d(x, kernel, stride, padding, count_include_pad=False)
-
-    compare(cr.AvgPool2D(kernel, stride, padding), theirs, x, seed=seed)
+    x = normal(seed, 2, 3, size[0], size[1] + more)
+    layer = cr.AvgPool2D(kernel, stride, padding, ceil, counting)
+    compare(layer, lambda x: F.avg_pool2d(x, kernel, stride, padding, ceil, counting), x, seed=seed, dtype=dtype)
 
 
 @given(SEED, SIZE, SIZE, SIZE)

@@ -39,10 +39,12 @@ _SELU = {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}
 
 
 def _softmax(node: Node) -> Part:
-    axis = int(node.attributes.get("axis", -1))
+    axis = int(node.attributes.get("axis", -1 if node.opset >= 13 else 1))
     if axis == 0:
         raise ModelFileError(f"it has a {node.operator} over the batch")
-    return Part(Softmax() if node.operator == "Softmax" else LogSoftmax(), rank=None if axis == -1 else axis)
+    if node.opset < 13 and axis not in (-1, *(len(shape) for shape in node.before if shape is not None)):
+        raise ModelFileError(f"it has a {node.operator} of an opset below 13 over axis {axis} and all behind it")
+    return Part(Softmax() if node.operator == "Softmax" else LogSoftmax(), axis=axis - 1 if axis > 0 else axis)
 
 
 def _gelu(node: Node) -> Part:
@@ -134,8 +136,7 @@ def _times_x(other: list[Part]) -> Part | None:
         return Part(whole())
     for formula, layer in ((_is_erf, GELU()), (_is_tanh, GELU(tanh=True))):
         if formula(other):
-            inner: list[Layer] = [layer, Scale(2.0)]
-            return Part(Sequential(*inner), branches=[[Part(one) for one in inner]])
+            return Part(branches=[[Part(layer), Part(Scale(2.0))]], join=lambda built: Sequential(*built[0]))
         if formula(other[:-1]) and _is_number(other[-1], "Mul", 0.5):
             return Part(layer)
     return None

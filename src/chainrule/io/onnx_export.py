@@ -19,7 +19,6 @@ from chainrule.io.int8 import channel_axis, quantize
 from chainrule.layers import (
     GELU,
     Affine,
-    AvgPool2D,
     BatchNorm,
     Conv2D,
     Dropout,
@@ -29,7 +28,6 @@ from chainrule.layers import (
     Layer,
     LayerNorm,
     LeakyReLU,
-    MaxPool2D,
     Pad,
     Parallel,
     ReLU,
@@ -237,26 +235,6 @@ def _affine(graph: _Graph, layer: Affine, x: str) -> str:
     return graph.add("Gemm", x, graph.weights(layer), graph.held(layer.b))
 
 
-def _conv(graph: _Graph, layer: Conv2D, x: str) -> str:
-    stride, padding, groups = layer.reading()
-    arrays = [graph.weights(layer)] + ([graph.held(layer.b)] if layer.bias else [])
-    sides = {"auto_pad": "SAME_UPPER"} if layer.padding == "same" else {"pads": _pads(padding)}
-    return graph.add("Conv", x, *arrays, strides=stride, group=groups, **sides)
-
-
-def _pool(operator: str) -> Callable[[_Graph, Any, str], str]:
-    def add(graph: _Graph, layer: MaxPool2D | AvgPool2D, x: str) -> str:
-        kernel, stride, padding = layer.windows()
-        return graph.add(operator, x, kernel_shape=kernel, strides=stride, pads=_pads(padding))
-
-    return add
-
-
-def _pads(padding: Any) -> list[int]:
-    (top, bottom), (left, right) = padding
-    return [top, left, bottom, right]
-
-
 def _global_pool(graph: _Graph, layer: GlobalAvgPool2D, x: str) -> str:
     return graph.add("Flatten", graph.add("GlobalAveragePool", x))
 
@@ -317,9 +295,7 @@ def _plain(operator: str, **attributes: Any) -> Callable[[_Graph, Layer, str], s
 
 _OPERATORS: dict[type[Layer], Callable[[_Graph, Any, str], str]] = {
     Affine: _affine,
-    AvgPool2D: _pool("AveragePool"),
     BatchNorm: _batch_norm,
-    Conv2D: _conv,
     Dropout: lambda graph, layer, x: x,  # in inference it does nothing
     Embedding: _embedding,
     Flatten: _reshape,
@@ -327,7 +303,6 @@ _OPERATORS: dict[type[Layer], Callable[[_Graph, Any, str], str]] = {
     GlobalAvgPool2D: _global_pool,
     LayerNorm: _layer_norm,
     LeakyReLU: lambda graph, layer, x: graph.add("LeakyRelu", x, alpha=layer.slope),
-    MaxPool2D: _pool("MaxPool"),
     Pad: _pad,
     Parallel: _parallel,
     ReLU: _plain("Relu"),

@@ -15,10 +15,10 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
-from chainrule.io.onnx_parts import Node, Part
-from chainrule.layers import LayerNorm, Parallel, RMSNorm, Sequential
+from chainrule.io.onnx_parts import Node, Part, parallel
+from chainrule.layers import LayerNorm, RMSNorm
 
-__all__ = ["difference", "mean_of_last_axes", "norm", "power", "power_of", "quotient", "scaled_by_root"]
+__all__ = ["difference", "norm", "power", "power_of", "quotient", "scaled_by_root"]
 
 
 def norm(node: Node) -> Part:
@@ -26,29 +26,20 @@ def norm(node: Node) -> Part:
     gamma = node.constants.get(1)
     if gamma is None:
         raise ModelFileError(f"it has a {node.operator} whose weights are not constant")
-    axis = int(node.attributes.get("axis", -1))
+    axis, shape = int(node.attributes.get("axis", -1)), next(iter(node.before), None)
+    if shape is not None:  # it goes on to the last axis, whatever the scale has
+        axis = axis - len(shape) - 1 if axis > 0 else axis
+        gamma = np.broadcast_to(gamma, shape[axis:])
     if axis == 0 or (axis < 0 and axis != -gamma.ndim):
         raise ModelFileError(f"it has a {node.operator} with axis = {axis} and a scale of {gamma.shape}")
     over = tuple(range(axis, axis + gamma.ndim))
     kind = LayerNorm if node.operator == "LayerNormalization" else RMSNorm
     part = _part(kind, over, float(node.attributes.get("epsilon", 1e-5)), {"gamma": np.asarray(gamma, np.float32)})
+    if axis > 0:
+        part.rank, part.axis = over[-1], None
     if 2 in node.constants:
-        part.arrays["beta"] = np.asarray(node.constants[2], np.float32)
+        part.arrays["beta"] = np.asarray(np.broadcast_to(node.constants[2], gamma.shape), np.float32)
     return part
-
-
-def mean_of_last_axes(axes: tuple[int, ...], keep: bool) -> Part:
-    """ReduceMean as a step of a norm.
-
-    Raises:
-        ModelFileError: over other axes, or without keeping them.
-    """
-    together = axes and axes == tuple(range(axes[0], axes[0] + len(axes)))
-    if not together or not keep or axes[0] == 0 or (axes[0] < 0 and axes[-1] != -1):
-        raise ModelFileError(
-            f"it has a ReduceMean over axes {list(axes)}: only over height and width, or within a norm, is known"
-        )
-    return Part(form="mean", over=axes)
 
 
 def power(node: Node) -> Part:
@@ -61,8 +52,9 @@ def power(node: Node) -> Part:
 
 def power_of(exponent: int) -> Part:
     """x^2 or x^3: the product of so many branches that are x, or a step of a formula."""
-    layer = Parallel(*(Sequential() for _ in range(exponent)), join="product")
-    return Part(layer, branches=[[] for _ in range(exponent)], form={2: "square", 3: "cube"}[exponent])
+    part = parallel([[] for _ in range(exponent)], "product")
+    part.form = {2: "square", 3: "cube"}[exponent]
+    return part
 
 
 def difference(node: Node, branches: list[list[Part]]) -> Part:
@@ -116,7 +108,13 @@ def _part(
 ) -> Part:
     if not epsilon > 0:
         raise ModelFileError(f"it has a norm with epsilon = {epsilon}: it must be above 0")
-    part = Part(kind(len(over), epsilon), arrays or {}, over=over, rank=None if over[0] < 0 else over[-1])
+    part = Part(kind(len(over), epsilon), arrays or {}, over=over)
+    if len(over) == 1 and over[0]:  # along this axis, whichever it is
+        part.axis = over[0] - 1 if over[0] > 0 else over[0]
+    elif over == tuple(range(over[0], over[0] + len(over))) and (over[0] > 0 or over[0] == -len(over)):
+        part.rank = over[-1] if over[0] > 0 else None
+    else:
+        raise ModelFileError(f"it has a norm over axes {list(over)}, which are not the last ones")
     part.takes = partial(_with_constant, part)
     return part
 
@@ -141,7 +139,14 @@ def _with_constant(norm: Part, part: Part) -> Part | None:
     wanted = {"gamma", "beta"} if isinstance(layer, LayerNorm) else {"gamma"}
     if name not in wanted - set(norm.arrays) or (name == "gamma" and "beta" in norm.arrays):
         return None
-    if value.size == 1 or value.ndim < layer.axes or value.size != np.prod(value.shape[-layer.axes :]):
+    shape = value.shape[-layer.axes :]
+    if layer.axes == 1 and norm.axis is not None and norm.axis >= 0 and value.size == max(value.shape, default=1):
+        # (C, 1, 1) goes with the first axis of (C, H, W), and tells how many axes there are
+        place = value.ndim - int(np.argmax(value.shape))
+        if norm.rank not in (None, norm.axis + place):
+            return None
+        norm.rank, shape = norm.axis + place, (value.size,)
+    if value.size == 1 or value.ndim < layer.axes or value.size != np.prod(shape):
         return None
-    norm.arrays[name] = value.reshape(value.shape[-layer.axes :])
+    norm.arrays[name] = value.reshape(shape)
     return norm

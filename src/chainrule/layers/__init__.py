@@ -9,9 +9,11 @@ from chainrule.layers.conv import Conv2D
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
 from chainrule.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from chainrule.layers.pointwise import PointwiseAffine, ScaleShift
 from chainrule.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from chainrule.layers.preprocess import Scale, Standardize
 from chainrule.layers.shape import Flatten, Pad, Reshape
+from chainrule.layers.transpose import Transpose
 from chainrule.layers.units import ELU, SELU, Clip, HardSigmoid, HardSwish, Mish, PReLU
 
 __all__ = [
@@ -40,11 +42,13 @@ __all__ = [
     "PReLU",
     "Pad",
     "Parallel",
+    "PointwiseAffine",
     "RMSNorm",
     "ReLU",
     "Reshape",
     "Residual",
     "Scale",
+    "ScaleShift",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -52,4 +56,5 @@ __all__ = [
     "Softplus",
     "Standardize",
     "Tanh",
+    "Transpose",
 ]

@@ -4,21 +4,25 @@ With kernel size K, stride S and padding before and after an axis of length L:
 
     output = (before + L + after - K) // S + 1
 
-Padding "same" makes that ceil(L / S); of an odd padding, the larger half comes after.
+Padding "same" makes that ceil(L / S); of an odd padding, the larger half comes after ("same-lower": before).
+With `ceil` the division is rounded up, so that the last window may reach beyond the padding; one that would begin in
+the padding behind the image, and so see nothing of it, is left out (as in PyTorch).
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from chainrule.arrays import Padding, Pair, Shape
 from chainrule.errors import OptionError
-from chainrule.layers.base import Layer
+from chainrule.layers.base import Layer, check_size
 
-__all__ = ["PaddingOption", "PairOption", "check_image", "pair", "place_window"]
+__all__ = ["SAME", "PaddingOption", "PairOption", "check_image", "onnx_padding", "pair", "place_window", "sides"]
 
 PairOption: TypeAlias = int | Pair
 """One number for both axes, or one for the height and one for the width."""
-PaddingOption: TypeAlias = int | Pair | str
-"""One number for all sides, (height, width) on both sides each, or "same"."""
+PaddingOption: TypeAlias = int | Pair | Padding | str
+"""One number for all sides, (above and below, left and right), ((above, below), (left, right)), or one of SAME."""
+SAME = {"same": "SAME_UPPER", "same-lower": "SAME_LOWER"}
+"""Paddings that keep the size, but for the stride; and what ONNX calls them."""
 
 
 def pair(value: PairOption, what: str, least: int) -> Pair:
@@ -37,6 +41,26 @@ def pair(value: PairOption, what: str, least: int) -> Pair:
     return both[0], both[1]
 
 
+def sides(padding: PaddingOption) -> Padding:
+    """((top, bottom), (left, right)) from one number, two, or four.
+
+    Raises:
+        OptionError: not whole numbers of 0 or more.
+    """
+    if isinstance(padding, str):
+        raise OptionError(f'padding must be a number, a pair or "same", got {padding!r}')
+    both = padding if isinstance(padding, tuple | list) and len(padding) == 2 else (padding, padding)
+    return pair(both[0], "padding", 0), pair(both[1], "padding", 0)
+
+
+def onnx_padding(padding: PaddingOption) -> dict[str, Any]:
+    """The attribute of an ONNX operator that says the same."""
+    if isinstance(padding, str):
+        return {"auto_pad": SAME[padding]}
+    (top, bottom), (left, right) = sides(padding)
+    return {"pads": [top, left, bottom, right]}
+
+
 def check_image(layer: Layer, shape: Shape) -> None:
     """Raise the layer's ShapeError unless `shape` is (C, H, W)."""
     if len(shape) != 3:
@@ -44,26 +68,45 @@ def check_image(layer: Layer, shape: Shape) -> None:
 
 
 def place_window(
-    layer: Layer, shape: Shape, kernel: Pair, stride: Pair, padding: PaddingOption
+    layer: Layer, shape: Shape, kernel: Pair, stride: Pair, padding: PaddingOption, ceil: bool = False
 ) -> tuple[Padding, Pair]:
     """Padding as ((top, bottom), (left, right)) and the output's (height, width), for images of `shape`.
 
+    Where `ceil` makes a window reach beyond the padding, there is as much padding more.
+
     Raises:
-        ShapeError: `shape` is no image, or the kernel is larger than the padded image.
+        ShapeError: `shape` is no image, the padded image is too large, or the kernel is larger than it.
     """
     check_image(layer, shape)
-    sides: list[Pair] = []
-    if isinstance(padding, str):
-        for length, size, step in zip(shape[1:], kernel, stride, strict=True):
-            total = max((-(-length // step) - 1) * step + size - length, 0)
-            sides.append((total // 2, total - total // 2))
+    if isinstance(padding, str) and padding in SAME:
+        lower = padding == "same-lower"
+        down, across = (_same(*axis, lower) for axis in zip(shape[1:], kernel, stride, strict=True))
+        around: Padding = down, across
     else:
-        sides.extend((side, side) for side in pair(padding, "padding", 0))
-    padded = tuple(before + length + after for length, (before, after) in zip(shape[1:], sides, strict=True))
+        around = sides(padding)
+    if ceil:
+        down, across = (_reached(*axis) for axis in zip(shape[1:], kernel, stride, around, strict=True))
+        around = down, across
+    padded = tuple(before + length + after for length, (before, after) in zip(shape[1:], around, strict=True))
+    check_size(layer, (shape[0], *padded))
     if any(size > length for size, length in zip(kernel, padded, strict=True)):
         raise layer.shape_error(
             f"has a kernel of {kernel[0]} x {kernel[1]}, larger than the image of {padded[0]} x {padded[1]} "
             f"(padding included), got {shape}: use a smaller kernel, more padding, or less pooling before it"
         )
     height, width = ((length - size) // step + 1 for length, size, step in zip(padded, kernel, stride, strict=True))
-    return (sides[0], sides[1]), (height, width)
+    return around, (height, width)
+
+
+def _same(length: int, size: int, step: int, lower: bool) -> Pair:
+    total = max((-(-length // step) - 1) * step + size - length, 0)
+    less, more = total // 2, total - total // 2
+    return (more, less) if lower else (less, more)
+
+
+def _reached(length: int, size: int, step: int, around: Pair) -> Pair:
+    before, after = around
+    last = -((size - before - length - after) // step) * step  # where the last window begins, rounded up
+    if last >= before + length:
+        last -= step
+    return before, max(after, last + size - before - length)

@@ -1,0 +1,109 @@
+"""Convolution, pooling and padding with every attribute: imported, exported back, and equal to ONNX Runtime twice."""
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+import chainrule as cr
+from chainrule.errors import ModelFileError
+from chainrule.io.onnx_export import to_onnx
+from chainrule.io.onnx_import import from_onnx
+
+settings.register_profile("windows", deadline=None, derandomize=True, max_examples=80)
+settings.load_profile("windows")
+
+onnxruntime.set_default_logger_severity(4)  # it warns where its own shape inference counts a window too many
+
+NUMBER = st.integers(1, 3)
+TWO = st.tuples(NUMBER, NUMBER)
+
+
+def model(operator: str, shape, arrays=(), *, opset: int = 19, **attributes):
+    """One node that reads x and constants."""
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["x", *(f"c{i}" for i in range(len(arrays)))], ["y"], **attributes)],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *shape])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(array), f"c{i}") for i, array in enumerate(arrays)],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+
+
+def run(exported, x: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(exported.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
+
+
+def agree(imported, shape) -> cr.Sequential:
+    """The network computes what ONNX Runtime does with the model, and with the network exported again."""
+    x = np.random.default_rng(0).standard_normal((2, *shape)).astype(np.float32)
+    expected = run(imported, x)
+    net = from_onnx(imported)
+    for got in (net(x), run(to_onnx(net), x)):
+        assert got.shape == expected.shape
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+    return net
+
+
+@st.composite
+def windows(draw):
+    """A kernel, and a height and width that it fits into."""
+    kernel, dilations = draw(TWO), draw(TWO)
+    size = tuple((k - 1) * d + 1 + draw(st.integers(0, 5)) for k, d in zip(kernel, dilations, strict=True))
+    return kernel, dilations, size
+
+
+@given(windows(), TWO, st.sampled_from(["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]), st.data())
+def test_convolution(window, strides, auto_pad, data):
+    kernel, dilations, size = window
+    attributes = {"strides": strides, "dilations": dilations, "auto_pad": auto_pad}
+    if auto_pad == "NOTSET":
+        attributes["pads"] = data.draw(st.tuples(*[st.integers(0, 3)] * 4))
+    elif auto_pad.startswith("SAME"):
+        attributes["dilations"] = (1, 1)  # ONNX Runtime does no other
+    W = np.random.default_rng(1).standard_normal((4, 3, *kernel)).astype(np.float32)
+    agree(model("Conv", (6, *size), [W, np.arange(4, dtype=np.float32)], group=2, **attributes), (6, *size))
+
+
+@given(
+    windows(),
+    st.sampled_from(["MaxPool", "AveragePool"]),
+    TWO,
+    st.sampled_from(["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"]),
+    st.booleans(),
+    st.booleans(),
+    st.data(),
+)
+def test_pooling(window, operator, strides, auto_pad, ceil, counting, data):
+    kernel, _, size = window
+    if auto_pad.startswith("SAME"):
+        strides = tuple(map(min, strides, kernel))  # ONNX Runtime does no other
+    attributes = {"kernel_shape": kernel, "strides": strides, "auto_pad": auto_pad, "ceil_mode": int(ceil)}
+    if auto_pad == "NOTSET":
+        attributes["pads"] = data.draw(st.tuples(*(st.integers(0, k - 1) for k in kernel * 2)))
+    if operator == "AveragePool":
+        attributes["count_include_pad"] = int(counting)
+    agree(model(operator, (3, *size), **attributes), (3, *size))
+
+
+@pytest.mark.parametrize(
+    ("operator", "arrays", "attributes", "told"),
+    [
+        ("Conv", [np.ones((1, 2, 3, 3), np.float32)], {"pads": [-1, 0, 0, 0]}, r"a Conv with pads = \[-1, 0, 0, 0\]"),
+        (
+            "MaxPool",
+            [],
+            {"kernel_shape": [1, 2], "strides": [1, 3], "auto_pad": "SAME_UPPER"},
+            "a MaxPool with auto_pad",
+        ),
+        ("MaxPool", [], {"kernel_shape": [2, 2], "dilations": [1, 2]}, r"a MaxPool with dilations = \[1, 2\]"),
+        ("MaxPool", [], {"kernel_shape": [2]}, "a MaxPool of 1 dimensions"),
+    ],
+)
+def test_what_is_not_known_is_told(operator, arrays, attributes, told):
+    with pytest.raises(ModelFileError, match=told):
+        from_onnx(model(operator, (2, 5, 6), arrays, **attributes))
