@@ -287,7 +287,7 @@ def test_dropout_exported_in_training_mode_is_kept():
     with pytest.warns(UserWarning, match="its Dropout layers"):
         net = from_onnx(made)
     assert [layer.rate if isinstance(layer, cr.Dropout) else None for layer in net.layers] == [0.25]
-    made.graph.initializer[-1].int32_data[:] = [False]
+    made.graph.initializer[-1].int32_data[:] = [0]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert from_onnx(made).layers == ()

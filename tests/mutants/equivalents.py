@@ -131,12 +131,8 @@ RULES = [
     ),
     Rule("only its dtype is taken", "avg_pool_backward", r"padding, share\)"),
     Rule("tanh enters as its square", r"Tanh\.backward", "y = -cache"),
-    Rule(
-        "of the kinds of joining, concat is the first word and sum the last", "Parallel", "join (>= 'sum'|<= 'concat')"
-    ),
-    Rule(
-        "an axis of a factor is as long as the product's, or shorter", "_product_gradients", r"-> .*length < gradient"
-    ),
+    Rule("of the kinds of joining concat is the first word, sum the last", "Parallel", "join (>= 'sum'|<= 'concat')"),
+    Rule("an axis of a factor is as long as that of the product, or 1", "_product_gradients", "length < gradient"),
     Rule(
         "a dx that nobody asked for is computed and dropped",
         r"layers\.",

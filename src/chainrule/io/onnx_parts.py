@@ -126,7 +126,7 @@ def tidy(parts: list[Part]) -> list[Part]:
         elif part.constant is None or not _takes_bias(done, *part.constant):
             done.append(part)
     for part in done:
-        if part.form and part.layer is None and part.reduction is None and part.join is None:
+        if part.form in _STEPS:
             raise ModelFileError(f"it has {_STEPS[part.form]}")
     return done
 
