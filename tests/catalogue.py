@@ -59,6 +59,8 @@ CATALOGUE = [
     Row("Reshape-rest", lambda: cr.Reshape((5, -1)), (2, 3, 5)),
     Row("Transpose", lambda: cr.Transpose((2, 0, 1)), (2, 3, 5)),
     Row("Transpose-sequence", lambda: cr.Transpose((1, 0)), (3, 5)),
+    Row("Expand", lambda: cr.Expand((3, 4, 5)), (3, 1, 5)),
+    Row("Expand-several", lambda: cr.Expand((2, 3)), (1, 1)),
     Row("PointwiseAffine", lambda: cr.PointwiseAffine(4), (3, 5)),
     Row("PointwiseAffine-images", lambda: cr.PointwiseAffine(2, cr.Normal(0.5)), (2, 3, 5)),
     Row("ScaleShift", lambda: cr.ScaleShift((3, 1, 1)), (3, 2, 4)),

@@ -43,17 +43,40 @@ def test_softplus_that_is_guarded_against_overflow():
         from_onnx(model(nodes, {"bound": 1}, (5,)))  # another function
 
 
-def test_indices_that_may_be_counted_from_the_end():
-    nodes = [
-        node("Less", ["x", "i_zero"], ["l"]),
+FROM_THE_END = {
+    "Where": [node("Add", ["x", "i_count"], ["a"]), node("Where", ["l", "a", "x"], ["w"])],
+    "Mul": [
         node("Add", ["x", "i_count"], ["a"]),
-        node("Where", ["l", "a", "x"], ["w"]),
-        node("Gather", ["W", "w"], ["y"]),
-    ]
-    made = model(nodes, {"i_zero": 0, "i_count": 7, "W": RNG.random((7, 3))}, (4,))
+        node("Cast", ["l"], ["c"], to=7),
+        node("Not", ["l"], ["n"]),
+        node("Cast", ["n"], ["d"], to=7),
+        node("Mul", ["a", "c"], ["p"]),
+        node("Mul", ["d", "x"], ["q"]),
+        node("Add", ["q", "p"], ["w"]),
+    ],
+}
+"""As PyTorch's exporters and tf2onnx write Keras's Embedding."""
+
+
+def indexed(formula: list) -> object:
+    nodes = [node("Less", ["x", "i_zero"], ["l"]), *formula, node("Gather", ["W", "w"], ["y"])]
+    made = model(nodes, {"i_zero": 0, "i_count": 7, "i_one": 1, "W": RNG.random((7, 3))}, (4,))
     made.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    return made
+
+
+@pytest.mark.parametrize("how", FROM_THE_END)
+def test_indices_that_may_be_counted_from_the_end(how):
     x = np.random.default_rng(0).integers(0, 7, (5, 4))
-    assert names(imported_equal(made, x)) == ["Embedding"]
+    assert names(imported_equal(indexed(FROM_THE_END[how]), x)) == ["Embedding"]
+
+
+@pytest.mark.parametrize(
+    "formula", [[node("Add", ["x", "i_one"], ["w"])], [node("Neg", ["x"], ["w"])], [node("Mod", ["x", "i_one"], ["w"])]]
+)
+def test_other_indices_are_told(formula):
+    with pytest.raises(ModelFileError, match="operators (Mod|Neg)|Add of whole numbers"):
+        from_onnx(indexed(formula))
 
 
 def test_what_takes_everything_does_nothing():
@@ -124,6 +147,28 @@ def test_a_second_output_is_not_taken_for_the_first():
         from_onnx(model(nodes, {}, (4,), 13))
 
 
+@pytest.mark.parametrize("beta", [True, False])
+def test_layer_norm_as_tf2onnx_spells_it_out(beta):
+    """x r + (-mean r + beta), with r = gamma / sqrt(variance + epsilon)."""
+    nodes = [
+        node("ReduceMean", ["x"], ["m"], axes=[-1]),
+        node("Neg", ["m"], ["minus"]),
+        node("Sub", ["x", "m"], ["d"]),
+        node("Mul", ["d", "d"], ["s"]),
+        node("ReduceMean", ["s"], ["v"], axes=[-1]),
+        node("Add", ["v", "eps"], ["e"]),
+        node("Sqrt", ["e"], ["q"]),
+        node("Reciprocal", ["q"], ["i"]),
+        node("Mul", ["i", "gamma"], ["r"]),
+        node("Mul", ["x", "r"], ["xr"]),
+        node("Mul", ["minus", "r"], ["mr"]),
+        node("Add", ["mr", "beta"], ["mb"]),
+        node("Add", ["xr", "mb" if beta else "mr"], ["y"]),
+    ]
+    arrays = {"eps": 0.01, "gamma": RNG.random(4), "beta": RNG.random(4)}
+    assert names(imported_equal(model(nodes, arrays, (3, 4)), rows(3, 4))) == ["LayerNorm"]
+
+
 # ---- axes ----
 
 
@@ -157,6 +202,34 @@ def test_global_pools(operator, shape):
 def test_any_order_of_axes(perm):
     nodes = [node("Transpose", ["x"], ["t"], perm=perm), node("Sigmoid", ["t"], ["s"]), node("Flatten", ["s"], ["y"])]
     imported_equal(model(nodes, {}, (2, 3, 4)), rows(2, 3, 4))
+
+
+def test_one_channel_is_brought_to_the_front_by_a_reshape():
+    """As tf2onnx writes it: the network reads (C, H, W), like all of Keras's."""
+    arrays: dict = {"i_to": [-1, 1, 4, 5], "i_back": [-1, 4, 5, 1]}
+    nodes = [
+        node("Reshape", ["x", "i_to"], ["f"]),
+        conv("f", "c", 1, 1, arrays, 3),
+        node("Reshape", ["c", "i_back"], ["y"]),
+    ]
+    net = from_onnx(model(nodes, arrays, (4, 5, 1)))
+    assert names(net.layers) == ["Conv2D"]
+    assert net.input_shape == (1, 4, 5)
+
+
+@pytest.mark.parametrize("operator", ["Expand", "Tile"])
+def test_numbers_that_repeat(operator):
+    """Keras's UpSampling2D through tf2onnx: an axis of length 1 is repeated and taken into the one before."""
+    to = {"Expand": [1, 1, 1, 2, 1], "Tile": [1, 1, 1, 2, 1]}[operator]
+    nodes = [
+        node("Unsqueeze", ["x", "i_axis"], ["u"]),
+        node(operator, ["u", "i_by"], ["t"]),
+        node("Reshape", ["t", "i_to"], ["y"]),
+    ]
+    arrays = {"i_axis": [3], "i_by": to, "i_to": [0, 2, 6, 4]}
+    assert "Expand" in names(imported_equal(model(nodes, arrays, (2, 3, 4)), rows(2, 3, 4)))
+    with pytest.raises(ModelFileError, match=r"a Tile of samples of \(2,\) to \(4,\)"):
+        from_onnx(model([node("Tile", ["x", "i_by"], ["y"])], {"i_by": [1, 2]}, (2,)))
 
 
 def test_the_batch_stays_first():

@@ -4,17 +4,25 @@ A node with one input becomes a layer, and where several inputs meet, the neares
 the branches of a Parallel or Residual.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
+from chainrule.io.onnx_constants import constant_of
 from chainrule.io.onnx_fold import attributes_of, known, sample_of
 from chainrule.io.onnx_operators import JOINS, OF_BATCH, OPERATORS
 from chainrule.io.onnx_parts import Node, Part, tidy
 
 __all__ = ["Graph"]
+
+_OF_INDICES = {"Add", "Cast", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Mod", "Mul", "Not", "Sub", "Where"}
+"""What a formula that counts indices from the end may be made of."""
+
+_MOST_ENTRIES = 2**22
+"""Indices at most for which such formulas are computed, all together."""
 
 _STEPS = 100
 """How often a chain may come by a node, on average: branches that share parts are read once for each of them."""
@@ -40,7 +48,7 @@ class Graph:
         self._parents: dict[str, str] = {}
         """Of a value, the last one that every path from the input to it passes."""
         self._depths = {self.input: 0}
-        self._steps = 0
+        self._steps = self._entries = 0
         self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
         for proto in model.graph.node:
             if any(name not in self._known.constants for name in proto.output):
@@ -75,6 +83,8 @@ class Graph:
         data = [n for n in inputs if n and not (n in facts.constants or n in facts.of_batch or n in facts.stuck)]
         if not data:
             return
+        if proto.op_type == "Gather" and 0 in constants and len(data) == 1:
+            data = [self._index(data[0], len(constants[0]))] if constants[0].ndim else data
         operator = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
         if operator == "ai.onnx.ml.ArrayFeatureExtractor" and 0 in constants:  # the class of the largest output
             self.classes = tuple(
@@ -84,6 +94,8 @@ class Graph:
         attributes = dict(attributes_of(self._onnx, proto))
         if (same := self._is_same(operator, data, constants)) is not None:
             self._same_as[out] = same
+            return
+        if operator == "Add" and len(data) == 2 and self._add_as_product(data, out):
             return
         if operator == "Concat" and len(data) == len(inputs):
             joined = (attributes.get("axis"), *data)
@@ -103,12 +115,9 @@ class Graph:
             opset=self._opset,
             missing=stuck or ("" if operator in OF_BATCH else self._batch_in(operator, inputs)),
         )
-        self._parents[out] = parent = self._shared(data)
-        self._depths[out] = self._depths[parent] + 1
-        self._makers[out] = node
+        self._make(out, node)
         for place, name in enumerate(proto.output[1:], start=2):
-            self._makers[name] = Node(f"{operator} (output {place})", data, constants, attributes)
-            self._parents[name], self._depths[name] = parent, self._depths[out]
+            self._make(name, Node(f"{operator} (output {place})", data, constants, attributes))
 
     def _batch_in(self, operator: str, inputs: list[str]) -> str:
         return f"{operator} by the batch's size" if any(name in self._known.of_batch for name in inputs) else ""
@@ -125,10 +134,65 @@ class Graph:
         # Where(x > 20, x, Softplus(x)): a Softplus that does not overflow
         if test.operator == "Greater" and bound >= 15 and len(data) == 3 and data[1] == x:
             return data[2] if values[1] and values[1].operator == "Softplus" and values[1].data == [x] else None
-        # Where(x < 0, x + length, x): indices that may be counted from the end
-        if test.operator == "Less" and bound == 0 and len(data) == 3 and data[2] == x and x in self._known.whole:
-            return x if values[0] and values[0].operator == "Add" and values[0].data == [x] else None
         return None
+
+    def _add_as_product(self, data: list[str], out: str) -> bool:
+        """x r + (-mean r) or, with a constant, x r + (-mean r + c), as tf2onnx writes a norm, as (x - mean) r + c."""
+        scaled, other = (self._makers.get(name) for name in data)
+        shift = other if other is not None and other.operator == "Add" and len(other.data) == 1 else None
+        if shift is not None:
+            other = self._makers.get(shift.data[0])
+        if scaled is None or other is None or scaled.operator != "Mul" or other.operator != "Mul":
+            return False
+        for x, r in (scaled.data, scaled.data[::-1]) if len(scaled.data) == len(other.data) == 2 else ():
+            for minus, also in (other.data, other.data[::-1]):
+                negative = self._makers.get(minus)
+                if also == r and negative is not None and negative.operator == "Neg":
+                    self._make(f"{out} centered", Node("Sub", [x, negative.data[0]], {}, {}))
+                    self._make(f"{out} product" if shift else out, Node("Mul", [f"{out} centered", r], {}, {}))
+                    if shift:
+                        self._make(out, replace(shift, data=[f"{out} product"]))
+                    return True
+        return False
+
+    def _make(self, name: str, node: Node) -> None:
+        self._makers[name] = node
+        self._parents[name] = parent = self._shared(node.data)
+        self._depths[name] = self._depths[parent] + 1
+
+    def _index(self, value: str, entries: int) -> str:
+        """What picks the same of so many rows: the input, where indices may be counted from the end in some formula.
+
+        The formula is computed for every index; if it gives them all back, it does nothing for them.
+        """
+        self._entries += entries
+        if value == self.input or self.input not in self._known.whole or self._entries > _MOST_ENTRIES:
+            return value
+        places = np.arange(entries)
+        found: dict[str, Array] = {self.input: places}
+        try:
+            same = np.array_equal(self._computed(value, found, 0), places)
+        except ModelFileError:
+            return value
+        return self.input if same else value
+
+    def _computed(self, value: str, found: dict[str, Array], depth: int) -> Array:
+        """What nodes make of the input, if each number is a function of one."""
+        if value not in found:
+            node = self._makers.get(value)
+            if node is None or node.operator not in _OF_INDICES or depth > len(_OF_INDICES):
+                raise ModelFileError("it is more than arithmetic of whole numbers")
+            names = iter(node.data)
+            inputs = {
+                place: node.constants[place]
+                if place in node.constants
+                else self._computed(next(names), found, depth + 1)
+                for place in range(len(node.data) + len(node.constants))
+            }
+            if any(array.size not in (1, len(found[self.input])) for array in inputs.values()):
+                raise ModelFileError("it is more than arithmetic of whole numbers")
+            found[value] = constant_of(node.operator, node.attributes, inputs)
+        return found[value]
 
     def _narrow(self, data: list[str], out: str) -> list[str]:
         """Inputs without an Expand that says what happens anyway: numbers that repeat along the other input's axes."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_parts import Node, Part, Reduction, array
-from chainrule.layers import Flatten, Reshape
+from chainrule.layers import Expand, Flatten, Reshape
 
 __all__ = ["SHAPES"]
 
@@ -26,6 +26,10 @@ def _reshape(node: Node) -> Part | None:
             return None
         if math.prod(before) != math.prod(after):
             raise ModelFileError(f"it has a {node.operator} of samples of {before} to {after}, across the batch")
+        if len(before) == len(after) == 3 and (before[2], before[:2]) == (after[0], after[1:]) and before[2] == 1:
+            return Part(turned=(0, 3, 1, 2))  # one channel may as well be brought to the front
+        if len(before) == len(after) == 3 and (before[0], before[1:]) == (after[2], after[:2]) and before[0] == 1:
+            return Part(turned=(0, 2, 3, 1))
         return Part(Flatten() if len(after) == 1 else Reshape(after))
     if node.operator == "Flatten" and node.attributes.get("axis", 1) == 1:
         return Part(Flatten())
@@ -40,9 +44,16 @@ def _reshape(node: Node) -> Part | None:
     return Part(Flatten() if len(shape) == 2 and shape[1] == -1 else Reshape(tuple(shape[1:])))
 
 
-def _expand(node: Node) -> None:
-    if node.after is None or node.before[0] != node.after:
-        raise ModelFileError(f"it has an Expand of {node.before[0]} to {node.after}, which no layer does")
+def _expand(node: Node) -> Part | None:
+    """Expand, and Tile of axes of length 1: the same numbers along them."""
+    before, after = node.before[0], node.after
+    if before is None or after is None or len(before) != len(after):
+        raise ModelFileError(f"it has an {node.operator} of samples of {before} to {after}, which no layer does")
+    if before == after:
+        return None
+    if any(length not in (1, wanted) for length, wanted in zip(before, after, strict=True)):
+        raise ModelFileError(f"it has a {node.operator} of samples of {before} to {after}, which no layer does")
+    return Part(Expand(after))
 
 
 def _cast(node: Node) -> None:
@@ -94,6 +105,7 @@ SHAPES: dict[str, Callable[[Node], Part | list[Part] | None]] = {
     "Reshape": _reshape,
     "Slice": _slice,
     "Squeeze": _reshape,
+    "Tile": _expand,
     "Transpose": _transpose,
     "Unsqueeze": _reshape,
 }

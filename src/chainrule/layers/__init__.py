@@ -13,7 +13,7 @@ from chainrule.layers.pointwise import PointwiseAffine, ScaleShift
 from chainrule.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from chainrule.layers.preprocess import Scale, Standardize
 from chainrule.layers.shape import Flatten, Pad, Reshape
-from chainrule.layers.transpose import Transpose
+from chainrule.layers.transpose import Expand, Transpose
 from chainrule.layers.units import ELU, SELU, Clip, HardSigmoid, HardSwish, Mish, PReLU
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Conv2D",
     "Dropout",
     "Embedding",
+    "Expand",
     "Flatten",
     "GlobalAvgPool2D",
     "GroupNorm",
