@@ -90,6 +90,28 @@ def test_pooling(window, operator, strides, auto_pad, ceil, counting, data):
     agree(model(operator, (3, *size), **attributes), (3, *size))
 
 
+@given(
+    st.sampled_from(["constant", "edge", "reflect"]),
+    st.tuples(*[st.integers(0, 2)] * 4),
+    st.tuples(st.integers(3, 6), st.integers(3, 6)),
+    st.sampled_from([None, 0.0, -1.5]),
+    st.booleans(),
+)
+def test_padding(mode, sides, size, value, some):
+    """Pads of all axes or of some, with a constant or without."""
+    top, left, bottom, right = sides
+    pads = np.array(sides if some else [0, 0, top, left, 0, 0, bottom, right])
+    arrays = [pads] + ([] if value is None else [np.float32(value)]) + ([np.array([2, -1])] if some else [])
+    if some and value is None:
+        arrays.insert(1, np.float32(0))
+    net = agree(model("Pad", (2, *size), arrays, mode=mode), (2, *size))
+    assert len(net.layers) == any(sides)
+
+
+def test_padding_of_early_opsets_says_all_in_attributes():
+    agree(model("Pad", (2, 4, 5), opset=10, pads=[0, 0, 1, 0, 0, 0, 2, 3], value=2.0), (2, 4, 5))
+
+
 @pytest.mark.parametrize(
     ("operator", "arrays", "attributes", "told"),
     [
@@ -102,6 +124,11 @@ def test_pooling(window, operator, strides, auto_pad, ceil, counting, data):
         ),
         ("MaxPool", [], {"kernel_shape": [2, 2], "dilations": [1, 2]}, r"a MaxPool with dilations = \[1, 2\]"),
         ("MaxPool", [], {"kernel_shape": [2]}, "a MaxPool of 1 dimensions"),
+        ("Pad", [np.array([0, 0, -1, 0, 0, 0, 0, 0])], {}, r"a Pad by \[0, 0, -1, 0, 0, 0, 0, 0\], mode constant"),
+        ("Pad", [np.array([0, 1, 0, 0, 0, 0, 0, 1])], {}, "only the height and width of images"),
+        ("Pad", [np.array([0, 0, 1, 0, 0, 0, 0, 0])], {"mode": "wrap"}, "mode wrap"),
+        ("Pad", [np.array([0, 0, 1, 0, 0, 0, 0, 0]), np.float32(-np.inf)], {}, "value -inf"),
+        ("Pad", [np.array([1, 1, 1, 1])], {}, "only the height and width of images"),
     ],
 )
 def test_what_is_not_known_is_told(operator, arrays, attributes, told):

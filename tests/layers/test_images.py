@@ -130,6 +130,32 @@ def test_max_pooling_does_not_lose_nan():
     assert y[0, 0, 0, 1] == 4
 
 
+def test_padding_by_hand():
+    x = np.arange(1.0, 7).reshape(1, 1, 2, 3)
+    dy = np.arange(1.0, 13).reshape(1, 1, 3, 4)
+    for mode, value, y, dx in [
+        ("constant", 9.0, [[9, 9, 9, 9], [1, 2, 3, 9], [4, 5, 6, 9]], [[5, 6, 7], [9, 10, 11]]),
+        ("edge", 0.0, [[1, 2, 3, 3], [1, 2, 3, 3], [4, 5, 6, 6]], [[6, 8, 22], [9, 10, 23]]),
+        ("reflect", 0.0, [[4, 5, 6, 5], [1, 2, 3, 2], [4, 5, 6, 5]], [[5, 14, 7], [10, 28, 14]]),
+    ]:
+        layer = build(cr.Pad(((1, 0), (0, 1)), mode, value), (1, 2, 3))
+        got, cache = layer.forward(x)
+        assert got[0, 0].tolist() == y
+        assert layer.backward(dy, cache)[0, 0].tolist() == dx
+
+
+def test_a_constant_that_no_pixel_can_be_makes_numbers_of_pixels():
+    net = cr.Sequential(cr.Pad(1, value=0.5)).build((1, 2, 2))
+    y = net(np.full((1, 1, 2, 2), 7, np.uint8))
+    assert y.dtype == np.float32
+    assert y[0, 0, 0].tolist() == [0.5] * 4
+
+
+def test_paddings_may_be_lists():
+    assert cr.Conv2D(4, 3, padding=[1, 2]).build((1, 6, 6), np.random.default_rng(0)) == (4, 6, 8)
+    assert cr.MaxPool2D(3, 1, [[1, 0], [2, 1]]).build((1, 6, 6), np.random.default_rng(0)) == (1, 5, 7)
+
+
 def test_pixels_may_come_first():
     """A network that forgets to scale its uint8 pixels computes with numbers all the same, not with wrapped bytes."""
     pixels = np.random.default_rng(0).integers(0, 256, (3, 1, 8, 8), dtype=np.uint8)
@@ -171,6 +197,12 @@ def test_pixels_may_come_first():
         (cr.AvgPool2D(2), (5, 5), "needs images"),
         (cr.GlobalAvgPool2D(), (5,), "needs images"),
         (cr.Pad(1), (5,), "needs images"),
+        (
+            cr.Pad((0, 3), "reflect"),
+            (1, 5, 3),
+            r"can mirror less than the image's own height and width, got \(1, 5, 3\)",
+        ),
+        (cr.Pad(10**9), (1, 5, 3), "more than 268,435,456 numbers each"),
         (cr.Reshape((2, 3)), (7,), r"cannot take the 7 numbers of \(7,\)"),
         (cr.Reshape((2, -1)), (7,), r"cannot take the 7 numbers of \(7,\)"),
     ],
@@ -201,6 +233,10 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
         (lambda: cr.MaxPool2D(2, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
         (lambda: cr.MaxPool2D(2, stride=0), "stride must be"),
         (lambda: cr.Pad(-1), "padding must be"),
+        (lambda: cr.Pad("same"), "padding must be a number, a pair"),
+        (lambda: cr.Pad(1, "wrap"), 'mode must be "constant", "edge" or "reflect", got \'wrap\''),
+        (lambda: cr.Pad(1, value=np.inf), "value must be a finite number"),
+        (lambda: cr.Pad(1, "edge", 2.0), 'value must be .* 0 where mode is not "constant", got 2.0'),
         (lambda: cr.Reshape((0, 3)), "shape must be lengths above 0, at most one of them -1"),
         (lambda: cr.Reshape((-1, -1)), "at most one of them -1"),
         (lambda: cr.Reshape(5), "shape must be"),

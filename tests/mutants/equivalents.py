@@ -105,6 +105,11 @@ RULES = [
         "`view` tells only how many samples there are and how large their windows", "conv_input_gradient", r"-> view = "
     ),
     Rule("any split of the batch gives the same", "conv_(input|weight)_gradient", r"-> for some in _few_samples"),
+    Rule(
+        "with a dilation of 1 there is one plain convolution to do, which is the same",
+        r"layers\.dilation conv_",
+        r"^if dilation == \(1, 1\):",
+    ),
     Rule("swapaxes takes its two axes in either order", "conv_", r"swapaxes\((2, 1|3, 2)\)"),
     Rule("at the kink itself, where either slope is one", "leaky_relu_backward|relu_backward", r"x >= 0|y != 0"),
     Rule("both forms of the sigmoid are the same function", "sigmoid_forward|sigmoid_cross_entropy", r"> 0, 1, e"),

@@ -124,10 +124,16 @@ def test_global_average_pooling(seed, channels, height, width):
     compare(cr.GlobalAvgPool2D(), lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1), x, seed=seed)
 
 
-@given(SEED, st.tuples(st.integers(0, 3), st.integers(0, 3)))
-def test_padding(seed, padding):
-    down, across = padding
-    compare(cr.Pad(padding), lambda x: F.pad(x, (across, across, down, down)), normal(seed, 2, 3, 4, 5), seed=seed)
+@given(SEED, DTYPE, st.tuples(*[st.integers(0, 3)] * 4), st.sampled_from(["constant", "edge", "reflect"]))
+def test_padding(seed, dtype, sides, mode):
+    top, bottom, left, right = sides
+    theirs = {"edge": "replicate"}.get(mode, mode)
+    layer = cr.Pad(((top, bottom), (left, right)), mode, 1.5 if mode == "constant" else 0.0)
+
+    def padded(x):
+        return F.pad(x, (left, right, top, bottom), theirs, layer.value)
+
+    compare(layer, padded, normal(seed, 2, 3, 4, 5), seed=seed, dtype=dtype)
 
 
 @given(SEED, st.integers(1, 3), st.integers(1, 3), st.sampled_from([(4,), (3, 2), (2, 2, 2)]))

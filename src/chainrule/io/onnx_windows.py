@@ -3,8 +3,11 @@
 https://onnx.ai/onnx/operators
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_parts import Node, Part, array, expect
@@ -57,16 +60,29 @@ def _padding(node: Node) -> Any:
     return (top, left) if (top, left) == (bottom, right) else ((top, bottom), (left, right))
 
 
-def _pad(node: Node) -> Part:
+def _pad(node: Node) -> Part | None:
     pads = [int(side) for side in node.constants.get(1, node.attributes.get("pads", ()))]
+    half = len(pads) // 2
+    axes = [int(axis) % 4 for axis in node.constants.get(3, range(half))]
+    around = {axis: (pads[i], pads[half + i]) for i, axis in enumerate(axes) if pads[i] or pads[half + i]}
     mode = node.attributes.get("mode", b"constant")
-    value = float(node.constants[2].ravel()[0]) if 2 in node.constants and node.constants[2].size else 0.0
-    last = len(pads) == 8 and any(pads[1:2])
-    sides = pads[1:3] if last else pads[2:4]
-    others = pads[:1] + pads[3:4] if last else pads[:2]
-    if mode not in (b"constant", "constant") or value or len(pads) != 8 or pads[:4] != pads[4:] or any(others):
-        raise ModelFileError(f"it has a Pad by {pads}: only zeros, as many on both sides of an image, are known")
-    return Part(Pad((sides[0], sides[1])), channels_last=last)
+    mode = mode.decode() if isinstance(mode, bytes) else mode
+    values = np.ravel(node.constants.get(2, node.attributes.get("value", 0.0)))
+    value = float(values[0]) if values.size and mode == "constant" else 0.0
+    last = 1 in around
+    height, width = (1, 2) if last else (2, 3)
+    if not (
+        (half == 4 or (3 in node.constants and half == len(axes)))
+        and min(pads) >= 0
+        and around.keys() <= {height, width}
+        and mode in ("constant", "edge", "reflect")
+        and math.isfinite(value)
+    ):
+        told = f"by {pads}, mode {mode}, value {value}"
+        raise ModelFileError(f"it has a Pad {told}: only the height and width of images, by finite numbers, is known")
+    if not around:
+        return None
+    return Part(Pad((around.get(height, (0, 0)), around.get(width, (0, 0))), mode, value), channels_last=last)
 
 
 WINDOWS: dict[str, Callable[[Node], Part | None]] = {

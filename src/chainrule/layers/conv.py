@@ -26,10 +26,10 @@ from chainrule.initializers import He, Initializer, Zeros
 from chainrule.layers.base import Layer
 from chainrule.layers.dilation import conv_forward, conv_input_gradient, conv_weight_gradient, spread
 from chainrule.layers.geometry import (
-    SAME,
     PaddingOption,
     PairOption,
     check_image,
+    is_same,
     onnx_padding,
     pair,
     place_window,
@@ -68,7 +68,7 @@ class Conv2D(Layer):
         dilation: PairOption = 1,
     ) -> None:
         pair(kernel_size, "kernel_size", 1), pair(stride, "stride", 1), pair(dilation, "dilation", 1)
-        if padding not in SAME:
+        if not is_same(padding):
             sides(padding)
         if filters < 1 or groups < 1 or filters % groups:
             raise OptionError(f"Conv2D needs filters that divide into groups, got {filters} into {groups}")

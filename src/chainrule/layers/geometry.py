@@ -9,13 +9,23 @@ With `ceil` the division is rounded up, so that the last window may reach beyond
 the padding behind the image, and so see nothing of it, is left out (as in PyTorch).
 """
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from chainrule.arrays import Padding, Pair, Shape
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer, check_size
 
-__all__ = ["SAME", "PaddingOption", "PairOption", "check_image", "onnx_padding", "pair", "place_window", "sides"]
+__all__ = [
+    "SAME",
+    "PaddingOption",
+    "PairOption",
+    "check_image",
+    "is_same",
+    "onnx_padding",
+    "pair",
+    "place_window",
+    "sides",
+]
 
 PairOption: TypeAlias = int | Pair
 """One number for both axes, or one for the height and one for the width."""
@@ -53,6 +63,11 @@ def sides(padding: PaddingOption) -> Padding:
     return pair(both[0], "padding", 0), pair(both[1], "padding", 0)
 
 
+def is_same(padding: PaddingOption) -> TypeGuard[str]:
+    """Whether the padding is one of SAME."""
+    return isinstance(padding, str) and padding in SAME
+
+
 def onnx_padding(padding: PaddingOption) -> dict[str, Any]:
     """The attribute of an ONNX operator that says the same."""
     if isinstance(padding, str):
@@ -78,7 +93,7 @@ def place_window(
         ShapeError: `shape` is no image, the padded image is too large, or the kernel is larger than it.
     """
     check_image(layer, shape)
-    if isinstance(padding, str) and padding in SAME:
+    if is_same(padding):
         lower = padding == "same-lower"
         down, across = (_same(*axis, lower) for axis in zip(shape[1:], kernel, stride, strict=True))
         around: Padding = down, across

@@ -21,10 +21,10 @@ from chainrule.arrays import Array, Padding, Pair, Shape, quiet
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer
 from chainrule.layers.geometry import (
-    SAME,
     PaddingOption,
     PairOption,
     check_image,
+    is_same,
     onnx_padding,
     pair,
     place_window,
@@ -47,7 +47,7 @@ class _Pool2D(Layer):
         kernel = pair(kernel_size, "kernel_size", 1)
         if stride is not None:
             pair(stride, "stride", 1)
-        if padding not in SAME and any(
+        if not is_same(padding) and any(
             max(around) >= size for around, size in zip(sides(padding), kernel, strict=True)
         ):
             raise OptionError(
