@@ -130,6 +130,29 @@ def test_max_pooling_does_not_lose_nan():
     assert y[0, 0, 0, 1] == 4
 
 
+def test_signals_by_hand():
+    # x = [1 2 3 4], W = [1 0 -1], b = 10, a 0 before: y = [0 - 2, 1 - 3, 2 - 4] + 10 = 8 everywhere
+    layer = build(cr.Conv1D(1, 3, padding=(1, 0)), (1, 4))
+    layer.W.value = np.array([[[1.0, 0, -1]]])
+    layer.b.value = np.array([10.0])
+    x = np.arange(1.0, 5).reshape(1, 1, 4)
+    y, cache = layer.forward(x)
+    assert y.tolist() == [[[8, 8, 8]]]
+    # dy = [1 2 3]: dW[i] = sum of dy[p] x[p + i - 1], db = 6, dx[r] = dy[r + 1] - dy[r - 1]
+    dx = layer.backward(np.array([[[1.0, 2, 3]]]), cache)
+    assert layer.W.grad.tolist() == [[[8, 14, 20]]]
+    assert layer.b.grad.tolist() == [6]
+    assert dx.tolist() == [[[2, 2, -2, -3]]]
+    assert layer.multiply_adds((1, 4)) == 9
+    for other, expected in [
+        (cr.MaxPool1D(2, 2, (1, 0), ceil_mode=True), [[1, 3, 4]]),
+        (cr.AvgPool1D(2, 2, (1, 0), True, True), [[0.5, 2.5, 4]]),
+        (cr.GlobalAvgPool1D(), [2.5]),
+        (cr.Pad1D((2, 1), "reflect"), [[3, 2, 1, 2, 3, 4, 3]]),
+    ]:
+        assert build(other, (1, 4))(x)[0].tolist() == expected
+
+
 def test_padding_by_hand():
     x = np.arange(1.0, 7).reshape(1, 1, 2, 3)
     dy = np.arange(1.0, 13).reshape(1, 1, 3, 4)
@@ -196,11 +219,17 @@ def test_pixels_may_come_first():
         (cr.Conv2D(4, 3), (784,), r"needs images \(C, H, W\), got \(784,\): put Reshape\(\(C, H, W\)\) before it"),
         (cr.AvgPool2D(2), (5, 5), "needs images"),
         (cr.GlobalAvgPool2D(), (5,), "needs images"),
+        (cr.Conv1D(4, 3), (1, 8, 8), r"needs signals \(C, L\), got \(1, 8, 8\): put Reshape\(\(C, L\)\) before it"),
+        (cr.Conv1D(4, 5), (2, 3), r"a kernel of 5, larger than the signal of 3 \(padding included\), got \(2, 3\)"),
+        (cr.Conv1D(4, 3, groups=2), (3, 8), r"cannot divide 3 channels into 2 groups, got \(3, 8\)"),
+        (cr.MaxPool1D(5), (2, 3), r"a kernel of 5, larger than the signal of 3 \(padding included\), got \(2, 3\)"),
+        (cr.GlobalAvgPool1D(), (5,), "needs signals"),
+        (cr.Pad1D(3, "reflect"), (2, 3), r"can mirror fewer pixels than .* got \(2, 3\)"),
         (cr.Pad(1), (5,), "needs images"),
         (
             cr.Pad((0, 3), "reflect"),
             (1, 5, 3),
-            r"can mirror less than the image's own height and width, got \(1, 5, 3\)",
+            r"can mirror fewer pixels than .* got \(1, 5, 3\)",
         ),
         (cr.Pad(10**9), (1, 5, 3), "more than 268,435,456 numbers each"),
         (cr.Reshape((2, 3)), (7,), r"cannot take the 7 numbers of \(7,\)"),
@@ -228,10 +257,16 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
         (lambda: cr.Conv2D(4, 3, padding=(1, 2, 3)), "padding must be"),
         (lambda: cr.Conv2D(4, 3, padding=-1), "padding must be a whole number of 0 or more"),
         (lambda: cr.Conv2D(4, 3, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
-        (lambda: cr.MaxPool2D(2, padding=2), r"a padding smaller than its kernel \(2, 2\), got 2"),
+        (lambda: cr.MaxPool2D(2, padding=2), r"a padding smaller than its kernel 2, got 2"),
         (lambda: cr.AvgPool2D((2, 3), padding=((0, 2), (0, 0))), "a padding smaller than its kernel"),
         (lambda: cr.MaxPool2D(2, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
         (lambda: cr.MaxPool2D(2, stride=0), "stride must be"),
+        (lambda: cr.Conv1D(4, (3, 3)), r"kernel_size must be a whole number of 1 or more, got \(3, 3\)"),
+        (lambda: cr.Conv1D(4, 3, padding=((0, 0), (1, 1))), r"padding must be .* got \(\(0, 0\), \(1, 1\)\)"),
+        (lambda: cr.Conv1D(4, 3, groups=3), "Conv1D needs filters that divide into groups"),
+        (lambda: cr.MaxPool1D(2, padding=(0, 2)), r"a padding smaller than its kernel 2, got \(0, 2\)"),
+        (lambda: cr.AvgPool1D(2, stride=(1, 2)), "stride must be"),
+        (lambda: cr.Pad1D((1, -1)), "padding must be"),
         (lambda: cr.Pad(-1), "padding must be"),
         (lambda: cr.Pad("same"), "padding must be a number, a pair"),
         (lambda: cr.Pad(1, "wrap"), 'mode must be "constant", "edge" or "reflect", got \'wrap\''),

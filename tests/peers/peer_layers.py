@@ -118,6 +118,21 @@ def test_average_pooling(seed, dtype, window, more, ceil, counting):
     compare(layer, lambda x: F.avg_pool2d(x, kernel, stride, padding, ceil, counting), x, seed=seed, dtype=dtype)
 
 
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(1, 3), st.integers(1, 3), st.booleans(), st.booleans())
+def test_layers_of_signals(seed, dtype, window, groups, dilation, ceil, counting):
+    (kernel, _), (stride, _), (padding, _), (size, _) = window
+    x = normal(seed, 2, 2 * groups, size + kernel * dilation)
+    conv = cr.Conv1D(3 * groups, kernel, stride, padding, groups, dilation=dilation)
+    compare(conv, lambda x, W, b: F.conv1d(x, W, b, stride, padding, dilation, groups), x, seed=seed, dtype=dtype)
+    largest, mean = cr.MaxPool1D(kernel, stride, padding, ceil), cr.AvgPool1D(kernel, stride, padding, ceil, counting)
+    compare(largest, lambda x: F.max_pool1d(x, kernel, stride, padding, ceil_mode=ceil), x, seed=seed, dtype=dtype)
+    compare(mean, lambda x: F.avg_pool1d(x, kernel, stride, padding, ceil, counting), x, seed=seed, dtype=dtype)
+    compare(cr.GlobalAvgPool1D(), lambda x: x.mean(-1), x, seed=seed, dtype=dtype)
+    sides = (padding, stride)
+    compare(cr.Pad1D(sides, value=2.0), lambda x: F.pad(x, sides, value=2.0), x, seed=seed, dtype=dtype)
+    compare(cr.Pad1D(sides, "edge"), lambda x: F.pad(x, sides, "replicate"), x, seed=seed, dtype=dtype)
+
+
 @given(SEED, SIZE, SIZE, SIZE)
 def test_global_average_pooling(seed, channels, height, width):
     x = normal(seed, 2, channels, height, width)
@@ -147,7 +162,7 @@ def test_group_and_instance_norm(seed, groups, each, rest):
     compare(cr.InstanceNorm(1e-3), instance, x, seed=seed)
 
 
-@given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (3, 2), (1, 1)]), st.booleans())
+@given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (4,), (3, 2), (1, 1)]), st.booleans())
 def test_batch_norm(seed, samples, channels, image, train):
     x = 3 * normal(seed, samples, channels, *image) + 2
     mean, variance = torch.zeros(channels, dtype=torch.float64), torch.ones(channels, dtype=torch.float64)

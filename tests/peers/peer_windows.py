@@ -1,4 +1,4 @@
-"""Modules of PyTorch that slide windows over images or pad them: exported, imported, and trained on."""
+"""Modules of PyTorch that slide windows over images and signals or pad them: exported, imported, and trained on."""
 
 import io
 import warnings
@@ -30,6 +30,19 @@ IMAGES = [
     nn.ZeroPad2d((1, 0, 2, 1)),
     nn.ConstantPad2d(1, 0.5),
 ]
+SIGNALS = [
+    nn.Conv1d(3, 4, 3, padding=2, dilation=2),
+    nn.Conv1d(3, 6, 3, stride=2, groups=3, padding=1, padding_mode="replicate"),
+    nn.MaxPool1d(3, 2, 1, ceil_mode=True),
+    nn.AvgPool1d(3, 2, 1),
+    nn.AdaptiveAvgPool1d(1),
+    nn.BatchNorm1d(3),
+    nn.ConstantPad1d((2, 0), 0.5),
+    nn.ReflectionPad1d(2),
+    nn.Sequential(
+        nn.ZeroPad1d((4, 0)), nn.Conv1d(3, 4, 3, dilation=2), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten()
+    ),
+]
 
 
 def exported(module: nn.Module, x: torch.Tensor, exporter: str):
@@ -45,14 +58,12 @@ def exported(module: nn.Module, x: torch.Tensor, exporter: str):
 
 
 @pytest.mark.parametrize("exporter", ["TorchScript", "dynamo"])
-@pytest.mark.parametrize("module", IMAGES, ids=repr)
-def test_images(module, exporter):
-    if exporter == "TorchScript" and ("Pad" in repr(module) or "padding_mode" in repr(module)):
-        pytest.skip("it computes the pads from constants")
+@pytest.mark.parametrize("module", IMAGES + SIGNALS, ids=repr)
+def test_a_module(module, exporter):
     torch.manual_seed(0)
-    x = torch.randn(3, 3, 7, 6)
+    x = torch.randn(3, 3, 7, 6) if module in IMAGES else torch.randn(3, 3, 8)
     net = from_onnx(exported(module.eval(), x, exporter))
     y = module(x).detach().numpy()
     np.testing.assert_allclose(net(x.numpy()), y, rtol=1e-5, atol=1e-5)
-    if net.parameters:
-        cr.SGD(0.1).step(net)
+    report = cr.gradcheck(net.astype("float64"), batch=2, sample=30)
+    assert report.ok, str(report)

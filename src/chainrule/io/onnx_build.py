@@ -23,6 +23,7 @@ from chainrule.layers import (
     Conv2D,
     Dropout,
     Flatten,
+    GlobalAvgPool1D,
     GlobalAvgPool2D,
     GroupNorm,
     HardSigmoid,
@@ -30,6 +31,7 @@ from chainrule.layers import (
     InstanceNorm,
     Layer,
     LeakyReLU,
+    MaxPool1D,
     MaxPool2D,
     Mish,
     PointwiseAffine,
@@ -255,10 +257,13 @@ class _Building:
         self.seen = replace(seen, channels_last=False)
         self.add(Transpose(order))
         count = math.prod(seen.shape[axis] for axis in gone)
-        if not (rank == 3 and len(gone) == 2):
-            self._to(Reshape((-1, count, 1)))
-        pooling = MaxPool2D((self.seen.shape[1], self.seen.shape[2])) if reduction.largest else GlobalAvgPool2D()
-        self.add(pooling)
+        if rank == 2 and len(gone) == 1:
+            self.add(MaxPool1D(count) if reduction.largest else GlobalAvgPool1D())
+        else:
+            if not (rank == 3 and len(gone) == 2):
+                self._to(Reshape((-1, count, 1)))
+            height, width = self.seen.shape[1:]
+            self.add(MaxPool2D((height, width)) if reduction.largest else GlobalAvgPool2D())
         if reduction.total:
             self.add(Scale(float(count)))
         self._to(Reshape(result))

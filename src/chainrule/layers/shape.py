@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import Array, Shape
+from chainrule.arrays import Array, Shape, quiet
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer
-from chainrule.layers.geometry import PaddingOption, check_image, onnx_padding, sides
+from chainrule.layers.geometry import PaddingOption, check_image, onnx_pad, sides
 
 __all__ = ["Flatten", "Pad", "Reshape"]
 
@@ -85,9 +85,10 @@ class Pad(Layer):
     """
 
     reads = "numbers"
+    axes = 2
 
     def __init__(self, padding: PaddingOption, mode: str = "constant", value: float = 0.0) -> None:
-        sides(padding)
+        sides(padding, self.axes)
         if mode not in ("constant", "edge", "reflect"):
             raise OptionError(f'mode must be "constant", "edge" or "reflect", got {mode!r}')
         if not math.isfinite(value) or (value and mode != "constant"):
@@ -100,30 +101,29 @@ class Pad(Layer):
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         check_image(self, shape)
-        down, across = sides(self.padding)
+        down, across = sides(self.padding, self.axes)
         if self.mode == "reflect" and (max(down) >= shape[1] or max(across) >= shape[2]):
-            raise self.shape_error(f"can mirror less than the image's own height and width, got {shape}: pad less")
+            given = (shape[0], *shape[-self.axes :])
+            raise self.shape_error(f"can mirror fewer pixels than there are in a row or column, got {given}: pad less")
         return (shape[0], shape[1] + sum(down), shape[2] + sum(across))
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        around = ((0, 0), (0, 0), *sides(self.padding))
+        around = ((0, 0), (0, 0), *sides(self.padding, self.axes))
         if self.mode == "constant":
             return np.pad(x, around, constant_values=self.value), x.shape
         return np.pad(x, around, self.mode), x.shape  # type: ignore[call-overload]
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         shape, dx = cache, dy
         # y[:, :, top : top + H, left : left + W] = x, and around it constants or copies of x
-        for axis, (before, _) in zip((2, 3), sides(self.padding), strict=True):
+        for axis, (before, _) in zip((2, 3), sides(self.padding, self.axes), strict=True):
             dx = self._unpadded(dx.swapaxes(0, axis), before, shape[axis]).swapaxes(0, axis)
         return dx
 
     def onnx(self, graph: Any, x: str) -> str:
-        top, left, bottom, right = onnx_padding(self.padding)["pads"]
-        pads = graph.constant([0, 0, top, left, 0, 0, bottom, right], np.int64)
         mode = {} if self.mode == "constant" else {"mode": self.mode}
-        name: str = graph.add("Pad", x, pads, *([graph.constant(self.value)] if self.value else []), **mode)
-        return name
+        return onnx_pad(graph, x, sides(self.padding, self.axes), self.axes, self.value, **mode)
 
     def _unpadded(self, dy: Array, before: int, length: int) -> Array:
         """dy (before + length + after, ...) -> dx (length, ...): what lies around goes where it was copied from."""
