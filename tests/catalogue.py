@@ -59,6 +59,8 @@ CATALOGUE = [
     Row("Reshape-rest", lambda: cr.Reshape((5, -1)), (2, 3, 5)),
     Row("Transpose", lambda: cr.Transpose((2, 0, 1)), (2, 3, 5)),
     Row("Transpose-sequence", lambda: cr.Transpose((1, 0)), (3, 5)),
+    Row("Slice", lambda: cr.Slice(1, 3), (4, 2, 5)),
+    Row("Slice-steps", lambda: cr.Slice(1, 6, axis=1, step=2), (3, 7)),
     Row("Expand", lambda: cr.Expand((3, 4, 5)), (3, 1, 5)),
     Row("Expand-several", lambda: cr.Expand((2, 3)), (1, 1)),
     Row("PointwiseAffine", lambda: cr.PointwiseAffine(4), (3, 5)),

@@ -142,9 +142,9 @@ def test_branches_join_along_any_axis(axis):
 
 
 def test_a_second_output_is_not_taken_for_the_first():
-    nodes = [node("Split", ["x"], ["a", "b"], axis=1), node("Relu", ["b"], ["y"])]
-    with pytest.raises(ModelFileError, match=r"Split \(output 2\)"):
-        from_onnx(model(nodes, {}, (4,), 13))
+    nodes = [node("MaxPool", ["x"], ["a", "places"], kernel_shape=[2, 2]), node("Cast", ["places"], ["y"], to=1)]
+    with pytest.raises(ModelFileError, match=r"MaxPool \(output 2\)"):
+        from_onnx(model(nodes, {}, (1, 4, 4)))
 
 
 @pytest.mark.parametrize("beta", [True, False])
@@ -386,3 +386,57 @@ def test_indices_are_not_divided(tmp_path):
     export_onnx(net, tmp_path / "net.onnx")
     with pytest.raises(OptionError, match="reads indices"):
         import_onnx(tmp_path / "net.onnx", input_scale=255)
+
+
+# ---- parts of samples ----
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "axes", "steps"),
+    [
+        ([1], [3], [1], [1]),
+        ([0, -3], [-1, 2**62], [2, 3], [1, 1]),
+        ([1, 0], [2**62, -1], [-1, -3], [2, 1]),
+        ([0], [2**62], [2], [3]),
+    ],
+)
+def test_slices(starts, ends, axes, steps):
+    arrays = {"i_starts": starts, "i_ends": ends, "i_axes": axes, "i_steps": steps}
+    nodes = [node("Slice", ["x", "i_starts", "i_ends", "i_axes", "i_steps"], ["y"])]
+    assert set(names(imported_equal(model(nodes, arrays, (4, 5, 6)), rows(4, 5, 6)))) == {"Slice"}
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "axes", "steps", "told"),
+    [
+        ([0], [2], [0], [1], "along axis 0 of 2, or along the batch"),
+        ([3], [0], [1], [-1], "a Slice of 3 to 0 by -1"),
+        ([2], [2], [1], [1], "a Slice of 2 to 2"),
+        ([2], [3], [7], [1], "along axis 7"),
+    ],
+)
+def test_slices_that_no_layer_takes(starts, ends, axes, steps, told):
+    arrays = {"i_starts": starts, "i_ends": ends, "i_axes": axes, "i_steps": steps}
+    with pytest.raises(ModelFileError, match=told):
+        from_onnx(model([node("Slice", ["x", "i_starts", "i_ends", "i_axes", "i_steps"], ["y"])], arrays, (4,)))
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_halves_that_go_different_ways(axis):
+    """ShuffleNet's blocks, and gated units, where the second half says how much of the first comes through."""
+    nodes = [node("Split", ["x", "i_lengths"], ["a", "b"], axis=axis), node("Sigmoid", ["b"], ["s"])]
+    arrays = {"i_lengths": [2, 2]}
+    imported_equal(model([*nodes, node("Mul", ["a", "s"], ["y"])], arrays, (4, 3, 4)), rows(4, 3, 4))
+    imported_equal(model([*nodes, node("Concat", ["s", "a"], ["y"], axis=1)], arrays, (4, 3, 4)), rows(4, 3, 4))
+
+
+@pytest.mark.parametrize("place", [0, 2, -1])
+def test_one_place_of_a_sequence(place):
+    nodes = [node("Gather", ["x", "i_place"], ["g"], axis=1), node("Tanh", ["g"], ["y"])]
+    assert names(imported_equal(model(nodes, {"i_place": place}, (3, 4)), rows(3, 4))) == ["Slice", "Flatten", "Tanh"]
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_channels_become_pixels(mode):
+    nodes = [node("DepthToSpace", ["x"], ["y"], blocksize=2, mode=mode)]
+    imported_equal(model(nodes, {}, (12, 3, 4)), rows(12, 3, 4))

@@ -115,9 +115,23 @@ class Graph:
             opset=self._opset,
             missing=stuck or ("" if operator in OF_BATCH else self._batch_in(operator, inputs)),
         )
+        if operator == "Split":
+            self._split(node, list(proto.output))
+            return
         self._make(out, node)
         for place, name in enumerate(proto.output[1:], start=2):
             self._make(name, Node(f"{operator} (output {place})", data, constants, attributes))
+
+    def _split(self, node: Node, outputs: list[str]) -> None:
+        """Each output of a Split on its own, with where it starts and stops."""
+        axis, place = int(node.attributes.get("axis", 0)), 0
+        for name in outputs:
+            lengths = self._known.shapes.get(name, ())
+            length = lengths[axis] if -len(lengths) <= axis < len(lengths) else None
+            missing = node.missing or ("" if length and node.before[0] else "Split of an unknown shape")
+            between = {"axis": axis, "start": place, "stop": place + (length or 0)}
+            self._make(name, replace(node, attributes=between, after=sample_of(lengths), missing=missing))
+            place += length or 0
 
     def _batch_in(self, operator: str, inputs: list[str]) -> str:
         return f"{operator} by the batch's size" if any(name in self._known.of_batch for name in inputs) else ""

@@ -12,7 +12,7 @@ from chainrule.errors import ModelFileError
 from chainrule.io.onnx_activations import ACTIVATIONS, cubic, product
 from chainrule.io.onnx_norms import difference, norm, power, quotient
 from chainrule.io.onnx_parts import Node, Part, array, expect, parallel, tidy
-from chainrule.io.onnx_shapes import SHAPES
+from chainrule.io.onnx_shapes import SHAPES, select
 from chainrule.io.onnx_windows import WINDOWS
 from chainrule.layers import (
     Affine,
@@ -82,7 +82,9 @@ def _group_norm(node: Node) -> Part:
     return Part(layer, {"gamma": gamma, "beta": beta}, channels_last=False)
 
 
-def _gather(node: Node) -> Part:
+def _gather(node: Node) -> Part | list[Part]:
+    if 0 not in node.constants:
+        return select(node)
     expect(node, axis=0)
     W = _matrix(node, 0)
     return Part(Embedding(*W.shape), {"W": W})

@@ -145,9 +145,11 @@ def _takes_bias(done: list[Part], operator: str, value: Array) -> bool:
     layer = before.layer
     if operator not in ("Add", "Sub") or not isinstance(layer, Affine | Conv2D) or not before.arrays:
         return False
-    last = isinstance(layer, Affine) or done[-1].turned == (0, 2, 3, 1)  # where the axis of the outputs is
+    # where the axis of the outputs is
+    last = isinstance(layer, Affine) or done[-1].turned in ((0, 2, 3, 1), (0, 2, 1))
     outputs = layer.outputs if isinstance(layer, Affine) else layer.filters
-    along = value.shape[-1:] if last else value.shape[-3:-2] if value.shape[-2:] == (1, 1) else ()
+    ones = 0 if last else layer.axes
+    along = value.shape[-ones - 1 : value.ndim - ones] if value.shape[value.ndim - ones :] == (1,) * ones else ()
     if value.size != 1 and (along != (value.size,) or value.size != outputs):
         return False
     if done[-1] is not before and (not last or isinstance(layer, Affine)):

@@ -14,6 +14,7 @@ from chainrule.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from chainrule.layers.preprocess import Scale, Standardize
 from chainrule.layers.shape import Flatten, Pad, Reshape
 from chainrule.layers.signals import AvgPool1D, Conv1D, GlobalAvgPool1D, MaxPool1D, Pad1D
+from chainrule.layers.slice import Slice
 from chainrule.layers.transpose import Expand, Transpose
 from chainrule.layers.units import ELU, SELU, Clip, HardSigmoid, HardSwish, Mish, PReLU
 
@@ -59,6 +60,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Softmax",
     "Softplus",
     "Standardize",
