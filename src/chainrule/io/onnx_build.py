@@ -257,7 +257,7 @@ class _Building:
         self.seen = replace(seen, channels_last=False)
         self.add(Transpose(order))
         count = math.prod(seen.shape[axis] for axis in gone)
-        if rank == 2 and len(gone) == 1:
+        if rank == 2 and len(gone) == 1 and count:
             self.add(MaxPool1D(count) if reduction.largest else GlobalAvgPool1D())
         else:
             if not (rank == 3 and len(gone) == 2):

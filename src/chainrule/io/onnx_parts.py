@@ -148,7 +148,7 @@ def _takes_bias(done: list[Part], operator: str, value: Array) -> bool:
     # where the axis of the outputs is
     last = isinstance(layer, Affine) or done[-1].turned in ((0, 2, 3, 1), (0, 2, 1))
     outputs = layer.outputs if isinstance(layer, Affine) else layer.filters
-    ones = 0 if last else layer.axes
+    ones = layer.axes if isinstance(layer, Conv2D) and not last else 0
     along = value.shape[-ones - 1 : value.ndim - ones] if value.shape[value.ndim - ones :] == (1,) * ones else ()
     if value.size != 1 and (along != (value.size,) or value.size != outputs):
         return False
