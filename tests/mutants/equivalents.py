@@ -55,6 +55,11 @@ RULES = [
         r"-> .*(\(\*range\(2, dy\.ndim\), 0\)|order='F')",
     ),
     Rule(
+        "dy, h and the root mean square have one rank",
+        r"norm RMSNorm\.backward",
+        r"-> .*(range\((h|inverse_rms)\.ndim|_over\((dh|h|inverse_rms)\))",
+    ),
+    Rule(
         "where x > 0 the slope is 1 whatever stands in the other branch",
         r"units _elu_slope",
         r"-> .*(np\.exp\(x\)|np\.minimum\(0, x\)|np\.minimum\(x, 1\))",
@@ -100,6 +105,11 @@ RULES = [
         "`view` tells only how many samples there are and how large their windows", "conv_input_gradient", r"-> view = "
     ),
     Rule("any split of the batch gives the same", "conv_(input|weight)_gradient", r"-> for some in _few_samples"),
+    Rule(
+        "with a dilation of 1 there is one plain convolution to do, which is the same",
+        r"layers\.dilation conv_",
+        r"^if dilation == \(1, 1\):",
+    ),
     Rule("swapaxes takes its two axes in either order", "conv_", r"swapaxes\((2, 1|3, 2)\)"),
     Rule("at the kink itself, where either slope is one", "leaky_relu_backward|relu_backward", r"x >= 0|y != 0"),
     Rule("both forms of the sigmoid are the same function", "sigmoid_forward|sigmoid_cross_entropy", r"> 0, 1, e"),
@@ -126,7 +136,8 @@ RULES = [
     ),
     Rule("only its dtype is taken", "avg_pool_backward", r"padding, share\)"),
     Rule("tanh enters as its square", r"Tanh\.backward", "y = -cache"),
-    Rule("the two kinds of joining: concat and sum, which is the larger word", "Parallel", "join >= 'sum'"),
+    Rule("of the kinds of joining concat is the first word, sum the last", "Parallel", "join (>= 'sum'|<= 'concat')"),
+    Rule("an axis of a factor is as long as that of the product, or 1", "_product_gradients", "length < gradient"),
     Rule(
         "a dx that nobody asked for is computed and dropped",
         r"layers\.",

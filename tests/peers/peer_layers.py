@@ -15,6 +15,7 @@ settings.load_profile("peers")
 
 SEED = st.integers(0, 2**32 - 1)
 SIZE = st.integers(1, 7)
+DTYPE = st.sampled_from(["float64", "float32"])
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:
@@ -76,6 +77,15 @@ def sliding(draw, pooling=False):
     return kernel, stride, padding, size
 
 
+@given(SEED, DTYPE, sliding(), st.tuples(*[st.integers(1, 4)] * 2), st.integers(1, 3), st.integers(1, 3))
+def test_dilated_convolution(seed, dtype, window, dilation, groups, filters):
+    kernel, stride, padding, size = window
+    size = tuple(length + (k - 1) * (d - 1) for length, k, d in zip(size, kernel, dilation, strict=True))
+    layer = cr.Conv2D(groups * filters, kernel, stride, padding, groups, dilation=dilation)
+    x = normal(seed, 2, groups * 2, *size)
+    compare(layer, lambda x, W, b: F.conv2d(x, W, b, stride, padding, dilation, groups), x, seed=seed, dtype=dtype)
+
+
 @given(SEED, sliding(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.booleans())
 def test_convolution(seed, window, samples, groups, channels, filters, bias):
     kernel, stride, padding, size = window
@@ -92,22 +102,35 @@ def test_convolution_that_keeps_the_size(seed, down, across, height, width):
     compare(layer, lambda x, W, b: F.conv2d(x, W, b, padding="same"), x, seed=seed)
 
 
-@given(SEED, sliding(pooling=True), SIZE)
-def test_max_pooling(seed, window, channels):
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(0, 3), st.booleans())
+def test_max_pooling(seed, dtype, window, more, ceil):
     kernel, stride, padding, size = window
-    x = normal(seed, 2, channels, *size)
-    compare(cr.MaxPool2D(kernel, stride, padding), lambda x: F.max_pool2d(x, kernel, stride, padding), x, seed=seed)
+    x = normal(seed, 2, 3, size[0] + more, size[1])
+    layer = cr.MaxPool2D(kernel, stride, padding, ceil)
+    compare(layer, lambda x: F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil), x, seed=seed, dtype=dtype)
 
 
-@given(SEED, sliding(pooling=True), SIZE)
-def test_average_pooling(seed, window, channels):
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(0, 3), st.booleans(), st.booleans())
+def test_average_pooling(seed, dtype, window, more, ceil, counting):
     kernel, stride, padding, size = window
-    x = normal(seed, 2, channels, *size)
+    x = normal(seed, 2, 3, size[0], size[1] + more)
+    layer = cr.AvgPool2D(kernel, stride, padding, ceil, counting)
+    compare(layer, lambda x: F.avg_pool2d(x, kernel, stride, padding, ceil, counting), x, seed=seed, dtype=dtype)
 
-    def theirs(x):
-        return F.avg_pool2d(x, kernel, stride, padding, count_include_pad=False)
 
-    compare(cr.AvgPool2D(kernel, stride, padding), theirs, x, seed=seed)
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(1, 3), st.integers(1, 3), st.booleans(), st.booleans())
+def test_layers_of_signals(seed, dtype, window, groups, dilation, ceil, counting):
+    (kernel, _), (stride, _), (padding, _), (size, _) = window
+    x = normal(seed, 2, 2 * groups, size + kernel * dilation)
+    conv = cr.Conv1D(3 * groups, kernel, stride, padding, groups, dilation=dilation)
+    compare(conv, lambda x, W, b: F.conv1d(x, W, b, stride, padding, dilation, groups), x, seed=seed, dtype=dtype)
+    largest, mean = cr.MaxPool1D(kernel, stride, padding, ceil), cr.AvgPool1D(kernel, stride, padding, ceil, counting)
+    compare(largest, lambda x: F.max_pool1d(x, kernel, stride, padding, ceil_mode=ceil), x, seed=seed, dtype=dtype)
+    compare(mean, lambda x: F.avg_pool1d(x, kernel, stride, padding, ceil, counting), x, seed=seed, dtype=dtype)
+    compare(cr.GlobalAvgPool1D(), lambda x: x.mean(-1), x, seed=seed, dtype=dtype)
+    sides = (padding, stride)
+    compare(cr.Pad1D(sides, value=2.0), lambda x: F.pad(x, sides, value=2.0), x, seed=seed, dtype=dtype)
+    compare(cr.Pad1D(sides, "edge"), lambda x: F.pad(x, sides, "replicate"), x, seed=seed, dtype=dtype)
 
 
 @given(SEED, SIZE, SIZE, SIZE)
@@ -116,10 +139,16 @@ def test_global_average_pooling(seed, channels, height, width):
     compare(cr.GlobalAvgPool2D(), lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1), x, seed=seed)
 
 
-@given(SEED, st.tuples(st.integers(0, 3), st.integers(0, 3)))
-def test_padding(seed, padding):
-    down, across = padding
-    compare(cr.Pad(padding), lambda x: F.pad(x, (across, across, down, down)), normal(seed, 2, 3, 4, 5), seed=seed)
+@given(SEED, DTYPE, st.tuples(*[st.integers(0, 3)] * 4), st.sampled_from(["constant", "edge", "reflect"]))
+def test_padding(seed, dtype, sides, mode):
+    top, bottom, left, right = sides
+    theirs = {"edge": "replicate"}.get(mode, mode)
+    layer = cr.Pad(((top, bottom), (left, right)), mode, 1.5 if mode == "constant" else 0.0)
+
+    def padded(x):
+        return F.pad(x, (left, right, top, bottom), theirs, layer.value)
+
+    compare(layer, padded, normal(seed, 2, 3, 4, 5), seed=seed, dtype=dtype)
 
 
 @given(SEED, st.integers(1, 3), st.integers(1, 3), st.sampled_from([(4,), (3, 2), (2, 2, 2)]))
@@ -133,7 +162,7 @@ def test_group_and_instance_norm(seed, groups, each, rest):
     compare(cr.InstanceNorm(1e-3), instance, x, seed=seed)
 
 
-@given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (3, 2), (1, 1)]), st.booleans())
+@given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (4,), (3, 2), (1, 1)]), st.booleans())
 def test_batch_norm(seed, samples, channels, image, train):
     x = 3 * normal(seed, samples, channels, *image) + 2
     mean, variance = torch.zeros(channels, dtype=torch.float64), torch.ones(channels, dtype=torch.float64)
@@ -154,6 +183,12 @@ def test_layer_norm(seed, axes, shape):
         return F.layer_norm(x, shape[3 - axes :], gamma, beta, 1e-5)
 
     compare(cr.LayerNorm(axes), theirs, x, seed=seed)
+
+
+@given(SEED, st.integers(1, 3), st.lists(st.integers(1, 5), min_size=3, max_size=3))
+def test_rms_norm(seed, axes, shape):
+    x = 3 * normal(seed, 2, *shape) + 2
+    compare(cr.RMSNorm(axes, 1e-3), lambda x, gamma: F.rms_norm(x, shape[3 - axes :], gamma, 1e-3), x, seed=seed)
 
 
 @given(SEED, SIZE, SIZE, st.lists(st.integers(1, 4), max_size=2))
@@ -185,6 +220,9 @@ def test_branches(seed):
         return torch.cat([F.max_pool2d(x, 2), F.relu(F.conv2d(x, W, b, stride=2))], dim=1)
 
     compare(joined, theirs, x, seed=seed)
+    weights = cr.Sequential(cr.GlobalAvgPool2D(), cr.Affine(3), cr.Sigmoid(), cr.Reshape((3, 1, 1)))
+    product = cr.Parallel(cr.Sequential(), weights, join="product")
+    compare(product, lambda x, W, b: x * (x.mean((2, 3)) @ W + b).sigmoid()[:, :, None, None], x, seed=seed)
     summed = cr.Parallel(cr.AvgPool2D(2), cr.Conv2D(3, 2, stride=2), join="sum")
     compare(summed, lambda x, W, b: F.avg_pool2d(x, 2) + F.conv2d(x, W, b, stride=2), x, seed=seed)
 

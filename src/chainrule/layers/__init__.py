@@ -8,10 +8,14 @@ from chainrule.layers.compose import Sequential
 from chainrule.layers.conv import Conv2D
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
-from chainrule.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from chainrule.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from chainrule.layers.pointwise import PointwiseAffine, ScaleShift
 from chainrule.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from chainrule.layers.preprocess import Scale, Standardize
 from chainrule.layers.shape import Flatten, Pad, Reshape
+from chainrule.layers.signals import AvgPool1D, Conv1D, GlobalAvgPool1D, MaxPool1D, Pad1D
+from chainrule.layers.slice import Slice
+from chainrule.layers.transpose import Expand, Transpose
 from chainrule.layers.units import ELU, SELU, Clip, HardSigmoid, HardSwish, Mish, PReLU
 
 __all__ = [
@@ -19,13 +23,17 @@ __all__ = [
     "GELU",
     "SELU",
     "Affine",
+    "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
     "Clip",
+    "Conv1D",
     "Conv2D",
     "Dropout",
     "Embedding",
+    "Expand",
     "Flatten",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
     "GroupNorm",
     "HardSigmoid",
@@ -35,20 +43,27 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "MaxPool1D",
     "MaxPool2D",
     "Mish",
     "PReLU",
     "Pad",
+    "Pad1D",
     "Parallel",
+    "PointwiseAffine",
+    "RMSNorm",
     "ReLU",
     "Reshape",
     "Residual",
     "Scale",
+    "ScaleShift",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Softmax",
     "Softplus",
     "Standardize",
     "Tanh",
+    "Transpose",
 ]
