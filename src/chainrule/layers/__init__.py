@@ -16,6 +16,7 @@ from chainrule.layers.preprocess import Scale, Standardize
 from chainrule.layers.shape import Flatten, Pad, Reshape
 from chainrule.layers.transpose import Transpose
 from chainrule.layers.units import ELU, SELU, Clip, HardSigmoid, HardSwish, Mish, PReLU
+from chainrule.layers.upsample import Upsample
 
 __all__ = [
     "ELU",
@@ -59,4 +60,5 @@ __all__ = [
     "Standardize",
     "Tanh",
     "Transpose",
+    "Upsample",
 ]
