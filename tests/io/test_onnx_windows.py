@@ -111,6 +111,17 @@ def test_padding_of_early_opsets_says_all_in_attributes():
     agree(model("Pad", (2, 4, 5), opset=10, pads=[0, 0, 1, 0, 0, 0, 2, 3], value=2.0), (2, 4, 5))
 
 
+@pytest.mark.parametrize("join", [False, True])
+def test_a_layer_that_stands_in_two_places_is_exported_for_each(join):
+    """Its padding in numbers depends on the shape that comes in: 13 pixels to 5, and these to 2."""
+    pool = cr.MaxPool2D(2, 3, ceil_mode=True)
+    layers = [cr.Parallel(pool, cr.MaxPool2D(2, 3, ceil_mode=True)) if join else pool, pool]
+    net = cr.Sequential(*layers).build((2, 13, 13), seed=0)
+    x = np.random.default_rng(0).standard_normal((2, 2, 13, 13)).astype(np.float32)
+    np.testing.assert_array_equal(run(to_onnx(net), x), net(x))
+    assert net.output_shape == (4 if join else 2, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("operator", "arrays", "attributes", "told"),
     [

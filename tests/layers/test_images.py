@@ -251,6 +251,7 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
         (lambda: cr.Conv2D(4, (3, 3, 3)), "kernel_size must be"),
         (lambda: cr.Conv2D(4, 2.5), "kernel_size must be"),
         (lambda: cr.Conv2D(4, 3, stride=0), "stride must be"),
+        (lambda: cr.Conv2D(4, 3, stride=(1, 10**12)), r"stride must be at most 2,147,483,648, got \(1, 10+\)"),
         (lambda: cr.Conv2D(4, 3, dilation=0), "dilation must be a whole number of 1 or more"),
         (lambda: cr.Conv2D(4, 3, padding=((1, 2), (0, -1))), r"padding must be .* got \(0, -1\)"),
         (lambda: cr.Conv2D(4, 3, padding=((1, 2), (0,))), "padding must be"),

@@ -214,7 +214,11 @@ def _leaves(layer: Layer) -> Any:
 
 
 def _sequential(graph: _Graph, layer: Sequential, x: str) -> str:
-    for child in layer.layers:
+    assert layer.input_shape is not None
+    for _, child, shape in layer.parts(layer.input_shape):
+        child.build(
+            shape, np.random.default_rng(0)
+        )  # built already: one that stands in two places learns its shape here
         x = graph.layer(child, x)
     return x
 
@@ -224,7 +228,11 @@ def _residual(graph: _Graph, layer: Residual, x: str) -> str:
 
 
 def _parallel(graph: _Graph, layer: Parallel, x: str) -> str:
-    outputs = [graph.layer(branch, x) for branch in layer.branches]
+    assert layer.input_shape is not None
+    outputs: list[str] = []
+    for _, branch, shape in layer.parts(layer.input_shape):
+        branch.build(shape, np.random.default_rng(0))  # as in a Sequential
+        outputs.append(graph.layer(branch, x))
     if layer.join != "product":
         return graph.add("Concat", *outputs, axis=1) if layer.join == "concat" else graph.add("Sum", *outputs)
     return reduce(lambda product, output: graph.add("Mul", product, output), outputs)

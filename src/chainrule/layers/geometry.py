@@ -38,6 +38,9 @@ PaddingOption: TypeAlias = int | Pair | Padding | str
 SAME = {"same": "SAME_UPPER", "same-lower": "SAME_LOWER"}
 """Paddings that keep the size, but for the stride; and what ONNX calls them."""
 
+_LARGEST = 2**31
+"""What an option may be at most; the compiled kernels take no more."""
+
 
 def pair(value: PairOption, what: str, least: int, axes: int = 2) -> Pair:
     """(vertical, horizontal) from one number or two; from the one of a signal, (least, it).
@@ -45,18 +48,18 @@ def pair(value: PairOption, what: str, least: int, axes: int = 2) -> Pair:
     Raises:
         OptionError: not whole numbers, or below `least`.
     """
-    if axes == 1:
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise OptionError(f"{what} must be a whole number of {least} or more, got {value!r}")
-        return least, value
     both = (value, value) if isinstance(value, int) else value
     if not (
         isinstance(both, tuple | list)
         and len(both) == 2
         and all(isinstance(number, int) and not isinstance(number, bool) and number >= least for number in both)
+        and (axes == 2 or isinstance(value, int))
     ):
-        raise OptionError(f"{what} must be a whole number of {least} or more, or a pair of them, got {value!r}")
-    return both[0], both[1]
+        pairs = ", or a pair of them" if axes == 2 else ""
+        raise OptionError(f"{what} must be a whole number of {least} or more{pairs}, got {value!r}")
+    if max(both) > _LARGEST:
+        raise OptionError(f"{what} must be at most {_LARGEST:,}, got {value!r}")
+    return both[0] if axes == 2 else least, both[1]
 
 
 def sides(padding: PaddingOption, axes: int = 2) -> Padding:
