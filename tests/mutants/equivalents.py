@@ -104,12 +104,16 @@ RULES = [
     Rule(
         "`view` tells only how many samples there are and how large their windows", "conv_input_gradient", r"-> view = "
     ),
-    Rule("any split of the batch gives the same", "conv_(input|weight)_gradient", r"-> for some in _few_samples"),
     Rule(
         "with a dilation of 1 there is one plain convolution to do, which is the same",
         r"layers\.dilation conv_",
         r"^if dilation == \(1, 1\):",
     ),
+    Rule("any split of the batch gives the same", "conv_(input_g|weight_g|f)", r"-> for some in _few_samples"),
+    Rule("what is backward of a transposed convolution has no bias", "conv_forward", r"^(y \+= b\[|if b is not)"),
+    Rule("all of it is written over", "conv_forward", r"-> y = -np\.empty"),
+    Rule("with no padding it is a copy", "windows pad_image", r"^if padding == "),
+    Rule("a convolution is padded with zeros", "windows pad_image", r"-> return np\.pad\(x, [^=]*$"),
     Rule("swapaxes takes its two axes in either order", "conv_", r"swapaxes\((2, 1|3, 2)\)"),
     Rule("at the kink itself, where either slope is one", "leaky_relu_backward|relu_backward", r"x >= 0|y != 0"),
     Rule("both forms of the sigmoid are the same function", "sigmoid_forward|sigmoid_cross_entropy", r"> 0, 1, e"),

@@ -102,6 +102,30 @@ def test_convolution_that_keeps_the_size(seed, down, across, height, width):
     compare(layer, lambda x, W, b: F.conv2d(x, W, b, padding="same"), x, seed=seed)
 
 
+@given(
+    SEED,
+    DTYPE,
+    st.tuples(*[st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2), st.integers(2, 5))] * 2),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.booleans(),
+)
+def test_transposed_convolution(seed, dtype, axes, groups, channels, filters, bias):
+    kernel, stride, padding, size = zip(*axes, strict=True)
+    padding = tuple(
+        min(p, ((n - 1) * s + k - 1) // 2) for k, s, p, n in zip(kernel, stride, padding, size, strict=True)
+    )
+    more = tuple(s - 1 for s in stride)
+    layer = cr.ConvTranspose2D(groups * filters, kernel, stride, padding, more, groups, bias)
+    x = normal(seed, 2, groups * channels, *size)
+
+    def theirs(x, W, b=None):
+        return F.conv_transpose2d(x, W, b, stride, padding, more, groups)
+
+    compare(layer, theirs, x, seed=seed, dtype=dtype)
+
+
 @given(SEED, DTYPE, sliding(pooling=True), st.integers(0, 3), st.booleans())
 def test_max_pooling(seed, dtype, window, more, ceil):
     kernel, stride, padding, size = window
@@ -185,10 +209,14 @@ def test_layer_norm(seed, axes, shape):
     compare(cr.LayerNorm(axes), theirs, x, seed=seed)
 
 
-@given(SEED, st.integers(1, 3), st.lists(st.integers(1, 5), min_size=3, max_size=3))
-def test_rms_norm(seed, axes, shape):
+@given(SEED, DTYPE, st.integers(1, 3), st.lists(st.integers(1, 5), min_size=3, max_size=3))
+def test_rms_norm(seed, dtype, axes, shape):
     x = 3 * normal(seed, 2, *shape) + 2
-    compare(cr.RMSNorm(axes, 1e-3), lambda x, gamma: F.rms_norm(x, shape[3 - axes :], gamma, 1e-3), x, seed=seed)
+
+    def theirs(x, gamma):
+        return F.rms_norm(x, shape[3 - axes :], gamma, 1e-3)
+
+    compare(cr.RMSNorm(axes, 1e-3), theirs, x, seed=seed, dtype=dtype)
 
 
 @given(SEED, SIZE, SIZE, st.lists(st.integers(1, 4), max_size=2))
@@ -209,22 +237,24 @@ def test_dropout_with_the_same_mask(seed, rate):
     )
 
 
-@given(SEED)
-def test_branches(seed):
+@given(SEED, DTYPE)
+def test_branches(seed, dtype):
     x = normal(seed, 2, 3, 5, 6)
     inner = cr.Residual(cr.Conv2D(3, 3, padding="same"), cr.Tanh())
-    compare(inner, lambda x, W, b: x + torch.tanh(F.conv2d(x, W, b, padding="same")), x, seed=seed)
+    compare(inner, lambda x, W, b: x + torch.tanh(F.conv2d(x, W, b, padding="same")), x, seed=seed, dtype=dtype)
     joined = cr.Parallel(cr.MaxPool2D(2), cr.Sequential(cr.Conv2D(2, 2, stride=2), cr.ReLU()))
 
     def theirs(x, W, b):
         return torch.cat([F.max_pool2d(x, 2), F.relu(F.conv2d(x, W, b, stride=2))], dim=1)
 
-    compare(joined, theirs, x, seed=seed)
+    compare(joined, theirs, x, seed=seed, dtype=dtype)
     weights = cr.Sequential(cr.GlobalAvgPool2D(), cr.Affine(3), cr.Sigmoid(), cr.Reshape((3, 1, 1)))
     product = cr.Parallel(cr.Sequential(), weights, join="product")
-    compare(product, lambda x, W, b: x * (x.mean((2, 3)) @ W + b).sigmoid()[:, :, None, None], x, seed=seed)
+    compare(
+        product, lambda x, W, b: x * (x.mean((2, 3)) @ W + b).sigmoid()[:, :, None, None], x, seed=seed, dtype=dtype
+    )
     summed = cr.Parallel(cr.AvgPool2D(2), cr.Conv2D(3, 2, stride=2), join="sum")
-    compare(summed, lambda x, W, b: F.avg_pool2d(x, 2) + F.conv2d(x, W, b, stride=2), x, seed=seed)
+    compare(summed, lambda x, W, b: F.avg_pool2d(x, 2) + F.conv2d(x, W, b, stride=2), x, seed=seed, dtype=dtype)
 
 
 LOSS_CASES = st.tuples(SEED, st.integers(1, 6), st.integers(2, 5))

@@ -6,6 +6,7 @@ from chainrule.layers.base import Layer
 from chainrule.layers.branches import Parallel, Residual
 from chainrule.layers.compose import Sequential
 from chainrule.layers.conv import Conv2D
+from chainrule.layers.conv_transpose import ConvTranspose2D
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
 from chainrule.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
@@ -29,6 +30,7 @@ __all__ = [
     "Clip",
     "Conv1D",
     "Conv2D",
+    "ConvTranspose2D",
     "Dropout",
     "Embedding",
     "Expand",

@@ -76,6 +76,10 @@ const TEXTS = {
   weightsOf: ["Weights {0}", "权重 {0}"],
   f_Affine: ["y = x · W + b: every output is a weighted sum of all inputs", "y = x · W + b：每个输出都是全部输入的加权和"],
   f_Conv2D: ["y = Σ x · W + b over a window: the same weights at every place", "y = 窗口内 Σ x · W + b：每个位置用同一组权重"],
+  f_ConvTranspose2D: [
+    "every x spreads x · W over a window of y; where windows overlap they add up, plus b",
+    "每个 x 把 x · W 铺到 y 的一个窗口上，重叠处相加，再加 b",
+  ],
   f_ReLU: ["y = max(0, x): what is below zero is cut off", "y = max(0, x)：小于零的截为零"],
   f_LeakyReLU: ["y = x where x > 0, otherwise a small part of x", "x > 0 时 y = x，否则取 x 的一小部分"],
   f_Sigmoid: ["y = 1 / (1 + e⁻ˣ): between 0 and 1", "y = 1 / (1 + e⁻ˣ)：在 0 与 1 之间"],
