@@ -18,6 +18,7 @@ from chainrule.io.onnx_parts import Part, Reduction
 from chainrule.layers import (
     Affine,
     Conv2D,
+    Expand,
     Flatten,
     GlobalAvgPool1D,
     GlobalAvgPool2D,
@@ -124,6 +125,13 @@ class _Building:
         if self.seen.channels_last:
             self.seen = replace(self.seen, channels_last=False)
             self.add(Transpose(TO_BACK))
+
+    def repeat(self, shapes: list[Shape]) -> None:
+        """Repeat numbers along axes of length 1 where others have more."""
+        if len({len(shape) for shape in shapes}) == 1:
+            longest = tuple(max(lengths) for lengths in zip(*shapes, strict=True))
+            if longest != self.seen.shape:
+                self.add(Expand(longest))
 
     # ---- one kind of part after another ----
 
@@ -286,6 +294,11 @@ class _Building:
         if len({branch.seen.channels_last for branch in branches}) > 1:
             for branch in branches:
                 branch.settle()
+        if part.repeats:
+            shapes = [branch.seen.shape for branch in branches]
+            shapes += [self.seen.shape] if len(branches) == 1 else []  # of a Residual, x itself is the other branch
+            for branch in branches:
+                branch.repeat(shapes)
         after = branches[0].seen
         order: tuple[int, ...] = ()
         if part.axis is not None and after.ours(part.axis) != 0:  # layers join along the first axis of a sample

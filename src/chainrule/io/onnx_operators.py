@@ -150,7 +150,7 @@ def _sum(node: Node, branches: list[list[Part]]) -> Part:
         return found
     tidied = [tidy(branch) for branch in branches]
     if len(tidied) == 2 and sum(not branch for branch in tidied) == 1:
-        return Part(branches=[tidied[0] or tidied[1]], join=lambda built: Residual(*built[0]))
+        return Part(branches=[tidied[0] or tidied[1]], join=lambda built: Residual(*built[0]), repeats=True)
     return parallel(tidied, "sum")
 
 

@@ -38,7 +38,8 @@ _ALIKE = (
 )
 """Layers that do the same to every number, whatever the order of axes."""
 
-TO_FRONT, TO_BACK = (2, 0, 1), (1, 2, 0)
+TO_FRONT = 2, 0, 1
+TO_BACK = 1, 2, 0
 """Axes of an image's sample that bring the channels to the front, and to the back."""
 
 

@@ -60,10 +60,10 @@ class Part:
     constant, `turned` the order of axes that a Transpose makes, `reduction` a mean along axes. `form` is a step of a
     longer formula (erf, square, cube, cubic) and `both` a probability p as (1 - p, p): `tidy` takes them in. `rank` is
     how many axes a sample must have, `channels_last` where the channels must be, `axis` the axis of a sample along
-    which it works or joins, each None where that does not matter. `over` are the axes of a mean or norm as the model
-    counts them; `takes` makes one part of this one and the one behind, where it can, which `merged` remembers; `alone`
-    is whether only this node reads what comes before it. `made` is the layer that was made of it, for the next branch
-    that has it. `note` tells what was done.
+    which it works or joins, each None where that does not matter. `repeats` is whether numbers of a branch repeat along
+    axes of length 1. `over` are the axes of a mean or norm as the model counts them; `takes` makes one part of this one
+    and the one behind, where it can, which `merged` remembers; `alone` is whether only this node reads what comes
+    before it. `made` is the layer that was made of it, for the next branch that has it. `note` tells what was done.
     """
 
     layer: Layer | None = None
@@ -77,6 +77,7 @@ class Part:
     turned: tuple[int, ...] | None = None
     channels_last: bool | None = None
     axis: int | None = None
+    repeats: bool = False
     reduction: Reduction | None = None
     over: tuple[int, ...] | None = None
     takes: Callable[["Part"], "Part | None"] | None = None
@@ -88,7 +89,9 @@ class Part:
 
 def parallel(branches: list[list[Part]], join: str) -> Part:
     """Branches that are joined."""
-    return Part(branches=branches, join=lambda built: Parallel(*(Sequential(*layers) for layers in built), join=join))
+    part = Part(branches=branches, join=lambda built: Parallel(*(Sequential(*layers) for layers in built), join=join))
+    part.repeats = join == "sum"  # a product repeats numbers by itself
+    return part
 
 
 def array(node: Node, place: int) -> Array:
