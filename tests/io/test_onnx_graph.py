@@ -43,17 +43,40 @@ def test_softplus_that_is_guarded_against_overflow():
         from_onnx(model(nodes, {"bound": 1}, (5,)))  # another function
 
 
-def test_indices_that_may_be_counted_from_the_end():
-    nodes = [
-        node("Less", ["x", "i_zero"], ["l"]),
+FROM_THE_END = {
+    "Where": [node("Add", ["x", "i_count"], ["a"]), node("Where", ["l", "a", "x"], ["w"])],
+    "Mul": [
         node("Add", ["x", "i_count"], ["a"]),
-        node("Where", ["l", "a", "x"], ["w"]),
-        node("Gather", ["W", "w"], ["y"]),
-    ]
-    made = model(nodes, {"i_zero": 0, "i_count": 7, "W": RNG.random((7, 3))}, (4,))
+        node("Cast", ["l"], ["c"], to=7),
+        node("Not", ["l"], ["n"]),
+        node("Cast", ["n"], ["d"], to=7),
+        node("Mul", ["a", "c"], ["p"]),
+        node("Mul", ["d", "x"], ["q"]),
+        node("Add", ["q", "p"], ["w"]),
+    ],
+}
+"""As PyTorch's exporters and tf2onnx write Keras's Embedding."""
+
+
+def indexed(formula: list) -> object:
+    nodes = [node("Less", ["x", "i_zero"], ["l"]), *formula, node("Gather", ["W", "w"], ["y"])]
+    made = model(nodes, {"i_zero": 0, "i_count": 7, "i_one": 1, "W": RNG.random((7, 3))}, (4,))
     made.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    return made
+
+
+@pytest.mark.parametrize("how", FROM_THE_END)
+def test_indices_that_may_be_counted_from_the_end(how):
     x = np.random.default_rng(0).integers(0, 7, (5, 4))
-    assert names(imported_equal(made, x)) == ["Embedding"]
+    assert names(imported_equal(indexed(FROM_THE_END[how]), x)) == ["Embedding"]
+
+
+@pytest.mark.parametrize(
+    "formula", [[node("Add", ["x", "i_one"], ["w"])], [node("Neg", ["x"], ["w"])], [node("Mod", ["x", "i_one"], ["w"])]]
+)
+def test_other_indices_are_told(formula):
+    with pytest.raises(ModelFileError, match="operators (Mod|Neg)|Add of whole numbers"):
+        from_onnx(indexed(formula))
 
 
 def test_what_takes_everything_does_nothing():
@@ -89,16 +112,46 @@ def test_maps_joined_anew_for_each_layer_are_joined_once():
     assert len(net.parameters) == 3
 
 
-def test_branches_that_share_weights_without_nesting_are_told():
-    arrays: dict = {}
-    nodes = [
-        conv("x", "f", 3, 3, arrays),
-        node("Tanh", ["f"], ["t"]),
-        node("Relu", ["f"], ["r"]),
+def shared(operator: str, arrays: dict) -> list:
+    """x + tanh(z) + relu(z), z what an operator with weights makes of x: the branches have it in common."""
+    weights = [name for name in arrays if name.startswith(operator)]
+    return [
+        node(operator, ["x", *weights], ["z"]),
+        node("Add", ["z", "shift"], ["a"]),
+        node("Tanh", ["a"], ["t"]),
+        node("Relu", ["a"], ["r"]),
         node("Sum", ["x", "t", "r"], ["y"]),
     ]
-    with pytest.raises(ModelFileError, match="branches that share a Conv"):
-        from_onnx(model(nodes, arrays, (3, 4, 5)))
+
+
+def test_layers_that_branches_share_are_trained_as_one():
+    arrays = {"Conv W": RNG.standard_normal((3, 3, 1, 1)), "shift": RNG.random((3, 1, 1))}
+    made = model(shared("Conv", arrays), arrays, (3, 4, 5))
+    imported_equal(made, rows(3, 4, 5))
+    net = from_onnx(made)
+    assert [parameter.shape for parameter in net.parameters.values()] == [(3, 3, 1, 1), (3,)]
+    assert cr.gradcheck(net, batch=3, seed=0).ok
+
+
+def test_a_bias_that_one_branch_lacks_is_not_taken_in():
+    """y = x + tanh(W x + b) + relu(W x)."""
+    arrays = {"W": RNG.standard_normal((4, 4)), "b": RNG.random(4)}
+    nodes = [
+        node("MatMul", ["x", "W"], ["z"]),
+        node("Identity", ["z"], ["i"]),
+        node("Add", ["i", "b"], ["a"]),
+        node("Tanh", ["a"], ["t"]),
+        node("Relu", ["z"], ["r"]),
+        node("Sum", ["x", "t", "r"], ["y"]),
+    ]
+    imported_equal(model(nodes, arrays, (4,)), rows(4))
+    assert cr.gradcheck(from_onnx(model(nodes, arrays, (4,))), batch=3, seed=0).ok
+
+
+def test_running_statistics_are_not_shared_by_branches():
+    arrays = {f"BatchNormalization {name}": np.ones(3) for name in "gbmv"} | {"shift": 1}
+    with pytest.raises(ModelFileError, match="branches that share a BatchNorm: they do not nest"):
+        from_onnx(model(shared("BatchNormalization", arrays), arrays, (3, 4, 5)))
 
 
 def test_branches_that_share_too_much_are_told():
@@ -108,8 +161,13 @@ def test_branches_that_share_too_much_are_told():
         nodes.append(node("Add", [last, before], [f"a{place}"]))
         nodes.append(node("Relu", [f"a{place}"], [f"r{place}"]))
         last, before = f"r{place}", last
-    with pytest.raises(ModelFileError, match="share more parts than can be read"):
+    with pytest.raises(ModelFileError, match="more than 20,000 layers"):
         from_onnx(model([*nodes, node("Relu", [last], ["y"])], {}, (4,)))
+
+
+def test_one_branch_less_another():
+    nodes = [node("Tanh", ["x"], ["t"]), node("Sub", ["x", "t"], ["y"])]
+    imported_equal(model(nodes, {}, (4,)), rows(4))
 
 
 @pytest.mark.parametrize("axis", [1, 2, 3, -1])
@@ -119,9 +177,31 @@ def test_branches_join_along_any_axis(axis):
 
 
 def test_a_second_output_is_not_taken_for_the_first():
-    nodes = [node("Split", ["x"], ["a", "b"], axis=1), node("Relu", ["b"], ["y"])]
-    with pytest.raises(ModelFileError, match=r"Split \(output 2\)"):
-        from_onnx(model(nodes, {}, (4,), 13))
+    nodes = [node("MaxPool", ["x"], ["a", "places"], kernel_shape=[2, 2]), node("Cast", ["places"], ["y"], to=1)]
+    with pytest.raises(ModelFileError, match=r"MaxPool \(output 2\)"):
+        from_onnx(model(nodes, {}, (1, 4, 4)))
+
+
+@pytest.mark.parametrize("beta", [True, False])
+def test_layer_norm_as_tf2onnx_spells_it_out(beta):
+    """x r + (-mean r + beta), with r = gamma / sqrt(variance + epsilon)."""
+    nodes = [
+        node("ReduceMean", ["x"], ["m"], axes=[-1]),
+        node("Neg", ["m"], ["minus"]),
+        node("Sub", ["x", "m"], ["d"]),
+        node("Mul", ["d", "d"], ["s"]),
+        node("ReduceMean", ["s"], ["v"], axes=[-1]),
+        node("Add", ["v", "eps"], ["e"]),
+        node("Sqrt", ["e"], ["q"]),
+        node("Reciprocal", ["q"], ["i"]),
+        node("Mul", ["i", "gamma"], ["r"]),
+        node("Mul", ["x", "r"], ["xr"]),
+        node("Mul", ["minus", "r"], ["mr"]),
+        node("Add", ["mr", "beta"], ["mb"]),
+        node("Add", ["xr", "mb" if beta else "mr"], ["y"]),
+    ]
+    arrays = {"eps": 0.01, "gamma": RNG.random(4), "beta": RNG.random(4)}
+    assert names(imported_equal(model(nodes, arrays, (3, 4)), rows(3, 4))) == ["LayerNorm"]
 
 
 # ---- axes ----
@@ -157,6 +237,34 @@ def test_global_pools(operator, shape):
 def test_any_order_of_axes(perm):
     nodes = [node("Transpose", ["x"], ["t"], perm=perm), node("Sigmoid", ["t"], ["s"]), node("Flatten", ["s"], ["y"])]
     imported_equal(model(nodes, {}, (2, 3, 4)), rows(2, 3, 4))
+
+
+def test_one_channel_is_brought_to_the_front_by_a_reshape():
+    """As tf2onnx writes it: the network reads (C, H, W), like all of Keras's."""
+    arrays: dict = {"i_to": [-1, 1, 4, 5], "i_back": [-1, 4, 5, 1]}
+    nodes = [
+        node("Reshape", ["x", "i_to"], ["f"]),
+        conv("f", "c", 1, 1, arrays, 3),
+        node("Reshape", ["c", "i_back"], ["y"]),
+    ]
+    net = from_onnx(model(nodes, arrays, (4, 5, 1)))
+    assert names(net.layers) == ["Conv2D"]
+    assert net.input_shape == (1, 4, 5)
+
+
+@pytest.mark.parametrize("operator", ["Expand", "Tile"])
+def test_numbers_that_repeat(operator):
+    """Keras's UpSampling2D through tf2onnx: an axis of length 1 is repeated and taken into the one before."""
+    to = {"Expand": [1, 1, 1, 2, 1], "Tile": [1, 1, 1, 2, 1]}[operator]
+    nodes = [
+        node("Unsqueeze", ["x", "i_axis"], ["u"]),
+        node(operator, ["u", "i_by"], ["t"]),
+        node("Reshape", ["t", "i_to"], ["y"]),
+    ]
+    arrays = {"i_axis": [3], "i_by": to, "i_to": [0, 2, 6, 4]}
+    assert "Expand" in names(imported_equal(model(nodes, arrays, (2, 3, 4)), rows(2, 3, 4)))
+    with pytest.raises(ModelFileError, match=r"a Tile of samples of \(2,\) to \(4,\)"):
+        from_onnx(model([node("Tile", ["x", "i_by"], ["y"])], {"i_by": [1, 2]}, (2,)))
 
 
 def test_the_batch_stays_first():
@@ -283,7 +391,7 @@ def test_a_norm_exported_in_training_mode_keeps_its_running_statistics(opset):
 
 def test_dropout_exported_in_training_mode_is_kept():
     made = model([node("Dropout", ["x", "ratio", "b"], ["y"])], {"ratio": 0.25}, (4,))
-    made.graph.initializer.append(helper.make_tensor("b", TensorProto.BOOL, [], [True]))
+    made.graph.initializer.append(helper.make_tensor("b", TensorProto.BOOL, [], [1]))
     with pytest.warns(UserWarning, match="its Dropout layers"):
         net = from_onnx(made)
     assert [layer.rate if isinstance(layer, cr.Dropout) else None for layer in net.layers] == [0.25]
@@ -313,3 +421,57 @@ def test_indices_are_not_divided(tmp_path):
     export_onnx(net, tmp_path / "net.onnx")
     with pytest.raises(OptionError, match="reads indices"):
         import_onnx(tmp_path / "net.onnx", input_scale=255)
+
+
+# ---- parts of samples ----
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "axes", "steps"),
+    [
+        ([1], [3], [1], [1]),
+        ([0, -3], [-1, 2**62], [2, 3], [1, 1]),
+        ([1, 0], [2**62, -1], [-1, -3], [2, 1]),
+        ([0], [2**62], [2], [3]),
+    ],
+)
+def test_slices(starts, ends, axes, steps):
+    arrays = {"i_starts": starts, "i_ends": ends, "i_axes": axes, "i_steps": steps}
+    nodes = [node("Slice", ["x", "i_starts", "i_ends", "i_axes", "i_steps"], ["y"])]
+    assert set(names(imported_equal(model(nodes, arrays, (4, 5, 6)), rows(4, 5, 6)))) == {"Slice"}
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "axes", "steps", "told"),
+    [
+        ([0], [2], [0], [1], "along axis 0 of 2, or along the batch"),
+        ([3], [0], [1], [-1], "a Slice of 3 to 0 by -1"),
+        ([2], [2], [1], [1], "a Slice of 2 to 2"),
+        ([2], [3], [7], [1], "along axis 7"),
+    ],
+)
+def test_slices_that_no_layer_takes(starts, ends, axes, steps, told):
+    arrays = {"i_starts": starts, "i_ends": ends, "i_axes": axes, "i_steps": steps}
+    with pytest.raises(ModelFileError, match=told):
+        from_onnx(model([node("Slice", ["x", "i_starts", "i_ends", "i_axes", "i_steps"], ["y"])], arrays, (4,)))
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_halves_that_go_different_ways(axis):
+    """ShuffleNet's blocks, and gated units, where the second half says how much of the first comes through."""
+    nodes = [node("Split", ["x", "i_lengths"], ["a", "b"], axis=axis), node("Sigmoid", ["b"], ["s"])]
+    arrays = {"i_lengths": [2, 2]}
+    imported_equal(model([*nodes, node("Mul", ["a", "s"], ["y"])], arrays, (4, 3, 4)), rows(4, 3, 4))
+    imported_equal(model([*nodes, node("Concat", ["s", "a"], ["y"], axis=1)], arrays, (4, 3, 4)), rows(4, 3, 4))
+
+
+@pytest.mark.parametrize("place", [0, 2, -1])
+def test_one_place_of_a_sequence(place):
+    nodes = [node("Gather", ["x", "i_place"], ["g"], axis=1), node("Tanh", ["g"], ["y"])]
+    assert names(imported_equal(model(nodes, {"i_place": place}, (3, 4)), rows(3, 4))) == ["Slice", "Flatten", "Tanh"]
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_channels_become_pixels(mode):
+    nodes = [node("DepthToSpace", ["x"], ["y"], blocksize=2, mode=mode)]
+    imported_equal(model(nodes, {}, (12, 3, 4)), rows(12, 3, 4))

@@ -130,6 +130,55 @@ def test_max_pooling_does_not_lose_nan():
     assert y[0, 0, 0, 1] == 4
 
 
+def test_signals_by_hand():
+    # x = [1 2 3 4], W = [1 0 -1], b = 10, a 0 before: y = [0 - 2, 1 - 3, 2 - 4] + 10 = 8 everywhere
+    layer = build(cr.Conv1D(1, 3, padding=(1, 0)), (1, 4))
+    layer.W.value = np.array([[[1.0, 0, -1]]])
+    layer.b.value = np.array([10.0])
+    x = np.arange(1.0, 5).reshape(1, 1, 4)
+    y, cache = layer.forward(x)
+    assert y.tolist() == [[[8, 8, 8]]]
+    # dy = [1 2 3]: dW[i] = sum of dy[p] x[p + i - 1], db = 6, dx[r] = dy[r + 1] - dy[r - 1]
+    dx = layer.backward(np.array([[[1.0, 2, 3]]]), cache)
+    assert layer.W.grad.tolist() == [[[8, 14, 20]]]
+    assert layer.b.grad.tolist() == [6]
+    assert dx.tolist() == [[[2, 2, -2, -3]]]
+    assert layer.multiply_adds((1, 4)) == 9
+    for other, expected in [
+        (cr.MaxPool1D(2, 2, (1, 0), ceil_mode=True), [[1, 3, 4]]),
+        (cr.AvgPool1D(2, 2, (1, 0), True, True), [[0.5, 2.5, 4]]),
+        (cr.GlobalAvgPool1D(), [2.5]),
+        (cr.Pad1D((2, 1), "reflect"), [[3, 2, 1, 2, 3, 4, 3]]),
+    ]:
+        assert build(other, (1, 4))(x)[0].tolist() == expected
+
+
+def test_padding_by_hand():
+    x = np.arange(1.0, 7).reshape(1, 1, 2, 3)
+    dy = np.arange(1.0, 13).reshape(1, 1, 3, 4)
+    for mode, value, y, dx in [
+        ("constant", 9.0, [[9, 9, 9, 9], [1, 2, 3, 9], [4, 5, 6, 9]], [[5, 6, 7], [9, 10, 11]]),
+        ("edge", 0.0, [[1, 2, 3, 3], [1, 2, 3, 3], [4, 5, 6, 6]], [[6, 8, 22], [9, 10, 23]]),
+        ("reflect", 0.0, [[4, 5, 6, 5], [1, 2, 3, 2], [4, 5, 6, 5]], [[5, 14, 7], [10, 28, 14]]),
+    ]:
+        layer = build(cr.Pad(((1, 0), (0, 1)), mode, value), (1, 2, 3))
+        got, cache = layer.forward(x)
+        assert got[0, 0].tolist() == y
+        assert layer.backward(dy, cache)[0, 0].tolist() == dx
+
+
+def test_a_constant_that_no_pixel_can_be_makes_numbers_of_pixels():
+    net = cr.Sequential(cr.Pad(1, value=0.5)).build((1, 2, 2))
+    y = net(np.full((1, 1, 2, 2), 7, np.uint8))
+    assert y.dtype == np.float32
+    assert y[0, 0, 0].tolist() == [0.5] * 4
+
+
+def test_paddings_may_be_lists():
+    assert cr.Conv2D(4, 3, padding=[1, 2]).build((1, 6, 6), np.random.default_rng(0)) == (4, 6, 8)
+    assert cr.MaxPool2D(3, 1, [[1, 0], [2, 1]]).build((1, 6, 6), np.random.default_rng(0)) == (1, 5, 7)
+
+
 def test_pixels_may_come_first():
     """A network that forgets to scale its uint8 pixels computes with numbers all the same, not with wrapped bytes."""
     pixels = np.random.default_rng(0).integers(0, 256, (3, 1, 8, 8), dtype=np.uint8)
@@ -170,7 +219,19 @@ def test_pixels_may_come_first():
         (cr.Conv2D(4, 3), (784,), r"needs images \(C, H, W\), got \(784,\): put Reshape\(\(C, H, W\)\) before it"),
         (cr.AvgPool2D(2), (5, 5), "needs images"),
         (cr.GlobalAvgPool2D(), (5,), "needs images"),
+        (cr.Conv1D(4, 3), (1, 8, 8), r"needs signals \(C, L\), got \(1, 8, 8\): put Reshape\(\(C, L\)\) before it"),
+        (cr.Conv1D(4, 5), (2, 3), r"a kernel of 5, larger than the signal of 3 \(padding included\), got \(2, 3\)"),
+        (cr.Conv1D(4, 3, groups=2), (3, 8), r"cannot divide 3 channels into 2 groups, got \(3, 8\)"),
+        (cr.MaxPool1D(5), (2, 3), r"a kernel of 5, larger than the signal of 3 \(padding included\), got \(2, 3\)"),
+        (cr.GlobalAvgPool1D(), (5,), "needs signals"),
+        (cr.Pad1D(3, "reflect"), (2, 3), r"can mirror fewer pixels than .* got \(2, 3\)"),
         (cr.Pad(1), (5,), "needs images"),
+        (
+            cr.Pad((0, 3), "reflect"),
+            (1, 5, 3),
+            r"can mirror fewer pixels than .* got \(1, 5, 3\)",
+        ),
+        (cr.Pad(10**9), (1, 5, 3), "more than 268,435,456 numbers each"),
         (cr.Reshape((2, 3)), (7,), r"cannot take the 7 numbers of \(7,\)"),
         (cr.Reshape((2, -1)), (7,), r"cannot take the 7 numbers of \(7,\)"),
     ],
@@ -190,17 +251,28 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
         (lambda: cr.Conv2D(4, (3, 3, 3)), "kernel_size must be"),
         (lambda: cr.Conv2D(4, 2.5), "kernel_size must be"),
         (lambda: cr.Conv2D(4, 3, stride=0), "stride must be"),
+        (lambda: cr.Conv2D(4, 3, stride=(1, 10**12)), r"stride must be at most 2,147,483,648, got \(1, 10+\)"),
         (lambda: cr.Conv2D(4, 3, dilation=0), "dilation must be a whole number of 1 or more"),
         (lambda: cr.Conv2D(4, 3, padding=((1, 2), (0, -1))), r"padding must be .* got \(0, -1\)"),
         (lambda: cr.Conv2D(4, 3, padding=((1, 2), (0,))), "padding must be"),
         (lambda: cr.Conv2D(4, 3, padding=(1, 2, 3)), "padding must be"),
         (lambda: cr.Conv2D(4, 3, padding=-1), "padding must be a whole number of 0 or more"),
         (lambda: cr.Conv2D(4, 3, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
-        (lambda: cr.MaxPool2D(2, padding=2), r"a padding smaller than its kernel \(2, 2\), got 2"),
+        (lambda: cr.MaxPool2D(2, padding=2), r"a padding smaller than its kernel 2, got 2"),
         (lambda: cr.AvgPool2D((2, 3), padding=((0, 2), (0, 0))), "a padding smaller than its kernel"),
         (lambda: cr.MaxPool2D(2, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
         (lambda: cr.MaxPool2D(2, stride=0), "stride must be"),
+        (lambda: cr.Conv1D(4, (3, 3)), r"kernel_size must be a whole number of 1 or more, got \(3, 3\)"),
+        (lambda: cr.Conv1D(4, 3, padding=((0, 0), (1, 1))), r"padding must be .* got \(\(0, 0\), \(1, 1\)\)"),
+        (lambda: cr.Conv1D(4, 3, groups=3), "Conv1D needs filters that divide into groups"),
+        (lambda: cr.MaxPool1D(2, padding=(0, 2)), r"a padding smaller than its kernel 2, got \(0, 2\)"),
+        (lambda: cr.AvgPool1D(2, stride=(1, 2)), "stride must be"),
+        (lambda: cr.Pad1D((1, -1)), "padding must be"),
         (lambda: cr.Pad(-1), "padding must be"),
+        (lambda: cr.Pad("same"), "padding must be a number, a pair"),
+        (lambda: cr.Pad(1, "wrap"), 'mode must be "constant", "edge" or "reflect", got \'wrap\''),
+        (lambda: cr.Pad(1, value=np.inf), "value must be a finite number"),
+        (lambda: cr.Pad(1, "edge", 2.0), 'value must be .* 0 where mode is not "constant", got 2.0'),
         (lambda: cr.Reshape((0, 3)), "shape must be lengths above 0, at most one of them -1"),
         (lambda: cr.Reshape((-1, -1)), "at most one of them -1"),
         (lambda: cr.Reshape(5), "shape must be"),

@@ -104,6 +104,11 @@ RULES = [
     Rule(
         "`view` tells only how many samples there are and how large their windows", "conv_input_gradient", r"-> view = "
     ),
+    Rule(
+        "with a dilation of 1 there is one plain convolution to do, which is the same",
+        r"layers\.dilation conv_",
+        r"^if dilation == \(1, 1\):",
+    ),
     Rule("any split of the batch gives the same", "conv_(input_g|weight_g|f)", r"-> for some in _few_samples"),
     Rule("what is backward of a transposed convolution has no bias", "conv_forward", r"^(y \+= b\[|if b is not)"),
     Rule("all of it is written over", "conv_forward", r"-> y = -np\.empty"),

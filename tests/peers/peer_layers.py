@@ -155,16 +155,37 @@ def test_upsampling(seed, dtype, factor, height, width):
         compare(cr.Upsample(factor, "bilinear", corners), theirs, x, seed=seed, dtype=dtype)
 
 
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(1, 3), st.integers(1, 3), st.booleans(), st.booleans())
+def test_layers_of_signals(seed, dtype, window, groups, dilation, ceil, counting):
+    (kernel, _), (stride, _), (padding, _), (size, _) = window
+    x = normal(seed, 2, 2 * groups, size + kernel * dilation)
+    conv = cr.Conv1D(3 * groups, kernel, stride, padding, groups, dilation=dilation)
+    compare(conv, lambda x, W, b: F.conv1d(x, W, b, stride, padding, dilation, groups), x, seed=seed, dtype=dtype)
+    largest, mean = cr.MaxPool1D(kernel, stride, padding, ceil), cr.AvgPool1D(kernel, stride, padding, ceil, counting)
+    compare(largest, lambda x: F.max_pool1d(x, kernel, stride, padding, ceil_mode=ceil), x, seed=seed, dtype=dtype)
+    compare(mean, lambda x: F.avg_pool1d(x, kernel, stride, padding, ceil, counting), x, seed=seed, dtype=dtype)
+    compare(cr.GlobalAvgPool1D(), lambda x: x.mean(-1), x, seed=seed, dtype=dtype)
+    sides = (padding, stride)
+    compare(cr.Pad1D(sides, value=2.0), lambda x: F.pad(x, sides, value=2.0), x, seed=seed, dtype=dtype)
+    compare(cr.Pad1D(sides, "edge"), lambda x: F.pad(x, sides, "replicate"), x, seed=seed, dtype=dtype)
+
+
 @given(SEED, SIZE, SIZE, SIZE)
 def test_global_average_pooling(seed, channels, height, width):
     x = normal(seed, 2, channels, height, width)
     compare(cr.GlobalAvgPool2D(), lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1), x, seed=seed)
 
 
-@given(SEED, st.tuples(st.integers(0, 3), st.integers(0, 3)))
-def test_padding(seed, padding):
-    down, across = padding
-    compare(cr.Pad(padding), lambda x: F.pad(x, (across, across, down, down)), normal(seed, 2, 3, 4, 5), seed=seed)
+@given(SEED, DTYPE, st.tuples(*[st.integers(0, 3)] * 4), st.sampled_from(["constant", "edge", "reflect"]))
+def test_padding(seed, dtype, sides, mode):
+    top, bottom, left, right = sides
+    theirs = {"edge": "replicate"}.get(mode, mode)
+    layer = cr.Pad(((top, bottom), (left, right)), mode, 1.5 if mode == "constant" else 0.0)
+
+    def padded(x):
+        return F.pad(x, (left, right, top, bottom), theirs, layer.value)
+
+    compare(layer, padded, normal(seed, 2, 3, 4, 5), seed=seed, dtype=dtype)
 
 
 @given(SEED, st.integers(1, 3), st.integers(1, 3), st.sampled_from([(4,), (3, 2), (2, 2, 2)]))
@@ -178,7 +199,7 @@ def test_group_and_instance_norm(seed, groups, each, rest):
     compare(cr.InstanceNorm(1e-3), instance, x, seed=seed)
 
 
-@given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (3, 2), (1, 1)]), st.booleans())
+@given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (4,), (3, 2), (1, 1)]), st.booleans())
 def test_batch_norm(seed, samples, channels, image, train):
     x = 3 * normal(seed, samples, channels, *image) + 2
     mean, variance = torch.zeros(channels, dtype=torch.float64), torch.ones(channels, dtype=torch.float64)

@@ -1,11 +1,33 @@
-"""Networks as people write them in Keras."""
+"""Networks as people write them in Keras, and their files by Keras's own exporter.
 
+With the backend TensorFlow that is tf2onnx, which makes other graphs than with PyTorch. The two do not go into one
+environment; in one that has tensorflow, keras and tf2onnx,
+
+    KERAS_BACKEND=tensorflow python tests/peers/zoo_keras.py FOLDER
+
+makes the files that `python -m peers.zoo FOLDER` then takes in.
+"""
+
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
+import numpy as np
 from keras import layers
 
-__all__ = ["NETWORKS"]
+__all__ = ["NETWORKS", "export"]
+
+
+def export(make: Callable[[], keras.Model], path: Path) -> None:
+    """Write a model with statistics that are not those of its start."""
+    keras.utils.set_random_seed(0)
+    model = make()
+    for variable in model.non_trainable_variables:
+        if "moving" in variable.name:
+            variable.assign(np.linspace(0.5, 1.5, variable.shape[0], dtype=np.float32))
+    model(np.zeros((1, *model.input_shape[1:]), model.inputs[0].dtype))  # the exporter wants it to have been called
+    model.export(str(path), format="onnx", verbose=False)
 
 
 def mnist() -> keras.Model:
@@ -114,3 +136,8 @@ NETWORKS: dict[str, Callable[[], keras.Model]] = {
     "k-text": text,
     "k-squeeze": squeeze,
 }
+
+
+if __name__ == "__main__":
+    for name, make in NETWORKS.items():
+        export(make, Path(sys.argv[1]) / f"{name}.tf2onnx.onnx")

@@ -89,7 +89,16 @@ def _hard_sigmoid(node: Node) -> Part:
     return Part(HardSigmoid(float(node.attributes.get("alpha", 0.2)), float(node.attributes.get("beta", 0.5))))
 
 
-ACTIVATIONS: dict[str, Callable[[Node], Part | None]] = {
+def _celu(node: Node) -> list[Part]:
+    """alpha ELU(x / alpha), which has slope 1 on both sides of 0 (Barron 2017, arXiv:1704.07483)."""
+    alpha = float(node.attributes.get("alpha", 1.0))
+    if not alpha > 0:
+        raise ModelFileError(f"it has a Celu with alpha = {alpha}: it must be above 0")
+    return [Part(Scale(1 / alpha)), Part(ELU()), Part(Scale(alpha))]
+
+
+ACTIVATIONS: dict[str, Callable[[Node], Part | list[Part] | None]] = {
+    "Celu": _celu,
     "Clip": _clip,
     "Elu": lambda node: Part(ELU(float(node.attributes.get("alpha", 1.0)))),
     "Erf": lambda node: Part(form="erf"),
@@ -115,8 +124,12 @@ def product(branches: list[list[Part]]) -> Part | None:
         return power_of(2)
     if found := scaled_by_root(branches):
         return found
-    if len(branches) == 2 and sum(not branch for branch in branches) == 1:
-        return _times_x(branches[0] or branches[1])
+    for factor, other in (branches, branches[::-1]) if len(branches) == 2 else ():
+        # x f(x), or (c x) f(x) as x (f(x) c)
+        if all(part.constant and part.constant[1].size == 1 for part in factor) and len(factor) < 2:
+            found = _times_x(other + factor)
+            if found is not None:
+                return found
     return None
 
 
@@ -134,6 +147,8 @@ def _times_x(other: list[Part]) -> Part | None:
     whole = _OF_PARTS.get(tuple(type(part.layer) for part in other))
     if whole and (whole is not HardSwish or _is_swish(other[0].layer)):
         return Part(whole())
+    if _is_hard_sigmoid(other):
+        return Part(HardSwish())
     for formula, layer in ((_is_erf, GELU()), (_is_tanh, GELU(tanh=True))):
         if formula(other):
             return Part(branches=[[Part(layer), Part(Scale(2.0))]], join=lambda built: Sequential(*built[0]))
@@ -144,6 +159,14 @@ def _times_x(other: list[Part]) -> Part | None:
 
 def _is_swish(layer: Layer | None) -> bool:
     return isinstance(layer, HardSigmoid) and abs(layer.slope - 1 / 6) < 1e-6 and layer.offset == 0.5
+
+
+def _is_hard_sigmoid(parts: list[Part]) -> bool:
+    """Whether it is min(max(x + 3, 0), 6) / 6."""
+    if len(parts) != 3 or not _is_number(parts[0], "Add", 3.0) or not isinstance(parts[1].layer, Clip):
+        return False
+    sixth = _is_number(parts[2], "Div", 6.0) or _is_number(parts[2], "Mul", 1 / 6)
+    return sixth and (parts[1].layer.low, parts[1].layer.high) == (0, 6)
 
 
 def cubic(branches: list[list[Part]]) -> Part | None:

@@ -28,7 +28,6 @@ from chainrule.layers import (
     Layer,
     LayerNorm,
     LeakyReLU,
-    Pad,
     Parallel,
     ReLU,
     Reshape,
@@ -215,7 +214,11 @@ def _leaves(layer: Layer) -> Any:
 
 
 def _sequential(graph: _Graph, layer: Sequential, x: str) -> str:
-    for child in layer.layers:
+    assert layer.input_shape is not None
+    for _, child, shape in layer.parts(layer.input_shape):
+        child.build(
+            shape, np.random.default_rng(0)
+        )  # built already: one that stands in two places learns its shape here
         x = graph.layer(child, x)
     return x
 
@@ -225,7 +228,11 @@ def _residual(graph: _Graph, layer: Residual, x: str) -> str:
 
 
 def _parallel(graph: _Graph, layer: Parallel, x: str) -> str:
-    outputs = [graph.layer(branch, x) for branch in layer.branches]
+    assert layer.input_shape is not None
+    outputs: list[str] = []
+    for _, branch, shape in layer.parts(layer.input_shape):
+        branch.build(shape, np.random.default_rng(0))  # as in a Sequential
+        outputs.append(graph.layer(branch, x))
     if layer.join != "product":
         return graph.add("Concat", *outputs, axis=1) if layer.join == "concat" else graph.add("Sum", *outputs)
     return reduce(lambda product, output: graph.add("Mul", product, output), outputs)
@@ -269,15 +276,6 @@ def _reshape(graph: _Graph, layer: Reshape | Flatten, x: str) -> str:
     return graph.add("Reshape", x, graph.constant([-1, *layer.output_shape], np.int64))
 
 
-def _pad(graph: _Graph, layer: Pad, x: str) -> str:
-    assert layer.input_shape is not None
-    assert layer.output_shape is not None
-    down, across = (
-        (after - before) // 2 for before, after in zip(layer.input_shape[1:], layer.output_shape[1:], strict=True)
-    )
-    return graph.add("Pad", x, graph.constant([0, 0, down, across] * 2, np.int64))
-
-
 def _gelu(graph: _Graph, layer: GELU, x: str) -> str:
     if layer.tanh:  # y = 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
         cubic = graph.add("Mul", graph.add("Mul", x, graph.add("Mul", x, x)), graph.constant(0.044715))
@@ -303,7 +301,6 @@ _OPERATORS: dict[type[Layer], Callable[[_Graph, Any, str], str]] = {
     GlobalAvgPool2D: _global_pool,
     LayerNorm: _layer_norm,
     LeakyReLU: lambda graph, layer, x: graph.add("LeakyRelu", x, alpha=layer.slope),
-    Pad: _pad,
     Parallel: _parallel,
     ReLU: _plain("Relu"),
     Reshape: _reshape,

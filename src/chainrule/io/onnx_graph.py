@@ -4,20 +4,34 @@ A node with one input becomes a layer, and where several inputs meet, the neares
 the branches of a Parallel or Residual.
 """
 
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
+from chainrule.io.onnx_constants import constant_of
 from chainrule.io.onnx_fold import attributes_of, known, sample_of
 from chainrule.io.onnx_operators import JOINS, OF_BATCH, OPERATORS
 from chainrule.io.onnx_parts import Node, Part, tidy
+from chainrule.io.onnx_shapes import SHAPES
+from chainrule.layers import BatchNorm, Dropout, InstanceNorm
 
 __all__ = ["Graph"]
 
-_STEPS = 100
-"""How often a chain may come by a node, on average: branches that share parts are read once for each of them."""
+_PASSING = {*SHAPES, "Dropout", "Identity"}
+"""Operators that may do nothing, so that what is behind them stands behind what is before them."""
+
+_FAR = 100
+"""How many of these are passed in a row at most."""
+
+_OF_INDICES = {"Add", "Cast", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Mod", "Mul", "Not", "Sub", "Where"}
+"""What a formula that counts indices from the end may be made of."""
+
+_MOST_ENTRIES = 2**22
+"""Indices at most for which such formulas are computed, all together."""
 
 
 class Graph:
@@ -40,7 +54,10 @@ class Graph:
         self._parents: dict[str, str] = {}
         """Of a value, the last one that every path from the input to it passes."""
         self._depths = {self.input: 0}
-        self._steps = 0
+        self._uses = Counter(self.outputs)
+        """How many nodes read a value."""
+        self._done: dict[str, tuple[list[Part], str]] = {}
+        self._entries = 0
         self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
         for proto in model.graph.node:
             if any(name not in self._known.constants for name in proto.output):
@@ -59,8 +76,7 @@ class Graph:
         for name in wanted:
             unknown = self._unknown(name)
             if not unknown:
-                self._steps = 0
-                return tidy(self._chain(self._same_as.get(name, name), self.input, set()))
+                return tidy(self._chain(self._same_as.get(name, name), self.input))
             missing[name] = unknown
         told = ", ".join(min((len(names), names) for names in missing.values())[1])
         raise ModelFileError(f"no layer does the operators {told}: export the network without them")
@@ -75,6 +91,8 @@ class Graph:
         data = [n for n in inputs if n and not (n in facts.constants or n in facts.of_batch or n in facts.stuck)]
         if not data:
             return
+        if proto.op_type == "Gather" and 0 in constants and len(data) == 1:
+            data = [self._index(data[0], len(constants[0]))] if constants[0].ndim else data
         operator = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
         if operator == "ai.onnx.ml.ArrayFeatureExtractor" and 0 in constants:  # the class of the largest output
             self.classes = tuple(
@@ -84,6 +102,8 @@ class Graph:
         attributes = dict(attributes_of(self._onnx, proto))
         if (same := self._is_same(operator, data, constants)) is not None:
             self._same_as[out] = same
+            return
+        if operator == "Add" and len(data) == 2 and self._add_as_product(data, out):
             return
         if operator == "Concat" and len(data) == len(inputs):
             joined = (attributes.get("axis"), *data)
@@ -103,12 +123,23 @@ class Graph:
             opset=self._opset,
             missing=stuck or ("" if operator in OF_BATCH else self._batch_in(operator, inputs)),
         )
-        self._parents[out] = parent = self._shared(data)
-        self._depths[out] = self._depths[parent] + 1
-        self._makers[out] = node
+        if operator == "Split":
+            self._split(node, list(proto.output))
+            return
+        self._make(out, node)
         for place, name in enumerate(proto.output[1:], start=2):
-            self._makers[name] = Node(f"{operator} (output {place})", data, constants, attributes)
-            self._parents[name], self._depths[name] = parent, self._depths[out]
+            self._make(name, Node(f"{operator} (output {place})", data, constants, attributes))
+
+    def _split(self, node: Node, outputs: list[str]) -> None:
+        """Each output of a Split on its own, with where it starts and stops."""
+        axis, place = int(node.attributes.get("axis", 0)), 0
+        for name in outputs:
+            lengths = self._known.shapes.get(name, ())
+            length = lengths[axis] if -len(lengths) <= axis < len(lengths) else None
+            missing = node.missing or ("" if length and node.before[0] else "Split of an unknown shape")
+            between = {"axis": axis, "start": place, "stop": place + (length or 0)}
+            self._make(name, replace(node, attributes=between, after=sample_of(lengths), missing=missing))
+            place += length or 0
 
     def _batch_in(self, operator: str, inputs: list[str]) -> str:
         return f"{operator} by the batch's size" if any(name in self._known.of_batch for name in inputs) else ""
@@ -125,10 +156,66 @@ class Graph:
         # Where(x > 20, x, Softplus(x)): a Softplus that does not overflow
         if test.operator == "Greater" and bound >= 15 and len(data) == 3 and data[1] == x:
             return data[2] if values[1] and values[1].operator == "Softplus" and values[1].data == [x] else None
-        # Where(x < 0, x + length, x): indices that may be counted from the end
-        if test.operator == "Less" and bound == 0 and len(data) == 3 and data[2] == x and x in self._known.whole:
-            return x if values[0] and values[0].operator == "Add" and values[0].data == [x] else None
         return None
+
+    def _add_as_product(self, data: list[str], out: str) -> bool:
+        """x r + (-mean r) or, with a constant, x r + (-mean r + c), as tf2onnx writes a norm, as (x - mean) r + c."""
+        scaled, other = (self._makers.get(name) for name in data)
+        shift = other if other is not None and other.operator == "Add" and len(other.data) == 1 else None
+        if shift is not None:
+            other = self._makers.get(shift.data[0])
+        if scaled is None or other is None or scaled.operator != "Mul" or other.operator != "Mul":
+            return False
+        for x, r in (scaled.data, scaled.data[::-1]) if len(scaled.data) == len(other.data) == 2 else ():
+            for minus, also in (other.data, other.data[::-1]):
+                negative = self._makers.get(minus)
+                if also == r and negative is not None and negative.operator == "Neg":
+                    self._make(f"{out} centered", Node("Sub", [x, negative.data[0]], {}, {}))
+                    self._make(f"{out} product" if shift else out, Node("Mul", [f"{out} centered", r], {}, {}))
+                    if shift:
+                        self._make(out, replace(shift, data=[f"{out} product"]))
+                    return True
+        return False
+
+    def _make(self, name: str, node: Node) -> None:
+        self._makers[name] = node
+        self._uses.update(node.data)
+        self._parents[name] = parent = self._shared(node.data)
+        self._depths[name] = self._depths[parent] + 1
+
+    def _index(self, value: str, entries: int) -> str:
+        """What picks the same of so many rows: the input, where indices may be counted from the end in some formula.
+
+        The formula is computed for every index; if it gives them all back, it does nothing for them.
+        """
+        self._entries += entries
+        if value == self.input or self.input not in self._known.whole or self._entries > _MOST_ENTRIES:
+            return value
+        places = np.arange(entries)
+        found: dict[str, Array] = {self.input: places}
+        try:
+            same = np.array_equal(self._computed(value, found, 0), places)
+        except ModelFileError:
+            return value
+        return self.input if same else value
+
+    def _computed(self, value: str, found: dict[str, Array], depth: int) -> Array:
+        """What nodes make of the input, if each number is a function of one."""
+        if value not in found:
+            node = self._makers.get(value)
+            if node is None or node.operator not in _OF_INDICES or depth > len(_OF_INDICES):
+                raise ModelFileError("it is more than arithmetic of whole numbers")
+            names = iter(node.data)
+            inputs = {
+                place: node.constants[place]
+                if place in node.constants
+                else self._computed(next(names), found, depth + 1)
+                for place in range(len(node.data) + len(node.constants))
+            }
+            if any(array.size not in (1, len(found[self.input])) for array in inputs.values()):
+                raise ModelFileError("it is more than arithmetic of whole numbers")
+            found[value] = constant_of(node.operator, node.attributes, inputs)
+        return found[value]
 
     def _narrow(self, data: list[str], out: str) -> list[str]:
         """Inputs without an Expand that says what happens anyway: numbers that repeat along the other input's axes."""
@@ -189,28 +276,43 @@ class Graph:
             waiting += node.data
         return sorted(found)
 
-    def _chain(self, value: str, begin: str, seen: set[str]) -> list[Part]:
-        """What lies between two values, in order: layers, and constants added or multiplied that `tidy` takes in.
+    def _alone(self, value: str) -> bool:
+        """Whether one node reads a value, and what it passes on."""
+        for _ in range(_FAR):
+            node = self._makers.get(value)
+            if self._uses[value] != 1:
+                return False
+            if node is None or node.operator not in _PASSING or len(node.data) != 1:
+                return True
+            value = node.data[0]
+        return False
 
-        `seen` are values with weights on their way: two branches would train them apart, which the model does not.
-        """
+    def _chain(self, value: str, begin: str) -> list[Part]:
+        """What lies between two values, in order: layers, and constants added or multiplied that `tidy` takes in."""
         found: list[Part] = []
         while value != begin:
-            node = self._makers[value]
-            self._steps += 1
-            if self._steps > _STEPS * (len(self._makers) + 1):
-                raise ModelFileError("it has branches that share more parts than can be read")
-            if len(node.data) == 1:
-                parts = OPERATORS[node.operator](node)
-                parts = [] if parts is None else parts if isinstance(parts, list) else [parts]
-                if any(part.arrays for part in parts):
-                    if value in seen:
-                        raise ModelFileError(f"it has branches that share a {node.operator}: they do not nest")
-                    seen.add(value)
-                found += reversed(parts)
-                value = node.data[0]
-                continue
-            common = self._shared(node.data)
-            found.append(JOINS[node.operator](node, [self._chain(name, common, seen) for name in node.data]))
-            value = common
+            parts, value = self._read(value)
+            found += reversed(parts)
         return found[::-1]
+
+    def _read(self, value: str) -> tuple[list[Part], str]:
+        """The parts of the node that makes a value, and the value that they read.
+
+        One that two branches have in common is the same parts in both, so that its layers are trained as one.
+        """
+        if value in self._done:
+            for part in self._done[value][0]:
+                if isinstance(part.layer, BatchNorm | Dropout | InstanceNorm):
+                    raise ModelFileError(f"it has branches that share a {type(part.layer).__name__}: they do not nest")
+            return self._done[value]
+        node = self._makers[value]
+        if len(node.data) == 1:
+            made = OPERATORS[node.operator](node)
+            parts, before = [] if made is None else made if isinstance(made, list) else [made], node.data[0]
+            for part in parts:
+                part.alone = self._alone(before)
+        else:
+            before = self._shared(node.data)
+            parts = [JOINS[node.operator](node, [self._chain(name, before) for name in node.data])]
+        self._done[value] = parts, before
+        return self._done[value]

@@ -13,7 +13,7 @@ from chainrule.io.onnx_activations import ACTIVATIONS, cubic, product
 from chainrule.io.onnx_norms import difference, norm, power, quotient
 from chainrule.io.onnx_parts import Node, Part, array, expect, parallel, tidy
 from chainrule.io.onnx_resize import LARGER
-from chainrule.io.onnx_shapes import SHAPES
+from chainrule.io.onnx_shapes import SHAPES, select
 from chainrule.io.onnx_windows import WINDOWS
 from chainrule.layers import (
     Affine,
@@ -83,7 +83,9 @@ def _group_norm(node: Node) -> Part:
     return Part(layer, {"gamma": gamma, "beta": beta}, channels_last=False)
 
 
-def _gather(node: Node) -> Part:
+def _gather(node: Node) -> Part | list[Part]:
+    if 0 not in node.constants:
+        return select(node)
     expect(node, axis=0)
     W = _matrix(node, 0)
     return Part(Embedding(*W.shape), {"W": W})
@@ -148,7 +150,7 @@ def _sum(node: Node, branches: list[list[Part]]) -> Part:
         return found
     tidied = [tidy(branch) for branch in branches]
     if len(tidied) == 2 and sum(not branch for branch in tidied) == 1:
-        return Part(branches=[tidied[0] or tidied[1]], join=lambda built: Residual(*built[0]))
+        return Part(branches=[tidied[0] or tidied[1]], join=lambda built: Residual(*built[0]), repeats=True)
     return parallel(tidied, "sum")
 
 

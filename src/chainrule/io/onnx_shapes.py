@@ -10,9 +10,9 @@ import numpy as np
 
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_parts import Node, Part, Reduction, array
-from chainrule.layers import Flatten, Reshape
+from chainrule.layers import Expand, Flatten, Reshape, Slice
 
-__all__ = ["SHAPES"]
+__all__ = ["SHAPES", "select"]
 
 _FLOATS = (1, 10, 11, 16)
 """ONNX's numbers of the types of numbers with a fraction."""
@@ -26,6 +26,10 @@ def _reshape(node: Node) -> Part | None:
             return None
         if math.prod(before) != math.prod(after):
             raise ModelFileError(f"it has a {node.operator} of samples of {before} to {after}, across the batch")
+        if len(before) == len(after) == 3 and (before[2], before[:2]) == (after[0], after[1:]) and before[2] == 1:
+            return Part(turned=(0, 3, 1, 2))  # one channel may as well be brought to the front
+        if len(before) == len(after) == 3 and (before[0], before[1:]) == (after[2], after[:2]) and before[0] == 1:
+            return Part(turned=(0, 2, 3, 1))
         return Part(Flatten() if len(after) == 1 else Reshape(after))
     if node.operator == "Flatten" and node.attributes.get("axis", 1) == 1:
         return Part(Flatten())
@@ -40,9 +44,16 @@ def _reshape(node: Node) -> Part | None:
     return Part(Flatten() if len(shape) == 2 and shape[1] == -1 else Reshape(tuple(shape[1:])))
 
 
-def _expand(node: Node) -> None:
-    if node.after is None or node.before[0] != node.after:
-        raise ModelFileError(f"it has an Expand of {node.before[0]} to {node.after}, which no layer does")
+def _expand(node: Node) -> Part | None:
+    """Expand, and Tile of axes of length 1: the same numbers along them."""
+    before, after = node.before[0], node.after
+    if before is None or after is None or len(before) != len(after):
+        raise ModelFileError(f"it has an {node.operator} of samples of {before} to {after}, which no layer does")
+    if before == after:
+        return None
+    if any(length not in (1, wanted) for length, wanted in zip(before, after, strict=True)):
+        raise ModelFileError(f"it has a {node.operator} of samples of {before} to {after}, which no layer does")
+    return Part(Expand(after))
 
 
 def _cast(node: Node) -> None:
@@ -51,11 +62,61 @@ def _cast(node: Node) -> None:
         raise ModelFileError(f"it has a Cast to ONNX's type {kind}, which no layer does")
 
 
-def _slice(node: Node) -> None:
-    """One that takes everything, as exporters write for what a length may come to."""
-    steps = node.constants.get(4, np.ones(1))
-    if node.after is None or node.before[0] != node.after or (np.ravel(steps) != 1).any():
-        raise ModelFileError(f"it has a Slice of {node.before[0]} to {node.after}, which no layer does")
+def _slice(node: Node) -> list[Part]:
+    """A part of each sample, along one axis after another; nothing where everything is taken."""
+    shape = node.before[0]
+    if shape is None:
+        raise ModelFileError("it has a Slice of an unknown shape")
+    starts, ends, axes, steps = (
+        [int(n) for n in np.ravel(node.constants.get(place, node.attributes.get(name, ())))]
+        for place, name in enumerate(("starts", "ends", "axes", "steps"), start=1)
+    )
+    parts = []
+    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        axis = _axis_of(node, axes[index] if axes else index, len(shape))
+        places = range(shape[axis])[slice(start, end, steps[index] if steps else 1)]
+        if places.step < 1 or not places:
+            raise ModelFileError(f"it has a Slice of {start} to {end} by {places.step}, which no layer does")
+        if len(places) < shape[axis]:
+            parts.append(Part(Slice(places.start, places[-1] + 1, axis, places.step)))
+    return parts
+
+
+def _split(node: Node) -> Part:
+    """One output of a Split, whose place the graph has found."""
+    axis = _axis_of(node, int(node.attributes.get("axis", 0)), len(node.before[0] or ()))
+    return Part(Slice(node.attributes["start"], node.attributes["stop"], axis))
+
+
+def select(node: Node) -> list[Part]:
+    """A Gather of one place along an axis of x, which has that axis no more."""
+    shape, after, places = node.before[0], node.after, node.constants.get(1)
+    if shape is None or after is None or places is None or places.ndim:
+        raise ModelFileError("it has a Gather that is neither of constant rows nor of one place")
+    axis = _axis_of(node, int(node.attributes.get("axis", 0)), len(shape))
+    place = range(shape[axis])[int(places)]
+    return [Part(Slice(place, place + 1, axis)), Part(Flatten() if len(after) == 1 else Reshape(after))]
+
+
+def _axis_of(node: Node, axis: int, rank: int) -> int:
+    """An axis of a sample from one of the model's."""
+    of_sample = axis - 1 if axis >= 0 else axis + rank
+    if not 0 <= of_sample < rank:
+        raise ModelFileError(f"it has a {node.operator} along axis {axis} of {rank + 1}, or along the batch")
+    return of_sample
+
+
+def _depth_to_space(node: Node) -> list[Part]:
+    """Channels as pixels of a finer image: PyTorch's PixelShuffle  (Shi et al. 2016, arXiv:1609.05158)."""
+    block, shape = int(node.attributes["blocksize"]), node.before[0]
+    if shape is None or len(shape) != 3 or block < 1 or shape[0] % (block * block):
+        raise ModelFileError(f"it has a DepthToSpace by {block} of samples of {shape}")
+    channels, height, width = shape[0] // block**2, *shape[1:]
+    first = node.attributes.get("mode", b"DCR") in (b"CRD", "CRD")
+    inner = (channels, block, block) if first else (block, block, channels)
+    order = (0, 1, 4, 2, 5, 3) if first else (0, 3, 4, 1, 5, 2)
+    spread = Part(Reshape((*inner, height, width)), channels_last=False)
+    return [spread, Part(turned=order), Part(Reshape((channels, height * block, width * block)))]
 
 
 def _reduced(node: Node) -> Part:
@@ -84,6 +145,7 @@ def _concat_of_one(node: Node) -> None:
 SHAPES: dict[str, Callable[[Node], Part | list[Part] | None]] = {
     "Cast": _cast,
     "Concat": _concat_of_one,
+    "DepthToSpace": _depth_to_space,
     "Expand": _expand,
     "Flatten": _reshape,
     "GlobalAveragePool": _reduced,
@@ -93,7 +155,9 @@ SHAPES: dict[str, Callable[[Node], Part | list[Part] | None]] = {
     "ReduceSum": _reduced,
     "Reshape": _reshape,
     "Slice": _slice,
+    "Split": _split,
     "Squeeze": _reshape,
+    "Tile": _expand,
     "Transpose": _transpose,
     "Unsqueeze": _reshape,
 }

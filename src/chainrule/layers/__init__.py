@@ -14,7 +14,9 @@ from chainrule.layers.pointwise import PointwiseAffine, ScaleShift
 from chainrule.layers.pool import AvgPool2D, GlobalAvgPool2D, MaxPool2D
 from chainrule.layers.preprocess import Scale, Standardize
 from chainrule.layers.shape import Flatten, Pad, Reshape
-from chainrule.layers.transpose import Transpose
+from chainrule.layers.signals import AvgPool1D, Conv1D, GlobalAvgPool1D, MaxPool1D, Pad1D
+from chainrule.layers.slice import Slice
+from chainrule.layers.transpose import Expand, Transpose
 from chainrule.layers.units import ELU, SELU, Clip, HardSigmoid, HardSwish, Mish, PReLU
 from chainrule.layers.upsample import Upsample
 
@@ -23,14 +25,18 @@ __all__ = [
     "GELU",
     "SELU",
     "Affine",
+    "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
     "Clip",
+    "Conv1D",
     "Conv2D",
     "ConvTranspose2D",
     "Dropout",
     "Embedding",
+    "Expand",
     "Flatten",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
     "GroupNorm",
     "HardSigmoid",
@@ -40,10 +46,12 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LogSoftmax",
+    "MaxPool1D",
     "MaxPool2D",
     "Mish",
     "PReLU",
     "Pad",
+    "Pad1D",
     "Parallel",
     "PointwiseAffine",
     "RMSNorm",
@@ -55,6 +63,7 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Softmax",
     "Softplus",
     "Standardize",

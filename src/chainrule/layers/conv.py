@@ -15,6 +15,7 @@ Legend: N batch, C channels, F filters, H height, W width, K kernel, S stride, D
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,10 @@ from chainrule.initializers import He, Initializer, Zeros
 from chainrule.layers.base import Layer
 from chainrule.layers.dilation import conv_forward, conv_input_gradient, conv_weight_gradient, spread
 from chainrule.layers.geometry import (
-    SAME,
     PaddingOption,
     PairOption,
     check_image,
+    is_same,
     onnx_padding,
     pair,
     place_window,
@@ -56,6 +57,8 @@ class Conv2D(Layer):
         dilation: how far apart the pixels of a window lie, one number or (down, across).
     """
 
+    axes = 2
+
     def __init__(
         self,
         filters: int,
@@ -67,11 +70,14 @@ class Conv2D(Layer):
         initializer: Initializer = He(),  # noqa: B008 (an initializer has no state)
         dilation: PairOption = 1,
     ) -> None:
-        pair(kernel_size, "kernel_size", 1), pair(stride, "stride", 1), pair(dilation, "dilation", 1)
-        if padding not in SAME:
-            sides(padding)
+        for value, what in ((kernel_size, "kernel_size"), (stride, "stride"), (dilation, "dilation")):
+            pair(value, what, 1, self.axes)
+        if not is_same(padding):
+            sides(padding, self.axes)
         if filters < 1 or groups < 1 or filters % groups:
-            raise OptionError(f"Conv2D needs filters that divide into groups, got {filters} into {groups}")
+            raise OptionError(
+                f"{type(self).__name__} needs filters that divide into groups, got {filters} into {groups}"
+            )
         self.filters = filters
         self.kernel_size = kernel_size
         self.stride = stride
@@ -86,31 +92,33 @@ class Conv2D(Layer):
         channels = shape[0]
         if channels % self.groups:
             raise self.shape_error(
-                f"cannot divide {channels} channels into {self.groups} groups, got {shape}: "
+                f"cannot divide {channels} channels into {self.groups} groups, got {(channels, *shape[-self.axes :])}: "
                 "choose groups that divide both channels and filters"
             )
-        kernel = pair(self.kernel_size, "kernel_size", 1)
-        self._stride = pair(self.stride, "stride", 1)
-        down, across = pair(self.dilation, "dilation", 1)
+        kernel = pair(self.kernel_size, "kernel_size", 1, self.axes)
+        self._stride = pair(self.stride, "stride", 1, self.axes)
+        down, across = pair(self.dilation, "dilation", 1, self.axes)
         self._dilation = down if kernel[0] > 1 else 1, across if kernel[1] > 1 else 1
-        self._padding, output = place_window(self, shape, spread(kernel, self._dilation), self._stride, self.padding)
+        span = spread(kernel, self._dilation)
+        self._padding, output = place_window(self, shape, span, self._stride, self.padding, axes=self.axes)
         window = channels // self.groups * kernel[0] * kernel[1]
         fan_out = self.filters // self.groups * kernel[0] * kernel[1]
-        weight_shape = (self.filters, channels // self.groups, *kernel)
-        self.W = Parameter(self.initializer(weight_shape, window, fan_out, rng))
+        self._weight_shape = (self.filters, channels // self.groups, *kernel)
+        weights = self.initializer(self._weight_shape, window, fan_out, rng)
+        self.W = Parameter(weights.reshape(*self._weight_shape[:2], *kernel[-self.axes :]))
         if self.bias:
             self.b = Parameter(Zeros()((self.filters,), window, fan_out, rng), decay=False)
         return (self.filters, *output)
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        b = self.b.value if self.bias else None
-        return conv_forward(x, self.W.value, b, *self.reading()), x
+        W, b = self.W.value.reshape(self._weight_shape), self.b.value if self.bias else None
+        return conv_forward(x, W, b, *self.reading()), x
 
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
-        x, W = cache, self.W.value
+        x, W = cache, self.W.value.reshape(self._weight_shape)
         # y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, p S + i D - top, q S + j D - left]
-        self.W.grad += conv_weight_gradient(x, dy, W.shape, *self.reading())
+        self.W.grad += conv_weight_gradient(x, dy, W.shape, *self.reading()).reshape(self.W.shape)
         if self.bias:
             self.b.grad += kernels.conv_bias_gradient(dy)
         if not input_gradient:
@@ -123,14 +131,12 @@ class Conv2D(Layer):
 
     def multiply_adds(self, shape: Shape) -> int:
         assert self.output_shape is not None
-        return self.output_shape[1] * self.output_shape[2] * self.W.size
+        return math.prod(self.output_shape[1:]) * self.W.size
 
     def onnx(self, graph: Any, x: str) -> str:
         arrays = [graph.weights(self), *([graph.held(self.b)] if self.bias else [])]
-        where: dict[str, Any] = {"strides": self._stride, "group": self.groups}
-        if self._dilation == (1, 1):
-            where |= onnx_padding(self.padding)
-        else:  # where there is dilation, ONNX Runtime has no auto_pad
-            where |= onnx_padding(self._padding) | {"dilations": self._dilation}
-        name: str = graph.add("Conv", x, *arrays, **where)
+        plain = self._dilation == (1, 1)  # where there is dilation, ONNX Runtime has no auto_pad
+        where = onnx_padding(self.padding if is_same(self.padding) and plain else self._padding, self.axes)
+        where |= {} if plain else {"dilations": self._dilation[-self.axes :]}
+        name: str = graph.add("Conv", x, *arrays, strides=self._stride[-self.axes :], group=self.groups, **where)
         return name

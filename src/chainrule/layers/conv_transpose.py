@@ -125,7 +125,7 @@ class ConvTranspose2D(Layer):
         stride, _, groups = self._reading()
         arrays = [graph.held(self.W), *([graph.held(self.b)] if self.bias else [])]
         more = pair(self.output_padding, "output_padding", 0)
-        where = {"strides": stride, "group": groups, "output_padding": more} | onnx_padding(self.padding)
+        where = {"strides": stride, "group": groups, "output_padding": more} | onnx_padding(sides(self.padding))
         name: str = graph.add("ConvTranspose", x, *arrays, **where)
         return name
 

@@ -37,7 +37,7 @@ __all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
 
 
 class BatchNorm(Layer):
-    """x (N, C) or (N, C, H, W) -> the same shape; gamma, beta and the running statistics (C,).
+    """x (N, C), (N, C, L) or (N, C, H, W) -> the same shape; gamma, beta and the running statistics (C,).
 
     Training uses the batch's mean and variance and moves the running ones towards them; inference uses those.
 

@@ -21,10 +21,12 @@ from chainrule.arrays import Array, Padding, Pair, Shape, quiet
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer
 from chainrule.layers.geometry import (
-    SAME,
     PaddingOption,
     PairOption,
+    as_image,
     check_image,
+    is_same,
+    onnx_pad,
     onnx_padding,
     pair,
     place_window,
@@ -37,6 +39,8 @@ __all__ = ["AvgPool2D", "GlobalAvgPool2D", "MaxPool2D"]
 class _Pool2D(Layer):
     """What both windowed poolings share: where the windows lie."""
 
+    axes = 2
+
     def __init__(
         self,
         kernel_size: PairOption = 2,
@@ -44,14 +48,14 @@ class _Pool2D(Layer):
         padding: PaddingOption = 0,
         ceil_mode: bool = False,
     ) -> None:
-        kernel = pair(kernel_size, "kernel_size", 1)
+        kernel = pair(kernel_size, "kernel_size", 1, self.axes)
         if stride is not None:
-            pair(stride, "stride", 1)
-        if padding not in SAME and any(
-            max(around) >= size for around, size in zip(sides(padding), kernel, strict=True)
+            pair(stride, "stride", 1, self.axes)
+        if not is_same(padding) and any(
+            max(around) >= size for around, size in zip(sides(padding, self.axes), kernel, strict=True)
         ):
             raise OptionError(
-                f"{type(self).__name__} needs a padding smaller than its kernel {kernel}, got {padding}: "
+                f"{type(self).__name__} needs a padding smaller than its kernel {kernel_size}, got {padding}: "
                 "a window must not lie outside the image"
             )
         self.kernel_size = kernel_size
@@ -67,34 +71,35 @@ class _Pool2D(Layer):
         return *self._sizes(), self._place(shape)[0]
 
     def _sizes(self) -> tuple[Pair, Pair]:
-        kernel = pair(self.kernel_size, "kernel_size", 1)
-        return kernel, kernel if self.stride is None else pair(self.stride, "stride", 1)
+        kernel = pair(self.kernel_size, "kernel_size", 1, self.axes)
+        return kernel, kernel if self.stride is None else pair(self.stride, "stride", 1, self.axes)
 
     def _place(self, shape: Shape) -> tuple[Padding, Pair]:
-        return place_window(self, shape, *self._sizes(), self.padding, self.ceil_mode)
+        return place_window(self, shape, *self._sizes(), self.padding, self.ceil_mode, self.axes)
 
     def _onnx(self, graph: Any, operator: str, x: str, *, counting: bool = False) -> str:
         assert self.input_shape is not None
+        image = as_image(self.input_shape)
         kernel, stride = self._sizes()
-        around, same = self._own(self.input_shape), isinstance(self.padding, str)
-        where = onnx_padding(self.padding)
+        around, same = self._own(image), is_same(self.padding)
+        where = onnx_padding(self.padding if is_same(self.padding) else around, self.axes)
         where |= ({"ceil_mode": 1} if self.ceil_mode else {}) | ({"count_include_pad": 1} if counting else {})
         apart = any(
             step + after * (not same) > size for size, step, (_, after) in zip(kernel, stride, around, strict=True)
         )
         if apart and (same or self.ceil_mode):  # a window may begin behind the image, which not all readers leave out
-            reach = self._place(self.input_shape)[0]
+            reach = self._place(image)[0]
             if counting:
-                pads = onnx_padding(around)["pads"]
-                x = graph.add("Pad", x, graph.constant([0, 0, *pads[:2], 0, 0, *pads[2:]], np.int64))
+                x = onnx_pad(graph, x, around, self.axes)
                 reach = _without(reach, around)
-            where = onnx_padding(reach)
-        name: str = graph.add(operator, x, kernel_shape=kernel, strides=stride, **where)
+            where = onnx_padding(reach, self.axes)
+        where |= {"kernel_shape": kernel[-self.axes :], "strides": stride[-self.axes :]}
+        name: str = graph.add(operator, x, **where)
         return name
 
     def _own(self, shape: Shape) -> Padding:
         """The padding of all four sides without what `ceil_mode` adds."""
-        return self._place(shape)[0] if isinstance(self.padding, str) else sides(self.padding)
+        return self._place(shape)[0] if isinstance(self.padding, str) else sides(self.padding, self.axes)
 
 
 def _without(reach: Padding, around: Padding) -> Padding:
