@@ -61,6 +61,7 @@ from chainrule.layers import (
     Standardize,
     Tanh,
     Transpose,
+    Upsample,
 )
 from chainrule.losses import Huber, Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.metrics import accuracy, confusion
@@ -159,6 +160,7 @@ __all__ = [
     "Trainer",
     "Transpose",
     "TwoLayerNet",
+    "Upsample",
     "Warmup",
     "WeightAverage",
     "Xavier",

@@ -312,3 +312,38 @@ def test_transposed_convolution_by_hand():
 def test_transposed_convolutions_that_cannot_be(make, shape, error, message):
     with pytest.raises(error, match=message):
         make().build(shape, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (cr.Upsample((1, 2)), [0, 0, 4, 4, 12, 12]),
+        (cr.Upsample((1, 2), "bilinear"), [0, 1, 3, 6, 10, 12]),  # at -1/4, 1/4, 3/4, ... of 0, 1, 2
+        (cr.Upsample((1, 2), "bilinear", align_corners=True), [0, 1.6, 3.2, 5.6, 8.8, 12]),  # at 0, 0.4, 0.8, ...
+    ],
+)
+def test_upsampling_by_hand(layer, expected):
+    assert layer.build((1, 1, 3), np.random.default_rng(0)) == (1, 1, 6)
+    y, cache = layer.forward(np.array([[[[0.0, 4, 12]]]]))
+    np.testing.assert_allclose(y[0, 0, 0], expected, atol=1e-12)
+    np.testing.assert_allclose(layer.backward(np.ones((1, 1, 1, 6)), cache).sum(), 6)
+    constant = layer(np.full((1, 1, 1, 3), 2.5))
+    np.testing.assert_allclose(constant, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "error", "message"),
+    [
+        (lambda: cr.Upsample(0), (1, 2, 2), OptionError, "factor must be a whole number of 1 or more"),
+        (lambda: cr.Upsample(1.5), (1, 2, 2), OptionError, "factor must be a whole number of 1 or more"),
+        (lambda: cr.Upsample(2, "cubic"), (1, 2, 2), OptionError, "mode must be"),
+        (lambda: cr.Upsample(2, align_corners=True), (1, 2, 2), OptionError, "align_corners is for mode"),
+        (lambda: cr.Upsample(2), (4,), ShapeError, r"needs images \(C, H, W\)"),
+        (lambda: cr.Upsample(2**20), (1, 2**6, 2**6), ShapeError, "numbers each"),
+        (lambda: cr.Upsample(2, "bilinear"), (1, 2**15, 1), ShapeError, "numbers each"),  # of the matrix
+        (lambda: cr.Upsample(2, "bilinear"), (1, 1, 2**15), ShapeError, "numbers each"),
+    ],
+)
+def test_upsampling_that_cannot_be(make, shape, error, message):
+    with pytest.raises(error, match=message):
+        make().build(shape, np.random.default_rng(0))

@@ -112,6 +112,8 @@ RULES = [
     Rule("any split of the batch gives the same", "conv_(input_g|weight_g|f)", r"-> for some in _few_samples"),
     Rule("what is backward of a transposed convolution has no bias", "conv_forward", r"^(y \+= b\[|if b is not)"),
     Rule("all of it is written over", "conv_forward", r"-> y = -np\.empty"),
+    Rule("of the two modes nearest is the larger word", r"Upsample\.backward", "mode >= 'nearest'"),
+    Rule("a sum over two axes does not depend on their order", r"Upsample\.backward", r"axis=\(5, 3\)"),
     Rule("with no padding it is a copy", "windows pad_image", r"^if padding == "),
     Rule("a convolution is padded with zeros", "windows pad_image", r"-> return np\.pad\(x, [^=]*$"),
     Rule("axes are summed over in any order", r"ScaleShift\.backward", r"-> same = \(\*.*, 0\)$"),

@@ -142,6 +142,19 @@ def test_average_pooling(seed, dtype, window, more, ceil, counting):
     compare(layer, lambda x: F.avg_pool2d(x, kernel, stride, padding, ceil, counting), x, seed=seed, dtype=dtype)
 
 
+@given(SEED, DTYPE, st.tuples(st.integers(1, 4), st.integers(1, 4)), SIZE, SIZE)
+def test_upsampling(seed, dtype, factor, height, width):
+    x = normal(seed, 2, 3, height, width)
+    compare(cr.Upsample(factor), lambda x: F.interpolate(x, scale_factor=factor), x, seed=seed, dtype=dtype)
+    for corners in (False, True):
+
+        def theirs(x, corners=corners):
+            size = height * factor[0], width * factor[1]
+            return F.interpolate(x, size, mode="bilinear", align_corners=corners)
+
+        compare(cr.Upsample(factor, "bilinear", corners), theirs, x, seed=seed, dtype=dtype)
+
+
 @given(SEED, DTYPE, sliding(pooling=True), st.integers(1, 3), st.integers(1, 3), st.booleans(), st.booleans())
 def test_layers_of_signals(seed, dtype, window, groups, dilation, ceil, counting):
     (kernel, _), (stride, _), (padding, _), (size, _) = window

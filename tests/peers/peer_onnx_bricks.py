@@ -104,6 +104,25 @@ def test_transposed_convolutions(make, exporter, opset, tmp_path):
 
 
 @pytest.mark.parametrize(("exporter", "opset"), EXPORTERS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale_factor": (2, 3)},
+        {"scale_factor": 2, "mode": "bilinear"},
+        {"scale_factor": 2, "mode": "bilinear", "align_corners": True},
+        {"size": (10, 12), "mode": "bilinear"},
+    ],
+    ids=["nearest", "bilinear", "corners", "size"],
+)
+def test_upsampling(options, exporter, opset, tmp_path):
+    if opset < 11 and "mode" in options:
+        pytest.skip("Resize of these opsets is asymmetric, and so not what PyTorch computes")
+    module = drawn(nn.Sequential(nn.Conv2d(4, 4, 1), nn.Upsample(**options)))
+    kinds = kinds_when_equal(module, torch.randn(3, 4, 5, 6), exporter, opset, tmp_path / "m.onnx")
+    assert kinds == ["Conv2D", "Upsample"]
+
+
+@pytest.mark.parametrize(("exporter", "opset"), EXPORTERS)
 @pytest.mark.parametrize(("make", "shape"), [(Excited, (4, 7, 6)), (Gated, (6,))])
 def test_products(make, shape, exporter, opset, tmp_path):
     module = drawn(nn.Sequential(make(), nn.Tanh()))

@@ -18,6 +18,7 @@ from chainrule.layers.signals import AvgPool1D, Conv1D, GlobalAvgPool1D, MaxPool
 from chainrule.layers.slice import Slice
 from chainrule.layers.transpose import Expand, Transpose
 from chainrule.layers.units import ELU, SELU, Clip, HardSigmoid, HardSwish, Mish, PReLU
+from chainrule.layers.upsample import Upsample
 
 __all__ = [
     "ELU",
@@ -68,4 +69,5 @@ __all__ = [
     "Standardize",
     "Tanh",
     "Transpose",
+    "Upsample",
 ]

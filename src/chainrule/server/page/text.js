@@ -90,6 +90,7 @@ const TEXTS = {
   f_Softmax: ["y = eˣ / Σ eˣ: probabilities", "y = eˣ / Σ eˣ：概率"],
   f_MaxPool2D: ["y = the largest x of a window", "y = 窗口内最大的 x"],
   f_AvgPool2D: ["y = the mean of a window", "y = 窗口内的平均值"],
+  f_Upsample: ["y = x with each pixel repeated, or straight lines between pixels", "y = 重复 x 的每个像素，或在像素之间线性插值"],
   f_GlobalAvgPool2D: ["y = the mean of each channel", "y = 每个通道的平均值"],
   f_Flatten: ["y = x, written in one row", "y = x，排成一行"],
   f_Scale: ["y = x times a fixed number", "y = x 乘以一个固定的数"],
