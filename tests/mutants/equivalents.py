@@ -116,6 +116,13 @@ RULES = [
     Rule("a sum over two axes does not depend on their order", r"Upsample\.backward", r"axis=\(5, 3\)"),
     Rule("with no padding it is a copy", "windows pad_image", r"^if padding == "),
     Rule("a convolution is padded with zeros", "windows pad_image", r"-> return np\.pad\(x, [^=]*$"),
+    Rule("axes are summed over in any order", r"ScaleShift\.backward", r"-> same = \(\*.*, 0\)$"),
+    Rule("no axis is shorter than 1", r"ScaleShift\.backward", r"own <= 1"),
+    Rule(
+        "the batch is never repeated, and an axis that is has become longer",
+        r"Expand\.backward",
+        r"range\(0, |\] < dy\.",
+    ),
     Rule("swapaxes takes its two axes in either order", "conv_", r"swapaxes\((2, 1|3, 2)\)"),
     Rule("at the kink itself, where either slope is one", "leaky_relu_backward|relu_backward", r"x >= 0|y != 0"),
     Rule("both forms of the sigmoid are the same function", "sigmoid_forward|sigmoid_cross_entropy", r"> 0, 1, e"),

@@ -327,3 +327,25 @@ def test_losses_of_every_element(case, delta):
     compare_losses(cr.Huber(delta), lambda z, t: F.huber_loss(z, t, delta=delta), outputs, targets)
     shares = np.random.default_rng(seed).random(shape)
     compare_losses(cr.SigmoidCrossEntropy(), F.binary_cross_entropy_with_logits, 9 * outputs, shares)
+
+
+@given(SEED, st.lists(SIZE, min_size=1, max_size=3), SIZE)
+def test_pointwise_affine(seed, shape, outputs):
+    x = normal(seed, 2, *shape)
+    compare(cr.PointwiseAffine(outputs), lambda x, W, b: F.linear(x, W.T, b), x, seed=seed)
+
+
+@given(SEED, st.lists(SIZE, min_size=1, max_size=3), st.data())
+def test_scale_and_shift_of_any_shape(seed, shape, data):
+    own = [data.draw(st.sampled_from([1, length])) for length in shape]
+    compare(cr.ScaleShift(own), lambda x, scale, shift: scale * x + shift, normal(seed, 2, *shape), seed=seed)
+    x = normal(seed, 2, *own)
+    compare(cr.Expand(shape), lambda x: x.expand(-1, *shape), x, seed=seed)
+
+
+@given(SEED, st.permutations([0, 1, 2]), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
+def test_axes_and_parts_of_samples(seed, axes, start, length, step):
+    x = normal(seed, 2, 3, 8, 4)
+    compare(cr.Transpose(axes), lambda x: x.permute(0, *(axis + 1 for axis in axes)), x, seed=seed)
+    stop = start + length
+    compare(cr.Slice(start, stop, 1, step), lambda x: x[:, :, start:stop:step], x, seed=seed)
