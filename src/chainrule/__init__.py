@@ -23,6 +23,7 @@ from chainrule.layers import (
     Clip,
     Conv1D,
     Conv2D,
+    ConvTranspose2D,
     Dropout,
     Embedding,
     Expand,
@@ -60,6 +61,7 @@ from chainrule.layers import (
     Standardize,
     Tanh,
     Transpose,
+    Upsample,
 )
 from chainrule.losses import Huber, Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.metrics import accuracy, confusion
@@ -101,6 +103,7 @@ __all__ = [
     "Constant",
     "Conv1D",
     "Conv2D",
+    "ConvTranspose2D",
     "Cosine",
     "Dataset",
     "Dropout",
@@ -157,6 +160,7 @@ __all__ = [
     "Trainer",
     "Transpose",
     "TwoLayerNet",
+    "Upsample",
     "Warmup",
     "WeightAverage",
     "Xavier",

@@ -112,16 +112,46 @@ def test_maps_joined_anew_for_each_layer_are_joined_once():
     assert len(net.parameters) == 3
 
 
-def test_branches_that_share_weights_without_nesting_are_told():
-    arrays: dict = {}
-    nodes = [
-        conv("x", "f", 3, 3, arrays),
-        node("Tanh", ["f"], ["t"]),
-        node("Relu", ["f"], ["r"]),
+def shared(operator: str, arrays: dict) -> list:
+    """x + tanh(z) + relu(z), z what an operator with weights makes of x: the branches have it in common."""
+    weights = [name for name in arrays if name.startswith(operator)]
+    return [
+        node(operator, ["x", *weights], ["z"]),
+        node("Add", ["z", "shift"], ["a"]),
+        node("Tanh", ["a"], ["t"]),
+        node("Relu", ["a"], ["r"]),
         node("Sum", ["x", "t", "r"], ["y"]),
     ]
-    with pytest.raises(ModelFileError, match="branches that share a Conv"):
-        from_onnx(model(nodes, arrays, (3, 4, 5)))
+
+
+def test_layers_that_branches_share_are_trained_as_one():
+    arrays = {"Conv W": RNG.standard_normal((3, 3, 1, 1)), "shift": RNG.random((3, 1, 1))}
+    made = model(shared("Conv", arrays), arrays, (3, 4, 5))
+    imported_equal(made, rows(3, 4, 5))
+    net = from_onnx(made)
+    assert [parameter.shape for parameter in net.parameters.values()] == [(3, 3, 1, 1), (3,)]
+    assert cr.gradcheck(net, batch=3, seed=0).ok
+
+
+def test_a_bias_that_one_branch_lacks_is_not_taken_in():
+    """y = x + tanh(W x + b) + relu(W x)."""
+    arrays = {"W": RNG.standard_normal((4, 4)), "b": RNG.random(4)}
+    nodes = [
+        node("MatMul", ["x", "W"], ["z"]),
+        node("Identity", ["z"], ["i"]),
+        node("Add", ["i", "b"], ["a"]),
+        node("Tanh", ["a"], ["t"]),
+        node("Relu", ["z"], ["r"]),
+        node("Sum", ["x", "t", "r"], ["y"]),
+    ]
+    imported_equal(model(nodes, arrays, (4,)), rows(4))
+    assert cr.gradcheck(from_onnx(model(nodes, arrays, (4,))), batch=3, seed=0).ok
+
+
+def test_running_statistics_are_not_shared_by_branches():
+    arrays = {f"BatchNormalization {name}": np.ones(3) for name in "gbmv"} | {"shift": 1}
+    with pytest.raises(ModelFileError, match="branches that share a BatchNorm: they do not nest"):
+        from_onnx(model(shared("BatchNormalization", arrays), arrays, (3, 4, 5)))
 
 
 def test_branches_that_share_too_much_are_told():
@@ -131,8 +161,13 @@ def test_branches_that_share_too_much_are_told():
         nodes.append(node("Add", [last, before], [f"a{place}"]))
         nodes.append(node("Relu", [f"a{place}"], [f"r{place}"]))
         last, before = f"r{place}", last
-    with pytest.raises(ModelFileError, match="share more parts than can be read"):
+    with pytest.raises(ModelFileError, match="more than 20,000 layers"):
         from_onnx(model([*nodes, node("Relu", [last], ["y"])], {}, (4,)))
+
+
+def test_one_branch_less_another():
+    nodes = [node("Tanh", ["x"], ["t"]), node("Sub", ["x", "t"], ["y"])]
+    imported_equal(model(nodes, {}, (4,)), rows(4))
 
 
 @pytest.mark.parametrize("axis", [1, 2, 3, -1])

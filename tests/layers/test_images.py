@@ -281,3 +281,69 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
 def test_arguments_outside_their_range(make, message):
     with pytest.raises(OptionError, match=message):
         make()
+
+
+def test_transposed_convolution_by_hand():
+    # 1 and 2, two apart, each times (1, 10, 100): they overlap at the third place
+    layer = cr.ConvTranspose2D(1, (1, 3), stride=2, padding=((0, 0), (1, 0)))
+    assert layer.build((1, 1, 2), np.random.default_rng(0)) == (1, 1, 4)
+    layer = layer.astype("float64")
+    layer.W.value, layer.b.value = np.array([[[[1.0, 10, 100]]]]), np.array([0.5])
+    y, cache = layer.forward(np.array([[[[1.0, 2]]]]))
+    assert y.tolist() == [[[[10.5, 102.5, 20.5, 200.5]]]]
+    dx = layer.backward(np.array([[[[1.0, 2, 3, 4]]]]), cache)
+    assert dx.tolist() == [[[[210, 432]]]]
+    assert layer.W.grad.tolist() == [[[[2 * 2, 1 + 2 * 3, 2 + 2 * 4]]]]
+    assert layer.b.grad.tolist() == [10]
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "error", "message"),
+    [
+        (lambda: cr.ConvTranspose2D(3, 2, 2, output_padding=2), (1, 2, 2), OptionError, "less than the stride"),
+        (lambda: cr.ConvTranspose2D(3, 2, groups=2), (2, 2, 2), OptionError, "filters that divide into groups"),
+        (lambda: cr.ConvTranspose2D(4, 2, groups=2), (3, 2, 2), ShapeError, "cannot divide 3 channels into 2 groups"),
+        (lambda: cr.ConvTranspose2D(4, 2, padding=2), (3, 2, 2), ShapeError, "nothing is left after the padding 2"),
+        (lambda: cr.ConvTranspose2D(4, 2), (3,), ShapeError, r"needs images \(C, H, W\)"),
+        (lambda: cr.ConvTranspose2D(4, 2, 2**20, 2**19), (3, 2**9, 2**9), ShapeError, "numbers each"),
+        (lambda: cr.ConvTranspose2D(4, 2, padding="same"), (3, 2, 2), OptionError, "padding must be"),
+    ],
+)
+def test_transposed_convolutions_that_cannot_be(make, shape, error, message):
+    with pytest.raises(error, match=message):
+        make().build(shape, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (cr.Upsample((1, 2)), [0, 0, 4, 4, 12, 12]),
+        (cr.Upsample((1, 2), "bilinear"), [0, 1, 3, 6, 10, 12]),  # at -1/4, 1/4, 3/4, ... of 0, 1, 2
+        (cr.Upsample((1, 2), "bilinear", align_corners=True), [0, 1.6, 3.2, 5.6, 8.8, 12]),  # at 0, 0.4, 0.8, ...
+    ],
+)
+def test_upsampling_by_hand(layer, expected):
+    assert layer.build((1, 1, 3), np.random.default_rng(0)) == (1, 1, 6)
+    y, cache = layer.forward(np.array([[[[0.0, 4, 12]]]]))
+    np.testing.assert_allclose(y[0, 0, 0], expected, atol=1e-12)
+    np.testing.assert_allclose(layer.backward(np.ones((1, 1, 1, 6)), cache).sum(), 6)
+    constant = layer(np.full((1, 1, 1, 3), 2.5))
+    np.testing.assert_allclose(constant, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "error", "message"),
+    [
+        (lambda: cr.Upsample(0), (1, 2, 2), OptionError, "factor must be a whole number of 1 or more"),
+        (lambda: cr.Upsample(1.5), (1, 2, 2), OptionError, "factor must be a whole number of 1 or more"),
+        (lambda: cr.Upsample(2, "cubic"), (1, 2, 2), OptionError, "mode must be"),
+        (lambda: cr.Upsample(2, align_corners=True), (1, 2, 2), OptionError, "align_corners is for mode"),
+        (lambda: cr.Upsample(2), (4,), ShapeError, r"needs images \(C, H, W\)"),
+        (lambda: cr.Upsample(2**20), (1, 2**6, 2**6), ShapeError, "numbers each"),
+        (lambda: cr.Upsample(2, "bilinear"), (1, 2**15, 1), ShapeError, "numbers each"),  # of the matrix
+        (lambda: cr.Upsample(2, "bilinear"), (1, 1, 2**15), ShapeError, "numbers each"),
+    ],
+)
+def test_upsampling_that_cannot_be(make, shape, error, message):
+    with pytest.raises(error, match=message):
+        make().build(shape, np.random.default_rng(0))

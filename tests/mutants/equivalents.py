@@ -104,11 +104,24 @@ RULES = [
     Rule(
         "`view` tells only how many samples there are and how large their windows", "conv_input_gradient", r"-> view = "
     ),
-    Rule("any split of the batch gives the same", "conv_(input|weight)_gradient", r"-> for some in _few_samples"),
     Rule(
         "with a dilation of 1 there is one plain convolution to do, which is the same",
         r"layers\.dilation conv_",
         r"^if dilation == \(1, 1\):",
+    ),
+    Rule("any split of the batch gives the same", "conv_(input_g|weight_g|f)", r"-> for some in _few_samples"),
+    Rule("what is backward of a transposed convolution has no bias", "conv_forward", r"^(y \+= b\[|if b is not)"),
+    Rule("all of it is written over", "conv_forward", r"-> y = -np\.empty"),
+    Rule("of the two modes nearest is the larger word", r"Upsample\.backward", "mode >= 'nearest'"),
+    Rule("a sum over two axes does not depend on their order", r"Upsample\.backward", r"axis=\(5, 3\)"),
+    Rule("with no padding it is a copy", "windows pad_image", r"^if padding == "),
+    Rule("a convolution is padded with zeros", "windows pad_image", r"-> return np\.pad\(x, [^=]*$"),
+    Rule("axes are summed over in any order", r"ScaleShift\.backward", r"-> same = \(\*.*, 0\)$"),
+    Rule("no axis is shorter than 1", r"ScaleShift\.backward", r"own <= 1"),
+    Rule(
+        "the batch is never repeated, and an axis that is has become longer",
+        r"Expand\.backward",
+        r"range\(0, |\] < dy\.",
     ),
     Rule("swapaxes takes its two axes in either order", "conv_", r"swapaxes\((2, 1|3, 2)\)"),
     Rule("at the kink itself, where either slope is one", "leaky_relu_backward|relu_backward", r"x >= 0|y != 0"),

@@ -88,6 +88,41 @@ class Gated(nn.Module):
 
 
 @pytest.mark.parametrize(("exporter", "opset"), EXPORTERS)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.ConvTranspose2d(4, 6, 3),
+        lambda: nn.ConvTranspose2d(4, 6, (2, 3), 2, groups=2, bias=False),
+        lambda: nn.ConvTranspose2d(4, 5, 3, (2, 3), (1, 2), (1, 2)),
+    ],
+    ids=["plain", "groups", "padding"],
+)
+def test_transposed_convolutions(make, exporter, opset, tmp_path):
+    module = drawn(nn.Sequential(make(), nn.Tanh()))
+    kinds = kinds_when_equal(module, torch.randn(3, 4, 5, 6), exporter, opset, tmp_path / "m.onnx")
+    assert kinds == ["ConvTranspose2D", "Tanh"]
+
+
+@pytest.mark.parametrize(("exporter", "opset"), EXPORTERS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale_factor": (2, 3)},
+        {"scale_factor": 2, "mode": "bilinear"},
+        {"scale_factor": 2, "mode": "bilinear", "align_corners": True},
+        {"size": (10, 12), "mode": "bilinear"},
+    ],
+    ids=["nearest", "bilinear", "corners", "size"],
+)
+def test_upsampling(options, exporter, opset, tmp_path):
+    if opset < 11 and "mode" in options:
+        pytest.skip("Resize of these opsets is asymmetric, and so not what PyTorch computes")
+    module = drawn(nn.Sequential(nn.Conv2d(4, 4, 1), nn.Upsample(**options)))
+    kinds = kinds_when_equal(module, torch.randn(3, 4, 5, 6), exporter, opset, tmp_path / "m.onnx")
+    assert kinds == ["Conv2D", "Upsample"]
+
+
+@pytest.mark.parametrize(("exporter", "opset"), EXPORTERS)
 @pytest.mark.parametrize(("make", "shape"), [(Excited, (4, 7, 6)), (Gated, (6,))])
 def test_products(make, shape, exporter, opset, tmp_path):
     module = drawn(nn.Sequential(make(), nn.Tanh()))

@@ -203,6 +203,11 @@ def main() -> int:
             reasons[result.kind, result.told].append(name)
     for (kind, told), names in sorted(reasons.items(), key=lambda item: -len(item[1])):
         print(f"{len(names):4} {kind}: {told}\n     {' '.join(names)}")
+    exporters = defaultdict(Counter)
+    for name, result in results.items():
+        exporters[name.rpartition(".")[2]][result.kind] += 1
+    for exporter, counts in exporters.items():
+        print(f"{exporter:20} {counts.total():4} files, {counts['equal']} equal, {counts['refused']} refused")
     counts = Counter(result.kind for result in results.values())
     print(f"of {len(results)}: " + ", ".join(f"{counts[kind]} {kind}" for kind in ("equal", "refused", "wrong")))
     return 1 if counts["wrong"] else 0

@@ -29,6 +29,8 @@ def import_model(
 
     Example: chainrule import digits.onnx digits.safetensors
     """
+    if input_scale is not None and not input_scale > 0:
+        raise OptionError(f"--input-scale must be above 0, got {input_scale}")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", UserWarning)
         shape = _shape(input_shape) if input_shape else None

@@ -6,89 +6,39 @@ comes only where a layer needs the model's order.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
+from chainrule.io.onnx_order import TO_BACK, TO_FRONT, Seen, in_our_order, is_alike, leads_to_weights
 from chainrule.io.onnx_parts import Part, Reduction
 from chainrule.layers import (
-    ELU,
-    GELU,
-    SELU,
     Affine,
-    Clip,
     Conv2D,
-    Dropout,
+    Expand,
     Flatten,
     GlobalAvgPool1D,
     GlobalAvgPool2D,
     GroupNorm,
-    HardSigmoid,
-    HardSwish,
     InstanceNorm,
     Layer,
-    LeakyReLU,
     MaxPool1D,
     MaxPool2D,
-    Mish,
     PointwiseAffine,
-    PReLU,
-    ReLU,
     Reshape,
     Scale,
     ScaleShift,
-    Sigmoid,
-    SiLU,
-    Softplus,
     Standardize,
-    Tanh,
     Transpose,
 )
 
-__all__ = ["Seen", "begin", "build"]
+__all__ = ["build"]
 
-_ALIKE = (
-    *(ELU, GELU, SELU, Clip, Dropout, HardSigmoid, HardSwish, LeakyReLU, Mish, ReLU, Scale, SiLU, Sigmoid, Softplus),
-    Tanh,
-)
-"""Layers that do the same to every number, whatever the order of axes."""
-
-_TO_FRONT, _TO_BACK = (2, 0, 1), (1, 2, 0)
-"""Axes of an image's sample that bring the channels to the front, and to the back."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """How the model sees what is (C, H, W) or (D,) here."""
-
-    shape: Shape
-    """Of a sample, channels first."""
-
-    channels_last: bool = False
-    flattened: Shape | None = None
-    """(C, H, W) of an image whose channels were last when it was flattened."""
-
-    raw: bool = True
-    """Whether nothing that is trained came before: arithmetic is preprocessing then."""
-
-    def ours(self, axis: int) -> int:
-        """Our axis of a sample that is this one of the model's."""
-        rank = len(self.shape)
-        if not -rank <= axis < rank:
-            raise ModelFileError(f"it has an axis {axis + 1} of {rank + 1}")
-        return _TO_BACK[axis] if self.channels_last else axis % rank
-
-
-def begin(parts: list[Part], shape: Shape) -> Seen:
-    """How the model sees its input: a model that first brings the channels to the front has them last."""
-    steps = [part for part in parts if not (_is_alike(part) or part.constant)]
-    images = any(part.channels_last is False or part.reduction or part.join for part in steps[1:2])
-    if len(shape) == 3 and images and steps[0].turned == (0, 3, 1, 2):
-        return Seen((shape[2], *shape[:2]), channels_last=True)
-    return Seen(shape)
+_MOST_LAYERS = 20_000
+"""Layers of a network at most, each counted in every branch that has it."""
 
 
 def build(parts: list[Part], seen: Seen) -> tuple[list[Layer], Seen]:
@@ -98,22 +48,18 @@ def build(parts: list[Part], seen: Seen) -> tuple[list[Layer], Seen]:
         ModelFileError: an array does not fit the shape that comes in.
         ShapeError: a layer does not.
     """
-    building = _Building(seen)
+    building = _Building(seen, [_MOST_LAYERS])
     building.take_all(parts)
     return building.layers, building.seen
-
-
-def _is_alike(part: Part) -> bool:
-    shared = isinstance(part.layer, PReLU) and part.layer.shared
-    return part.join is None and (shared or isinstance(part.layer, _ALIKE))
 
 
 class _Building:
     """Layers so far, and how what comes out of them is seen."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: Seen, left: list[int]) -> None:
         self.layers: list[Layer] = []
         self.seen = seen
+        self._left = left
 
     def take_all(self, parts: list[Part]) -> None:
         """Make layers of parts, one after another."""
@@ -130,7 +76,7 @@ class _Building:
             end = index + 1
             while end < len(parts) and parts[end].constant is not None:
                 end += 1
-            self._arithmetic([other.constant for other in parts[index:end] if other.constant])
+            self._arithmetic(parts[index:end])
             return end - index
         elif part.reduction is not None:
             self._reduce(part.reduction)
@@ -142,7 +88,7 @@ class _Building:
                 return groups
             self._reshape(part.layer, parts[index + 1 :])
         elif isinstance(part.layer, Affine):
-            self._affine(part.layer, part.arrays)
+            self._affine(part, part.layer)
         else:
             self._layer(part)
         return 1
@@ -157,6 +103,9 @@ class _Building:
             layer = Transpose(tuple(before.axes[axis] for axis in layer.axes))
         if isinstance(layer, Transpose) and list(layer.axes) == sorted(layer.axes):
             return
+        self._left[0] -= 1
+        if self._left[0] < 0:
+            raise ModelFileError(f"it has branches that share so much that they are more than {_MOST_LAYERS:,} layers")
         shape = layer.build(self.seen.shape, np.random.default_rng(0))
         for name, array in (arrays or {}).items():
             holder = getattr(layer, name)
@@ -175,7 +124,14 @@ class _Building:
         """Put an image's channels last where the model has them."""
         if self.seen.channels_last:
             self.seen = replace(self.seen, channels_last=False)
-            self.add(Transpose(_TO_BACK))
+            self.add(Transpose(TO_BACK))
+
+    def repeat(self, shapes: list[Shape]) -> None:
+        """Repeat numbers along axes of length 1 where others have more."""
+        if len({len(shape) for shape in shapes}) == 1:
+            longest = tuple(max(lengths) for lengths in zip(*shapes, strict=True))
+            if longest != self.seen.shape:
+                self.add(Expand(longest))
 
     # ---- one kind of part after another ----
 
@@ -190,7 +146,7 @@ class _Building:
         if part.axis is not None and seen.shape:
             self._along(layer, part.arrays, seen.ours(part.axis))
             return
-        if not (_is_alike(part) or part.channels_last):
+        if not (is_alike(part) or part.channels_last):
             self.settle()
         self.add(layer, part.arrays)
 
@@ -204,23 +160,26 @@ class _Building:
         self.add(Transpose(tuple(order.index(place) for place in range(rank))))
         self.seen = replace(self.seen, channels_last=last)
 
-    def _affine(self, layer: Affine, arrays: dict[str, Array]) -> None:
-        W, seen = arrays["W"], self.seen
+    def _affine(self, part: Part, layer: Affine) -> None:
+        W, b, seen = part.arrays["W"], part.arrays["b"], self.seen
         if seen.flattened is not None:
-            W = _in_our_order(W, seen.flattened)
+            W = in_our_order(W, seen.flattened)
             self.seen = replace(seen, flattened=None)
         if W.shape[:1] != (seen.shape[0 if seen.channels_last else -1] if seen.shape else 0,):
             raise ModelFileError(f"weights {W.shape} do not fit an input of {seen.shape}")
         if seen.channels_last:
-            self.add(Conv2D(layer.outputs, 1), {"W": W.T[:, :, np.newaxis, np.newaxis], "b": arrays["b"]})
+            convolution = _made(part, Conv2D, lambda: Conv2D(layer.outputs, 1))
+            self.add(convolution, {"W": W.T[:, :, np.newaxis, np.newaxis], "b": b})
+        elif len(seen.shape) > 1:
+            self.add(_made(part, PointwiseAffine, lambda: PointwiseAffine(layer.outputs)), {"W": W, "b": b})
         else:
-            self.add(layer if len(seen.shape) == 1 else PointwiseAffine(layer.outputs), {**arrays, "W": W})
+            self.add(layer, {"W": W, "b": b})
 
     def _turn(self, order: tuple[int, ...]) -> None:
         axes = tuple(axis - 1 for axis in order[1:])
         if order[:1] != (0,) or sorted(axes) != list(range(len(self.seen.shape))):
             raise ModelFileError(f"it has a Transpose to {list(order)}: the batch must stay first")
-        if len(axes) == 3 and axes == (_TO_FRONT if self.seen.channels_last else _TO_BACK):
+        if len(axes) == 3 and axes == (TO_FRONT if self.seen.channels_last else TO_BACK):
             self.seen = replace(self.seen, channels_last=not self.seen.channels_last)
             return
         ours = tuple(self.seen.ours(axis) for axis in axes)
@@ -232,7 +191,7 @@ class _Building:
         flat = isinstance(layer, Flatten) or len(layer.shape) == 1
         if seen.channels_last and math.prod(seen.shape[1:]) == 1 and flat:
             self.seen = replace(seen, channels_last=False)
-        elif seen.channels_last and flat and _leads_to_weights(behind):
+        elif seen.channels_last and flat and leads_to_weights(behind):
             self.seen = replace(seen, channels_last=False, flattened=seen.shape)
         else:
             self.settle()
@@ -257,7 +216,9 @@ class _Building:
         self.seen = replace(seen, channels_last=False)
         self.add(Transpose(order))
         count = math.prod(seen.shape[axis] for axis in gone)
-        if rank == 2 and len(gone) == 1 and count:
+        if not count:
+            raise ModelFileError(f"it has a {reduction.operator} of no numbers, along an axis of length 0")
+        if rank == 2 and len(gone) == 1:
             self.add(MaxPool1D(count) if reduction.largest else GlobalAvgPool1D())
         else:
             if not (rank == 3 and len(gone) == 2):
@@ -273,8 +234,9 @@ class _Building:
         if tuple(layer.shape) != self.seen.shape:
             self.add(layer)
 
-    def _arithmetic(self, run: list[tuple[str, Array]]) -> None:
+    def _arithmetic(self, parts: Sequence[Part]) -> None:
         """y = scale x + shift, what comes of adding, multiplying ... constants one after another."""
+        run = [part.constant for part in parts if part.constant is not None]
         scale, shift = np.ones((), np.float64), np.zeros((), np.float64)
         for operator, constant in run:
             value = self._fitted(operator, constant.astype(np.float64))
@@ -287,11 +249,14 @@ class _Building:
                 shift = shift + value if operator == "Add" else shift - value
         if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
             raise ModelFileError(f"it has a {run[0][0]} with a constant that is not finite")
-        self.add(self._scaled(scale, shift), None)
-        if isinstance(self.layers[-1], ScaleShift):
-            holders = self.layers[-1]
-            for holder, value in ((holders.scale, scale), (holders.shift, shift)):
-                holder.value = np.broadcast_to(value, holder.shape).astype(np.float32)
+        layer = _made(parts[0], (*map(id, parts), self.seen.shape), lambda: self._scaled(scale, shift))
+        arrays = {}
+        if isinstance(layer, ScaleShift):
+            arrays = {
+                name: np.broadcast_to(n, layer.shape).astype(np.float32)
+                for name, n in (("scale", scale), ("shift", shift))
+            }
+        self.add(layer, arrays)
 
     def _scaled(self, scale: Array, shift: Array) -> Layer:
         numbers = np.broadcast_shapes(scale.shape, shift.shape)
@@ -318,17 +283,22 @@ class _Building:
                 f"it has a {operator} with a constant of {value.shape}, got samples of {self.seen.shape}"
             )
         value = value.reshape((1,) * max(rank - value.ndim, 0) + value.shape[max(value.ndim - rank, 0) :])
-        return value.transpose(_TO_FRONT) if self.seen.channels_last else value
+        return value.transpose(TO_FRONT) if self.seen.channels_last else value
 
     def _join(self, part: Part) -> None:
         assert part.join is not None
         branches = []
         for parts in part.branches:
-            branches.append(_Building(self.seen))
+            branches.append(_Building(self.seen, self._left))
             branches[-1].take_all(parts)
         if len({branch.seen.channels_last for branch in branches}) > 1:
             for branch in branches:
                 branch.settle()
+        if part.repeats:
+            shapes = [branch.seen.shape for branch in branches]
+            shapes += [self.seen.shape] if len(branches) == 1 else []  # of a Residual, x itself is the other branch
+            for branch in branches:
+                branch.repeat(shapes)
         after = branches[0].seen
         order: tuple[int, ...] = ()
         if part.axis is not None and after.ours(part.axis) != 0:  # layers join along the first axis of a sample
@@ -369,19 +339,8 @@ class _Building:
         return taken
 
 
-def _leads_to_weights(behind: Sequence[Part]) -> bool:
-    """Whether the next part that does not do the same to every number is an Affine."""
-    for part in behind:
-        if part.constant is not None and part.constant[1].size == 1:
-            continue
-        if not _is_alike(part):
-            return isinstance(part.layer, Affine)
-    return False
-
-
-def _in_our_order(W: Array, image: Shape) -> Array:
-    """Rows for (H, W, C) -> rows for (C, H, W)."""
-    channels, height, width = image
-    if len(W) != channels * height * width:
-        raise ModelFileError(f"weights {W.shape} do not fit a flattened image of {image}")
-    return W.reshape(height, width, channels, -1).transpose(2, 0, 1, 3).reshape(W.shape)
+def _made(part: Part, key: object, make: Callable[[], Layer]) -> Layer:
+    """The layer that was made of a part before, for another branch, or a new one."""
+    if part.made is None or part.made[0] != key:
+        part.made = key, make()
+    return part.made[1]

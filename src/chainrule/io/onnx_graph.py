@@ -4,6 +4,7 @@ A node with one input becomes a layer, and where several inputs meet, the neares
 the branches of a Parallel or Residual.
 """
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -15,17 +16,22 @@ from chainrule.io.onnx_constants import constant_of
 from chainrule.io.onnx_fold import attributes_of, known, sample_of
 from chainrule.io.onnx_operators import JOINS, OF_BATCH, OPERATORS
 from chainrule.io.onnx_parts import Node, Part, tidy
+from chainrule.io.onnx_shapes import SHAPES
+from chainrule.layers import BatchNorm, Dropout, InstanceNorm
 
 __all__ = ["Graph"]
+
+_PASSING = {*SHAPES, "Dropout", "Identity"}
+"""Operators that may do nothing, so that what is behind them stands behind what is before them."""
+
+_FAR = 100
+"""How many of these are passed in a row at most."""
 
 _OF_INDICES = {"Add", "Cast", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Mod", "Mul", "Not", "Sub", "Where"}
 """What a formula that counts indices from the end may be made of."""
 
 _MOST_ENTRIES = 2**22
 """Indices at most for which such formulas are computed, all together."""
-
-_STEPS = 100
-"""How often a chain may come by a node, on average: branches that share parts are read once for each of them."""
 
 
 class Graph:
@@ -48,7 +54,10 @@ class Graph:
         self._parents: dict[str, str] = {}
         """Of a value, the last one that every path from the input to it passes."""
         self._depths = {self.input: 0}
-        self._steps = self._entries = 0
+        self._uses = Counter(self.outputs)
+        """How many nodes read a value."""
+        self._done: dict[str, tuple[list[Part], str]] = {}
+        self._entries = 0
         self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
         for proto in model.graph.node:
             if any(name not in self._known.constants for name in proto.output):
@@ -67,8 +76,7 @@ class Graph:
         for name in wanted:
             unknown = self._unknown(name)
             if not unknown:
-                self._steps = 0
-                return tidy(self._chain(self._same_as.get(name, name), self.input, set()))
+                return tidy(self._chain(self._same_as.get(name, name), self.input))
             missing[name] = unknown
         told = ", ".join(min((len(names), names) for names in missing.values())[1])
         raise ModelFileError(f"no layer does the operators {told}: export the network without them")
@@ -171,6 +179,7 @@ class Graph:
 
     def _make(self, name: str, node: Node) -> None:
         self._makers[name] = node
+        self._uses.update(node.data)
         self._parents[name] = parent = self._shared(node.data)
         self._depths[name] = self._depths[parent] + 1
 
@@ -267,28 +276,43 @@ class Graph:
             waiting += node.data
         return sorted(found)
 
-    def _chain(self, value: str, begin: str, seen: set[str]) -> list[Part]:
-        """What lies between two values, in order: layers, and constants added or multiplied that `tidy` takes in.
+    def _alone(self, value: str) -> bool:
+        """Whether one node reads a value, and what it passes on."""
+        for _ in range(_FAR):
+            node = self._makers.get(value)
+            if self._uses[value] != 1:
+                return False
+            if node is None or node.operator not in _PASSING or len(node.data) != 1:
+                return True
+            value = node.data[0]
+        return False
 
-        `seen` are values with weights on their way: two branches would train them apart, which the model does not.
-        """
+    def _chain(self, value: str, begin: str) -> list[Part]:
+        """What lies between two values, in order: layers, and constants added or multiplied that `tidy` takes in."""
         found: list[Part] = []
         while value != begin:
-            node = self._makers[value]
-            self._steps += 1
-            if self._steps > _STEPS * (len(self._makers) + 1):
-                raise ModelFileError("it has branches that share more parts than can be read")
-            if len(node.data) == 1:
-                parts = OPERATORS[node.operator](node)
-                parts = [] if parts is None else parts if isinstance(parts, list) else [parts]
-                if any(part.arrays for part in parts):
-                    if value in seen:
-                        raise ModelFileError(f"it has branches that share a {node.operator}: they do not nest")
-                    seen.add(value)
-                found += reversed(parts)
-                value = node.data[0]
-                continue
-            common = self._shared(node.data)
-            found.append(JOINS[node.operator](node, [self._chain(name, common, seen) for name in node.data]))
-            value = common
+            parts, value = self._read(value)
+            found += reversed(parts)
         return found[::-1]
+
+    def _read(self, value: str) -> tuple[list[Part], str]:
+        """The parts of the node that makes a value, and the value that they read.
+
+        One that two branches have in common is the same parts in both, so that its layers are trained as one.
+        """
+        if value in self._done:
+            for part in self._done[value][0]:
+                if isinstance(part.layer, BatchNorm | Dropout | InstanceNorm):
+                    raise ModelFileError(f"it has branches that share a {type(part.layer).__name__}: they do not nest")
+            return self._done[value]
+        node = self._makers[value]
+        if len(node.data) == 1:
+            made = OPERATORS[node.operator](node)
+            parts, before = [] if made is None else made if isinstance(made, list) else [made], node.data[0]
+            for part in parts:
+                part.alone = self._alone(before)
+        else:
+            before = self._shared(node.data)
+            parts = [JOINS[node.operator](node, [self._chain(name, before) for name in node.data])]
+        self._done[value] = parts, before
+        return self._done[value]

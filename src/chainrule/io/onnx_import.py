@@ -14,8 +14,9 @@ from typing import Any
 from chainrule.arrays import Shape
 from chainrule.errors import MissingExtraError, ModelFileError, OptionError
 from chainrule.files import explain
-from chainrule.io.onnx_build import begin, build
+from chainrule.io.onnx_build import build
 from chainrule.io.onnx_graph import Graph
+from chainrule.io.onnx_order import begin
 from chainrule.io.onnx_parts import Part
 from chainrule.io.plain_json import parse_json
 from chainrule.io.weights import fitting_preparation

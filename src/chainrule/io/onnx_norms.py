@@ -15,8 +15,8 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
-from chainrule.io.onnx_parts import Node, Part, parallel
-from chainrule.layers import LayerNorm, RMSNorm
+from chainrule.io.onnx_parts import Node, Part, parallel, tidy
+from chainrule.layers import LayerNorm, RMSNorm, Scale
 
 __all__ = ["difference", "norm", "power", "power_of", "quotient", "scaled_by_root"]
 
@@ -58,10 +58,10 @@ def power_of(exponent: int) -> Part:
 
 
 def difference(node: Node, branches: list[list[Part]]) -> Part:
-    """x - mean(x), a step of a LayerNorm."""
+    """x - mean(x) as a step of a LayerNorm, or the sum of one branch and what is minus another."""
     x, other = branches
     if x or len(other) != 1 or other[0].form != "mean" or other[0].over is None:
-        raise ModelFileError("it subtracts two values that both depend on the input, which no layer does")
+        return parallel([tidy(x), [*tidy(other), Part(Scale(-1.0))]], "sum")
     part = Part(form="centered", over=other[0].over)
     part.takes = partial(_of_centered, part)
     return part

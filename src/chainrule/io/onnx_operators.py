@@ -12,6 +12,7 @@ from chainrule.errors import ModelFileError
 from chainrule.io.onnx_activations import ACTIVATIONS, cubic, product
 from chainrule.io.onnx_norms import difference, norm, power, quotient
 from chainrule.io.onnx_parts import Node, Part, array, expect, parallel, tidy
+from chainrule.io.onnx_resize import LARGER
 from chainrule.io.onnx_shapes import SHAPES, select
 from chainrule.io.onnx_windows import WINDOWS
 from chainrule.layers import (
@@ -115,6 +116,7 @@ OPERATORS: dict[str, Callable[[Node], Part | list[Part] | None]] = (
     ACTIVATIONS
     | WINDOWS
     | SHAPES
+    | LARGER
     | {
         "Add": _constant_arithmetic,
         "BatchNormalization": _batch_norm,
@@ -148,7 +150,7 @@ def _sum(node: Node, branches: list[list[Part]]) -> Part:
         return found
     tidied = [tidy(branch) for branch in branches]
     if len(tidied) == 2 and sum(not branch for branch in tidied) == 1:
-        return Part(branches=[tidied[0] or tidied[1]], join=lambda built: Residual(*built[0]))
+        return Part(branches=[tidied[0] or tidied[1]], join=lambda built: Residual(*built[0]), repeats=True)
     return parallel(tidied, "sum")
 
 

@@ -60,8 +60,10 @@ class Part:
     constant, `turned` the order of axes that a Transpose makes, `reduction` a mean along axes. `form` is a step of a
     longer formula (erf, square, cube, cubic) and `both` a probability p as (1 - p, p): `tidy` takes them in. `rank` is
     how many axes a sample must have, `channels_last` where the channels must be, `axis` the axis of a sample along
-    which it works or joins, each None where that does not matter. `over` are the axes of a mean or norm as the model
-    counts them; `takes` makes one part of this one and the one behind, where it can. `note` tells what was done.
+    which it works or joins, each None where that does not matter. `repeats` is whether numbers of a branch repeat along
+    axes of length 1. `over` are the axes of a mean or norm as the model counts them; `takes` makes one part of this one
+    and the one behind, where it can, which `merged` remembers; `alone` is whether only this node reads what comes
+    before it. `made` is the layer that was made of it, for the next branch that has it. `note` tells what was done.
     """
 
     layer: Layer | None = None
@@ -75,15 +77,21 @@ class Part:
     turned: tuple[int, ...] | None = None
     channels_last: bool | None = None
     axis: int | None = None
+    repeats: bool = False
     reduction: Reduction | None = None
     over: tuple[int, ...] | None = None
     takes: Callable[["Part"], "Part | None"] | None = None
+    alone: bool = True
+    merged: "tuple[Part, Part] | None" = None
+    made: tuple[object, Layer] | None = None
     note: str = ""
 
 
 def parallel(branches: list[list[Part]], join: str) -> Part:
     """Branches that are joined."""
-    return Part(branches=branches, join=lambda built: Parallel(*(Sequential(*layers) for layers in built), join=join))
+    part = Part(branches=branches, join=lambda built: Parallel(*(Sequential(*layers) for layers in built), join=join))
+    part.repeats = join == "sum"  # a product repeats numbers by itself
+    return part
 
 
 def array(node: Node, place: int) -> Array:
@@ -118,13 +126,20 @@ def tidy(parts: list[Part]) -> list[Part]:
     """Constants added to an Affine or Conv2D become its bias; steps of a formula must have become part of one."""
     done: list[Part] = []
     for part in parts:
-        taken = done[-1].takes(part) if done and done[-1].takes else None
+        last = done[-1] if done else None
+        if part.merged is not None and part.merged[0] is last:
+            done[-1] = part.merged[1]  # it stands in two branches, and was taken in for the other
+            continue
+        taken = last.takes(part) if last is not None and last.takes and part.alone else None
         if taken is not None:
             done[-1] = taken
         elif part.both:
             _as_two_classes(done)
-        elif part.constant is None or not _takes_bias(done, *part.constant):
+        elif part.constant is None or not part.alone or not _takes_bias(done, *part.constant):
             done.append(part)
+            continue
+        if last is not None:
+            part.merged = last, done[-1]
     for part in done:
         if part.form in _STEPS:
             raise ModelFileError(f"it has {_STEPS[part.form]}")

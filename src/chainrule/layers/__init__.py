@@ -6,6 +6,7 @@ from chainrule.layers.base import Layer
 from chainrule.layers.branches import Parallel, Residual
 from chainrule.layers.compose import Sequential
 from chainrule.layers.conv import Conv2D
+from chainrule.layers.conv_transpose import ConvTranspose2D
 from chainrule.layers.dropout import Dropout
 from chainrule.layers.embedding import Embedding
 from chainrule.layers.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
@@ -17,6 +18,7 @@ from chainrule.layers.signals import AvgPool1D, Conv1D, GlobalAvgPool1D, MaxPool
 from chainrule.layers.slice import Slice
 from chainrule.layers.transpose import Expand, Transpose
 from chainrule.layers.units import ELU, SELU, Clip, HardSigmoid, HardSwish, Mish, PReLU
+from chainrule.layers.upsample import Upsample
 
 __all__ = [
     "ELU",
@@ -29,6 +31,7 @@ __all__ = [
     "Clip",
     "Conv1D",
     "Conv2D",
+    "ConvTranspose2D",
     "Dropout",
     "Embedding",
     "Expand",
@@ -66,4 +69,5 @@ __all__ = [
     "Standardize",
     "Tanh",
     "Transpose",
+    "Upsample",
 ]

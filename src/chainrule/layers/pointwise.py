@@ -48,14 +48,14 @@ class PointwiseAffine(Layer):
         return (*shape[:-1], self.outputs)
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        rows = np.ascontiguousarray(x).reshape(math.prod(x.shape[:-1]), x.shape[-1])
+        rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
         y = kernels.affine_forward(rows, self.W.value, self.b.value)
         return y.reshape(*x.shape[:-1], self.outputs), (rows, x.shape)
 
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         rows, shape = cache
-        dy = np.ascontiguousarray(dy).reshape(len(rows), self.outputs)
+        dy = dy.reshape(len(rows), self.outputs)
         # y = rows @ W + b
         kernels.add_affine_weight_gradient(rows, dy, self.W.grad)
         self.b.grad += kernels.affine_bias_gradient(dy)
@@ -99,8 +99,8 @@ class ScaleShift(Layer):
         x = cache
         same = (0, *(axis for axis, own in enumerate(self.shape, start=1) if own == 1))
         # y = scale * x + shift, each number at all places along the axes in `same`
-        self.scale.grad += (dy * x).sum(axis=same).reshape(self.scale.shape)
-        self.shift.grad += dy.sum(axis=same).reshape(self.shift.shape)
+        self.scale.grad += (dy * x).sum(axis=same, keepdims=True)[0]
+        self.shift.grad += dy.sum(axis=same, keepdims=True)[0]
         return dy * self.scale.value
 
     def onnx(self, graph: Any, x: str) -> str:
