@@ -156,7 +156,9 @@ class RMSNorm(Layer):
         self.epsilon = epsilon
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
-        self.gamma = Parameter(np.ones(_last_axes(self, self.axes, shape), np.float32), decay=False)
+        normalised = _last_axes(self, self.axes, shape)
+        self.check_room(normalised, 2)
+        self.gamma = Parameter(np.ones(normalised, np.float32), decay=False)
         return shape
 
     @quiet
