@@ -155,6 +155,22 @@ def test_a_table_of_numbers_from_end_to_end(homes, chainrule, rejects, tmp_path)
     np.testing.assert_allclose(same, network(rows.x), rtol=1e-4)
 
 
+def test_other_commands_on_numbers_to_predict(homes, chainrule, rejects, tmp_path):
+    told = chainrule("data", "info", homes / "homes.csv")
+    assert told.returncode == 0, told.stderr
+    assert "target 1" in told.stdout
+    assert "takes data with classes" in rejects("race", "--data", homes / "homes.csv")
+    for options, cure in (
+        (["--label-smoothing", 0.1], "are about classes"),
+        (["--augment"], "change pictures"),
+        (["--label-column", "size"], "no column 'size'"),
+        (["--missing", "zero"], "--missing must be mean or drop"),
+        (["--size", 2], "--size must be from 4 to 1024"),
+    ):
+        assert cure in rejects("train", "--data", homes / "homes.csv", *options, "--output", tmp_path / "run")
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
 def test_a_table_is_resumed_as_it_was_read(homes, chainrule, rejects, tmp_path):
     whole, half = tmp_path / "whole", tmp_path / "half"
     common = ["--data", homes / "homes.csv", "--missing", "drop", "--schedule", "constant"]

@@ -240,6 +240,10 @@ def _portions(train: Part, test: Part, recipe: Recipe) -> Portions:
     watched = test
     if recipe.validation:
         train, watched = _held_out(train, recipe)
+    if not train.classes and (recipe.mixup or recipe.label_smoothing):
+        raise OptionError("--mixup and --label-smoothing are about classes, and this data has numbers to predict")
+    if len(train.sample_shape) < 2 and (recipe.augment or recipe.styles or recipe.strangers):
+        raise OptionError("--augment and recipes for pictures change pictures, and this data has rows: leave them out")
     if train.classes or not isinstance(train, Dataset) or not isinstance(watched, Dataset):
         return Portions(train, watched, train, test)
     units = Units.of(train)
