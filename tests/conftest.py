@@ -19,8 +19,9 @@ from chainrule.data.idx import STEMS
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.load_profile("seeded")
 
-# A shell that starts the tests in the background lets them ignore Ctrl-C, which some of them send.
+# A shell that starts the tests in the background, or nohup, lets them ignore signals that some of them send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -17,7 +17,7 @@ try:
 except ModuleNotFoundError:  # Windows, where nobody removes a file that is open
     _fcntl = None  # type: ignore[assignment]
 
-__all__ = ["explain", "holding", "make_folder", "replacing"]
+__all__ = ["explain", "holding", "make_folder", "replacing", "taking_turns"]
 
 _CURES = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
@@ -99,7 +99,7 @@ def holding(folder: str | os.PathLike[str]) -> Iterator[None]:
     """
     path = Path(folder) / ".chainrule.lock"
     try:
-        handle = _locked(path)
+        handle = _locked(path, wait=False)
     except OSError as error:
         raise FileError(f"cannot write {path}: {explain(error)}") from error
     if handle is None:
@@ -108,6 +108,28 @@ def holding(folder: str | os.PathLike[str]) -> Iterator[None]:
         yield
     finally:
         _end(handle, path)
+
+
+@contextmanager
+def taking_turns(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Of several that write `path` piece by piece, threads or processes, let one after another run the block.
+
+    The system lets the next one in when a process ends, however it ends. (Not on Windows, where all come in at once.)
+
+    Raises:
+        FileError: no file can be written beside it.
+    """
+    path = Path(path)
+    lock = path.with_name(f".{path.name}.chainrule.lock")
+    try:
+        handle = _locked(lock, wait=True)
+    except OSError as error:
+        raise FileError(f"cannot write {lock}: {explain(error)}") from error
+    assert handle is not None
+    try:
+        yield
+    finally:
+        _end(handle, lock)
 
 
 def _target(path: Path) -> Path:
@@ -121,11 +143,11 @@ def _target(path: Path) -> Path:
     return target
 
 
-def _locked(path: Path) -> int | None:
-    """A handle of the file, made if need be, that is locked; None if another has locked it."""
+def _locked(path: Path, *, wait: bool) -> int | None:
+    """A handle of the file, made if need be, that is locked; None if another has locked it and we do not wait."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
-        if not _lock(handle, wait=False):
+        if not _lock(handle, wait=wait):
             os.close(handle)
             return None
         if os.fstat(handle).st_nlink:  # else the one before us has just removed it

@@ -9,7 +9,7 @@ from chainrule.arrays import Array
 from chainrule.errors import ShapeError
 from chainrule.functions import class_indices
 
-__all__ = ["accuracy", "calibration_error", "confusion", "divergence"]
+__all__ = ["Deviations", "accuracy", "calibration_error", "confusion", "divergence"]
 
 _FAR_ABOVE = 2.0
 """A loss so many times that of a constant prediction is told. Confident mistakes come near it, divergence goes far."""
@@ -26,6 +26,46 @@ def divergence(loss: float, constant: float, least: float = 0.0) -> str | None:
     if loss > _FAR_ABOVE * max(constant, least):
         return f"the loss of {loss:.3g} is far above the {constant:.3g} of a constant prediction"
     return None
+
+
+class Deviations:
+    """How far predictions lie from targets, batch by batch: coefficient of determination and mean absolute error."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._first: Array | None = None  # what targets are counted from, so that large ones lose no digits
+        self._sum, self._squares, self._residuals, self._absolute = (np.zeros(1) for _ in range(4))
+
+    def add(self, predictions: Array, targets: Array) -> None:
+        """predictions and targets (N, outputs)."""
+        if self._first is None:
+            self._first = targets[:1].astype(np.float64)
+        gap = predictions.astype(np.float64) - targets
+        shifted = targets - self._first
+        self._count += len(targets)
+        self._sum = self._sum + shifted.sum(axis=0)
+        self._squares = self._squares + np.square(shifted).sum(axis=0)
+        self._residuals = self._residuals + np.square(gap).sum(axis=0)
+        self._absolute = self._absolute + np.abs(gap).sum(axis=0)
+
+    @property
+    def r_squared(self) -> float | None:
+        """1 - sum (prediction - target)^2 / sum (target - mean)^2, the mean over outputs; None of no samples.
+
+        Of targets that are all alike it is 1 where they are met exactly, else 0.
+        """
+        if not self._count:
+            return None
+        spread = self._squares - np.square(self._sum) / self._count
+        safe = np.where(spread > 0, spread, 1)
+        return float(
+            np.mean(np.where(spread > 0, 1 - self._residuals / safe, np.where(self._residuals == 0, 1.0, 0.0)))
+        )
+
+    @property
+    def absolute_error(self) -> float | None:
+        """The mean of |prediction - target|; None of no samples."""
+        return float(np.mean(self._absolute / self._count)) if self._count else None
 
 
 def accuracy(logits: Array, labels: Array) -> float:

@@ -11,7 +11,15 @@ from chainrule.arrays import Array
 from chainrule.errors import MissingExtraError
 from chainrule.files import replacing
 
-__all__ = ["plot_confusion", "plot_curves", "plot_learning_rates", "plot_misread", "plot_ratios", "plot_sheet"]
+__all__ = [
+    "plot_confusion",
+    "plot_curves",
+    "plot_learning_rates",
+    "plot_misread",
+    "plot_ratios",
+    "plot_residuals",
+    "plot_sheet",
+]
 
 _TRAIN, _TEST = "#0072b2", "#d55e00"  # told apart also by colour-blind eyes (Okabe and Ito 2008)
 
@@ -23,10 +31,12 @@ def plot_curves(
 
     `watched` says what epochs were measured on.
     """
-    figure = _figure(9, 3.8)
-    panels = figure.subplots(1, 2)
+    classes = any(row["train_accuracy"] is not None for row in history)
+    names = ("loss", "accuracy") if classes else ("loss",)
+    figure = _figure(9 if classes else 5.5, 3.8)
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
     epochs = [row["number"] for row in history]
-    for panel, name, factor in zip(panels, ("loss", "accuracy"), (1, 100), strict=True):
+    for panel, name, factor in zip(panels, names, (1, 100), strict=False):
         for part, label, colour in (("train", "training", _TRAIN), ("validation", watched, _TEST)):
             points = [row[f"{part}_{name}"] for row in history]
             if any(point is not None for point in points):
@@ -38,8 +48,9 @@ def plot_curves(
         panel.spines[["top", "right"]].set_visible(False)
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.legend(frameon=False)
-    panels[0].set_ylabel("loss (mean cross-entropy)")
-    panels[1].set_ylabel("accuracy (%)")
+    panels[0].set_ylabel("loss (mean cross-entropy)" if classes else "loss (mean squared error, 1: the mean)")
+    if classes:
+        panels[1].set_ylabel("accuracy (%)")
     figure.suptitle(title)
     _write(figure, path)
 
@@ -76,6 +87,31 @@ def plot_confusion(counts: Array, classes: Sequence[str], path: str | os.PathLik
     panel.set_title(title, fontsize=11)
     panel.tick_params(length=0)
     figure.colorbar(image, ax=panel, shrink=0.8, label="misread (diagonal: right)")
+    _write(figure, path)
+
+
+def plot_residuals(
+    predictions: Array, targets: Array, name: str, path: str | os.PathLike[str], title: str = ""
+) -> None:
+    """Numbers that were predicted (N,) against true ones (N,), and the residuals against the predictions, as PNG."""
+    figure = _figure(9, 4)
+    left, right = figure.subplots(1, 2)
+    low, high = float(min(predictions.min(), targets.min())), float(max(predictions.max(), targets.max()))
+    left.plot([low, high], [low, high], color="#404040", linewidth=0.8, label="predicted = true")
+    left.scatter(targets, predictions, s=9, color=_TRAIN, alpha=0.6, linewidths=0)
+    left.set_xlabel(f"{name}, true")
+    left.set_ylabel(f"{name}, predicted")
+    left.legend(frameon=False)
+    right.axhline(0, color="#404040", linewidth=0.8)
+    right.scatter(predictions, targets - predictions, s=9, color=_TEST, alpha=0.6, linewidths=0)
+    right.set_xlabel(f"{name}, predicted")
+    right.set_ylabel("true - predicted")
+    for panel in (left, right):
+        panel.locator_params(axis="x", nbins=5)
+        panel.grid(color="#e0e0e0")
+        panel.set_axisbelow(True)
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title)
     _write(figure, path)
 
 

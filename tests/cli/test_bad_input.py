@@ -160,7 +160,7 @@ def test_pictures(model, rejects, tmp_path):
 def test_model_that_reads_no_pictures(rejects, tmp_path):
     cr.save(cr.Sequential(cr.Affine(2)).build((3,), seed=0), tmp_path / "rows.safetensors")
     line = rejects("predict", tmp_path / "rows.safetensors", "x.png")
-    assert "reads (N, 3), not square gray pictures" in line
+    assert "reads (N, 3), not pictures (N, 1 or 3, height, width): use --data" in line
 
 
 def test_images_of_the_wrong_size(model, folder, rejects):

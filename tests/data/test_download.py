@@ -1,7 +1,10 @@
 """Downloads from a server that fails, truncates, stalls and lies."""
 
 import hashlib
+import subprocess
+import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -51,6 +54,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.released.wait(10)
             self.close_connection = True
             return
+        if behaviour == "slow":
+            for start in range(begin, len(content), 50_000):
+                self.wfile.write(content[start : start + 50_000])
+                time.sleep(0.1)
+            return
         self.wfile.write(content[begin:])
 
 
@@ -86,6 +94,39 @@ def test_what_broke_off_goes_on_where_it_stopped(server, tmp_path, behaviour):
     path = download(at(server, behaviour), tmp_path / "file", DIGEST, timeout=0.3)
     assert path.read_bytes() == CONTENT
     assert [range_ for _, range_ in server.requests] == [None, "bytes=100000-", "bytes=200000-"]
+
+
+SEVERAL = """
+import sys
+from chainrule.data.download import download
+
+download([sys.argv[1]], sys.argv[2], sys.argv[3], timeout=5)
+"""
+
+
+@pytest.mark.parametrize("behaviour", ["slow", "truncates"])
+def test_of_several_processes_one_fetches_and_the_others_wait(server, tmp_path, behaviour):
+    words = [sys.executable, "-c", SEVERAL, *at(server, behaviour), str(tmp_path / "file"), DIGEST]
+    running = [subprocess.Popen(words, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in running:
+        assert process.communicate(timeout=60)[1] == ""
+        assert process.returncode == 0
+    assert (tmp_path / "file").read_bytes() == CONTENT
+    begun = [None, "bytes=100000-", "bytes=200000-"] if behaviour == "truncates" else [None]
+    assert [range_ for _, range_ in server.requests] == begun
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_one_that_was_killed_lets_the_next_go_on(server, tmp_path):
+    words = [sys.executable, "-c", SEVERAL, *at(server, "stalls"), str(tmp_path / "file"), DIGEST]
+    process = subprocess.Popen(words)
+    while not ((tmp_path / "file.part").exists() and (tmp_path / "file.part").stat().st_size == 100_000):
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert download(at(server, "good"), tmp_path / "file", DIGEST).read_bytes() == CONTENT
+    assert server.requests[-1] == ("/good/file", "bytes=100000-")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_server_without_ranges_begins_anew(server, tmp_path):

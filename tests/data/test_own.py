@@ -1,6 +1,7 @@
 """Your own data: CSV, .npz, folders of pictures, memory-mapped arrays and shards; and how broken ones are told."""
 
 import gzip
+import shutil
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ import chainrule as cr
 from chainrule.data.archive import read_npz
 from chainrule.data.folder import read_pictures
 from chainrule.data.images import fit_picture
+from chainrule.data.pixel_rows import read_csv
 from chainrule.data.shards import Shards, read_shards
-from chainrule.data.table import read_csv
 from chainrule.errors import DataError
 
 
@@ -137,6 +138,40 @@ def test_pictures_that_do_not_open_are_named_and_counted(pictures):
     (pictures / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty holds no pictures"):
         read_pictures(pictures, skip_bad=True)
+
+
+def test_what_systems_leave_is_passed_over(pictures):
+    for folder in (pictures, pictures / "2"):
+        for name in (".DS_Store", "._1.png", "Thumbs.db", "desktop.ini"):
+            (folder / name).write_bytes(b"no picture")
+        for name in ("__MACOSX", ".ipynb_checkpoints", "@eaDir"):
+            (folder / name).mkdir()
+            (folder / name / "1.png").write_bytes(b"no picture")
+    (pictures / "2" / "folder.png").mkdir()
+    data = read_pictures(pictures)
+    assert data.classes == ("2", "10")
+    assert len(data) == 10
+
+
+def test_the_only_folder_in_a_folder_is_read_instead(pictures, tmp_path):
+    wrapped = tmp_path / "wrapped"
+    (wrapped / "data").mkdir(parents=True)
+    (wrapped / "__MACOSX").mkdir()
+    pictures.rename(wrapped / "data" / "data")
+    told = []
+    train, _ = cr.data.load(wrapped, tell=told.append)
+    assert train.classes == ("2", "10")
+    assert told == [f"{wrapped} holds nothing but a folder: {wrapped / 'data' / 'data'} is read"]
+    (wrapped / "other").mkdir()
+    with pytest.raises(DataError, match="data holds no pictures"):
+        cr.data.load(wrapped, tell=told.append)
+
+
+def test_a_single_class_is_no_wrapping(pictures):
+    shutil.rmtree(pictures / "10")
+    told = []
+    assert cr.data.load(pictures, tell=told.append)[0].classes == ("2",)
+    assert not told
 
 
 def test_train_and_test_folders_share_classes(tmp_path, pictures):

@@ -13,7 +13,8 @@ import chainrule as cr
 from chainrule.data.archive import read_mapped, read_npz
 from chainrule.data.idx import read_idx
 from chainrule.data.images import read_colour, read_gray
-from chainrule.data.table import read_csv
+from chainrule.data.pixel_rows import read_csv
+from chainrule.errors import DataError
 from chainrule.io.onnx_export import export_onnx
 from chainrule.io.onnx_import import import_onnx
 from chainrule.recipes import NAMES, read_recipe
@@ -36,6 +37,10 @@ def networks() -> list[cr.Sequential]:
         cr.Scale(1 / 255), cr.Conv2D(2, 3, padding="same"), cr.BatchNorm(), cr.ReLU(), cr.MaxPool2D(2),
         cr.Residual(cr.Conv2D(2, 3, padding=1)), cr.GlobalAvgPool2D(), cr.Dropout(0.5), cr.Affine(2),
     ).build((1, 4, 4), seed=2)  # fmt: skip
+    table = cr.data.TablePreparation(
+        (cr.data.Column("area", None, 1.5), cr.data.Column("kind", tuple("abcdefghijklmno"))), "price", "classification"
+    )
+    small.preparation, images.preparation = table, cr.data.PicturePreparation(4, 4, ground="dark")
     return [small, images]
 
 
@@ -71,7 +76,30 @@ def _idx(_: Path) -> list[bytes]:
 
 def _csv(_: Path) -> list[bytes]:
     rows = "\n".join(",".join(map(str, (row % 3, *range(row, row + 9)))) for row in range(5))
-    return [rows.encode(), b"label," + ",".join(f"pixel{i}" for i in range(9)).encode() + b"\n" + rows.encode()]
+    table = ["area;kind;price", *(f"{row},5;{'ab'[row % 2]};{row % 3 or '?'}" for row in range(24))]
+    words = ["id,name,class", *(f'{row},"n {row % 4}",{["red", "blue"][row % 2]}' for row in range(24))]
+    return [
+        rows.encode(),
+        b"label," + ",".join(f"pixel{i}" for i in range(9)).encode() + b"\n" + rows.encode(),
+        "\n".join(table).encode(),
+        "\r\n".join(words).encode("utf-16"),
+        b"\xef\xbb\xbf# " + "\n".join(table).replace(";", "\t").encode(),
+    ]
+
+
+def _read_csv(path: Path) -> Any:
+    """A file as pictures, as a table, and as rows for a network."""
+    problems = []
+    for read in (
+        lambda: read_csv(path),
+        lambda: cr.data.load(path, tell=lambda note: None),
+        lambda: cr.data.load_new(path, networks()[0].preparation, (16,), tell=lambda note: None),
+    ):
+        try:
+            return read()
+        except DataError as error:
+            problems.append(error)
+    raise problems[0]
 
 
 def _npz(folder: Path) -> list[bytes]:
@@ -169,7 +197,7 @@ READERS: dict[str, Reader] = {
     "weights": Reader("safetensors", cr.load, _weights),
     "checkpoint": Reader("safetensors", lambda path: trainer().resume(path), _checkpoints),
     "idx": Reader("idx", read_idx, _idx),
-    "csv": Reader("csv", read_csv, _csv),
+    "csv": Reader("csv", _read_csv, _csv),
     "npz": Reader("npz", _read_npz, _npz),
     "pictures": Reader("png", _read_picture, _pictures),
     "recipe": Reader("toml", read_recipe, _recipes),

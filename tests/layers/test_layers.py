@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -224,6 +225,18 @@ def test_sizes_that_no_memory_holds_are_refused(layer):
     shape = (3,) if not isinstance(layer, cr.Pad) else (1, 8, 8)
     with pytest.raises(ShapeError, match=r"cannot make its arrays|CHAINRULE_LARGEST_SAMPLE"):
         cr.Sequential(layer).build(shape, seed=0)
+
+
+@pytest.mark.parametrize("layer", [cr.BatchNorm(), cr.LayerNorm(), cr.GroupNorm(1), cr.InstanceNorm()], ids=repr)
+def test_norms_of_more_numbers_than_data_has_are_refused_before_they_are_made(layer):
+    shape = (2**27, 2) if not isinstance(layer, cr.LayerNorm) else (2, 2**27)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ShapeError, match=r"needs [46] arrays of \(134217728,\), .* CHAINRULE_LARGEST_SAMPLE"):
+            layer.build(shape, np.random.default_rng(0))
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_larger_sample_is_allowed_on_request():

@@ -11,7 +11,7 @@ from chainrule.recipes import NAMES, Recipe, read_recipe
 
 
 def test_the_recipes_in_the_package():
-    assert {"lesson", "mlp-elastic", "cnn", "cnn-fast", "freehand", "reader"} == set(NAMES)
+    assert {"lesson", "mlp-elastic", "cnn", "cnn-fast", "freehand", "reader", "table"} == set(NAMES)
     for name in NAMES:
         recipe = read_recipe(name)
         assert recipe.network(cr.Dataset(*small_data())).output_shape == (10,)

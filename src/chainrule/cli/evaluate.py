@@ -1,5 +1,6 @@
 """`chainrule evaluate`: how good a saved network is, class by class."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +10,10 @@ from chainrule.arrays import name_shape
 from chainrule.cli.choices import DATA
 from chainrule.cli.models import MODEL, open_model
 from chainrule.cli.terminal import note, say
-from chainrule.data import Part, load
-from chainrule.errors import DataError
+from chainrule.data import Dataset, Part, TablePreparation, load
+from chainrule.errors import DataError, OptionError
 from chainrule.layers import Sequential
+from chainrule.losses import MeanSquaredError
 from chainrule.plots import plot_confusion
 from chainrule.text import table
 from chainrule.training import Ensemble, shifted
@@ -33,11 +35,21 @@ def evaluate(
     Example: chainrule evaluate runs/two-layer/model.safetensors --confusion confusion.png
     """
     networks = [open_model(name) for name in models]
-    _, test = load(data)
-    classes: tuple[str, ...] = ()
-    for network, name in zip(networks, models, strict=True):
-        classes = _classes(network, test, name, data)
-    result = measure(Ensemble(networks, shifted(shifts)), test)
+    readers = Ensemble(networks, shifted(shifts))
+    like = networks[0].preparation
+    _, test = load(data, like=like, tell=note)
+    test = _fitting(test, networks[0], models[0], data)
+    if not test.classes:
+        _tell_numbers(networks, test)
+        return
+    classes = readers.labels or tuple(map(str, range((readers.output_shape or (0,))[0])))
+    if readers.labels is not None:
+        test = _matched(test, classes, models[0])
+    elif len(test.classes) > len(classes):
+        raise DataError(
+            f"{data} has {len(test.classes)} classes, {models[0]} knows {len(classes)}: use data of its classes"
+        )
+    result = measure(readers, test)
     assert result.confusion is not None
     say(f"accuracy           {result.accuracy:.2%} of {result.n:,}")
     say(f"loss               {result.loss:.4f}")
@@ -60,17 +72,47 @@ def evaluate(
         note(f"wrote {confusion}")
 
 
-def _classes(network: Sequential, test: Part, model: str, data: str) -> tuple[str, ...]:
+def _tell_numbers(networks: list[Sequential], test: Part) -> None:
+    """A network that predicts numbers: how much it explains, and how far off it is."""
+    if len(networks) > 1:
+        raise OptionError("only networks that tell classes apart can vote: measure one network at a time")
+    result = measure(networks[0], test, MeanSquaredError())
+    say(f"R²                   {result.r_squared:.4f} of {result.n:,}")
+    say(f"mean absolute error  {result.absolute_error:.4g}")
+    say(f"mean squared error   {result.loss:.4g}")
+    if result.trouble:
+        note(f"warning: {result.trouble}")
+
+
+def _fitting(test: Part, network: Sequential, model: str, data: str) -> Part:
+    """The data in the network's own shape, where it holds as many numbers."""
+    assert network.input_shape is not None
+    outputs = (network.output_shape or (0,))[0]
+    if isinstance(test, Dataset) and math.prod(test.sample_shape) == math.prod(network.input_shape):
+        test = test.shaped(network.input_shape)
     if test.sample_shape != network.input_shape:
-        assert network.input_shape is not None
         raise DataError(
             f"{data} has images of {name_shape(test.sample_shape)}, {model} reads {name_shape(network.input_shape)}: "
             "use data of this size"
         )
-    outputs = (network.output_shape or (0,))[0]
-    if len(test.classes) > outputs:
-        raise DataError(f"{data} has {len(test.classes)} classes, {model} knows {outputs}: use data of its classes")
-    return network.labels or tuple(map(str, range(outputs)))
+    like = network.preparation
+    if isinstance(like, TablePreparation) and like.task == "regression" and test.classes:
+        raise DataError(f"{data} has classes, {model} predicts numbers: use data with numbers to predict")
+    if not test.classes and network.labels is not None:
+        raise DataError(f"{data} has numbers to predict, {model} tells classes apart: use data with classes")
+    if not test.classes and (y := test.head(1)[1]) is not None and y.shape[1:] != (outputs,):
+        raise DataError(f"{data} has {y.shape[1]} numbers a sample to predict, {model} gives {outputs}")
+    return test
+
+
+def _matched(test: Part, classes: tuple[str, ...], model: str) -> Part:
+    """The data's classes as the network's, by their names; samples of classes that it lacks are left out, and told."""
+    known = test.of_classes(classes)
+    if len(known) < len(test):
+        lost = [name for name in test.classes if name not in classes and test.has_class(name)]
+        shown = ", ".join(lost[:10]) + (", ..." if len(lost) > 10 else "")
+        note(f"{model} has no class {shown}: {len(test) - len(known):,} of {len(test):,} samples are left out")
+    return known.with_classes(classes)
 
 
 def _share(part: int, whole: int) -> str:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.arrays import Array
 from chainrule.cli.terminal import draw_digits, note, say, stderr
-from chainrule.data import Part
+from chainrule.data import Part, TablePreparation
 from chainrule.files import replacing
 from chainrule.io import fill, load, save
 from chainrule.layers import Sequential
-from chainrule.plots import plot_confusion, plot_curves
+from chainrule.plots import plot_confusion, plot_curves, plot_residuals
 from chainrule.recipes import OPTIMIZERS, Recipe
 from chainrule.training import Evaluation, Trainer, evaluate, write_history
 from chainrule.version import __version__
@@ -43,7 +44,6 @@ def write_results(
     """Measure the network that is kept, and write and tell everything about it."""
     history = trainer.history
     on_train, on_test = evaluate(network, train), evaluate(network, test)
-    assert on_test.confusion is not None
     trouble = on_train.trouble and (
         f"on the training data {on_train.trouble}: try a learning rate of {_another_rate(recipe):g}; "
         "chainrule train --find-learning-rate proposes one"
@@ -57,12 +57,9 @@ def write_results(
         "optimizer": repr(trainer.optimizer),
         "recipe": recipe.as_dict(),
         "parameters": network.values.size,
-        "train_accuracy": on_train.accuracy,
-        "train_loss": on_train.loss,
+        **_figures("train", on_train),
         "trouble": trouble,
-        "test_accuracy": on_test.accuracy,
-        "test_loss": on_test.loss,
-        "test_calibration_error": on_test.calibration_error,
+        **_figures("test", on_test),
         "seconds": round(seconds, 3),
         "images_per_second": round(
             sum(epoch.images_per_second * epoch.seconds for epoch in history) / sum(epoch.seconds for epoch in history)
@@ -76,15 +73,39 @@ def write_results(
             for name, value in report.items()
         }
         file.write((json.dumps(finite, indent=2, allow_nan=False) + "\n").encode())
-    title = f"{recipe.model} on {Path(data).name}: {on_test.accuracy:.2%} test accuracy"
+    reached = f"R² {on_test.r_squared:.3f}" if on_test.accuracy is None else f"{on_test.accuracy:.2%} test accuracy"
+    title = f"{recipe.model} on {Path(data).name}: {reached}"
     watched = "validation" if recipe.validation else "test"
     plot_curves([asdict(epoch) for epoch in history], folder / "curves.png", title, watched)
-    plot_confusion(on_test.confusion, network.labels or (), folder / "confusion.png", title)
+    if on_test.confusion is not None:
+        plot_confusion(on_test.confusion, network.labels or (), folder / "confusion.png", title)
+    else:
+        plot_residuals(*_predicted(network, test), folder / "residuals.png", title)
     if stderr.is_terminal:
         _show_digits(network, test)
     _tell(on_test, report, folder)
     if trouble:
         note(f"warning: {trouble}")
+
+
+def _figures(part: str, measured: Evaluation) -> dict[str, float | None]:
+    """What report.json says of one part of the data."""
+    if measured.accuracy is None:
+        return {
+            f"{part}_r_squared": measured.r_squared,
+            f"{part}_absolute_error": measured.absolute_error,
+            f"{part}_loss": measured.loss,
+        }
+    figures = {f"{part}_accuracy": measured.accuracy, f"{part}_loss": measured.loss}
+    return figures | ({"test_calibration_error": measured.calibration_error} if part == "test" else {})
+
+
+def _predicted(network: Sequential, test: Part) -> tuple[Array, Array, str]:
+    """What was predicted (N,) and what is true (N,) of the first number to predict, and its name."""
+    pairs = [(network(x)[:, 0], y[:, 0]) for x, y in test.batches(1000) if y is not None]
+    predictions, targets = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
+    name = test.preparation.label if isinstance(test.preparation, TablePreparation) else "target"
+    return predictions, targets, name
 
 
 def _another_rate(recipe: Recipe) -> float:
@@ -95,15 +116,20 @@ def _another_rate(recipe: Recipe) -> float:
 
 def _show_digits(network: Sequential, test: Part) -> None:
     images, _ = test.head(4)
-    if images.shape[1:] == (1, 28, 28):
-        assert network.labels is not None
+    if images.shape[1:] == (1, 28, 28) and network.labels is not None:
         captions = [f"read as {network.labels[index]}" for index in network.predict(images)]
         note(draw_digits(list(images[:, 0]), captions))
 
 
 def _tell(on_test: Evaluation, report: dict[str, Any], folder: Path) -> None:
-    say(f"test accuracy   {on_test.accuracy:.2%} of {on_test.n:,}")
-    say(f"test loss       {on_test.loss:.4f}")
-    say(f"train accuracy  {report['train_accuracy']:.2%}")
+    if on_test.accuracy is None:
+        say(f"test R²         {on_test.r_squared:.4f} of {on_test.n:,}")
+        say(f"test error      {on_test.absolute_error:.4g} (mean absolute)")
+        say(f"train R²        {report['train_r_squared']:.4f}")
+    else:
+        say(f"test accuracy   {on_test.accuracy:.2%} of {on_test.n:,}")
+        say(f"test loss       {on_test.loss:.4f}")
+        say(f"train accuracy  {report['train_accuracy']:.2%}")
     say(f"time            {report['seconds']:.1f} s ({report['images_per_second']:,} images/s in training)")
-    say(f"written to      {folder}: model.safetensors, history.csv, log.jsonl, report.json, curves.png, confusion.png")
+    picture = "residuals.png" if on_test.accuracy is None else "confusion.png"
+    say(f"written to      {folder}: model.safetensors, history.csv, log.jsonl, report.json, curves.png, {picture}")

@@ -7,14 +7,18 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.digit import center_digit, center_ink
 from chainrule.data.digits import digits
 from chainrule.data.download import download
-from chainrule.data.folder import read_pictures
+from chainrule.data.folder import pictures_in, read_pictures
 from chainrule.data.idx import read_folder, read_idx, read_pair
 from chainrule.data.images import fit_picture, read_colour, read_gray
 from chainrule.data.mnist import mnist, mnist_file
+from chainrule.data.picture import PicturePreparation, of_pictures, usual_preparation
+from chainrule.data.pixel_rows import read_csv
+from chainrule.data.preparation import Preparation, read_preparation
+from chainrule.data.reading import DataWarning, Reading
 from chainrule.data.remote import REMOTE, fetch, remote
 from chainrule.data.shards import Shards, read_shards
-from chainrule.data.sources import BUNDLED, TEST_SHARE, Part, load
-from chainrule.data.table import read_csv
+from chainrule.data.sources import BUNDLED, TEST_SHARE, Part, load, load_new
+from chainrule.data.table import Column, TablePreparation
 
 __all__ = [
     "BUNDLED",
@@ -23,9 +27,15 @@ __all__ = [
     "USUAL",
     "Augment",
     "Augmented",
+    "Column",
+    "DataWarning",
     "Dataset",
     "Part",
+    "PicturePreparation",
+    "Preparation",
+    "Reading",
     "Shards",
+    "TablePreparation",
     "cache_folder",
     "center_digit",
     "center_ink",
@@ -34,9 +44,12 @@ __all__ = [
     "fetch",
     "fit_picture",
     "load",
+    "load_new",
     "mixup",
     "mnist",
     "mnist_file",
+    "of_pictures",
+    "pictures_in",
     "read_colour",
     "read_csv",
     "read_folder",
@@ -46,6 +59,8 @@ __all__ = [
     "read_npz",
     "read_pair",
     "read_pictures",
+    "read_preparation",
     "read_shards",
     "remote",
+    "usual_preparation",
 ]

@@ -1,42 +1,103 @@
 """NumPy's files: .npz archives of pictures and labels, and .npy files that are larger than memory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.data.columns import is_square
 from chainrule.data.dataset import Dataset
+from chainrule.data.labels import read_labels
 from chainrule.data.npz import read_arrays
+from chainrule.data.picture import PicturePreparation, of_pictures
+from chainrule.data.preparation import Preparation
+from chainrule.data.reading import silent
+from chainrule.data.values import Levels, as_images, find_levels
 from chainrule.errors import DataError
 from chainrule.files import explain
 
-__all__ = ["Mapped", "as_images", "read_mapped", "read_npz"]
+__all__ = ["Mapped", "as_samples", "read_mapped", "read_npz"]
+
+_LOOKED_AT = 1000
 
 _PARTS = [(("x_train", "y_train"), ("x_test", "y_test")), (("x", "y"), None), (("images", "labels"), None)]
 
 
-def read_npz(path: str | os.PathLike[str]) -> tuple[Dataset, Dataset | None]:
+def read_npz(
+    path: str | os.PathLike[str], *, like: Preparation | None = None, tell: Callable[[str], object] = silent
+) -> tuple[Dataset, Dataset | None]:
     """Training and test data from x_train, y_train, x_test, y_test (as Keras names them), or one part from x, y.
 
-    Names of the classes come from an array `classes`, if there is one.
-    Images (N, H, W) become (N, 1, H, W), and (N, H, W, 3) become (N, 3, H, W). Pickled objects are refused.
+    Names of the classes come from an array `classes`, if there is one. Images become (N, C, H, W) bytes, whichever way
+    their axes and values are written (`values`); labels may be numbers, words or one-hot (`labels`). Pickled objects
+    are refused.
+
+    Args:
+        path: the archive.
+        like: how a network's training data was prepared, which decides what black and white are where that is open.
+        tell: called with a sentence for each thing that is not as usual.
 
     Raises:
-        DataError: no archive of arrays, or none of these names in it.
+        DataError: no archive of arrays, none of these names in it, or arrays that are no data.
     """
     arrays = read_arrays(path, {"classes", *(name for parts in _PARTS for part in parts if part for name in part)})
-    for train, test in _PARTS:
-        if train[0] in arrays:
-            classes = list(map(str, arrays["classes"].ravel())) if "classes" in arrays else None
-            first = Dataset(as_images(arrays[train[0]], path), _labels(arrays.get(train[1])), classes)
-            if test is None or test[0] not in arrays:
-                return first, None
-            second = Dataset(as_images(arrays[test[0]], path), _labels(arrays.get(test[1])), classes)
-            return first, second
+    for parts in _PARTS:
+        there = [part for part in parts if part and part[0] in arrays]
+        if not there:
+            continue
+        names = list(map(str, arrays["classes"].ravel())) if "classes" in arrays else None
+        xs = as_samples([arrays[x] for x, _ in there], path, like=like, tell=tell)
+        targets = [arrays[y] for _, y in there if y in arrays]
+        labels = iter(read_labels(targets, path, names)) if targets else iter(())
+        data: list[Dataset] = []
+        for (_, y), (x, preparation) in zip(there, xs, strict=True):
+            if y in arrays:
+                label = next(labels)
+                if label.note and not data:
+                    tell(label.note)
+                data.append(Dataset(x, label.y, label.classes, preparation))
+            else:
+                data.append(Dataset(x, None, names, preparation))
+        return data[0], data[1] if len(data) > 1 else None
     found = ", ".join(arrays)
     raise DataError(f"{path} holds {found}: expected x_train, y_train, x_test, y_test, or x and y")
+
+
+def as_samples(
+    arrays: Sequence[Array], path: object, *, like: Preparation | None, tell: Callable[[str], object]
+) -> list[tuple[Array, PicturePreparation | None]]:
+    """Parts of the data (training, test) as a network reads them, and how pictures become such."""
+    for array in arrays:
+        if array.dtype.kind not in "uifb":
+            raise DataError(f"{path}: the data is of type {array.dtype}, not numbers: convert it first")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            place = [int(index) for index in np.argwhere(~np.isfinite(array))[0]]
+            raise DataError(
+                f"{path}: the samples hold {array[tuple(place)]} at {place}: only finite numbers can be learned from; "
+                "remove or fill these values"
+            )
+    turned = [as_images(array, path) for array in arrays]
+    if note := turned[0][1]:
+        tell(note)
+    xs = [x for x, _ in turned]
+    if not _may_be_pixels(xs[0]):
+        return [(x if x.dtype.kind == "f" or x.dtype == np.uint8 else x.astype(np.float32), None) for x in xs]
+    saved = like.levels if isinstance(like, PicturePreparation) and like.white != Levels().white else None
+    levels, note = (saved, "") if saved and all(map(saved.fit, xs)) else find_levels(xs[0])
+    if note:
+        tell(note)
+    if levels is None:
+        return [(x.astype(np.float32, copy=False), None) for x in xs]
+    xs = [levels.bytes(x) for x in xs]
+    preparation = of_pictures(xs[0], levels) if xs[0].ndim == 4 else None
+    return [(x, preparation) for x in xs]
+
+
+def _may_be_pixels(x: Array) -> bool:
+    """Pictures; and rows of bytes, or of as many numbers as make a square picture."""
+    return x.ndim == 4 or x.dtype == np.uint8 or (x.ndim == 2 and x.shape[1] >= 64 and is_square(x.shape[1]))
 
 
 class Mapped(Dataset):
@@ -51,7 +112,10 @@ class Mapped(Dataset):
 
     def __init__(self, x: Path, y: Path) -> None:
         self._files = {path: _state(path) for path in (x, y)}
-        super().__init__(as_images(_map(x), x), _map(y))
+        pictures, _ = as_images(_map(x), x)
+        (labels,) = read_labels([_map(y)], y)
+        super().__init__(pictures, labels.y, labels.classes)
+        self.preparation = self._prepared(x)
 
     def batches(
         self, batch_size: int, rng: np.random.Generator | None = None, *, start: int = 0
@@ -62,6 +126,16 @@ class Mapped(Dataset):
             yield batch
             self.check()
 
+    def _prepared(self, path: Path) -> PicturePreparation | None:
+        """How pictures become such samples; values that would have to be changed all are refused."""
+        some = np.asarray(self.x[:_LOOKED_AT])
+        if some.ndim != 4:
+            return None
+        levels, note = find_levels(some)
+        if levels is not None and levels != Levels():
+            raise DataError(f"{path}: {note.split(':')[0]}: save them as bytes from 0 to 255 (uint8)")
+        return None if levels is None else of_pictures(some)
+
     def check(self) -> None:
         """Raise DataError if a file is not what it was."""
         for path, state in self._files.items():
@@ -69,7 +143,7 @@ class Mapped(Dataset):
                 raise DataError(f"{path} was changed while it was in use: start again when it is complete")
 
     def _take(self, indices: Array) -> Dataset:  # type: ignore[override]
-        return Dataset(self.x[indices], None if self.y is None else self.y[indices], self.classes)
+        return Dataset(self.x[indices], None if self.y is None else self.y[indices], self.classes, self.preparation)
 
 
 def read_mapped(folder: str | os.PathLike[str], part: str = "", between: str = "_") -> Mapped:
@@ -100,18 +174,3 @@ def _map(path: Path) -> Array:
     if not isinstance(array, np.ndarray):
         raise DataError(f"{path} is an archive, and no .npy file: write it with numpy.save")
     return array
-
-
-def as_images(x: Array, path: object) -> Array:
-    """(N, H, W) or (N, H, W, 1 or 3) as (N, C, H, W); rows (N, D) and (N, C, H, W) as they are."""
-    if x.ndim == 3:
-        return x[:, np.newaxis]
-    if x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] not in (1, 3):
-        return np.ascontiguousarray(np.moveaxis(x, 3, 1))
-    if x.ndim in (2, 4):
-        return x
-    raise DataError(f"{path} holds data of shape {x.shape}: expected images (N, H, W), (N, C, H, W) or rows (N, D)")
-
-
-def _labels(y: Array | None) -> Array | None:
-    return y[:, 0] if y is not None and y.ndim == 2 and y.shape[1] == 1 else y

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from chainrule.data.idx import sha256
+from chainrule.data.packed import sha256
 from chainrule.errors import FileError
 from chainrule.files import replacing
 

@@ -1,5 +1,6 @@
 """Dataset: images or rows with their labels, handed out in batches."""
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
 from typing import Self
@@ -8,6 +9,7 @@ import numpy as np
 
 from chainrule import kernels
 from chainrule.arrays import Array, Shape
+from chainrule.data.preparation import Preparation
 from chainrule.errors import DataError, OptionError
 
 __all__ = ["Dataset"]
@@ -21,13 +23,22 @@ class Dataset:
     Args:
         x: images (N, C, H, W) or rows (N, D).
         y: class indices (N,), other targets with N as first axis, or None.
-        classes: names of the classes; by default the numbers from 0 to the largest label.
+        classes: names of the classes; by default the numbers from 0 to the largest label. Without any, y holds numbers
+            to predict.
+        preparation: how raw input becomes such samples, where that is known; a network that learns from them keeps it.
 
     Raises:
         DataError: no samples, counts that differ, or NaN or infinite values (the first is named).
     """
 
-    def __init__(self, x: Array, y: Array | None = None, classes: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        x: Array,
+        y: Array | None = None,
+        classes: Sequence[str] | None = None,
+        preparation: Preparation | None = None,
+    ) -> None:
+        self.preparation = preparation
         self.x = np.asarray(x)
         self.y = None if y is None else np.asarray(y)
         if self.x.ndim < 1 or len(self.x) == 0:
@@ -100,8 +111,63 @@ class Dataset:
             return self._take(np.sort(order[chosen])), self._take(np.sort(order[~chosen]))
         return self._take(np.sort(order[:count])), self._take(np.sort(order[count:]))
 
+    def with_classes(self, names: Sequence[str]) -> Self:
+        """The same samples, their labels as places of their names in `names`.
+
+        Raises:
+            DataError: samples of a class that is not among them (each such class is named and counted).
+        """
+        names = tuple(names)
+        if names == self.classes or self.y is None or not self.classes:
+            return self
+        places = np.array([names.index(name) if name in names else -1 for name in self.classes], np.int64)
+        y = places[self.y]
+        if (y < 0).any():
+            lost = [name for name in self.classes if name not in names and self.has_class(name)]
+            raise DataError(f"classes {', '.join(lost[:20])} are not among {', '.join(names[:20])}")
+        other = copy.copy(self)
+        other.y, other.classes = y.astype(np.uint8 if len(names) <= 256 else np.int64), names
+        return other
+
+    def of_classes(self, names: Sequence[str]) -> Self:
+        """The samples of these classes alone.
+
+        Raises:
+            DataError: there are none.
+        """
+        if self.y is None or not self.classes:
+            return self
+        wanted = np.array([name in names for name in self.classes], bool)[self.y]
+        if not wanted.any():
+            raise DataError(f"none of the classes {', '.join(self.classes[:20])} is among {', '.join(names[:20])}")
+        return self if wanted.all() else self._take(np.flatnonzero(wanted))
+
+    def has_class(self, name: str) -> bool:
+        """Whether there is a sample of this class."""
+        return self.y is not None and bool((self.y == self.classes.index(name)).any())
+
+    def inverted(self) -> Self:
+        """The same pictures with 255 - x for x."""
+        other = copy.copy(self)
+        other.x = 255 - self.x
+        return other
+
+    def prepared(self, preparation: Preparation | None) -> Self:
+        """The same samples, of which it is known how raw input becomes such."""
+        other = copy.copy(self)
+        other.preparation = preparation
+        return other
+
+    def shaped(self, shape: Shape) -> Self:
+        """The same samples, each in another shape of as many numbers."""
+        if self.sample_shape == shape:
+            return self
+        other = copy.copy(self)
+        other.x = self.x.reshape(len(self), *shape)
+        return other
+
     def _take(self, indices: Array) -> Self:
-        return type(self)(self.x[indices], None if self.y is None else self.y[indices], self.classes)
+        return type(self)(self.x[indices], None if self.y is None else self.y[indices], self.classes, self.preparation)
 
     def _numbered_classes(self) -> tuple[str, ...]:
         if self.y is None or self.y.ndim != 1 or self.y.dtype.kind not in "iu":

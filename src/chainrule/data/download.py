@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chainrule.errors import DataError
-from chainrule.files import explain, make_folder
+from chainrule.files import explain, make_folder, taking_turns
 
 __all__ = ["Progress", "download"]
 
@@ -32,7 +32,8 @@ def download(
     """The file with this digest at `path`, from the first mirror that has it.
 
     What came before a connection broke is kept beside it (.part), and the next attempt or the next call goes on from
-    there. A file that is there already and right is not fetched again.
+    there. A file that is there already and right is not fetched again. Of several processes that ask for it at once
+    one fetches it, and the others wait.
 
     Args:
         urls: where the file lies, the best place first.
@@ -50,6 +51,15 @@ def download(
     if path.is_file() and _digest(path, digest) == digest:
         return path
     make_folder(path.parent)
+    with taking_turns(path):
+        if path.is_file() and _digest(path, digest) == digest:  # another one's, by now
+            return path
+        return _from_mirrors(urls, path, digest, progress, timeout, attempts)
+
+
+def _from_mirrors(
+    urls: Sequence[str], path: Path, digest: str, progress: Progress | None, timeout: float, attempts: int
+) -> Path:
     part = path.with_name(f"{path.name}.part")
     problems: list[str] = []
     for url in urls:

@@ -8,36 +8,72 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.data.dataset import Dataset
-from chainrule.data.images import fit_picture, read_gray
+from chainrule.data.labels import by_value
+from chainrule.data.leftovers import is_leftover
+from chainrule.data.picture import PicturePreparation, Way, of_pictures
 from chainrule.errors import DataError
 
-__all__ = ["by_value", "class_folders", "read_pictures"]
+__all__ = ["class_folders", "inner_folder", "pictures_in", "read_pictures"]
 
 _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """The folders in a folder in the order of their names, numbers by value; hidden ones are left out."""
-    folders = [path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    """The folders in a folder in the order of their names, numbers by value; leftovers of systems are passed over."""
+    folders = [path for path in _inside(folder) if path.is_dir()]
     return sorted(folders, key=lambda path: by_value(path.name))
 
 
-def by_value(name: str) -> tuple[bool, int, str]:
-    """A key that sorts numbers by value, before other names."""
-    return (False, int(name), "") if name.isdecimal() else (True, 0, name)
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures in a folder in the order of their names; leftovers of systems are passed over.
+
+    Raises:
+        DataError: it holds none.
+    """
+    files = sorted(path for path in _inside(folder) if path.suffix.lower() in _ENDINGS and path.is_file())
+    if not files:
+        raise DataError(f"{folder} holds no pictures: remove the folder, or put pictures there")
+    return files
+
+
+def inner_folder(folder: Path) -> Path:
+    """The folder, or the one that is the only thing in it, as archives unpack: data/data/0/...
+
+    Leftovers of systems do not count. A folder with pictures in it is a class, and no wrapping.
+    """
+    while len(inside := _inside(folder)) == 1 and inside[0].is_dir():
+        if any(path.suffix.lower() in _ENDINGS for path in _inside(inside[0])):
+            break
+        folder = inside[0]
+    return folder
+
+
+def _inside(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if not is_leftover(path)]
 
 
 def read_pictures(
-    folder: str | os.PathLike[str], size: int = 28, classes: Sequence[str] | None = None, *, skip_bad: bool = False
+    folder: str | os.PathLike[str],
+    size: int = 28,
+    classes: Sequence[str] | None = None,
+    *,
+    skip_bad: bool = False,
+    color: bool = False,
+    way: Way | None = None,
+    like: PicturePreparation | None = None,
 ) -> Dataset:
-    """Gray pictures (N, 1, size, size) uint8 from folder/CLASS/*.png (or .jpg, ...), of any size: each is resized with
-    its aspect ratio kept and padded with the colour of its border. The classes are the folders' names.
+    """Pictures (N, 1 or 3, size, size) uint8 from folder/CLASS/*.png (or .jpg, ...), of any size. The classes are the
+    folders' names.
 
     Args:
         folder: holds a folder a class.
         size: height and width of the result.
         classes: the names in the order of their numbers; by default all folders, in the order of their names.
         skip_bad: leave out pictures that do not open, instead of refusing them all.
+        color: keep red, green and blue.
+        way: fit (each resized with its aspect ratio kept and padded with the colour of its border; the default) or
+            center (cropped to the ink and centered, as MNIST is).
+        like: how other pictures were prepared, in place of size, color and way.
 
     Raises:
         DataError: no class folders, one without pictures, or pictures that do not open (named and counted).
@@ -49,16 +85,14 @@ def read_pictures(
         raise DataError(f"{folder} holds no folders: expected one for each class, with pictures in it")
     if unknown := [path.name for path in folders if path.name not in names]:
         raise DataError(f"{folder} has a class {unknown[0]!r} that the training data does not have")
+    preparation = like or PicturePreparation(size, size, 3 if color else 1, way or "fit")
     images: list[Array] = []
     labels: list[int] = []
     bad: list[str] = []
     for path in folders:
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS)
-        if not files:
-            raise DataError(f"{path} holds no pictures: remove the folder, or put pictures of its class there")
-        for file in files:
+        for file in pictures_in(path):
             try:
-                images.append(fit_picture(read_gray(file), size))
+                images.append(preparation.picture(file))
                 labels.append(names.index(path.name))
             except DataError as error:
                 bad.append(str(error))
@@ -69,4 +103,6 @@ def read_pictures(
         )
     if not images:
         raise DataError(f"none of the {len(bad)} pictures in {folder} opens, the first: {bad[0]}")
-    return Dataset(np.stack(images)[:, np.newaxis], np.array(labels, np.uint8 if len(names) < 256 else np.int64), names)
+    x = np.stack(images)
+    known = preparation if like else of_pictures(x, way=preparation.way)
+    return Dataset(x, np.array(labels, np.uint8 if len(names) < 256 else np.int64), names, known)

@@ -4,22 +4,18 @@ Header: two zero bytes, a byte for the element type (8: uint8), a byte for the n
 as four bytes. http://yann.lecun.com/exdb/mnist
 """
 
-import gzip
-import hashlib
-import io
 import math
 import os
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.data.dataset import Dataset
+from chainrule.data.packed import read_bytes
 from chainrule.errors import DataError
-from chainrule.files import explain
 
-__all__ = ["STEMS", "largest_unpacked", "parse_idx", "read_bytes", "read_folder", "read_idx", "read_pair", "sha256"]
+__all__ = ["STEMS", "parse_idx", "read_folder", "read_idx", "read_pair"]
 
 _MOST_AXES = 32
 
@@ -28,40 +24,6 @@ STEMS = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 """File names of MNIST and the data sets made in its likeness: images and labels of each part."""
-
-
-def sha256(content: bytes) -> str:
-    """SHA-256 as lower-case hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The content of a file, unpacked if its name ends in .gz.
-
-    Raises:
-        DataError: it cannot be read, or is not whole gzip data.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {explain(error)}") from error
-    if not str(path).endswith(".gz"):
-        return content
-    most = largest_unpacked(len(content))
-    try:
-        with gzip.open(io.BytesIO(content)) as file:
-            unpacked = file.read(most + 1)
-        if len(unpacked) > most:
-            raise DataError(f"{path} unpacks to more than {most:,} bytes, which no data does: unpack it yourself")
-        return unpacked
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        problem = "ends too early" if isinstance(error, EOFError) else "is not gzip data"
-        raise DataError(f"{path} {problem}: fetch the file again, or drop .gz from its name if it is plain") from error
-
-
-def largest_unpacked(packed: int) -> int:
-    """Bytes that `packed` bytes may become: pictures shrink to a tenth, and what shrinks to a thousandth is a bomb."""
-    return max(2**26, 50 * packed)
 
 
 def parse_idx(content: bytes, name: object, axes: int | None = None) -> Array:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import Array
+from chainrule.arrays import Array, Pair
 from chainrule.errors import DataError, MissingExtraError
 from chainrule.files import explain, replacing
 
@@ -132,19 +132,22 @@ def turn(picture: Array, degrees: float) -> Array:
     return np.asarray(image.rotate(degrees, Image.Resampling.BICUBIC, expand=True))
 
 
-def fit_picture(gray: Array, size: int = 28) -> Array:
-    """Brightness (H, W) uint8 of any size -> (size, size) uint8: the whole picture in the middle, in its aspect ratio.
+def fit_picture(picture: Array, size: int | Pair = 28) -> Array:
+    """(H, W) or (H, W, 3) uint8 of any size -> (height, width) or (height, width, 3): the whole picture in the middle,
+    in its aspect ratio.
 
-    Around it is the median of its border. A picture of that size stays as it is.
+    Around it is the median of its border. A picture of that size stays as it is; `size` is (height, width), or both.
     """
-    if gray.shape == (size, size):
-        return gray
-    scale = size / max(gray.shape)
-    height, width = (max(1, round(length * scale)) for length in gray.shape)
-    border = np.concatenate([gray[0], gray[-1], gray[:, 0], gray[:, -1]])
-    canvas = np.full((size, size), np.median(border), np.uint8)
-    top, left = (size - height) // 2, (size - width) // 2
-    canvas[top : top + height, left : left + width] = resize(gray, height, width)
+    wanted = (size, size) if isinstance(size, int) else size
+    if picture.shape[:2] == wanted:
+        return picture
+    scale = min(length / own for length, own in zip(wanted, picture.shape[:2], strict=True))
+    height, width = (min(most, max(1, round(own * scale))) for own, most in zip(picture.shape[:2], wanted, strict=True))
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    canvas = np.empty((*wanted, *picture.shape[2:]), np.uint8)
+    canvas[...] = np.median(border, axis=0)
+    top, left = (wanted[0] - height) // 2, (wanted[1] - width) // 2
+    canvas[top : top + height, left : left + width] = resize(picture, height, width)
     return canvas
 
 

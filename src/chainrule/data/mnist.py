@@ -8,7 +8,8 @@ from pathlib import Path
 
 from chainrule.data.cache import cached
 from chainrule.data.dataset import Dataset
-from chainrule.data.idx import STEMS, parse_idx, sha256
+from chainrule.data.idx import STEMS, parse_idx
+from chainrule.data.packed import sha256
 from chainrule.errors import DataError
 
 __all__ = ["DIGESTS", "mnist", "mnist_file"]

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.data.idx import largest_unpacked
+from chainrule.data.packed import largest_unpacked
 from chainrule.errors import DataError
 from chainrule.files import explain
 
@@ -22,8 +22,8 @@ _PACKINGS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_arrays(path: str | os.PathLike[str], names: Collection[str]) -> dict[str, Array]:
-    """Those of `names` that an archive has.
+def read_arrays(path: str | os.PathLike[str], names: Collection[str] | None = None) -> dict[str, Array]:
+    """Those of `names` that an archive has, or all of its arrays.
 
     Raises:
         DataError: no archive; a member is packed as NumPy does not pack, or far larger than the file, or holds objects
@@ -33,8 +33,9 @@ def read_arrays(path: str | os.PathLike[str], names: Collection[str]) -> dict[st
     try:
         most = largest_unpacked(os.stat(path).st_size)
         with zipfile.ZipFile(path) as archive:
-            members = [archive.getinfo(f"{name}.npy") for name in sorted(names) if f"{name}.npy" in archive.NameToInfo]
-            if not members:
+            there = [name.removesuffix(".npy") for name in archive.NameToInfo if name.endswith(".npy")]
+            members = [archive.getinfo(f"{name}.npy") for name in sorted(there) if names is None or name in names]
+            if not members and names is not None:
                 found = ", ".join(name.removesuffix(".npy") for name in archive.namelist()[:20]) or "nothing"
                 raise DataError(f"{path} holds {found}: expected x_train, y_train, x_test, y_test, or x and y")
             if sum(member.file_size for member in members) > most:

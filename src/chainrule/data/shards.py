@@ -1,5 +1,6 @@
 """Data in several files, larger than memory: a folder of x-0.npy, y-0.npy, x-1.npy, ..., read as it is needed."""
 
+import copy
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from chainrule import kernels
 from chainrule.arrays import Array, Shape
 from chainrule.data.archive import Mapped, read_mapped
 from chainrule.data.dataset import Dataset
-from chainrule.data.folder import by_value
+from chainrule.data.labels import by_value
 from chainrule.errors import DataError, OptionError
 
 __all__ = ["Shards", "read_shards"]
@@ -36,11 +37,34 @@ class Shards:
         kinds = {(shard.sample_shape, shard.x.dtype, shard.y is None) for shard in shards}
         if len(kinds) > 1:
             raise DataError(f"the shards differ: {', '.join(f'{shape} {dtype}' for shape, dtype, _ in kinds)}")
-        self.shards = tuple(shards)
-        self.classes = max((shard.classes for shard in shards), key=len)
+        names = sorted({name for shard in shards for name in shard.classes}, key=by_value)
+        self.shards = tuple(shard.with_classes(names) for shard in shards)
+        self.classes = tuple(names)
+        self.preparation = shards[0].preparation
 
     def __len__(self) -> int:
         return sum(map(len, self.shards))
+
+    def with_classes(self, names: Sequence[str]) -> "Shards":
+        """As `Dataset.with_classes`."""
+        other = copy.copy(self)
+        other.shards, other.classes = tuple(shard.with_classes(names) for shard in self.shards), tuple(names)
+        return other
+
+    def of_classes(self, names: Sequence[str]) -> "Shards":
+        """As `Dataset.of_classes`, for the shards that have such samples."""
+        wanted = [
+            shard for shard in self.shards if any(shard.has_class(name) for name in names if name in shard.classes)
+        ]
+        other = copy.copy(self)
+        other.shards = tuple(shard.of_classes(names) for shard in wanted)
+        if not wanted:
+            raise DataError(f"none of the classes {', '.join(self.classes[:20])} is among {', '.join(names[:20])}")
+        return other
+
+    def has_class(self, name: str) -> bool:
+        """Whether there is a sample of this class."""
+        return any(shard.has_class(name) for shard in self.shards)
 
     @property
     def sample_shape(self) -> Shape:

@@ -2,20 +2,32 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from chainrule.data.archive import read_mapped, read_npz
+import numpy as np
+
+from chainrule.arrays import Shape
+from chainrule.data.archive import Mapped, read_mapped, read_npz
+from chainrule.data.columns import find_index, find_label, is_square
 from chainrule.data.dataset import Dataset
 from chainrule.data.digits import digits
-from chainrule.data.folder import class_folders, read_pictures
+from chainrule.data.folder import class_folders, inner_folder, read_pictures
 from chainrule.data.idx import STEMS, read_folder
 from chainrule.data.mnist import mnist
+from chainrule.data.picture import PicturePreparation, of_pictures
+from chainrule.data.pixel_rows import are_pixels, read_pixel_rows
+from chainrule.data.preparation import Preparation
+from chainrule.data.reading import Reading, warn
 from chainrule.data.remote import REMOTE, remote
 from chainrule.data.shards import Shards, read_shards
-from chainrule.data.table import read_csv
+from chainrule.data.sheet import read_sheet
+from chainrule.data.table import Column, TablePreparation
+from chainrule.data.table_rows import read_rows, read_table
 from chainrule.errors import DataError
 
-__all__ = ["BUNDLED", "TEST_SHARE", "Part", "load"]
+__all__ = ["BUNDLED", "TEST_SHARE", "Part", "load", "load_new"]
 
 Part = Dataset | Shards
 """Training or test data."""
@@ -26,8 +38,19 @@ BUNDLED: dict[str, Callable[[], tuple[Dataset, Dataset]]] = {"mnist": mnist, "di
 TEST_SHARE = 0.2
 """What is kept for testing of data that has no test part of its own."""
 
+_Tell = Callable[[str], object]
 
-def load(source: str | os.PathLike[str], *, seed: int = 0, skip_bad: bool = False) -> tuple[Part, Part]:
+_LOOKED_AT = 1000
+
+
+def load(
+    source: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    like: Preparation | None = None,
+    tell: _Tell = warn,
+    **choices: Any,
+) -> tuple[Part, Part]:
     """Training and test data: a name, or a path that is recognised by what is there.
 
     * mnist (bundled); digits (scikit-learn's 8 x 8); fashion-mnist, kmnist, emnist-digits, emnist-letters (downloaded)
@@ -36,47 +59,124 @@ def load(source: str | os.PathLike[str], *, seed: int = 0, skip_bad: bool = Fals
       memory), or of x.npy and y.npy
     * a folder of folders train and test, each with shards x-0.npy, y-0.npy, x-1.npy, ..., or with a folder a class
     * a folder with a folder of pictures for each class
-    * a .csv file (or .csv.gz) in Kaggle's layout; an .npz archive
+    * a folder with nothing but one of these folders in it
+    * a .csv file (or .tsv, .txt, .data, plain or .gz): pictures, a row of pixels each, or a table
+    * an .npz archive
 
     Where there is no test part, TEST_SHARE of each class is kept for it, chosen by `seed`.
 
+    Args:
+        source: the name or path.
+        seed: chooses the test part.
+        like: the preparation of a network that is to be measured on the data; by default one is fitted.
+        tell: called with a sentence for each thing that is not as usual; by default they are warnings.
+        **choices: the fields of `Reading`: skip_bad, label_column, task, missing, prepare, size, color.
+
     Raises:
         DataError: none of these; the files are broken; or there are no labels to learn from.
+        OptionError: a choice that there is not.
     """
+    reading = Reading(**choices)
     name = str(source)
     if name in BUNDLED:
-        return BUNDLED[name]()
+        return _prepared(*BUNDLED[name](), like, tell)
     if name in REMOTE:
-        return remote(name)
+        return _prepared(*remote(name), like, tell)
     path = Path(source)
     if not path.exists():
         known = ", ".join([*BUNDLED, *REMOTE])
         raise DataError(f"no data {name!r}: use one of {known}, or the path of your own data")
+    pictures = like if isinstance(like, PicturePreparation) else None
     if path.is_dir():
-        return _folder(path, seed, skip_bad)
-    if path.name.endswith((".csv", ".csv.gz")):
-        return _divided(read_csv(path), path, seed)
+        if (inner := inner_folder(path)) != path:
+            tell(f"{path} holds nothing but a folder: {inner} is read")
+        return _prepared(*_folder(inner, seed, reading, pictures), like, tell)
+    if path.name.endswith(_SHEETS):
+        return _prepared(*_sheet(path, seed, reading, like, tell), like, tell)
     if path.suffix == ".npz":
-        train, test = read_npz(path)
-        return _divided(train, path, seed) if test is None else (train, test)
+        first, second = read_npz(path, like=like, tell=tell)
+        parts: tuple[Part, Part] = _divided(first, path, seed) if second is None else _same_classes(first, second)
+        return _prepared(*parts, like, tell)
     raise DataError(
         f"{path} is not data that is recognised: use .csv, .npz, or a folder of IDX files, .npy files or pictures"
     )
 
 
-def _folder(path: Path, seed: int, skip_bad: bool) -> tuple[Part, Part]:
+def load_new(
+    source: str | os.PathLike[str], like: Preparation | None, shape: Shape, *, tell: _Tell = warn
+) -> tuple[Dataset, list[str] | None]:
+    """Samples to predict from a .csv or .npz file (x, or x_test), all of them, and their IDs where the file has some.
+
+    Args:
+        source: the path.
+        like: the network's preparation; without one, the columns of a table are taken in their order.
+        shape: of a sample, as the network reads it.
+        tell: called with a sentence for each thing that is not as usual.
+
+    Raises:
+        DataError: another kind of file, a broken one, or one without what the network reads.
+    """
+    path = Path(source)
+    if path.name.endswith(_SHEETS):
+        sheet = read_sheet(path)
+        index = find_index(sheet, sheet.head())
+        if like is None and len(shape) == 1:
+            columns = [Column(sheet.name(place)) for place in range(sheet.width) if place != index]
+            if len(columns) != shape[0]:
+                raise DataError(f"{path} has {len(columns)} columns, the network reads {shape[0]} numbers")
+            if not is_square(shape[0]):
+                like = TablePreparation(tuple(columns), "label", "classification")
+        if isinstance(like, TablePreparation):
+            return read_rows(sheet, like, labelled=False, tell=tell)
+        data, notes = read_pixel_rows(sheet)
+        for note in notes:
+            tell(note)
+        return _alone(data, like, tell), None if index is None else sheet.texts(index)
+    if path.suffix == ".npz":
+        train, test = read_npz(path, like=like, tell=tell)
+        return _alone(test or train, like, tell), None
+    raise DataError(f"{path} is not data that is recognised: use .csv or .npz, or name pictures")
+
+
+_SHEETS = tuple(f"{ending}{packed}" for ending in (".csv", ".tsv", ".txt", ".data") for packed in ("", ".gz"))
+
+
+def _sheet(path: Path, seed: int, reading: Reading, like: Preparation | None, tell: _Tell) -> tuple[Part, Part]:
+    sheet = read_sheet(path)
+    if isinstance(like, TablePreparation):
+        rows, _ = read_rows(sheet, like, labelled=True, tell=tell)
+        return rows.split(1 - TEST_SHARE, seed)
+    head = sheet.head()
+    index = find_index(sheet, head)
+    if like is None and reading.task != "regression":
+        label = find_label(sheet, head, reading.label_column, index)
+        if not are_pixels(sheet, label, index):
+            return read_table(sheet, reading, share=1 - TEST_SHARE, seed=seed, tell=tell)
+    elif like is None:
+        return read_table(sheet, reading, share=1 - TEST_SHARE, seed=seed, tell=tell)
+    data, notes = read_pixel_rows(sheet, reading.label_column)
+    for note in notes:
+        tell(note)
+    return _divided(data, path, seed)
+
+
+def _folder(path: Path, seed: int, reading: Reading, like: PicturePreparation | None) -> tuple[Part, Part]:
     if any((path / f"{stem}{ending}").is_file() for pair in STEMS.values() for stem in pair for ending in ("", ".gz")):
         return read_folder(path)
     if (path / "x_train.npy").is_file():
-        return read_mapped(path, "train"), read_mapped(path, "test")
+        return _same_classes(read_mapped(path, "train"), read_mapped(path, "test"))
     if (path / "x.npy").is_file():
         return _divided(read_mapped(path), path, seed)
     parts = path / "train", path / "test"
+    pictures: dict[str, Any] = {
+        "size": reading.size, "skip_bad": reading.skip_bad, "color": reading.color, "way": reading.prepare
+    }  # fmt: skip
     if all(part.is_dir() for part in parts):
         if any(parts[0].glob("x-*.npy")):
-            return read_shards(parts[0]), read_shards(parts[1])
-        train = read_pictures(parts[0], skip_bad=skip_bad)
-        return train, read_pictures(parts[1], classes=train.classes, skip_bad=skip_bad)
+            return _same_classes(read_shards(parts[0]), read_shards(parts[1]))
+        train = read_pictures(parts[0], like=like, **pictures)
+        known = train.preparation if isinstance(train.preparation, PicturePreparation) else None
+        return train, read_pictures(parts[1], classes=train.classes, like=known, skip_bad=reading.skip_bad)
     if any(path.glob("x-*.npy")):
         raise DataError(f"{path} holds shards: put those to learn from into {parts[0]}, the others into {parts[1]}")
     if not class_folders(path):
@@ -84,10 +184,46 @@ def _folder(path: Path, seed: int, skip_bad: bool) -> tuple[Part, Part]:
             f"{path} has none of MNIST's four IDX files, no x_train.npy, and no folders of classes: "
             "put one of these there"
         )
-    return _divided(read_pictures(path, skip_bad=skip_bad), path, seed)
+    return _divided(read_pictures(path, like=like, **pictures), path, seed)
 
 
 def _divided(data: Dataset, path: Path, seed: int) -> tuple[Dataset, Dataset]:
     if data.y is None:
-        raise DataError(f"{path} has no labels to learn from: they are the first column (CSV) or y (arrays)")
+        raise DataError(
+            f"{path} has no labels to learn from: they are a column (CSV, --label-column names it) or y (arrays)"
+        )
     return data.split(1 - TEST_SHARE, seed)
+
+
+def _same_classes(train: Any, test: Any) -> tuple[Any, Any]:
+    """Both parts with the classes of both, those of training first."""
+    names = (*train.classes, *(name for name in test.classes if name not in train.classes))
+    return train.with_classes(names), test.with_classes(names)
+
+
+def _prepared(train: Part, test: Part, like: Preparation | None, tell: _Tell) -> tuple[Part, Part]:
+    """Pictures that came without it know how others become such; dark things on light ground are inverted."""
+    parts = [train, test]
+    for index, part in enumerate(parts):
+        if not isinstance(part, Dataset) or isinstance(part, Mapped):
+            return train, test
+        if part.preparation is None and part.x.ndim == 4 and part.x.dtype == np.uint8:
+            parts[index] = part.prepared(of_pictures(train.head(_LOOKED_AT)[0]))
+    own = parts[0].preparation
+    if not isinstance(own, PicturePreparation) or own.ground != "light" or not _wants_dark(like):
+        return parts[0], parts[1]
+    tell("pictures are dark on light ground: they are inverted, which networks learn better from")
+    dark = replace(own, ground="dark")
+    first, second = (part.inverted().prepared(dark) for part in parts if isinstance(part, Dataset))
+    return first, second
+
+
+def _alone(data: Dataset, like: Preparation | None, tell: _Tell) -> Dataset:
+    """As `_prepared`, for data that is in one part."""
+    whole, _ = _prepared(data, data, like, tell)
+    assert isinstance(whole, Dataset)
+    return whole
+
+
+def _wants_dark(like: Preparation | None) -> bool:
+    return not isinstance(like, PicturePreparation) or like.way == "center" or like.ground == "dark"

@@ -1,75 +1,246 @@
-"""CSV files of pictures, in the layout of Kaggle's digit recognizer: label,pixel0,pixel1,... and a row a picture."""
+"""Tables of numbers and categories: which columns there are, what fills gaps, and the rows a network reads of them."""
 
-import io
 import math
-import os
-import re
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.data.dataset import Dataset
-from chainrule.data.idx import read_bytes
+from chainrule.data.labels import by_value, write_name
+from chainrule.data.sheet import Sheet, is_missing, is_number
 from chainrule.errors import DataError
 
-__all__ = ["read_csv"]
+__all__ = ["Column", "Missing", "TablePreparation", "Task", "complete_rows", "fit_table", "tell_task"]
+
+Missing = Literal["mean", "drop"]
+"""mean: gaps become the mean of the training rows, or no category. drop: rows with gaps are left out."""
+
+Task = Literal["classification", "regression"]
+
+_MOST_COLUMNS = 2**16
+_MOST_CLASSES = 20
+"""Different whole numbers that are classes; more are a quantity."""
+_MOST_CATEGORIES = 50
+"""Different words of a column; more are names, from which nothing is learned."""
 
 
-def read_csv(path: str | os.PathLike[str]) -> Dataset:
-    """Square gray pictures (N, 1, S, S) uint8 from rows of S * S pixels, with or without a label in front.
+@dataclass(frozen=True)
+class Column:
+    """A column that is learned from: its categories, each of which becomes an input, or for numbers the mean."""
 
-    A header is recognised by its first cell; without one, a label is there where the pixels would make no square
-    otherwise. The file may be packed (.gz).
+    name: str
+    values: tuple[str, ...] | None = None
+    mean: float = 0.0
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers it becomes."""
+        return 1 if self.values is None else len(self.values)
+
+
+@dataclass(frozen=True)
+class TablePreparation:
+    """How a row of a table becomes numbers (D,); decided in training, saved with the network.
+
+    Attributes:
+        columns: what is read of a row, in order.
+        label: the column that was learned.
+        task: classification or regression.
+        missing: what is done about gaps.
+        index: the column that counts the rows, or None.
 
     Raises:
-        DataError: a row has more or fewer cells than the first, a cell is no whole number from 0 to 255, or the pixels
-            make no square; the line and the column are named.
+        DataError: a value that none of these can have.
     """
-    content = read_bytes(path)
-    first, _, rest = content.partition(b"\n")
-    cells = first.decode("utf-8", "replace").strip().split(",")
-    header = not cells[0].strip().lstrip("-").replace(".", "", 1).isdigit()
-    body = rest if header else content
-    if not body.strip():
-        raise DataError(f"{path} holds no rows: the data is empty")
-    labelled = cells[0].strip().strip('"').lower() == "label" if header else not _is_square(len(cells))
-    pixels = len(cells) - labelled
-    if not _is_square(pixels):
-        raise DataError(
-            f"{path} has {pixels} pixels a row, which make no square picture: expected label,pixel0,... or pixel0,..."
+
+    columns: tuple[Column, ...]
+    label: str
+    task: Task
+    missing: Missing = "mean"
+    index: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.columns or self.width > _MOST_COLUMNS:
+            raise DataError(f"the table has {self.width} columns to learn from: expected 1 to {_MOST_COLUMNS:,}")
+        if self.task not in get_args(Task):
+            raise DataError(f"the task is {' or '.join(get_args(Task))}, got {self.task!r}")
+        if self.missing not in get_args(Missing):
+            raise DataError(f"missing values are met by {' or '.join(get_args(Missing))}, got {self.missing!r}")
+
+    @property
+    def width(self) -> int:
+        """D, the numbers that a row becomes."""
+        return sum(column.inputs for column in self.columns)
+
+    def describe(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"kind": "table"} | asdict(self)
+
+    @classmethod
+    def of_description(cls, values: Mapping[str, Any]) -> "TablePreparation":
+        """The same again, each value checked."""
+        columns = []
+        for entry in values["columns"]:
+            name, words, mean = entry["name"], entry["values"], entry["mean"]
+            if words is not None:
+                words = tuple(_text(word) for word in words)
+            if type(mean) not in (int, float) or not math.isfinite(mean):
+                raise DataError(f"the mean of {name!r} is {mean!r}, which is no number")
+            columns.append(Column(_text(name), words, float(mean)))
+        index = values["index"]
+        return cls(
+            tuple(columns),
+            _text(values["label"]),
+            values["task"],
+            values["missing"],
+            None if index is None else _text(index),
         )
-    numbers = _parse(body, path, len(cells), 1 + header)
-    side = math.isqrt(pixels)
-    x = np.ascontiguousarray(numbers[:, labelled:]).reshape(-1, 1, side, side)
-    return Dataset(x, numbers[:, 0].copy() if labelled else None)
+
+    def places(self, sheet: Sheet) -> list[int]:
+        """Where the columns stand in a file: by their names, or of a file without these in the same order.
+
+        Raises:
+            DataError: a column is not there.
+        """
+        if sheet.names is None and sheet.width == len(self.columns):
+            return list(range(sheet.width))
+        names = [sheet.name(column) for column in range(sheet.width)]
+        places = []
+        for column in self.columns:
+            if column.name not in names:
+                shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+                raise DataError(
+                    f"{sheet.path} has no column {column.name!r}, which the network reads: its columns are {shown}"
+                )
+            places.append(names.index(column.name))
+        return places
+
+    def numbers(self, sheet: Sheet, rows: Sequence[Sequence[str]]) -> tuple[Array, list[str]]:
+        """Rows of a file -> (N, D) float32, and a sentence on gaps and one on categories that training did not see.
+
+        Raises:
+            DataError: a cell of a column of numbers is none, or larger than float32 holds; line and column are named.
+        """
+        x = np.zeros((len(rows), self.width), np.float32)
+        gaps, unknown = dict[str, int](), dict[str, int]()
+        at = 0
+        for column, place in zip(self.columns, self.places(sheet), strict=True):
+            cells = [row[place] for row in rows]
+            if column.values is None:
+                x[:, at] = _numbers(sheet, column, cells)
+            else:
+                index = {word: number for number, word in enumerate(column.values)}
+                known = np.array([index.get(cell, -1) for cell in cells])
+                there = np.flatnonzero(known >= 0)
+                x[there, at + known[there]] = 1
+                if strangers := sum(cell not in index and not is_missing(cell) for cell in cells):
+                    unknown[column.name] = strangers
+            if missing := sum(map(is_missing, cells)):
+                gaps[column.name] = missing
+            at += column.inputs
+        notes = []
+        if gaps:
+            notes.append(f"missing values become the mean of the training rows, or no category: {_counted(gaps)}")
+        if unknown:
+            notes.append(f"values that training did not see count as no category: {_counted(unknown)}")
+        return x, notes
 
 
-def _is_square(number: int) -> bool:
-    return number > 0 and math.isqrt(number) ** 2 == number
+def fit_table(
+    sheet: Sheet,
+    rows: Sequence[Sequence[str]],
+    training: Sequence[int],
+    *,
+    label: int,
+    index: int | None,
+    task: Task,
+    missing: Missing,
+) -> tuple[TablePreparation, list[str]]:
+    """The preparation of a table, its means and categories from the training rows alone, and what was left out.
+
+    Raises:
+        DataError: no column is left to learn from.
+    """
+    columns: list[Column] = []
+    empty, same, names = [], [], []
+    for place in range(sheet.width):
+        if place in (label, index):
+            continue
+        name = sheet.name(place)
+        cells = [row[place] for row in rows if not is_missing(row[place])]
+        learned = [rows[row][place] for row in training if not is_missing(rows[row][place])]
+        if not learned:
+            empty.append(name)
+        elif len(set(learned)) == 1 and len(learned) == len(training):
+            same.append(name)
+        elif all(map(is_number, cells)):
+            columns.append(Column(name, None, float(np.mean([float(cell) for cell in learned]))))
+        elif len(words := sorted(set(learned), key=by_value)) > max(2, min(_MOST_CATEGORIES, len(learned) // 2)):
+            names.append(f"{name} ({len(words):,} different texts)")
+        else:
+            columns.append(Column(name, tuple(words)))
+    left_out = (("always the same", same), ("empty", empty), ("names and no categories", names))
+    notes = [f"left out since {what}: {_shown(some)}" for what, some in left_out if some]
+    if not columns:
+        raise DataError(f"{sheet.path} has no columns to learn {sheet.name(label)} from: {'; '.join(notes)}")
+    counter = None if index is None else sheet.name(index)
+    return TablePreparation(tuple(columns), sheet.name(label), task, missing, counter), notes
 
 
-def _parse(body: bytes, path: str | os.PathLike[str], columns: int, first_line: int) -> Array:
-    """All cells (N, columns) uint8."""
+def complete_rows(
+    sheet: Sheet, rows: Sequence[Sequence[str]], columns: Sequence[int], label: int | None, missing: Missing
+) -> tuple[list[int], list[str]]:
+    """The rows whose label is there, and with `missing` drop whose other cells are, and how many are left out."""
+    kept = list(range(len(rows)))
+    notes = []
+    if label is not None:
+        kept = [row for row in kept if not is_missing(rows[row][label])]
+        if len(kept) < len(rows):
+            notes.append(f"{len(rows) - len(kept):,} rows without {sheet.name(label)} are left out")
+    if missing == "drop":
+        whole = [row for row in kept if not any(is_missing(rows[row][place]) for place in columns)]
+        if len(whole) < len(kept):
+            notes.append(f"{len(kept) - len(whole):,} of {len(kept):,} rows with missing values are left out")
+        kept = whole
+    if not kept:
+        raise DataError(f"{sheet.path} has no rows left to learn from: {'; '.join(notes)}")
+    return kept, notes
+
+
+def tell_task(cells: Sequence[str]) -> Task:
+    """Classification of words and of few different whole numbers, else regression."""
+    if not all(map(is_number, cells)):
+        return "classification"
+    if any(float(cell) != math.floor(float(cell)) for cell in cells):
+        return "regression"
+    distinct = len(set(map(write_name, cells)))
+    return "classification" if distinct <= min(_MOST_CLASSES, max(2, len(cells) // 2)) else "regression"
+
+
+def _numbers(sheet: Sheet, column: Column, cells: Sequence[str]) -> Array:
     try:
-        numbers: Array = np.loadtxt(io.BytesIO(body), np.uint8, delimiter=",", ndmin=2, comments=None)
-    except ValueError as error:
-        raise DataError(f"{Path(path)}{_explain(str(error), first_line)}") from None
-    if numbers.shape[1] != columns:
-        raise DataError(
-            f"{Path(path)}, line {first_line}: {numbers.shape[1]} cells, expected {columns} as in the header"
-        )
+        numbers = np.array([column.mean if is_missing(cell) else float(cell) for cell in cells])
+    except ValueError:
+        row = next(row for row, cell in enumerate(cells) if not is_missing(cell) and not is_number(cell))
+        raise DataError(f"{sheet.path}, column {column.name}: {cells[row]!r} is not a number, as in training") from None
+    too_large = ~(np.abs(numbers) <= np.finfo(np.float32).max)
+    if too_large.any():
+        cell = cells[int(np.flatnonzero(too_large)[0])]
+        raise DataError(f"{sheet.path}, column {column.name}: {cell} is larger than float32 holds: scale the column")
     return numbers
 
 
-def _explain(problem: str, first_line: int) -> str:
-    """NumPy's message, counted as people count and with a cure."""
-    if found := re.search(r"could not convert string '(.*)' to uint8 at row (\d+), column (\d+)", problem):
-        cell, row, column = found[1], int(found[2]), int(found[3])
-        place = f", line {first_line + row}, column {column}"
-        if re.fullmatch(r"\s*-?\d+\s*", cell):
-            return f"{place}: {cell.strip()} is outside 0 to 255: pixels are bytes"
-        return f"{place}: {cell!r} is not a whole number: pixels are written 0 to 255"
-    if found := re.search(r"from (\d+) to (\d+) at row (\d+)", problem):
-        return f", line {first_line + int(found[3]) - 1}: {found[2]} cells, expected {found[1]} as in the rows before"
-    return f" cannot be read as rows of numbers: {problem}"
+def _counted(counts: Mapping[str, int]) -> str:
+    return _shown([f"{name} ({count:,})" for name, count in counts.items()])
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more columns"])
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"{value!r} is no text")
+    return value

@@ -1,110 +1,221 @@
-"""Weights that were trained elsewhere, from a safetensors file of a PyTorch `state_dict`, into a network of bricks.
-
-PyTorch calls an Affine's W `weight` and keeps it as (outputs, inputs); a norm's gamma and beta are `weight` and `bias`.
-"""
+"""Weights that were trained elsewhere, by PyTorch or Keras, into a network of bricks."""
 
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.errors import ModelFileError
+from chainrule.data.npz import read_arrays
+from chainrule.errors import DataError, ModelFileError
+from chainrule.io.arrangement import KERAS, arranged, check_order, names_of
+from chainrule.io.pairing import candidates, pair_up
+from chainrule.io.places import Place, places
 from chainrule.io.safetensors import read_safetensors
-from chainrule.layers import Sequential
+from chainrule.io.weights import fill
+from chainrule.layers import Affine, Sequential
 
 __all__ = ["load_weights"]
 
-_THEIRS = {
-    "W": "weight",
-    "b": "bias",
-    "gamma": "weight",
-    "beta": "bias",
-    "running_mean": "running_mean",
-    "running_variance": "running_var",
-}
-"""PyTorch's name for each of our arrays."""
+_SHOWN = 40
+"""Layers in a mapping to complete; what is left is told when these are known."""
 
-_IGNORED = "num_batches_tracked"
+_IGNORED = {"num_batches_tracked", "seed_generator_state"}
+"""Counts of PyTorch's BatchNorm and random states of Keras's Dropout."""
 
 
 def load_weights(
-    network: Sequential, path: str | os.PathLike[str], mapping: Mapping[str, str] | None = None
+    network: Sequential,
+    path: str | os.PathLike[str],
+    mapping: Mapping[str, str] | None = None,
+    *,
+    channels_last: bool | None = None,
 ) -> dict[str, str]:
     """Fill a built network with the arrays of a file; returns which of ours got which of theirs.
 
+    A layer gets the module whose arrays fit. Where several do, their names must tell: by numbers, as PyTorch's
+    (`fc1`, `layer1.0.conv2`, `10`) and Keras's (`dense`, `dense_1`) do. Otherwise nothing is loaded, and the error has
+    the mapping to complete. A Linear without a bias makes that of its Affine zero.
+
     Args:
         network: built; changed only if everything fits.
-        path: a safetensors file, as `safetensors.torch.save_file(model.state_dict(), path)` writes it.
-        mapping: from our names (`network.arrays`) to theirs; by default layers and modules are paired in order (of
-            the names, numbers counted as numbers), each with the next whose shapes fit.
+        path: a safetensors file, as `safetensors.torch.save_file(model.state_dict(), path)` writes it, or an .npz file,
+            as `numpy.savez(path, **{weight.path: weight for weight in model.weights})`.
+        mapping: from our names (`network.arrays`) to theirs, for some layers or all; one array is enough for a layer.
+        channels_last: whether a Keras model kept images as (H, W, C); asked for only where the file depends on it.
 
     Raises:
-        ModelFileError: the file is damaged, or its arrays do not fit; both sides are named.
+        ModelFileError: the file is damaged, or its arrays do not fit, or in several ways; both sides are named.
     """
-    theirs = {name: array for name, array in read_safetensors(path)[0].items() if not name.endswith(_IGNORED)}
-    own = network.arrays
-    pairs = _paired(own, theirs, path) if mapping is None else dict(mapping)
-    for name in own:
-        if name not in pairs:
-            raise ModelFileError(f"the mapping has nothing for {name}: map {', '.join(own)}")
-    values = {}
-    for name, other in pairs.items():
-        if name not in own or other not in theirs:
-            known = ", ".join(own if name not in own else theirs)
-            wrong = name if name not in own else other
-            raise ModelFileError(f"the mapping names {wrong!r}, which is not there: {known}")
-        value = _turned(name, own[name], theirs[other])
+    theirs = {name: array for name, array in _read(path).items() if _split(name)[1] not in _IGNORED}
+    try:
+        pairs, values = _Sides(network, theirs, channels_last, mapping or {}).paired()
+        fill(network, values)
+    except ModelFileError as error:
+        raise ModelFileError(f"cannot load {path}: {error}") from error
+    return pairs
+
+
+class _Sides:
+    """Layers of a network and modules of a file, and what of both the mapping leaves to be paired."""
+
+    def __init__(
+        self, network: Sequential, theirs: Mapping[str, Array], channels_last: bool | None, mapping: Mapping[str, str]
+    ) -> None:
+        found = places(network)
+        self.keras = any(_split(name)[1] in KERAS for name in theirs)
+        if self.keras:
+            for place in found:
+                check_order(place, channels_last)
+        self.channels_last = self.keras and bool(channels_last)
+        self.theirs = theirs
+        self.places = [place for place in found if place.arrays]
+        self.own = {_join(place, own): (place, own) for place in self.places for own in place.arrays}
+        is_ours = not mapping and set(theirs) == set(self.own)
+        self.pairs = {name: name for name in self.own} if is_ours else dict(mapping)
+        self._check_mapping()
+        used = set(self.pairs.values())
+        modules = _by_module(theirs)
+        self.left = {
+            module: left
+            for module, kinds in modules.items()
+            if (left := {kind: name for kind, name in kinds.items() if name not in used})
+        }
+        module_of = {name: module for module, kinds in modules.items() for name in kinds.values()}
+        self.homes = {(self.own[name][0].name, module_of[other]) for name, other in self.pairs.items()}
+        self.partly = {layer for layer, module in self.homes if module in self.left}
+        self.wanted = {place.name: wanted for place in self.places if (wanted := self._wanted(place))}
+
+    def paired(self) -> tuple[dict[str, str], dict[str, Array]]:
+        """Our names with theirs, and the arrays as ours are."""
+        pairs = dict(self.pairs)
+        for place, module in self._layers_with_modules():
+            pairs |= self._found(place, module) or {}
+        names = [name for name in self.own if name in pairs]  # what is missing are biases that the file has not
+        zeros = {name: np.zeros_like(place.arrays[own]) for name, (place, own) in self.own.items()}
+        return {name: pairs[name] for name in names}, zeros | {name: self._value(name, pairs[name]) for name in names}
+
+    def _check_mapping(self) -> None:
+        for name, other in self.pairs.items():
+            if not isinstance(other, str):
+                raise ModelFileError(f"the mapping has {other!r} for {name}: keep one name of these")
+            if name not in self.own or other not in self.theirs:
+                known = ", ".join(self.own if name not in self.own else self.theirs)
+                wrong = name if name not in self.own else other
+                raise ModelFileError(f"the mapping names {wrong!r}, which is not there: {known}")
+            self._value(name, other)
+
+    def _layers_with_modules(self) -> list[tuple[Place, str]]:
+        modules = list(self.left)
+        layers = [place for place in self.places if place.name in self.wanted]
+        domains = candidates(layers, modules, lambda place, module: self._found(place, module) is not None)
+        self._check_complete(layers, domains)
+        domains, is_pairing = pair_up(layers, modules, domains, self.keras)
+        if is_pairing:
+            return [(layers[domain.bit_length() - 1], module) for domain, module in zip(domains, modules, strict=True)]
+        choices = {}
+        for index, place in enumerate(layers):
+            options = [module for domain, module in zip(domains, modules, strict=True) if domain >> index & 1]
+            if len(options) > 1:
+                name = _join(place, self.wanted[place.name][0])
+                choices[name] = [found[name] for module in options if (found := self._found(place, module))]
+        shown = dict(list(choices.items())[:_SHOWN])
+        more = f" (and {len(choices) - _SHOWN} more layers)" if len(choices) > _SHOWN else ""
+        raise ModelFileError(
+            "it fits in more than one way, and its names do not tell which: keep one name of each list in "
+            f"mapping={shown}{more}"
+        )
+
+    def _check_complete(self, layers: Sequence[Place], domains: Sequence[int]) -> None:
+        """Raise ModelFileError if a layer or a module is left over, however they are paired."""
+        free, alone = dict(zip(self.left, domains, strict=True)), []
+        for index, place in enumerate(layers):
+            fitting = [module for module, domain in free.items() if domain >> index & 1]
+            if fitting:
+                del free[min(fitting, key=lambda module: free[module].bit_count())]
+            else:
+                alone.append(place)
+        left = [name for module in free for name in self.left[module].values()]
+        if alone:
+            place = alone[0]
+            ours = ", ".join(f"{_join(place, own)} {place.arrays[own].shape}" for own in self.wanted[place.name])
+            theirs = ", ".join(f"{name} {self.theirs[name].shape}" for name in left)
+            raise ModelFileError(f"nothing in it fits {place.name} ({ours}); left are: {theirs or 'none'}")
+        if left:
+            raise ModelFileError(f"it has {', '.join(left)} as well, for which the network has no place")
+
+    def _found(self, place: Place, module: str) -> dict[str, str] | None:
+        """The arrays of a module for those of a layer, of both what the mapping leaves; None if they do not fit."""
+        if place.name in self.partly and (place.name, module) not in self.homes:
+            return None
+        kinds, found = self.left[module], dict[str, str]()
+        largest = max(place.arrays[own].size for own in self.wanted[place.name])
+        if max(self.theirs[name].size for name in kinds.values()) != largest:
+            return None  # most pairs end here
+        for own in self.wanted[place.name]:
+            kind = next((kind for kind in names_of(own) if kind in kinds), None)
+            if kind is None and _may_lack(place, own) and len(kinds) == 1:
+                continue
+            if kind is None or self._arranged(place, own, kinds[kind]) is None:
+                return None
+            found[_join(place, own)] = kinds[kind]
+        return found if len(found) == len(kinds) else None
+
+    def _wanted(self, place: Place) -> list[str]:
+        """The arrays of a layer that still need one of the file."""
+        wanted = [own for own in place.arrays if _join(place, own) not in self.pairs]
+        is_whole = len(wanted) < len(place.arrays) and place.name not in self.partly
+        return [own for own in wanted if not (is_whole and _may_lack(place, own))]
+
+    def _value(self, name: str, other: str) -> Array:
+        place, own = self.own[name]
+        value = self._arranged(place, own, other)
         if value is None:
             raise ModelFileError(
-                f"{other} of {theirs[other].shape} in {path} does not fit {name} of {own[name].shape}: "
+                f"{other} of {self.theirs[other].shape} does not fit {name} of {place.arrays[own].shape}: "
                 "build the same network, or give another mapping"
             )
-        values[name] = value
-    if surplus := sorted(set(theirs) - set(pairs.values())):
-        raise ModelFileError(f"{path} has {', '.join(surplus)} as well, for which the network has no place")
-    for name, value in values.items():
-        np.copyto(own[name], value)
-    return pairs
+        return value
+
+    def _arranged(self, place: Place, own: str, other: str) -> Array | None:
+        return arranged(place, own, _split(other)[1], self.theirs[other], self.channels_last)
 
 
-def _paired(own: Mapping[str, Array], theirs: Mapping[str, Array], path: object) -> dict[str, str]:
-    """Our layers with their modules, in order."""
-    modules = _by_module(sorted(theirs, key=_natural))
-    pairs: dict[str, str] = {}
-    for layer, names in _by_module(list(own)).items():
-        for module in list(modules):
-            found = {name: f"{module}.{_THEIRS[name.rpartition('.')[2]]}".lstrip(".") for name in names}
-            if set(found.values()) == set(modules[module]) and all(
-                _turned(name, own[name], theirs[other]) is not None for name, other in found.items()
-            ):
-                pairs |= found
-                del modules[module]
-                break
-        else:
-            ours = ", ".join(f"{name} {own[name].shape}" for name in names)
-            left = ", ".join(f"{name} {theirs[name].shape}" for group in modules.values() for name in group)
-            raise ModelFileError(f"nothing in {path} fits {layer} ({ours}); left are: {left or 'none'}")
-    return pairs
+def _may_lack(place: Place, own: str) -> bool:
+    """Whether an array may be missing in the file: a Linear without a bias is an Affine whose b is zero."""
+    return own == "b" and isinstance(place.layer, Affine)
 
 
-def _turned(name: str, own: Array, value: Array) -> Array | None:
-    """Their array as ours, turned where it is an Affine's; None if it does not fit."""
-    if name.endswith(".Affine.W") and value.ndim == 2 and value.T.shape == own.shape:
-        return value.T
-    return value if value.shape == own.shape and value.dtype.kind == "f" else None
+def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
+    if Path(path).suffix.lower() != ".npz":
+        return read_safetensors(path)[0]
+    try:
+        return read_arrays(path)
+    except DataError as error:
+        raise ModelFileError(str(error)) from error
 
 
-def _by_module(names: list[str]) -> dict[str, list[str]]:
-    """Names in groups: what stands before the last dot."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(name.rpartition(".")[0], []).append(name)
-    return groups
+def _join(place: Place, own: str) -> str:
+    return f"{place.name}.{own}".lstrip(".")
 
 
-def _natural(name: str) -> list[Any]:
-    """Sorts "2.weight" before "10.weight"."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+def _split(name: str) -> tuple[str, str]:
+    """Module and kind of an array: "dense/kernel:0" is "dense" and "kernel"."""
+    *parts, kind = re.split(r"([./])", re.sub(r":[0-9]+$", "", name))
+    return "".join(parts[:-1]), kind
+
+
+def _by_module(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Names of arrays by module and kind; what Keras keeps in one separable convolution are two layers here."""
+    modules: dict[str, dict[str, str]] = {}
+    for name in sorted(names):
+        module, kind = _split(name)
+        kinds = modules.setdefault(module, {})
+        kinds[name if kind in kinds else kind] = name  # two of one kind fit nothing
+    for module in [module for module, kinds in modules.items() if "pointwise_kernel" in kinds]:
+        if "depthwise_kernel" in modules[module]:
+            modules[f"{module}/0"] = {"depthwise_kernel": modules[module].pop("depthwise_kernel")}
+            modules[f"{module}/1"] = modules.pop(module)
+    return modules

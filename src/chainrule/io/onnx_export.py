@@ -126,8 +126,10 @@ def to_onnx(
         producer_version=__version__,
     )
     names = network.labels if labels is None else tuple(labels)
-    if names is not None:
-        helper.set_model_props(model, {"labels": json.dumps(list(names))})
+    told = {} if names is None else {"labels": json.dumps(list(names))}
+    if network.preparation is not None:
+        told["preparation"] = json.dumps(network.preparation.describe())
+    helper.set_model_props(model, told)
     onnx.checker.check_model(model, full_check=True)
     return model
 

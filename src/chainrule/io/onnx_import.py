@@ -19,6 +19,7 @@ from chainrule.io.onnx_graph import Graph
 from chainrule.io.onnx_order import begin
 from chainrule.io.onnx_parts import Part
 from chainrule.io.plain_json import parse_json
+from chainrule.io.weights import fitting_preparation
 from chainrule.layers import Layer, LogSoftmax, Scale, Sequential, Softmax
 
 __all__ = ["from_onnx", "import_onnx"]
@@ -110,9 +111,12 @@ def from_onnx(
     network = Sequential(*layers).build(seen.shape)
     for note in sorted(_notes(parts)):
         warnings.warn(f"the model was {note}", stacklevel=2)
-    labels = {entry.key: entry.value for entry in model.metadata_props}.get("labels")
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    labels = told.get("labels")
     names = _texts(labels) if labels else graph.classes
     network.labels = names if labels or out.shape == (len(names),) else None
+    if "preparation" in told:
+        network.preparation = fitting_preparation(parse_json(told["preparation"]), network)
     return network
 
 

@@ -1,5 +1,6 @@
 """A network in a file: its layers, arrays, input shape and class names."""
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,16 +9,28 @@ import numpy as np
 import numpy.typing as npt
 
 from chainrule import initializers, layers
-from chainrule.arrays import Array
+from chainrule.arrays import Array, name_shape
 from chainrule.config import from_config, to_config
-from chainrule.errors import ModelFileError
+from chainrule.data import Preparation, TablePreparation, read_preparation
+from chainrule.errors import DataError, ModelFileError
 from chainrule.io.plain_json import dump_json, parse_json
 from chainrule.io.room import Room
 from chainrule.io.safetensors import read_safetensors, write_safetensors
 from chainrule.layers import Layer, Sequential
 from chainrule.version import __version__
 
-__all__ = ["check_arrays", "decode", "describe", "encode", "fill", "load", "make", "reject_newer", "save"]
+__all__ = [
+    "check_arrays",
+    "decode",
+    "describe",
+    "encode",
+    "fill",
+    "fitting_preparation",
+    "load",
+    "make",
+    "reject_newer",
+    "save",
+]
 
 
 def save(
@@ -40,6 +53,8 @@ def save(
     if names is not None and network.output_shape != (len(names),):
         raise ModelFileError(f"{len(names)} labels do not fit the network's outputs {network.output_shape}")
     description = describe(network) | {"labels": names}
+    if network.preparation is not None:
+        description["preparation"] = network.preparation.describe()
     arrays = {
         name: _rounded(name, array, np.float16 if half else array.dtype) for name, array in network.arrays.items()
     }
@@ -63,6 +78,7 @@ def load(path: str | os.PathLike[str], layers: Iterable[type[Layer]] = ()) -> Se
         network = make(description, layers, Room(max(2**20, sum(array.size for array in arrays.values()))))
         fill(network, arrays)
         network.labels = _labels(description["labels"], network)
+        network.preparation = fitting_preparation(description.get("preparation"), network)
     except ModelFileError as error:
         raise ModelFileError(f"cannot load {path}: {error}") from error
     except KeyError as error:
@@ -166,6 +182,26 @@ def _labels(names: Any, network: Sequential) -> tuple[str, ...] | None:
     if network.output_shape != (len(names),):
         raise ModelFileError(f"its {len(names)} labels do not fit the network's outputs {network.output_shape}")
     return tuple(names)
+
+
+def fitting_preparation(description: Any, network: Sequential) -> Preparation | None:
+    """The preparation in a file.
+
+    Raises:
+        ModelFileError: it is damaged, or makes something else than what the network reads.
+    """
+    try:
+        preparation = read_preparation(description)
+    except DataError as error:
+        raise ModelFileError(str(error)) from error
+    if preparation is not None:
+        assert network.input_shape is not None
+        made = (preparation.width,) if isinstance(preparation, TablePreparation) else preparation.shape
+        if math.prod(made) != math.prod(network.input_shape):
+            raise ModelFileError(
+                f"its preparation makes {name_shape(made)}, the network reads {name_shape(network.input_shape)}"
+            )
+    return preparation
 
 
 def reject_newer(version: str) -> None:

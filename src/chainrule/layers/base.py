@@ -38,6 +38,10 @@ def _largest_sample() -> int:
 LARGEST_SAMPLE = _largest_sample()
 """Numbers of one sample that a layer may be built for: 1 GiB of float32, unless CHAINRULE_LARGEST_SAMPLE says more."""
 
+_SMALLER = (
+    "look for a size that is wrong, or set CHAINRULE_LARGEST_SAMPLE to a larger number before chainrule is imported"
+)
+
 
 class Layer(Configured):
     """A brick: y = f(x; parameters), and its vector-Jacobian product.
@@ -172,6 +176,13 @@ class Layer(Configured):
         flat_buffers(other.parameters.values())
         return other
 
+    def check_room(self, shape: Shape, arrays: int) -> None:
+        """Raise ShapeError before so many arrays of this shape are made that no data needs."""
+        if arrays * math.prod(shape) > LARGEST_SAMPLE:
+            raise self.shape_error(
+                f"needs {arrays} arrays of {shape}, more than {LARGEST_SAMPLE:,} numbers: {_SMALLER}"
+            )
+
     def shape_error(self, problem: str) -> ShapeError:
         """The error for `raise self.shape_error("needs ..., got ...: cure")`."""
         return ShapeError(problem, self)
@@ -212,8 +223,7 @@ def check_size(layer: Layer, shape: Shape) -> None:
     """Raise the layer's ShapeError if one sample has more than LARGEST_SAMPLE numbers."""
     if math.prod(shape) > LARGEST_SAMPLE:
         raise layer.shape_error(
-            f"has samples of {name_shape(shape)}, more than {LARGEST_SAMPLE:,} numbers each: look for a size that is "
-            "wrong, or set CHAINRULE_LARGEST_SAMPLE to a larger number before chainrule is imported"
+            f"has samples of {name_shape(shape)}, more than {LARGEST_SAMPLE:,} numbers each: {_SMALLER}"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Self, overload
 import numpy as np
 
 from chainrule.arrays import Array, Shape, name_shape
+from chainrule.data.preparation import Preparation
 from chainrule.errors import NotBuiltError, OptionError, ShapeError
 from chainrule.functions import softmax
 from chainrule.layers.base import Layer
@@ -35,6 +36,8 @@ class Sequential(Layer):
     reads = "numbers"
     labels: tuple[str, ...] | None = None
     """Names of the classes in the order of the logits; saved with the network."""
+    preparation: Preparation | None = None
+    """How raw input becomes what the network reads, as its training data did; saved with the network."""
 
     def __init__(self, *layers: Layer) -> None:
         for layer in layers:

@@ -58,6 +58,7 @@ class BatchNorm(Layer):
         if not shape:
             raise self.shape_error("needs features (C,) or images (C, H, W), got (): put Reshape((1,)) before it")
         channels = shape[:1]
+        self.check_room(channels, 6)  # with the gradients
         self.gamma = Parameter(np.ones(channels, np.float32), decay=False)
         self.beta = Parameter(np.zeros(channels, np.float32), decay=False)
         self.running_mean = Buffer(np.zeros(channels, np.float32))
@@ -117,6 +118,7 @@ class LayerNorm(Layer):
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         normalised = _last_axes(self, self.axes, shape)
+        self.check_room(normalised, 4)
         self.gamma = Parameter(np.ones(normalised, np.float32), decay=False)
         self.beta = Parameter(np.zeros(normalised, np.float32), decay=False)
         return shape
@@ -154,7 +156,9 @@ class RMSNorm(Layer):
         self.epsilon = epsilon
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
-        self.gamma = Parameter(np.ones(_last_axes(self, self.axes, shape), np.float32), decay=False)
+        normalised = _last_axes(self, self.axes, shape)
+        self.check_room(normalised, 2)
+        self.gamma = Parameter(np.ones(normalised, np.float32), decay=False)
         return shape
 
     @quiet
@@ -202,6 +206,7 @@ class _OfChannels(Layer):
                 f"cannot divide {shape[0]} channels into {self.groups_of(shape[0])} groups, got {shape}: "
                 "use a number of groups that divides them"
             )
+        self.check_room(shape[:1], 4)
         self.gamma = Parameter(np.ones(shape[:1], np.float32), decay=False)
         self.beta = Parameter(np.zeros(shape[:1], np.float32), decay=False)
         return shape

@@ -21,7 +21,18 @@ from chainrule.layers import (
     Sequential,
 )
 
-__all__ = ["NETWORKS", "cnn", "cnn_small", "deep_conv", "lenet", "mlp", "resnet_mini", "simple_conv", "two_layer"]
+__all__ = [
+    "NETWORKS",
+    "cnn",
+    "cnn_small",
+    "deep_conv",
+    "lenet",
+    "mlp",
+    "resnet_mini",
+    "simple_conv",
+    "table",
+    "two_layer",
+]
 
 
 def two_layer(classes: int = 10, hidden: int = 50) -> Sequential:
@@ -134,6 +145,11 @@ def cnn_small(classes: int = 10) -> Sequential:
     )
 
 
+def table(outputs: int = 10) -> Sequential:
+    """For rows of numbers: one hidden layer of 100. Its Scale gives way to the Standardize of the data."""
+    return two_layer(outputs, hidden=100)
+
+
 NETWORKS: dict[str, Callable[..., Sequential]] = {
     "two-layer": two_layer,
     "mlp": mlp,
@@ -143,6 +159,7 @@ NETWORKS: dict[str, Callable[..., Sequential]] = {
     "resnet-mini": resnet_mini,
     "cnn": cnn,
     "cnn-small": cnn_small,
+    "table": table,
 }
 """Every named network; its function takes the number of classes."""
 

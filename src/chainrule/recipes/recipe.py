@@ -11,11 +11,13 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Self, get_args
 
-from chainrule.data import Augment, Augmented, Part
+import numpy as np
+
+from chainrule.data import Augment, Augmented, Part, PicturePreparation, Shards
 from chainrule.errors import OptionError
 from chainrule.files import explain
-from chainrule.layers import Sequential
-from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.layers import Scale, Sequential, Standardize
+from chainrule.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.models import NETWORKS
 from chainrule.optimizers import Optimizer, WeightAverage
 from chainrule.recipes.choices import OPTIMIZERS, SCHEDULES, make_rate, usual_optimizer
@@ -25,6 +27,8 @@ from chainrule.training import Trainer
 __all__ = ["NAMES", "Recipe", "read_recipe"]
 
 _LONGEST = 100_000
+_LOOKED_AT = 10_000
+"""Samples of which mean and deviation are taken where they lie in shards."""
 _LARGEST = 2**63
 
 _FOLDER = Path(__file__).parent
@@ -117,17 +121,30 @@ class Recipe:
         return self.epochs * math.ceil(samples / self.batch_size)
 
     def network(self, data: Part) -> Sequential:
-        """The network, built for this data."""
-        network = NETWORKS[self.model](len(data.classes)).build(data.sample_shape, seed=self.seed)
-        network.labels = data.classes
+        """The network, built for this data: an output a class, or one for each number to predict.
+
+        Numbers that are no pixels are standardized in place of being divided by 255.
+        """
+        x, y = data.head(_LOOKED_AT if isinstance(data, Shards) else len(data))
+        outputs = len(data.classes) if data.classes or y is None else y.shape[1]
+        network = NETWORKS[self.model](outputs)
+        if not (x.dtype == np.uint8 or isinstance(data.preparation, PicturePreparation)):
+            standardize = Standardize.of(x)
+            network = Sequential(*(standardize if isinstance(layer, Scale) else layer for layer in network.layers))
+        network = network.build(data.sample_shape, seed=self.seed)
+        network.labels, network.preparation = data.classes or None, data.preparation
         return network
+
+    def loss(self, network: Sequential) -> Loss:
+        """Cross-entropy where classes have names, else the mean squared error."""
+        return MeanSquaredError() if network.labels is None else SoftmaxCrossEntropy(self.label_smoothing)
 
     def trainer(self, network: Sequential, samples: int) -> Trainer:
         """The trainer of this network for so many samples an epoch."""
         rate = make_rate(self.schedule, self.rate, self.steps(samples), self.warmup)
         return Trainer(
             network,
-            loss=SoftmaxCrossEntropy(self.label_smoothing),
+            loss=self.loss(network),
             optimizer=self.make_optimizer(rate),
             seed=self.seed,
             clip_norm=self.clip_norm or None,

@@ -11,8 +11,7 @@ from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 
 from chainrule.arrays import Array, name_shape
-from chainrule.data.digit import center_digit
-from chainrule.data.images import fit_picture, picture_pixels, read_colour, read_gray, resize
+from chainrule.data.images import picture_pixels
 from chainrule.errors import DataError
 from chainrule.server.problems import ProblemError
 from chainrule.server.shelf import Served
@@ -61,7 +60,7 @@ async def read_sample(request: Request, served: Served, steps: Callable[[str, Ar
         body = await request.body()
         return _from_json(body, served) if len(body) < _SHORT else await run_in_threadpool(_from_json, body, served)
     if kind in PICTURES:
-        if served.size is None:
+        if served.picture is None:
             raise ProblemError(415, f"{served.name} reads numbers, no picture: send JSON with pixels")
         body = await request.body()
         loop, pictures = asyncio.get_running_loop(), request.app.state.pictures
@@ -93,24 +92,12 @@ def _kind(request: Request) -> str:
 def _prepare(content: bytes, served: Served, steps: Callable[[str, Array], None] | None) -> Array:
     """A picture as this network was taught to see pictures."""
     check_pixels(content)
-    assert served.size is not None
-    channels, height, width = served.size
-    if channels == 3:
-        colour = resize(read_colour(content), height, width)
-        if steps is not None:
-            steps("fitted", colour)
-        return np.ascontiguousarray(colour.transpose(2, 0, 1)).reshape(served.shape)
-    gray = read_gray(content)
-    if served.kind == "digit":
-        try:
-            pixels = center_digit(gray, height, steps)
-        except DataError as error:
-            raise ProblemError(422, f"{error}: draw darker or larger") from error
-    else:
-        pixels = fit_picture(gray, height) if height == width else resize(gray, height, width)
-        if steps is not None:
-            steps("fitted", pixels)
-    return pixels.reshape(served.shape)
+    assert served.picture is not None
+    try:
+        return served.picture.picture(content, steps).reshape(served.shape)
+    except DataError as error:
+        cure = ": draw darker or larger" if served.picture.way == "center" else ""
+        raise ProblemError(422, f"{error}{cure}") from error
 
 
 def _from_json(body: bytes, served: Served) -> Array:
@@ -119,7 +106,7 @@ def _from_json(body: bytes, served: Served) -> Array:
         raise ProblemError(
             422, f"{served.name} reads {name_shape(served.shape)}, pixels are {name_shape(values.shape)}"
         )
-    if served.size is not None:
+    if served.picture is not None:
         if values.min() < 0 or values.max() > 255:
             raise ProblemError(422, f"pixels are from 0 to 255, got {values.min():g} to {values.max():g}")
         if values.dtype.kind in "iu" or (values == np.floor(values)).all():

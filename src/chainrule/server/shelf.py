@@ -1,6 +1,5 @@
 """The networks that are served, by name, and what each of them reads."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from chainrule.arrays import Shape
+from chainrule.data import PicturePreparation, usual_preparation
 from chainrule.errors import OptionError
 from chainrule.layers import Sequential
 from chainrule.server.problems import ProblemError
@@ -40,13 +40,13 @@ class ModelCard(BaseModel):
 
 @dataclass(frozen=True)
 class Served:
-    """A network under its name. `size` is (channels, height, width) of the picture it reads, None of numbers."""
+    """A network under its name. `picture` says how it reads pictures, and is None of one that reads numbers."""
 
     name: str
     network: Sequential
     labels: tuple[str, ...] = field(init=False)
     kind: Kind = field(init=False)
-    size: Shape | None = field(init=False)
+    picture: PicturePreparation | None = field(init=False)
 
     def __post_init__(self) -> None:
         shape, output = self.network.input_shape, self.network.output_shape
@@ -56,11 +56,14 @@ class Served:
                 "in one number a class"
             )
         labels = self.network.labels or tuple(map(str, range(output[0])))
-        size = _picture(shape)
-        digits = set("0123456789") <= set(labels) and size is not None and size[0] == 1 and size[1] == size[2]
+        own = self.network.preparation
+        picture = (
+            usual_preparation(shape, labels) if own is None else own if isinstance(own, PicturePreparation) else None
+        )
+        digits = picture is not None and picture.way == "center" and set("0123456789") <= set(labels)
         object.__setattr__(self, "labels", labels)
-        object.__setattr__(self, "size", size)
-        object.__setattr__(self, "kind", "digit" if digits else "numbers" if size is None else "picture")
+        object.__setattr__(self, "picture", picture)
+        object.__setattr__(self, "kind", "digit" if digits else "numbers" if picture is None else "picture")
 
     @property
     def shape(self) -> Shape:
@@ -95,14 +98,6 @@ class Served:
             shown = ", ".join(self.labels[:20])
             raise ProblemError(422, f"label {name!r} is none of {self.name}: use one of {shown}")
         return self.labels.index(name)
-
-
-def _picture(shape: Shape) -> Shape | None:
-    """(channels, height, width), if samples of this shape are pictures."""
-    if len(shape) == 3 and shape[0] in (1, 3):
-        return shape
-    side = math.isqrt(math.prod(shape))
-    return (1, side, side) if shape in {(784,), (28, 28)} else None
 
 
 class Shelf:

@@ -8,6 +8,7 @@ from chainrule.training.interrupt import interrupted_by_all_signals, uninterrupt
 from chainrule.training.log import JsonLog, Log, TensorBoardLog
 from chainrule.training.proof import prove
 from chainrule.training.range_test import RangeTest, find_learning_rate
+from chainrule.training.targets import Units
 from chainrule.training.trainer import Trainer
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Step",
     "TensorBoardLog",
     "Trainer",
+    "Units",
     "calibrate",
     "evaluate",
     "find_learning_rate",

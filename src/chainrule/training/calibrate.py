@@ -41,7 +41,7 @@ def calibrate(network: Sequential, data: Batches, batch_size: int = 1000) -> Seq
         labels.append(class_indices(y, *logits[-1].shape))
     temperature = fit_temperature(np.concatenate(logits), np.concatenate(labels))
     calibrated = Sequential(*layers, Scale(float(f"{1 / temperature:.4g}"))).build(network.input_shape)
-    calibrated.labels = network.labels
+    calibrated.labels, calibrated.preparation = network.labels, network.preparation
     return calibrated
 
 

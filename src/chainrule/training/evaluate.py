@@ -10,8 +10,8 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import DataError
 from chainrule.functions import class_indices, softmax
-from chainrule.losses import Loss, SoftmaxCrossEntropy
-from chainrule.metrics import calibration_error, confusion, divergence
+from chainrule.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
+from chainrule.metrics import Deviations, calibration_error, confusion, divergence
 
 __all__ = ["Batches", "Classifier", "Evaluation", "evaluate"]
 
@@ -35,8 +35,9 @@ class Batches(Protocol):
 class Evaluation:
     """loss: mean over n samples. accuracy: 0..1. confusion: counts (C, C), row true class, column predicted.
 
-    calibration_error: how far confidences lie from accuracy, 0..1 (`metrics.calibration_error`). All but loss and n are
-    None where the loss knows no classes.
+    calibration_error: how far confidences lie from accuracy, 0..1 (`metrics.calibration_error`). These are None where
+    the loss knows no classes, and then r_squared is the share of the targets' variance that is explained (1 at best, 0
+    for always predicting the mean) and absolute_error the mean of |prediction - target|.
     """
 
     loss: float
@@ -44,14 +45,18 @@ class Evaluation:
     confusion: Array | None
     calibration_error: float | None
     n: int
+    r_squared: float | None = None
+    absolute_error: float | None = None
 
     @property
     def trouble(self) -> str | None:
         """What is plainly wrong with a trained network: worse than a constant answer, or no better than one; else None.
 
-        The best constant prediction answers with each class's share p of the data; its loss is -sum(p log p). Only told
-        of classes.
+        Of classes, the best constant prediction answers with each class's share p of the data; its loss is
+        -sum(p log p).
         """
+        if self.r_squared is not None and not self.r_squared > 0:
+            return f"an R2 of {self.r_squared:.3g} is no better than always predicting the mean"
         if self.confusion is None or self.accuracy is None:
             return None
         shares = self.confusion.sum(axis=1) / self.n
@@ -65,6 +70,8 @@ class Evaluation:
 
     def __str__(self) -> str:
         accuracy = "" if self.accuracy is None else f"accuracy {self.accuracy:.2%}, "
+        if self.r_squared is not None:
+            accuracy = f"R2 {self.r_squared:.4f}, mean absolute error {self.absolute_error:.4g}, "
         return f"{accuracy}loss {self.loss:.4f} on {self.n:,} samples" + (f": {self.trouble}" if self.trouble else "")
 
 
@@ -74,19 +81,21 @@ def evaluate(network: Classifier, data: Batches, loss: Loss | None = None, batch
     Args:
         network: built, or an Ensemble; not changed.
         data: a Dataset, or anything with its `batches`.
-        loss: SoftmaxCrossEntropy by default.
+        loss: by default SoftmaxCrossEntropy, or MeanSquaredError where labels are floating numbers (N, outputs) and no
+            shares of classes.
 
     Raises:
         DataError: the data has no labels.
     """
-    loss = SoftmaxCrossEntropy() if loss is None else loss
     total, count, counts = 0.0, 0, None
+    deviations = Deviations()
     confidences: list[Array] = []
     right: list[Array] = []
     for x, labels in data.batches(batch_size):
         if labels is None:
             raise DataError("the data has no labels to compare with: use predict instead")
         outputs = network(x)
+        loss = loss or _usual_loss(outputs, labels)
         total += loss(outputs, labels)[0] * len(x)
         count += len(x)
         if loss.classifies:
@@ -95,6 +104,17 @@ def evaluate(network: Classifier, data: Batches, loss: Loss | None = None, batch
             confidences.append(softmax(outputs).max(axis=1))
             right.append(predicted == true)
             counts = batch if counts is None else counts + batch
+        elif labels.shape == outputs.shape:
+            deviations.add(outputs, labels)
     accuracy = None if counts is None else float(np.trace(counts) / count)
     calibration = calibration_error(np.concatenate(confidences), np.concatenate(right)) if confidences else None
-    return Evaluation(total / count, accuracy, counts, calibration, count)
+    return Evaluation(
+        total / count, accuracy, counts, calibration, count, deviations.r_squared, deviations.absolute_error
+    )
+
+
+def _usual_loss(outputs: Array, labels: Array) -> Loss:
+    numbers = labels.dtype.kind == "f" and labels.shape == outputs.shape
+    if numbers and not (np.all(labels >= 0) and np.allclose(labels.sum(axis=1), 1)):
+        return MeanSquaredError()
+    return SoftmaxCrossEntropy()

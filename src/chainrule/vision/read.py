@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.data import PicturePreparation
 from chainrule.data.images import read_colour, resize, turn
 from chainrule.errors import DataError
 from chainrule.io import pretrained
-from chainrule.layers import Sequential
+from chainrule.layers import Scale, Sequential, Standardize
 from chainrule.vision.marks import name_mark
 from chainrule.vision.paper import Ink, find_page_ink
 from chainrule.vision.pictures import show_depth, show_digits, show_pieces, show_readings, show_rules
@@ -135,6 +136,7 @@ def read_numbers(
     if shape is None or len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2]:
         raise DataError(f"the network reads {shape}, not square gray pictures (1, size, size)")
     labels = network.labels or tuple("0123456789")
+    network = _reading_ink(network)
     page = lay_out(picture)
     readings = vote(read_groups(page.groups, network), list(voters))
     found = [
@@ -174,6 +176,24 @@ def lay_out(picture: Array) -> Page:
 def annotate(picture: Array, numbers: list[Number]) -> Array:
     """The photograph (H, W) or (H, W, 3) uint8 with boxes and readings drawn into it, (H, W, 3) uint8."""
     return show_readings(picture, [(number.box, number.text, number.sure) for number in numbers])
+
+
+def _reading_ink(network: Sequential) -> Sequential:
+    """The network for centered bright ink on black, which is what is found on a page.
+
+    Raises:
+        DataError: it learned pictures as they are, on grounds of any brightness.
+    """
+    learned = network.preparation
+    if not isinstance(learned, PicturePreparation) or learned.way == "center" or learned.ground == "dark":
+        return network
+    if learned.ground is None:
+        raise DataError("the network learned pictures on dark and on light grounds: train it with --prepare center")
+    assert network.input_shape is not None
+    # dark ink on light: 255 - x first
+    inverted = Sequential(Scale(-1.0), Standardize(-255.0, 1.0), *network.layers).build(network.input_shape)
+    inverted.labels = network.labels
+    return inverted
 
 
 def _sized(picture: Array) -> tuple[Array, float]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.kernels.reference.arguments import check_rows
 
 __all__ = [
     "add_affine_weight_gradient",
@@ -47,12 +48,14 @@ def affine_input_gradient(dy: Array, W: Array) -> Array:
 
 def embedding_forward(indices: Array, W: Array) -> Array:
     """indices (N, ...) from 0 to V - 1, W (V, D) -> the rows W[indices] (N, ..., D)."""
+    check_rows(indices, len(W))
     y: Array = W[indices]
     return y
 
 
 def embedding_weight_gradient(indices: Array, dy: Array, entries: int) -> Array:
     """indices (N, ...), dy (N, ..., D) -> dW (V, D): each row the sum of the dy of the places that picked it."""
+    check_rows(indices, entries)
     dW = np.zeros((entries, dy.shape[-1]), dy.dtype)
     np.add.at(dW, indices, dy)
     return dW

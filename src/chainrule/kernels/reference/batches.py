@@ -1,6 +1,7 @@
 """Rows picked from data, to make a batch of."""
 
 from chainrule.arrays import Array
+from chainrule.kernels.reference.arguments import check_rows
 
 __all__ = ["take_rows"]
 
@@ -11,5 +12,6 @@ def take_rows(rows: Array, chosen: Array) -> Array:
     Raises:
         IndexError: a row that is not there.
     """
+    check_rows(chosen, len(rows))
     taken: Array = rows.take(chosen, axis=0)
     return taken

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from chainrule.arrays import Array, Padding, Pair, Shape
+from chainrule.kernels.reference.arguments import check_convolution
 from chainrule.kernels.reference.windows import offsets, pad_image, unpad_image, windows
 
 __all__ = ["conv_bias_gradient", "conv_forward", "conv_input_gradient", "conv_weight_gradient"]
@@ -23,6 +24,7 @@ _COLUMN_BYTES = 2**19
 
 def conv_forward(x: Array, W: Array, b: Array | None, stride: Pair, padding: Padding, groups: int) -> Array:
     """x, W, b -> y."""
+    check_convolution(x.shape, W.shape, stride, padding, groups)
     kernel: Pair = W.shape[2:]
     padded = pad_image(x, padding)
     view = windows(padded, kernel, stride)
@@ -40,6 +42,7 @@ def conv_weight_gradient(
     x: Array, dy: Array, weight_shape: Shape, stride: Pair, padding: Padding, groups: int
 ) -> Array:
     """x, dy -> dW: the sum over samples of dy times the columns transposed."""
+    check_convolution(x.shape, weight_shape, stride, padding, groups)
     view = windows(pad_image(x, padding), (weight_shape[2], weight_shape[3]), stride)
     dW = np.zeros((groups, weight_shape[0] // groups, math.prod(weight_shape[1:])), dy.dtype)
     for some in _few_samples(view):
@@ -57,6 +60,7 @@ def conv_bias_gradient(dy: Array) -> Array:
 
 def conv_input_gradient(dy: Array, W: Array, input_shape: Shape, stride: Pair, padding: Padding, groups: int) -> Array:
     """dy, W -> dx (N, C, H, W): W transposed times dy gives the columns' gradient, added back where they were read."""
+    check_convolution(input_shape, W.shape, stride, padding, groups)
     kernel: Pair = W.shape[2:]
     (top, bottom), (left, right) = padding
     N, C, height, width = input_shape

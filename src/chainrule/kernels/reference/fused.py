@@ -10,6 +10,8 @@ the largest, so pooling comes first. x, W, b, stride, padding and groups are the
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from chainrule.arrays import Array, Padding, Pair, Shape
 from chainrule.kernels.reference.affine import (
     add_affine_weight_gradient,
@@ -17,6 +19,7 @@ from chainrule.kernels.reference.affine import (
     affine_forward,
     affine_input_gradient,
 )
+from chainrule.kernels.reference.arguments import check_convolution
 from chainrule.kernels.reference.conv import (
     conv_bias_gradient,
     conv_forward,
@@ -80,7 +83,11 @@ def conv_relu_pool_forward(
     x: Array, W: Array, b: Array | None, stride: Pair, padding: Padding, groups: int
 ) -> tuple[Array, Array]:
     """x, W, b -> y, place."""
-    y, place = max_pool_forward(conv_forward(x, W, b, stride, padding, groups), *_POOL)
+    convolved = conv_forward(x, W, b, stride, padding, groups)
+    if min(convolved.shape[2:]) < 2:  # less than one window
+        y = np.zeros((*convolved.shape[:2], convolved.shape[2] // 2, convolved.shape[3] // 2), convolved.dtype)
+        return y, y.astype(np.uint8)
+    y, place = max_pool_forward(convolved, *_POOL)
     return relu_forward(y), place
 
 
@@ -88,6 +95,7 @@ def conv_relu_pool_weight_gradient(
     x: Array, dy: Array, y: Array, place: Array, weight_shape: Shape, stride: Pair, padding: Padding, groups: int
 ) -> tuple[Array, Array]:
     """x, dy, y, place -> dW, db."""
+    check_convolution(x.shape, weight_shape, stride, padding, groups)
     below = _below(dy, y, place, x.shape, weight_shape, stride, padding)
     return conv_weight_gradient(x, below, weight_shape, stride, padding, groups), conv_bias_gradient(below)
 
@@ -96,6 +104,7 @@ def conv_relu_pool_input_gradient(
     dy: Array, y: Array, place: Array, W: Array, input_shape: Shape, stride: Pair, padding: Padding, groups: int
 ) -> Array:
     """dy, y, place, W -> dx."""
+    check_convolution(input_shape, W.shape, stride, padding, groups)
     below = _below(dy, y, place, input_shape, W.shape, stride, padding)
     return conv_input_gradient(below, W, input_shape, stride, padding, groups)
 
@@ -105,4 +114,6 @@ def _below(
 ) -> Array:
     """The gradient of the convolution's output."""
     size = output_size(input_shape, (weight_shape[2], weight_shape[3]), stride, padding)
+    if min(size) < 2:
+        return np.zeros((len(dy), weight_shape[0], *size), dy.dtype)
     return max_pool_backward(relu_backward(dy, y), place, (len(dy), weight_shape[0], *size), *_POOL)

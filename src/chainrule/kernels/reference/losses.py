@@ -3,6 +3,7 @@
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.kernels.reference.arguments import check_labels
 
 __all__ = ["count_right", "sigmoid_cross_entropy", "softmax_cross_entropy", "weighted_cross_entropy"]
 
@@ -13,6 +14,7 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
     The gradient is (softmax(logits) - onehot(labels)) / N: the exponentials of the loss serve both. An empty batch has
     loss 0.
     """
+    check_labels(labels, logits.shape[1])
     rows, count = np.arange(len(logits)), max(len(logits), 1)
     shifted = logits - logits.max(axis=1, keepdims=True)
     e = np.exp(shifted)

@@ -6,6 +6,7 @@ x (N, C, H, W), y and dy (N, C, OH, OW). One pass over the images for each place
 import numpy as np
 
 from chainrule.arrays import Array, Padding, Pair, Shape
+from chainrule.kernels.reference.arguments import check_pooling
 from chainrule.kernels.reference.windows import offsets, output_size, pad_image, unpad_image
 
 __all__ = ["avg_pool_backward", "avg_pool_forward", "max_pool_backward", "max_pool_forward"]
@@ -16,6 +17,7 @@ def max_pool_forward(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> 
 
     Padding is never the largest. NaN is larger than everything, so that it is not lost.
     """
+    check_pooling(x.shape, kernel, stride, padding)
     padded = pad_image(x, padding, -np.inf)
     output = output_size(x.shape, kernel, stride, padding)
     y = np.full((*x.shape[:2], *output), -np.inf, x.dtype)
@@ -32,6 +34,7 @@ def max_pool_backward(
     dy: Array, place: Array, input_shape: Shape, kernel: Pair, stride: Pair, padding: Padding
 ) -> Array:
     """dy, place -> dx: each dy goes to the one x that was the largest."""
+    check_pooling(input_shape, kernel, stride, padding)
     dx = _zeros(input_shape, padding, dy)
     for index, (down, across) in enumerate(offsets(kernel, stride, dy.shape[2:])):
         dx[:, :, down, across] += np.where(place == index, dy, 0)
@@ -40,6 +43,7 @@ def max_pool_backward(
 
 def avg_pool_forward(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> Array:
     """x -> y, the mean of the pixels of each window; padding is not counted among them."""
+    check_pooling(x.shape, kernel, stride, padding)
     padded = pad_image(x, padding)
     output = output_size(x.shape, kernel, stride, padding)
     y = np.zeros((*x.shape[:2], *output), x.dtype)
@@ -51,6 +55,7 @@ def avg_pool_forward(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> 
 
 def avg_pool_backward(dy: Array, input_shape: Shape, kernel: Pair, stride: Pair, padding: Padding) -> Array:
     """dy -> dx: each dy is shared out evenly among its window's pixels."""
+    check_pooling(input_shape, kernel, stride, padding)
     output: Pair = dy.shape[2:]
     share = dy / _counts(input_shape, output, kernel, stride, padding).astype(dy.dtype)
     dx = _zeros(input_shape, padding, dy)

@@ -196,6 +196,10 @@ const TEXTS = {
   state_playing: ["step {0}, {1} steps a second", "第 {0} 步，每秒 {1} 步"],
   state_stopped: ["ended at step {0}", "结束于第 {0} 步"],
   state_failed: ["Stopped: {0}", "已停止：{0}"],
+  trouble: [
+    " The loss of {0} is far above that of always giving the same answer: begin anew with a smaller learning rate.",
+    " 损失 {0} 远高于总给同一个答案时的损失：请减小学习率，重新开始。",
+  ],
   state_none: ["not begun", "尚未开始"],
   raceBack: ["backpropagation: {0} steps, {1} ms each, test accuracy {2} %", "反向传播：{0} 步，每步 {1} 毫秒，测试准确率 {2} %"],
   raceNumbers: [

@@ -1,0 +1,199 @@
+"""One run of training: its proof, its log, its checkpoints, and the network that is kept in the end."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chainrule.cli.results import write_model, write_results
+from chainrule.cli.terminal import note, progress
+from chainrule.data import Part
+from chainrule.errors import DataError, DivergenceError
+from chainrule.layers import Scale, Sequential
+from chainrule.recipes import Recipe
+from chainrule.training import (
+    Epoch,
+    JsonLog,
+    Log,
+    TensorBoardLog,
+    Trainer,
+    Units,
+    calibrate,
+    prove,
+    uninterrupted,
+)
+
+__all__ = ["CHECKPOINT", "Portions", "train_and_write"]
+
+CHECKPOINT = "checkpoint.safetensors"
+_MANY, _EVERY = 50, 10
+"""Of more epochs than that, the first ten are told and then every tenth; all are in history.csv."""
+
+
+@dataclass(frozen=True)
+class Portions:
+    """The parts of the data: what is learned and what epochs are measured on (where numbers are predicted, both in
+    `units`), and what the network that is kept is measured on."""
+
+    learned: Part
+    watched: Part
+    train: Part
+    test: Part
+    units: Units | None = None
+
+
+def train_and_write(
+    trainer: Trainer,
+    data: Portions,
+    chosen: Recipe,
+    source: dict[str, Any],
+    folder: Path,
+    *,
+    resume: bool,
+) -> None:
+    """Train, measure and write; `source` is what is kept with the run about its data and its output."""
+    checkpoint, network = folder / CHECKPOINT, trainer.network
+    run = {"id": secrets.token_hex(8)} | source | {"recipe": chosen.as_dict()}
+    if resume:
+        run["id"] = trainer.resume(checkpoint).get("id")
+        note(f"resuming after step {trainer.step:,} in epoch {trainer.epoch + 1}")
+    elif checkpoint.exists():
+        note(f"replacing the run in {folder} (--resume would go on with it)")
+    note(f"{chosen.model}: {network.values.size:,} parameters, {len(data.learned):,} {_things(data)}")
+    _check_gradients(network, data.learned, chosen)
+    started = time.perf_counter()
+    try:
+        with _logs(folder, trainer.step, run) as logs:
+            _run(trainer, data, chosen, checkpoint, run, logs)
+    except DivergenceError as error:
+        kept = f"; the last good checkpoint is {checkpoint}" if trainer.epoch else ""
+        raise DivergenceError(f"{error}{kept}") from error
+    seconds = time.perf_counter() - started
+    final = _finished(trainer, data, chosen)
+    write_model(final, folder, half=bool(source["half"]))
+    write_results(final, trainer, data.train, data.test, source["data"], chosen, folder, seconds)
+
+
+def _check_gradients(network: Sequential, data: Part, recipe: Recipe) -> None:
+    """The lesson's proof before the lesson's training: a few gradients against numerical ones."""
+    report = prove(network, data, recipe.loss(network), seed=recipe.seed)
+    if not report.ok:
+        worst = max(report.rows, key=lambda row: (not row.ok, row.error))
+        raise DivergenceError(
+            f"backpropagation differs from the numerical gradient by {worst.error:.1e} at {worst.name} "
+            f"{list(worst.worst)}: the backward pass of a layer is wrong; chainrule gradcheck compares all of them"
+        )
+    left_out = [f"{report.kinks} on kinks"] * bool(report.kinks) + [f"{report.hidden} too small"] * bool(report.hidden)
+    without = f"; not compared: {', '.join(left_out)}" if left_out else ""
+    if report.compared:
+        told = f"{report.compared} gradients agree with numerical ones, largest relative difference {report.error:.0e}"
+    else:
+        told = "nothing could be compared" + ("" if left_out else ", since the outputs are not finite")
+    note(f"gradient check: {told}{without}")
+
+
+@contextmanager
+def _logs(folder: Path, after: int, run: dict[str, Any]) -> Iterator[list[Log]]:
+    """The logs of the run, begun anew or after the step of its checkpoint, and closed at the end."""
+    with ExitStack() as stack:
+        log = stack.enter_context(JsonLog(folder / "log.jsonl", after=after, run=run["id"]))
+        if log.is_new:
+            log.write("start", run)
+        logs: list[Log] = [log]
+        if run["tensorboard"]:
+            logs.append(TensorBoardLog(folder / "tensorboard", after=after))
+            stack.callback(logs[-1].close)
+        yield logs
+        log.write("end", {})
+
+
+def _run(
+    trainer: Trainer,
+    data: Portions,
+    recipe: Recipe,
+    checkpoint: Path,
+    run: dict[str, Any],
+    logs: list[Log],
+) -> None:
+    told = len(trainer.history)
+
+    def save() -> None:
+        nonlocal told
+        for log in logs:
+            for epoch in trainer.history[told:]:
+                log.epoch(epoch)
+        told = len(trainer.history)
+        trainer.save(checkpoint, run)
+        for log in logs:
+            log.saved()
+
+    try:
+        for _ in _epochs(trainer, data, recipe, logs):
+            with uninterrupted():
+                save()
+    except KeyboardInterrupt:
+        with uninterrupted():
+            save()
+            command = f"chainrule train --resume --output {checkpoint.parent}"
+            note(f"\nstopped after step {trainer.step:,} and saved; go on with: {command}")
+        raise
+
+
+def _epochs(trainer: Trainer, data: Portions, recipe: Recipe, logs: list[Log]) -> Iterator[Epoch]:
+    """Train to the end, and tell all but the epochs to the logs."""
+    shown_data = recipe.shown(data.learned)
+    quick = recipe.epochs > _MANY
+    with progress(recipe.steps(len(data.learned)), trainer.step) as show:
+        while trainer.epoch < recipe.epochs and not _has_waited(trainer, recipe):
+            shown = 0.0
+            for step in trainer.steps(shown_data, batch_size=recipe.batch_size):
+                for log in logs:
+                    log.step(step)
+                if (now := time.perf_counter()) - shown > 0.1:
+                    shown = now
+                    right = "" if step.accuracy is None else f"  accuracy {step.accuracy:.0%}"
+                    show(
+                        step.number,
+                        f"epoch {step.epoch}/{recipe.epochs}  loss {step.loss:.3f}{right}  "
+                        f"{step.images_per_second:,.0f} samples/s",
+                    )
+            epoch = trainer.end_epoch(data.watched)
+            if not quick or epoch.number <= _EVERY or epoch.number % _EVERY == 0 or epoch.number == recipe.epochs:
+                note(str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss"))
+            yield epoch
+
+
+def _has_waited(trainer: Trainer, recipe: Recipe) -> bool:
+    """Whether as many epochs as patience allows have brought nothing better."""
+    return bool(recipe.patience and trainer.best and trainer.epoch - trainer.best.number >= recipe.patience)
+
+
+def _finished(trainer: Trainer, data: Portions, recipe: Recipe) -> Sequential:
+    """The network to keep: of the best epoch if that was waited for, else averaged; calibrated on what was held out, or
+    giving numbers in their own units."""
+    if recipe.patience:
+        note(
+            f"keeping epoch {trainer.use_best().number}, the best on the {len(data.watched):,} {_things(data)} held out"
+        )
+    else:
+        trainer.use_average()
+    if data.units is not None:
+        return data.units.restored(trainer.network)
+    if not recipe.validation:
+        return trainer.network
+    try:
+        network = calibrate(trainer.network, data.watched)
+    except DataError as error:
+        note(f"not calibrated: {error}")
+        return trainer.network
+    last = network.layers[-1]
+    assert isinstance(last, Scale)
+    note(f"calibrated: temperature {1 / last.factor:.2f}")
+    return network
+
+
+def _things(data: Portions) -> str:
+    return "images" if len(data.learned.sample_shape) > 1 else "rows"

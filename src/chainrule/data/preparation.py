@@ -1,0 +1,33 @@
+"""What a network's raw input is, and how it becomes what the network reads: saved with it, used by every face."""
+
+from typing import Any, TypeAlias
+
+from chainrule.data.picture import PicturePreparation
+from chainrule.data.table import TablePreparation
+from chainrule.errors import DataError
+
+__all__ = ["Preparation", "read_preparation"]
+
+Preparation: TypeAlias = PicturePreparation | TablePreparation
+
+_KINDS: dict[str, type[PicturePreparation] | type[TablePreparation]] = {
+    "picture": PicturePreparation,
+    "table": TablePreparation,
+}
+
+
+def read_preparation(description: Any) -> Preparation | None:
+    """The preparation that `describe` wrote, every value of which is checked; None stays None.
+
+    Raises:
+        DataError: it describes none.
+    """
+    if description is None:
+        return None
+    try:
+        values = dict(description)
+        return _KINDS[values.pop("kind")].of_description(values)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"its preparation is damaged ({error})") from error

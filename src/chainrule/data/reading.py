@@ -1,0 +1,75 @@
+"""What is said of own data beside its path: the label's column, the task, how gaps and pictures are met."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
+
+from chainrule.data.picture import Way
+from chainrule.data.table import Missing, Task
+from chainrule.errors import OptionError
+
+__all__ = ["DataWarning", "Reading", "silent", "warn"]
+
+_SMALLEST, _LARGEST = 4, 1024
+
+
+class DataWarning(UserWarning):
+    """Data is not written as usual: how it was read."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How own data is read where it does not say so itself.
+
+    Attributes:
+        skip_bad: leave out pictures that do not open.
+        label_column: the column of a CSV file that is learned, by name or number, or "first" or "last".
+        task: classification or regression; by default told from the label's column.
+        missing: mean (the training rows' mean, or no category) or drop (rows with gaps are left out).
+        prepare: what is done to the pictures in folders: fit (as they are, the default) or center (cropped to the ink
+            and centered, as MNIST is).
+        size: height and width of pictures from folders.
+        color: keep their red, green and blue.
+
+    Raises:
+        OptionError: a value that none of these can have.
+    """
+
+    skip_bad: bool = False
+    label_column: str | None = None
+    task: Task | None = None
+    missing: Missing = "mean"
+    prepare: Way | None = None
+    size: int = 28
+    color: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("task", self.task, (None, *get_args(Task))),
+            ("missing", self.missing, get_args(Missing)),
+            ("prepare", self.prepare, (None, *get_args(Way))),
+        ):
+            if value not in known:
+                raise OptionError(f"--{name} must be {' or '.join(filter(None, known))}, got {value!r}")
+        if type(self.size) is not int or not _SMALLEST <= self.size <= _LARGEST:
+            raise OptionError(f"--size must be from {_SMALLEST} to {_LARGEST} pixels, got {self.size}")
+        if self.label_column is not None and not isinstance(self.label_column, str):
+            raise OptionError(f"--label-column must be a column's name or number, got {self.label_column!r}")
+        if type(self.skip_bad) is not bool or type(self.color) is not bool:
+            raise OptionError("--skip-bad and --color are on or off")
+        if self.prepare == "center" and self.color:
+            raise OptionError("--prepare center reads gray pictures: leave --color out")
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """The fields as JSON data."""
+        return asdict(self)
+
+
+def warn(sentence: str) -> None:
+    """Tell a user of the library what was not as usual about the data."""
+    warnings.warn(sentence, DataWarning, stacklevel=4)
+
+
+def silent(sentence: str) -> None:
+    """Tell nobody."""
