@@ -132,7 +132,7 @@ def test_gradients_are_pytorchs_and_training_goes_on(name, tmp_path):
         count += 1
     assert count == len(exact.parameters)
 
-    assert_trained(net, x, labels, 0.001)
+    assert_trained(net, x, labels, 1e-4)
 
 
 @pytest.mark.filterwarnings("ignore")  # of the exporters
@@ -148,4 +148,4 @@ def test_what_was_exported_for_inference_agrees_and_can_be_trained_on(name, tmp_
     dx = net.backward(cr.SoftmaxCrossEntropy()(ours, labels)[1], cache)
     theirs = given.grad.numpy()
     np.testing.assert_allclose(dx, theirs, atol=1e-4 * np.abs(theirs).max())
-    assert_trained(net, x, labels, 0.001)
+    assert_trained(net, x, labels, 1e-4)
