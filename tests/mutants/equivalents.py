@@ -25,6 +25,16 @@ _LAST |= {"kernel[-1]": "kernel[1]", "stride[-1]": "stride[1]", "output[-1]": "o
 
 RULES = [
     Rule(
+        "a check lets all right arguments pass; what it refuses, tests/kernels/test_arguments.py tells",
+        r"kernels\.reference",
+        r"^check_(rows|labels|convolution|pooling)\(",
+    ),
+    Rule(
+        "no layer pools less than a window, nor two rows; tests/kernels/test_arguments.py does both",
+        r"fused _below",
+        r"^(if min\(size\) < 2: -> if|return np\.zeros\(\(len\(dy\), weight_shape\[0\], \*size\))",
+    ),
+    Rule(
         "x lies on a bend of the function with probability 0, where either slope is right",
         r"units (Clip\.backward|PReLU\.backward|_elu_slope)",
         r"-> .*(x >= low|x <= high|np\.where\(x >= 0)",
@@ -103,6 +113,11 @@ RULES = [
     ),
     Rule(
         "`view` tells only how many samples there are and how large their windows", "conv_input_gradient", r"-> view = "
+    ),
+    Rule(
+        "at most an axis of length 1 is left out, which is the same in either order of numbers",
+        r"conv Conv2D\.backward",
+        r"-> self\.W\.grad \+= .*reshape\(self\.W\.shape, order='F'\)",
     ),
     Rule(
         "with a dilation of 1 there is one plain convolution to do, which is the same",
