@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from chainrule.arrays import Array
+from chainrule.arrays import Array, Shape
 from chainrule.data.labels import by_value, write_name
 from chainrule.data.sheet import Sheet, is_missing, is_number
 from chainrule.errors import DataError
@@ -73,6 +73,11 @@ class TablePreparation:
     def width(self) -> int:
         """D, the numbers that a row becomes."""
         return sum(column.inputs for column in self.columns)
+
+    @property
+    def shape(self) -> Shape:
+        """(D,)."""
+        return (self.width,)
 
     def describe(self) -> dict[str, Any]:
         """As JSON data."""
