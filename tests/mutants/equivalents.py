@@ -106,10 +106,23 @@ RULES = [
     ),
     Rule("any split of the batch gives the same", "conv_(input|weight)_gradient", r"-> for some in _few_samples"),
     Rule(
+        "at most an axis of length 1 is left out, which is the same in either order of numbers",
+        r"conv Conv2D\.backward",
+        r"-> self\.W\.grad \+= .*reshape\(self\.W\.shape, order='F'\)",
+    ),
+    Rule(
         "with a dilation of 1 there is one plain convolution to do, which is the same",
         r"layers\.dilation conv_",
         r"^if dilation == \(1, 1\):",
     ),
+    Rule(
+        "the sign is changed twice, once for each of the two axes",
+        r"shape Pad\.",
+        r"-> (return -d[xy]|dx\[pixel\] -= |dx = -self\._unpadded)",
+    ),
+    Rule("constant, edge and reflect: the first is the smallest word", r"shape Pad\.", r"mode <= 'constant'"),
+    Rule("swapaxes takes its two axes in either order", r"shape Pad\.", r"swapaxes\(axis, 0\)"),
+    Rule("a gradient is that of rows or of signals", r"signals _Signal", r"dy\.ndim >= 3"),
     Rule("swapaxes takes its two axes in either order", "conv_", r"swapaxes\((2, 1|3, 2)\)"),
     Rule("at the kink itself, where either slope is one", "leaky_relu_backward|relu_backward", r"x >= 0|y != 0"),
     Rule("both forms of the sigmoid are the same function", "sigmoid_forward|sigmoid_cross_entropy", r"> 0, 1, e"),
