@@ -15,10 +15,11 @@ PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 LAYER = re.search(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1]
 METHOD = textwrap.indent(textwrap.dedent(re.search(r"\n((    def onnx.*\n)(    .*\n)+)", PAGE)[1]), "    ")
 ROW = re.search(r"^    (Row\(.*\),)$", PAGE, re.MULTILINE)[1]
+FORMULA = re.search(r"^    (f_\w+: .*)$", PAGE, re.MULTILINE)[1]
 FILES = ("layers/test_catalogue.py", "layers/test_extremes.py", "io/test_onnx_export.py", "io/test_onnx_import.py")
 NOT_EDITABLE = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'Redirecting' not in type(f).__name__]"
 """Where the project is installed as editable, its finder would answer with the original instead of the copy."""
-WHOLE = ("test_architecture.py", "test_docs.py")
+WHOLE = ("test_architecture.py", "test_docs.py", "server/test_texts.py")
 
 
 def insert(path: Path, before: str, text: str) -> None:
@@ -54,6 +55,7 @@ def test_a_layer_is_one_file_and_one_line(exported, tmp_path):
     insert(package / "layers" / "__init__.py", '    "Conv2D",\n', '    "Bias",\n')
     insert(package / "__init__.py", "    Conv2D,\n", "    Bias,\n")
     insert(package / "__init__.py", '    "Conv2D",\n', '    "Bias",\n')
+    insert(package / "server" / "page" / "text.js", "  f_other:", f"  {FORMULA}\n")
     insert(tmp_path / "tests" / "catalogue.py", '    Row("ReLU"', f"    {ROW}\n")
 
     (tmp_path / "sitecustomize.py").write_text(NOT_EDITABLE, encoding="utf-8")

@@ -107,6 +107,7 @@ def plot_residuals(
     right.set_xlabel(f"{name}, predicted")
     right.set_ylabel("true - predicted")
     for panel in (left, right):
+        panel.locator_params(axis="x", nbins=5)
         panel.grid(color="#e0e0e0")
         panel.set_axisbelow(True)
         panel.spines[["top", "right"]].set_visible(False)

@@ -77,6 +77,7 @@ def test_broken_data(folder, rejects, tmp_path, damage, told):
         (["train", "--epochs", "1", "--warmup", "600"], "--warmup 600 is not shorter than the training of 600 steps"),
         (["import", "missing.onnx", "x.safetensors"], "cannot read missing.onnx: there is no such file"),
         (["import", "missing.onnx", "x", "--input-shape", "1,a"], "--input-shape must be lengths above 0"),
+        (["import", "missing.onnx", "x", "--input-scale", "0"], "--input-scale must be above 0, got 0.0"),
         (["export", "missing.safetensors", "x.onnx"], "cannot read missing.safetensors"),
         (["export", "nothing", "x.onnx"], "no model 'nothing': name a file, or one of "),
         (["predict", "freehand"], "no picture to read"),
@@ -159,7 +160,7 @@ def test_pictures(model, rejects, tmp_path):
 def test_model_that_reads_no_pictures(rejects, tmp_path):
     cr.save(cr.Sequential(cr.Affine(2)).build((3,), seed=0), tmp_path / "rows.safetensors")
     line = rejects("predict", tmp_path / "rows.safetensors", "x.png")
-    assert "reads (N, 3), not square gray pictures" in line
+    assert "reads (N, 3), not pictures (N, 1 or 3, height, width): use --data" in line
 
 
 def test_images_of_the_wrong_size(model, folder, rejects):

@@ -9,10 +9,14 @@ import sys
 
 import numpy as np
 import pytest
+from onnx import helper
 from PIL import Image
 
 import chainrule as cr
+from chainrule.io.onnx_export import export_onnx
 from chainrule.models import NETWORKS
+from onnx_made import model as model_of
+from onnx_made import node
 
 COMMANDS = [
     "train",
@@ -238,6 +242,25 @@ def test_export_and_import(model, small_folder, chainrule, tmp_path):
         chainrule("evaluate", path, "--data", small_folder).stdout for path in (model, tmp_path / "back.safetensors")
     )
     assert own == back
+    # a model that was trained on pixels divided by 255 elsewhere: the network reads bytes, like ours
+    net = cr.Sequential(cr.Flatten(), cr.Affine(10)).build((1, 28, 28), seed=0)
+    export_onnx(net, tmp_path / "divided.onnx")
+    divided = tmp_path / "divided.safetensors"
+    result = chainrule("import", tmp_path / "divided.onnx", divided, "--input-scale", 255)
+    assert result.returncode == 0, result.stderr
+    x = np.random.default_rng(0).integers(0, 256, (2, 1, 28, 28), np.uint8)
+    np.testing.assert_allclose(cr.load(divided)(x), net(x / np.float32(255)), atol=1e-5)
+
+
+def test_import_tells_what_was_exported_in_training_mode(chainrule, tmp_path):
+    arrays = {"g": [2, -1, 1], "b": [0, 1, 2], "m": [1, 2, 3], "v": [1, 4, 9]}
+    nodes = [node("BatchNormalization", ["x", *arrays], ["y", "m2", "v2"], training_mode=1)]
+    made = model_of(nodes, arrays, (3, 4))
+    made.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", 1, ["N", 3, 4]))
+    (tmp_path / "net.onnx").write_bytes(made.SerializeToString())
+    result = chainrule("import", tmp_path / "net.onnx", tmp_path / "net.safetensors")
+    assert result.returncode == 0, result.stderr
+    assert "warning: the model was exported in training mode: its BatchNorm layers" in result.stderr
 
 
 def test_gradcheck(model, chainrule):

@@ -197,7 +197,7 @@ def test_decimal_commas(tmp_path):
     train, test = cr.data.load(tmp_path / "t.csv", tell=notes.append)
     assert sorted(np.concatenate([train.x, test.x])[:, 0].tolist()) == [i + 0.5 for i in range(20)]
     assert any("decimal comma" in note for note in notes)
-    assert any("b is 1.0 in every row" in note for note in notes)
+    assert any("always the same: b" in note for note in notes)
 
 
 text_cell = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), max_size=6)
@@ -214,3 +214,34 @@ def test_cells_come_back(tmp_path_factory, rows):
     else:
         assert sheet.names == ("first name", "second", "third")
     assert sheet.rows() == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "label"),
+    [
+        (["kind", "a", "b"], lambda i: ["xyz"[i % 3], i, i * 0.5], "kind"),
+        (["day", "a", "b"], lambda i: [f"day {i}", i, i * 0.5], "b"),
+        (["a", "town", "b"], lambda i: [i, "xyz"[i % 3], i * 0.5], "b"),
+        (["a", "b", "grade"], lambda i: [i, i * 0.5, i % 4], "grade"),
+        (["x", "y", "z", "price"], lambda i: [i, i % 3, i % 5, i * 0.5], "price"),
+        (["year", "month", "passengers"], lambda i: [1950 + i // 12, f"m{i % 12}", 3 * i], None),
+        (["who", "what", "signal"], lambda i: ["ab"[i % 2], "cd"[i % 2], i * 0.5], None),
+        (None, lambda i: [i % 3 + 1, i * 0.5, 13.5 + i], "column 1"),
+        (None, lambda i: [i * 0.5, 13.5 + i, i % 2], "column 3"),
+        (None, lambda i: [i % 2, 13.5 + i, i % 2], None),
+    ],
+)
+def test_the_label_of_a_table_is_told_or_asked_for(tmp_path, header, row, label):
+    (tmp_path / "t.csv").write_bytes(written([row(i) for i in range(60)], header))
+    if label is None:
+        with pytest.raises(DataError, match="cannot be told: say --label-column"):
+            cr.data.load(tmp_path / "t.csv")
+    else:
+        train, _ = cr.data.load(tmp_path / "t.csv", tell=lambda note: None)
+        assert train.preparation.label == label
+
+
+def test_labels_that_are_all_different_are_no_classes(tmp_path):
+    (tmp_path / "t.csv").write_bytes(written([[i, f"name {i}"] for i in range(60)], ["a", "b"]))
+    with pytest.raises(DataError, match="60 different labels in 60 rows, which are no classes"):
+        cr.data.load(tmp_path / "t.csv")

@@ -221,9 +221,10 @@ def test_any_bricks():
 
 
 def test_the_network_is_an_ordinary_one(fitted, blobs, tmp_path):
-    cr.save(fitted.network_, tmp_path / "net.safetensors", labels=fitted.classes_)
+    cr.save(fitted.network_, tmp_path / "net.safetensors")
     loaded = cr.load(tmp_path / "net.safetensors")
     np.testing.assert_array_equal(loaded.predict_probabilities(blobs[0]), fitted.predict_proba(blobs[0]))
+    assert loaded.labels == tuple(map(str, fitted.classes_))
 
 
 @pytest.mark.parametrize(

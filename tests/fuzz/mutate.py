@@ -10,10 +10,10 @@ from typing import Any
 import onnx
 from google.protobuf.message import DecodeError
 
-from chainrule.io import onnx_operators
+from chainrule.io import onnx_constants, onnx_operators
 
 NUMBERS = [0, -1, 1, 2, 255, 256, 65535, 2**31 - 1, 2**31, 2**32, 2**53, 2**62, 2**63 - 1, 2**63, 2**64, 10**6]
-OPERATORS = sorted([*onnx_operators.OPERATORS, *onnx_operators.JOINS, *onnx_operators.CONSTANT, "If", "", "x"])
+OPERATORS = sorted([*onnx_operators.OPERATORS, *onnx_operators.JOINS, *onnx_constants.CONSTANT, "If", "", "x"])
 VALUES: list[Any] = [
     *NUMBERS, None, True, "", "x", [], {}, [0], [[]], {"type": "Sequential"}, 1e308, -1e308, 0.5, -0.0, 10**40, 10**400,
     float("nan"), float("inf"), "9" * 5000, "\ud800", [2**31] * 8, {"repeat": 0}, {"repeat": -1},

@@ -102,20 +102,14 @@ def test_all_that_is_unknown_is_named_at_once(tmp_path):
     ("nodes", "arrays", "told"),
     [
         ([helper.make_node("Softmax", ["x"], ["y"], axis=0)], [], "a Softmax over the batch"),
-        ([helper.make_node("Reshape", ["x", "i"], ["y"])], [("i", [2, 2])], r"Reshape to \[2, 2\]"),
+        ([helper.make_node("Reshape", ["x", "i"], ["y"])], [("i", [2, 2])], r"Reshape of samples of \(4,\) to \(2,\)"),
         ([helper.make_node("Gemm", ["x", "W"], ["y"], alpha=2.0)], [("W", np.ones((4, 2)))], "Gemm with alpha = 2.0"),
         ([helper.make_node("Gemm", ["x", "W"], ["y"])], [("W", np.ones((5, 2)))], "do not fit"),
-        ([helper.make_node("Mul", ["x", "x"], ["y"])], [], "a square that is no part of a GELU"),
-        (
-            [helper.make_node("Tanh", ["x"], ["t"]), helper.make_node("Mul", ["x", "t"], ["y"])],
-            [],
-            "multiplies two values",
-        ),
         ([helper.make_node("Selu", ["x"], ["y"], alpha=1.0)], [], "Selu with alpha = 1.0"),
         ([helper.make_node("LogSoftmax", ["x"], ["y"], axis=0)], [], "a LogSoftmax over the batch"),
         ([helper.make_node("Clip", ["x", "a", "b"], ["y"])], [("a", 1.0), ("b", 0.0)], "a Clip from 1.0 to 0.0"),
         ([helper.make_node("PRelu", ["x", "a"], ["y"])], [("a", np.ones((2, 4)))], r"slopes of \(2, 4\)"),
-        ([helper.make_node("Sub", ["c", "x"], ["y"])], [("c", 1)], "constant Sub x"),
+        ([helper.make_node("Div", ["c", "x"], ["y"])], [("c", 2)], "constant Div x"),
         ([helper.make_node("Erf", ["x"], ["y"])], [], "no part of a GELU"),
     ],
 )

@@ -14,18 +14,19 @@ def build(layer: cr.Layer, shape: tuple[int, ...]) -> cr.Layer:
     return layer.astype("float64")
 
 
-def convolution_by_its_definition(x, W, b, stride, padding, groups):
+def convolution_by_its_definition(x, W, b, stride, padding, groups, dilation):
     """One number after the other."""
     (top, bottom), (left, right) = padding
     N, _, H, width = x.shape
     F, channels, KH, KW = W.shape
-    OH, OW = (top + H + bottom - KH) // stride[0] + 1, (left + width + right - KW) // stride[1] + 1
+    OH = (top + H + bottom - (KH - 1) * dilation[0] - 1) // stride[0] + 1
+    OW = (left + width + right - (KW - 1) * dilation[1] - 1) // stride[1] + 1
     y = np.zeros((N, F, OH, OW))
     for n, f, p, q in np.ndindex(y.shape):
         y[n, f, p, q] = b[f]
         first = f // (F // groups) * channels
         for c, i, j in np.ndindex(channels, KH, KW):
-            row, column = p * stride[0] + i - top, q * stride[1] + j - left
+            row, column = p * stride[0] + i * dilation[0] - top, q * stride[1] + j * dilation[1] - left
             if 0 <= row < H and 0 <= column < width:
                 y[n, f, p, q] += W[f, c, i, j] * x[n, first + c, row, column]
     return y
@@ -35,15 +36,18 @@ def convolution_by_its_definition(x, W, b, stride, padding, groups):
 def convolutions(draw):
     groups = draw(st.integers(1, 3))
     number = st.integers(1, 3)
-    height, width = draw(st.integers(1, 6)), draw(st.integers(1, 6))
-    padding = draw(st.tuples(st.integers(0, 2), st.integers(0, 2)))
-    kernel = draw(st.integers(1, min(4, height + 2 * padding[0]))), draw(st.integers(1, min(4, width + 2 * padding[1])))
-    stride = draw(st.tuples(number, number))
-    same = draw(st.booleans())
-    layer = cr.Conv2D(
-        groups * draw(number), kernel, stride, "same" if same else padding, groups, initializer=cr.Normal(1)
+    size = draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
+    around = draw(st.tuples(*[st.tuples(st.integers(0, 2), st.integers(0, 2))] * 2))
+    dilation = draw(st.tuples(number, number))
+    kernel = tuple(
+        draw(st.integers(1, min(4, (length + sum(sides) - 1) // apart + 1)))
+        for length, sides, apart in zip(size, around, dilation, strict=True)
     )
-    return layer, (groups * draw(number), height, width), draw(st.integers(0, 3))
+    stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    padding = draw(st.sampled_from([around, "same", "same-lower"]))
+    filters = groups * draw(number)
+    layer = cr.Conv2D(filters, kernel, stride, padding, groups, initializer=cr.Normal(1), dilation=dilation)
+    return layer, (groups * draw(number), *size), draw(st.integers(0, 3))
 
 
 @settings(deadline=None, max_examples=60)
@@ -57,7 +61,7 @@ def test_convolution_is_its_definition_and_its_gradient_is_the_derivative(case):
     expected = convolution_by_its_definition(x, layer.W.value, layer.b.value, *layer.reading())
     np.testing.assert_allclose(y, expected, rtol=1e-12, atol=1e-12)
     assert y.shape == (batch, *layer.output_shape)
-    if layer.padding == "same":
+    if layer.padding in cr.layers.geometry.SAME:
         steps = cr.layers.geometry.pair(layer.stride, "stride", 1)
         assert y.shape[2:] == tuple(-(-n // s) for n, s in zip(shape[1:], steps, strict=True))
     report = cr.gradcheck(layer, inputs=x, sample=20)
@@ -89,6 +93,18 @@ def test_convolution_by_hand():
         (cr.AvgPool2D((4, 2), (1, 1)), [[7.5, 8.5, 9.5]]),
         (cr.MaxPool2D(2, 2, 1), [[1, 3, 4], [9, 11, 12], [13, 15, 16]]),
         (cr.AvgPool2D(2, 2, 1), [[1, 2.5, 4], [7, 8.5, 10], [13, 14.5, 16]]),  # padding is not counted
+        # x = 1 ... 16 in rows of 4; of what lies beyond the padding nothing counts
+        (cr.MaxPool2D(3, 2, ceil_mode=True), [[11, 12], [15, 16]]),
+        (cr.MaxPool2D(1, 3, ceil_mode=True), [[1, 4], [13, 16]]),
+        (cr.MaxPool2D((3, 1), 5, ceil_mode=True), [[9]]),  # a second row of windows would begin beyond the image
+        (cr.AvgPool2D(3, 2, ceil_mode=True), [[6, 7.5], [12, 13.5]]),
+        (cr.AvgPool2D(2, 2, 1, count_include_pad=True), [[0.25, 1.25, 1], [3.5, 8.5, 5], [3.25, 7.25, 4]]),
+        (cr.AvgPool2D(4, 3, 1, True, True), [[54 / 16, 45 / 12], [72 / 12, 54 / 9]]),
+        (cr.MaxPool2D(3, 3, ((1, 0), (0, 2))), [[7, 8]]),
+        (cr.AvgPool2D(2, padding="same"), [[3.5, 5.5], [11.5, 13.5]]),
+        (cr.MaxPool2D(3, 3, "same"), [[6, 8], [14, 16]]),
+        (cr.MaxPool2D((1, 2), 1, "same-lower"), [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]),
+        (cr.MaxPool2D((1, 2), 1, "same"), [[2, 3, 4, 4], [6, 7, 8, 8], [10, 11, 12, 12], [14, 15, 16, 16]]),
     ],
     ids=repr,
 )
@@ -112,6 +128,55 @@ def test_max_pooling_does_not_lose_nan():
     y = layer(np.array([[[[1, np.nan, 1, 2], [3, 4, 3, 4]]]]))
     assert np.isnan(y[0, 0, 0, 0])
     assert y[0, 0, 0, 1] == 4
+
+
+def test_signals_by_hand():
+    # x = [1 2 3 4], W = [1 0 -1], b = 10, a 0 before: y = [0 - 2, 1 - 3, 2 - 4] + 10 = 8 everywhere
+    layer = build(cr.Conv1D(1, 3, padding=(1, 0)), (1, 4))
+    layer.W.value = np.array([[[1.0, 0, -1]]])
+    layer.b.value = np.array([10.0])
+    x = np.arange(1.0, 5).reshape(1, 1, 4)
+    y, cache = layer.forward(x)
+    assert y.tolist() == [[[8, 8, 8]]]
+    # dy = [1 2 3]: dW[i] = sum of dy[p] x[p + i - 1], db = 6, dx[r] = dy[r + 1] - dy[r - 1]
+    dx = layer.backward(np.array([[[1.0, 2, 3]]]), cache)
+    assert layer.W.grad.tolist() == [[[8, 14, 20]]]
+    assert layer.b.grad.tolist() == [6]
+    assert dx.tolist() == [[[2, 2, -2, -3]]]
+    assert layer.multiply_adds((1, 4)) == 9
+    for other, expected in [
+        (cr.MaxPool1D(2, 2, (1, 0), ceil_mode=True), [[1, 3, 4]]),
+        (cr.AvgPool1D(2, 2, (1, 0), True, True), [[0.5, 2.5, 4]]),
+        (cr.GlobalAvgPool1D(), [2.5]),
+        (cr.Pad1D((2, 1), "reflect"), [[3, 2, 1, 2, 3, 4, 3]]),
+    ]:
+        assert build(other, (1, 4))(x)[0].tolist() == expected
+
+
+def test_padding_by_hand():
+    x = np.arange(1.0, 7).reshape(1, 1, 2, 3)
+    dy = np.arange(1.0, 13).reshape(1, 1, 3, 4)
+    for mode, value, y, dx in [
+        ("constant", 9.0, [[9, 9, 9, 9], [1, 2, 3, 9], [4, 5, 6, 9]], [[5, 6, 7], [9, 10, 11]]),
+        ("edge", 0.0, [[1, 2, 3, 3], [1, 2, 3, 3], [4, 5, 6, 6]], [[6, 8, 22], [9, 10, 23]]),
+        ("reflect", 0.0, [[4, 5, 6, 5], [1, 2, 3, 2], [4, 5, 6, 5]], [[5, 14, 7], [10, 28, 14]]),
+    ]:
+        layer = build(cr.Pad(((1, 0), (0, 1)), mode, value), (1, 2, 3))
+        got, cache = layer.forward(x)
+        assert got[0, 0].tolist() == y
+        assert layer.backward(dy, cache)[0, 0].tolist() == dx
+
+
+def test_a_constant_that_no_pixel_can_be_makes_numbers_of_pixels():
+    net = cr.Sequential(cr.Pad(1, value=0.5)).build((1, 2, 2))
+    y = net(np.full((1, 1, 2, 2), 7, np.uint8))
+    assert y.dtype == np.float32
+    assert y[0, 0, 0].tolist() == [0.5] * 4
+
+
+def test_paddings_may_be_lists():
+    assert cr.Conv2D(4, 3, padding=[1, 2]).build((1, 6, 6), np.random.default_rng(0)) == (4, 6, 8)
+    assert cr.MaxPool2D(3, 1, [[1, 0], [2, 1]]).build((1, 6, 6), np.random.default_rng(0)) == (1, 5, 7)
 
 
 def test_pixels_may_come_first():
@@ -146,13 +211,27 @@ def test_pixels_may_come_first():
             r"^Conv2D\(4, 5\) as layer 0 has a kernel of 5 x 5, larger than the image of 4 x 6 \(padding included\), "
             r"got \(1, 4, 6\): use a smaller kernel, more padding, or less pooling before it$",
         ),
+        (cr.Conv2D(4, 3, dilation=(3, 2)), (1, 6, 6), "has a kernel of 7 x 5, larger than the image of 6 x 6"),
+        (cr.Conv2D(4, 3, stride=10**9, padding=10**9), (1, 6, 6), "more than 268,435,456 numbers each"),
         (cr.MaxPool2D(3), (1, 2, 9), "has a kernel of 3 x 3, larger than the image of 2 x 9"),
         (cr.Conv2D(4, (2, 7)), (1, 3, 6), "has a kernel of 2 x 7, larger than the image of 3 x 6"),
         (cr.Conv2D(4, 3, groups=2), (3, 8, 8), "cannot divide 3 channels into 2 groups"),
         (cr.Conv2D(4, 3), (784,), r"needs images \(C, H, W\), got \(784,\): put Reshape\(\(C, H, W\)\) before it"),
         (cr.AvgPool2D(2), (5, 5), "needs images"),
         (cr.GlobalAvgPool2D(), (5,), "needs images"),
+        (cr.Conv1D(4, 3), (1, 8, 8), r"needs signals \(C, L\), got \(1, 8, 8\): put Reshape\(\(C, L\)\) before it"),
+        (cr.Conv1D(4, 5), (2, 3), r"a kernel of 5, larger than the signal of 3 \(padding included\), got \(2, 3\)"),
+        (cr.Conv1D(4, 3, groups=2), (3, 8), r"cannot divide 3 channels into 2 groups, got \(3, 8\)"),
+        (cr.MaxPool1D(5), (2, 3), r"a kernel of 5, larger than the signal of 3 \(padding included\), got \(2, 3\)"),
+        (cr.GlobalAvgPool1D(), (5,), "needs signals"),
+        (cr.Pad1D(3, "reflect"), (2, 3), r"can mirror fewer pixels than .* got \(2, 3\)"),
         (cr.Pad(1), (5,), "needs images"),
+        (
+            cr.Pad((0, 3), "reflect"),
+            (1, 5, 3),
+            r"can mirror fewer pixels than .* got \(1, 5, 3\)",
+        ),
+        (cr.Pad(10**9), (1, 5, 3), "more than 268,435,456 numbers each"),
         (cr.Reshape((2, 3)), (7,), r"cannot take the 7 numbers of \(7,\)"),
         (cr.Reshape((2, -1)), (7,), r"cannot take the 7 numbers of \(7,\)"),
     ],
@@ -172,11 +251,28 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
         (lambda: cr.Conv2D(4, (3, 3, 3)), "kernel_size must be"),
         (lambda: cr.Conv2D(4, 2.5), "kernel_size must be"),
         (lambda: cr.Conv2D(4, 3, stride=0), "stride must be"),
+        (lambda: cr.Conv2D(4, 3, stride=(1, 10**12)), r"stride must be at most 2,147,483,648, got \(1, 10+\)"),
+        (lambda: cr.Conv2D(4, 3, dilation=0), "dilation must be a whole number of 1 or more"),
+        (lambda: cr.Conv2D(4, 3, padding=((1, 2), (0, -1))), r"padding must be .* got \(0, -1\)"),
+        (lambda: cr.Conv2D(4, 3, padding=((1, 2), (0,))), "padding must be"),
+        (lambda: cr.Conv2D(4, 3, padding=(1, 2, 3)), "padding must be"),
         (lambda: cr.Conv2D(4, 3, padding=-1), "padding must be a whole number of 0 or more"),
         (lambda: cr.Conv2D(4, 3, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
-        (lambda: cr.MaxPool2D(2, padding=2), r"a padding of at most half its kernel \(2, 2\), got 2"),
+        (lambda: cr.MaxPool2D(2, padding=2), r"a padding smaller than its kernel 2, got 2"),
+        (lambda: cr.AvgPool2D((2, 3), padding=((0, 2), (0, 0))), "a padding smaller than its kernel"),
+        (lambda: cr.MaxPool2D(2, padding="valid"), "padding must be a number, a pair or \"same\", got 'valid'"),
         (lambda: cr.MaxPool2D(2, stride=0), "stride must be"),
+        (lambda: cr.Conv1D(4, (3, 3)), r"kernel_size must be a whole number of 1 or more, got \(3, 3\)"),
+        (lambda: cr.Conv1D(4, 3, padding=((0, 0), (1, 1))), r"padding must be .* got \(\(0, 0\), \(1, 1\)\)"),
+        (lambda: cr.Conv1D(4, 3, groups=3), "Conv1D needs filters that divide into groups"),
+        (lambda: cr.MaxPool1D(2, padding=(0, 2)), r"a padding smaller than its kernel 2, got \(0, 2\)"),
+        (lambda: cr.AvgPool1D(2, stride=(1, 2)), "stride must be"),
+        (lambda: cr.Pad1D((1, -1)), "padding must be"),
         (lambda: cr.Pad(-1), "padding must be"),
+        (lambda: cr.Pad("same"), "padding must be a number, a pair"),
+        (lambda: cr.Pad(1, "wrap"), 'mode must be "constant", "edge" or "reflect", got \'wrap\''),
+        (lambda: cr.Pad(1, value=np.inf), "value must be a finite number"),
+        (lambda: cr.Pad(1, "edge", 2.0), 'value must be .* 0 where mode is not "constant", got 2.0'),
         (lambda: cr.Reshape((0, 3)), "shape must be lengths above 0, at most one of them -1"),
         (lambda: cr.Reshape((-1, -1)), "at most one of them -1"),
         (lambda: cr.Reshape(5), "shape must be"),
@@ -185,3 +281,69 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
 def test_arguments_outside_their_range(make, message):
     with pytest.raises(OptionError, match=message):
         make()
+
+
+def test_transposed_convolution_by_hand():
+    # 1 and 2, two apart, each times (1, 10, 100): they overlap at the third place
+    layer = cr.ConvTranspose2D(1, (1, 3), stride=2, padding=((0, 0), (1, 0)))
+    assert layer.build((1, 1, 2), np.random.default_rng(0)) == (1, 1, 4)
+    layer = layer.astype("float64")
+    layer.W.value, layer.b.value = np.array([[[[1.0, 10, 100]]]]), np.array([0.5])
+    y, cache = layer.forward(np.array([[[[1.0, 2]]]]))
+    assert y.tolist() == [[[[10.5, 102.5, 20.5, 200.5]]]]
+    dx = layer.backward(np.array([[[[1.0, 2, 3, 4]]]]), cache)
+    assert dx.tolist() == [[[[210, 432]]]]
+    assert layer.W.grad.tolist() == [[[[2 * 2, 1 + 2 * 3, 2 + 2 * 4]]]]
+    assert layer.b.grad.tolist() == [10]
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "error", "message"),
+    [
+        (lambda: cr.ConvTranspose2D(3, 2, 2, output_padding=2), (1, 2, 2), OptionError, "less than the stride"),
+        (lambda: cr.ConvTranspose2D(3, 2, groups=2), (2, 2, 2), OptionError, "filters that divide into groups"),
+        (lambda: cr.ConvTranspose2D(4, 2, groups=2), (3, 2, 2), ShapeError, "cannot divide 3 channels into 2 groups"),
+        (lambda: cr.ConvTranspose2D(4, 2, padding=2), (3, 2, 2), ShapeError, "nothing is left after the padding 2"),
+        (lambda: cr.ConvTranspose2D(4, 2), (3,), ShapeError, r"needs images \(C, H, W\)"),
+        (lambda: cr.ConvTranspose2D(4, 2, 2**20, 2**19), (3, 2**9, 2**9), ShapeError, "numbers each"),
+        (lambda: cr.ConvTranspose2D(4, 2, padding="same"), (3, 2, 2), OptionError, "padding must be"),
+    ],
+)
+def test_transposed_convolutions_that_cannot_be(make, shape, error, message):
+    with pytest.raises(error, match=message):
+        make().build(shape, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (cr.Upsample((1, 2)), [0, 0, 4, 4, 12, 12]),
+        (cr.Upsample((1, 2), "bilinear"), [0, 1, 3, 6, 10, 12]),  # at -1/4, 1/4, 3/4, ... of 0, 1, 2
+        (cr.Upsample((1, 2), "bilinear", align_corners=True), [0, 1.6, 3.2, 5.6, 8.8, 12]),  # at 0, 0.4, 0.8, ...
+    ],
+)
+def test_upsampling_by_hand(layer, expected):
+    assert layer.build((1, 1, 3), np.random.default_rng(0)) == (1, 1, 6)
+    y, cache = layer.forward(np.array([[[[0.0, 4, 12]]]]))
+    np.testing.assert_allclose(y[0, 0, 0], expected, atol=1e-12)
+    np.testing.assert_allclose(layer.backward(np.ones((1, 1, 1, 6)), cache).sum(), 6)
+    constant = layer(np.full((1, 1, 1, 3), 2.5))
+    np.testing.assert_allclose(constant, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "error", "message"),
+    [
+        (lambda: cr.Upsample(0), (1, 2, 2), OptionError, "factor must be a whole number of 1 or more"),
+        (lambda: cr.Upsample(1.5), (1, 2, 2), OptionError, "factor must be a whole number of 1 or more"),
+        (lambda: cr.Upsample(2, "cubic"), (1, 2, 2), OptionError, "mode must be"),
+        (lambda: cr.Upsample(2, align_corners=True), (1, 2, 2), OptionError, "align_corners is for mode"),
+        (lambda: cr.Upsample(2), (4,), ShapeError, r"needs images \(C, H, W\)"),
+        (lambda: cr.Upsample(2**20), (1, 2**6, 2**6), ShapeError, "numbers each"),
+        (lambda: cr.Upsample(2, "bilinear"), (1, 2**15, 1), ShapeError, "numbers each"),  # of the matrix
+        (lambda: cr.Upsample(2, "bilinear"), (1, 1, 2**15), ShapeError, "numbers each"),
+    ],
+)
+def test_upsampling_that_cannot_be(make, shape, error, message):
+    with pytest.raises(error, match=message):
+        make().build(shape, np.random.default_rng(0))

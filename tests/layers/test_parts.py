@@ -62,6 +62,15 @@ def test_layer_norm_makes_each_sample_standard():
         np.testing.assert_allclose(y.std(axis=over), 1, rtol=1e-9)
 
 
+def test_rms_norm_by_hand():
+    layer = build(cr.RMSNorm(epsilon=3.0), 2)
+    layer.gamma.value = np.array([1.0, 10.0])
+    y, cache = layer.forward(np.array([[3.0, -1.0]]))
+    np.testing.assert_allclose(y, [[3 / 8**0.5, -10 / 8**0.5]])  # sqrt((9 + 1) / 2 + 3)
+    layer.backward(np.array([[2.0, 1.0]]), cache)
+    np.testing.assert_allclose(layer.gamma.grad, [2 * 3 / 8**0.5, -1 / 8**0.5])
+
+
 def test_dropout_keeps_the_mean_and_does_nothing_in_inference():
     layer = cr.Dropout(0.3)
     x = np.ones((200, 500), np.float32)
@@ -140,6 +149,11 @@ def test_residual_and_parallel_by_hand():
         assert value.tolist() == y
         assert layer(x).tolist() == y
         assert layer.backward(dy, cache).tolist() == dx
+    product = cr.Parallel(double, triple, cr.Sequential(), join="product")
+    product.build((2,), RNG(0))
+    value, cache = product.forward(x)
+    assert value.tolist() == [[6, 6000]] == product(x).tolist()
+    assert product.backward(dy, cache).tolist() == [[18, 2 * 1800]]  # 6 x^3 has the slope 18 x^2
     side_by_side = cr.Parallel(double, triple)
     side_by_side.build((2,), RNG(0))
     value, cache = side_by_side.forward(x)
@@ -165,11 +179,50 @@ def test_residual_and_parallel_by_hand():
             (2,),
             r"cannot join branches of \(3,\), \(4,\): 'sum' needs equal shapes",
         ),
+        (
+            cr.Parallel(cr.Affine(3), cr.Affine(2), join="product"),
+            (2,),
+            r"cannot join branches of \(3,\), \(2,\): 'product' needs shapes that are equal, but for axes of length 1",
+        ),
+        (
+            cr.Parallel(cr.Sequential(), cr.GlobalAvgPool2D(), join="product"),
+            (2, 3, 3),
+            r"of \(2, 3, 3\), \(2,\): 'prod",
+        ),
         (cr.Parallel(cr.Flatten(), cr.Sequential(cr.ReLU(), cr.Affine(2))), (1, 2), "Affine.2. as layer 0.1.1 needs a"),
         (cr.LayerNorm(3), (4, 5), r"normalises the last 3 axes, got \(4, 5\): use LayerNorm\(2\)"),
+        (cr.RMSNorm(2), (5,), r"normalises the last 2 axes, got \(5,\): use RMSNorm\(1\)"),
+        (cr.RMSNorm(), (), r"normalises the last 1 axes, got \(\): put Reshape\(\(1,\)\) before it"),
         (cr.BatchNorm(), (), r"needs features \(C,\)"),
+        (cr.PointwiseAffine(2), (), r"needs features along a last axis, got \(\): put Reshape\(\(1,\)\) before it"),
+        (cr.ScaleShift((3, 1)), (3,), r"has numbers of \(3, 1\), got \(3,\): each axis must be as long, or 1"),
+        (cr.ScaleShift((3, 1)), (2, 5), r"has numbers of \(3, 1\), got \(2, 5\): each axis must be as long, or 1"),
+        (cr.Transpose((1, 0)), (2, 3, 4), r"needs 2 axes, got \(2, 3, 4\): name every axis"),
+        (cr.Expand((3, 4)), (2, 4), r"cannot repeat \(2, 4\): each axis must be as long, or 1"),
+        (cr.Expand((3, 4)), (4,), r"cannot repeat \(4,\): each axis must be as long, or 1"),
+        (cr.Slice(1, 3), (2,), r"takes places to 3 of axis 0, got \(2,\): they must be there"),
+        (cr.Slice(1, 3, axis=1), (4,), r"takes places to 3 of axis 1, got \(4,\): they must be there"),
     ],
-    ids=["residual", "concat", "sum", "inside", "layer-norm", "batch-norm"],
+    ids=[
+        "residual",
+        "concat",
+        "sum",
+        "product",
+        "product-of-ranks",
+        "inside",
+        "layer-norm",
+        "rms-norm",
+        "rms-norm-of-numbers",
+        "batch-norm",
+        "pointwise",
+        "scale-shift-of-ranks",
+        "scale-shift",
+        "transpose",
+        "expand",
+        "expand-of-ranks",
+        "slice",
+        "slice-of-ranks",
+    ],
 )
 def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
     with pytest.raises(ShapeError, match=message):
@@ -181,7 +234,7 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
     [
         (lambda: cr.Parallel(), "Parallel takes 1 layer or more"),
         (lambda: cr.Parallel(cr.ReLU), "Parallel takes 1 layer or more"),
-        (lambda: cr.Parallel(cr.ReLU(), join="stack"), 'join must be "concat" or "sum", got \'stack\''),
+        (lambda: cr.Parallel(cr.ReLU(), join="stack"), 'join must be "concat", "sum" or "product", got \'stack\''),
         (lambda: cr.Residual(3), r"Residual takes layers, got 3"),
         (lambda: cr.Dropout(1), "rate must be from 0 up to"),
         (lambda: cr.Dropout(-0.1), "rate must be from 0 up to"),
@@ -189,7 +242,20 @@ def test_shapes_that_do_not_fit_are_told_at_build(layer, shape, message):
         (lambda: cr.BatchNorm(momentum=-0.1), "momentum must be from 0 up to"),
         (lambda: cr.BatchNorm(epsilon=0), "epsilon must be a number above 0"),
         (lambda: cr.LayerNorm(0), "LayerNorm needs 1 axis or more"),
+        (lambda: cr.RMSNorm(0), "RMSNorm needs 1 axis or more"),
+        (lambda: cr.RMSNorm(1, 0), "epsilon must be a number above 0"),
         (lambda: cr.Embedding(0, 3), "Embedding needs 1 entry"),
+        (lambda: cr.PointwiseAffine(0), "PointwiseAffine needs 1 output or more, got 0"),
+        (lambda: cr.ScaleShift((3, 0)), "shape must be lengths above 0"),
+        (lambda: cr.ScaleShift(3), "shape must be lengths above 0"),
+        (lambda: cr.Expand((3, -1)), "shape must be lengths above 0"),
+        (lambda: cr.Transpose((0, 0)), "axes must be 0, 1, ... each once"),
+        (lambda: cr.Transpose(1), "axes must be 0, 1, ... each once"),
+        (lambda: cr.Slice(2, 2), "0 <= start < stop, got 2 and 2"),
+        (lambda: cr.Slice(-1, 2), "0 <= start < stop, got -1 and 2"),
+        (lambda: cr.Slice(0.5, 2), "0 <= start < stop, got 0.5 and 2"),
+        (lambda: cr.Slice(0, 2, axis=-1), "an axis of 0 or more and a step of 1 or more"),
+        (lambda: cr.Slice(0, 2, step=0), "an axis of 0 or more and a step of 1 or more"),
     ],
 )
 def test_arguments_outside_their_range(make, message):

@@ -65,6 +65,11 @@ RULES = [
         r"-> .*(\(\*range\(2, dy\.ndim\), 0\)|order='F')",
     ),
     Rule(
+        "dy, h and the root mean square have one rank",
+        r"norm RMSNorm\.backward",
+        r"-> .*(range\((h|inverse_rms)\.ndim|_over\((dh|h|inverse_rms)\))",
+    ),
+    Rule(
         "where x > 0 the slope is 1 whatever stands in the other branch",
         r"units _elu_slope",
         r"-> .*(np\.exp\(x\)|np\.minimum\(0, x\)|np\.minimum\(x, 1\))",
@@ -109,7 +114,38 @@ RULES = [
     Rule(
         "`view` tells only how many samples there are and how large their windows", "conv_input_gradient", r"-> view = "
     ),
-    Rule("any split of the batch gives the same", "conv_(input|weight)_gradient", r"-> for some in _few_samples"),
+    Rule(
+        "at most an axis of length 1 is left out, which is the same in either order of numbers",
+        r"conv Conv2D\.backward",
+        r"-> self\.W\.grad \+= .*reshape\(self\.W\.shape, order='F'\)",
+    ),
+    Rule(
+        "with a dilation of 1 there is one plain convolution to do, which is the same",
+        r"layers\.dilation conv_",
+        r"^if dilation == \(1, 1\):",
+    ),
+    Rule("any split of the batch gives the same", "conv_(input_g|weight_g|f)", r"-> for some in _few_samples"),
+    Rule("what is backward of a transposed convolution has no bias", "conv_forward", r"^(y \+= b\[|if b is not)"),
+    Rule("all of it is written over", "conv_forward", r"-> y = -np\.empty"),
+    Rule("of the two modes nearest is the larger word", r"Upsample\.backward", "mode >= 'nearest'"),
+    Rule("a sum over two axes does not depend on their order", r"Upsample\.backward", r"axis=\(5, 3\)"),
+    Rule("with no padding it is a copy", "windows pad_image", r"^if padding == "),
+    Rule("a convolution is padded with zeros", "windows pad_image", r"-> return np\.pad\(x, [^=]*$"),
+    Rule("axes are summed over in any order", r"ScaleShift\.backward", r"-> same = \(\*.*, 0\)$"),
+    Rule("no axis is shorter than 1", r"ScaleShift\.backward", r"own <= 1"),
+    Rule(
+        "the batch is never repeated, and an axis that is has become longer",
+        r"Expand\.backward",
+        r"range\(0, |\] < dy\.",
+    ),
+    Rule(
+        "the sign is changed twice, once for each of the two axes",
+        r"shape Pad\.",
+        r"-> (return -d[xy]|dx\[pixel\] -= |dx = -self\._unpadded)",
+    ),
+    Rule("constant, edge and reflect: the first is the smallest word", r"shape Pad\.", r"mode <= 'constant'"),
+    Rule("swapaxes takes its two axes in either order", r"shape Pad\.", r"swapaxes\(axis, 0\)"),
+    Rule("a gradient is that of rows or of signals", r"signals _Signal", r"dy\.ndim >= 3"),
     Rule("swapaxes takes its two axes in either order", "conv_", r"swapaxes\((2, 1|3, 2)\)"),
     Rule("at the kink itself, where either slope is one", "leaky_relu_backward|relu_backward", r"x >= 0|y != 0"),
     Rule("both forms of the sigmoid are the same function", "sigmoid_forward|sigmoid_cross_entropy", r"> 0, 1, e"),
@@ -136,7 +172,8 @@ RULES = [
     ),
     Rule("only its dtype is taken", "avg_pool_backward", r"padding, share\)"),
     Rule("tanh enters as its square", r"Tanh\.backward", "y = -cache"),
-    Rule("the two kinds of joining: concat and sum, which is the larger word", "Parallel", "join >= 'sum'"),
+    Rule("of the kinds of joining concat is the first word, sum the last", "Parallel", "join (>= 'sum'|<= 'concat')"),
+    Rule("an axis of a factor is as long as that of the product, or 1", "_product_gradients", "length < gradient"),
     Rule(
         "a dx that nobody asked for is computed and dropped",
         r"layers\.",

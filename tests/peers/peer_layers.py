@@ -15,6 +15,7 @@ settings.load_profile("peers")
 
 SEED = st.integers(0, 2**32 - 1)
 SIZE = st.integers(1, 7)
+DTYPE = st.sampled_from(["float64", "float32"])
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:
@@ -76,6 +77,15 @@ def sliding(draw, pooling=False):
     return kernel, stride, padding, size
 
 
+@given(SEED, DTYPE, sliding(), st.tuples(*[st.integers(1, 4)] * 2), st.integers(1, 3), st.integers(1, 3))
+def test_dilated_convolution(seed, dtype, window, dilation, groups, filters):
+    kernel, stride, padding, size = window
+    size = tuple(length + (k - 1) * (d - 1) for length, k, d in zip(size, kernel, dilation, strict=True))
+    layer = cr.Conv2D(groups * filters, kernel, stride, padding, groups, dilation=dilation)
+    x = normal(seed, 2, groups * 2, *size)
+    compare(layer, lambda x, W, b: F.conv2d(x, W, b, stride, padding, dilation, groups), x, seed=seed, dtype=dtype)
+
+
 @given(SEED, sliding(), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), st.booleans())
 def test_convolution(seed, window, samples, groups, channels, filters, bias):
     kernel, stride, padding, size = window
@@ -92,22 +102,72 @@ def test_convolution_that_keeps_the_size(seed, down, across, height, width):
     compare(layer, lambda x, W, b: F.conv2d(x, W, b, padding="same"), x, seed=seed)
 
 
-@given(SEED, sliding(pooling=True), SIZE)
-def test_max_pooling(seed, window, channels):
+@given(
+    SEED,
+    DTYPE,
+    st.tuples(*[st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2), st.integers(2, 5))] * 2),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.booleans(),
+)
+def test_transposed_convolution(seed, dtype, axes, groups, channels, filters, bias):
+    kernel, stride, padding, size = zip(*axes, strict=True)
+    padding = tuple(
+        min(p, ((n - 1) * s + k - 1) // 2) for k, s, p, n in zip(kernel, stride, padding, size, strict=True)
+    )
+    more = tuple(s - 1 for s in stride)
+    layer = cr.ConvTranspose2D(groups * filters, kernel, stride, padding, more, groups, bias)
+    x = normal(seed, 2, groups * channels, *size)
+
+    def theirs(x, W, b=None):
+        return F.conv_transpose2d(x, W, b, stride, padding, more, groups)
+
+    compare(layer, theirs, x, seed=seed, dtype=dtype)
+
+
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(0, 3), st.booleans())
+def test_max_pooling(seed, dtype, window, more, ceil):
     kernel, stride, padding, size = window
-    x = normal(seed, 2, channels, *size)
-    compare(cr.MaxPool2D(kernel, stride, padding), lambda x: F.max_pool2d(x, kernel, stride, padding), x, seed=seed)
+    x = normal(seed, 2, 3, size[0] + more, size[1])
+    layer = cr.MaxPool2D(kernel, stride, padding, ceil)
+    compare(layer, lambda x: F.max_pool2d(x, kernel, stride, padding, ceil_mode=ceil), x, seed=seed, dtype=dtype)
 
 
-@given(SEED, sliding(pooling=True), SIZE)
-def test_average_pooling(seed, window, channels):
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(0, 3), st.booleans(), st.booleans())
+def test_average_pooling(seed, dtype, window, more, ceil, counting):
     kernel, stride, padding, size = window
-    x = normal(seed, 2, channels, *size)
+    x = normal(seed, 2, 3, size[0], size[1] + more)
+    layer = cr.AvgPool2D(kernel, stride, padding, ceil, counting)
+    compare(layer, lambda x: F.avg_pool2d(x, kernel, stride, padding, ceil, counting), x, seed=seed, dtype=dtype)
 
-    def theirs(x):
-        return F.avg_pool2d(x, kernel, stride, padding, count_include_pad=False)
 
-    compare(cr.AvgPool2D(kernel, stride, padding), theirs, x, seed=seed)
+@given(SEED, DTYPE, st.tuples(st.integers(1, 4), st.integers(1, 4)), SIZE, SIZE)
+def test_upsampling(seed, dtype, factor, height, width):
+    x = normal(seed, 2, 3, height, width)
+    compare(cr.Upsample(factor), lambda x: F.interpolate(x, scale_factor=factor), x, seed=seed, dtype=dtype)
+    for corners in (False, True):
+
+        def theirs(x, corners=corners):
+            size = height * factor[0], width * factor[1]
+            return F.interpolate(x, size, mode="bilinear", align_corners=corners)
+
+        compare(cr.Upsample(factor, "bilinear", corners), theirs, x, seed=seed, dtype=dtype)
+
+
+@given(SEED, DTYPE, sliding(pooling=True), st.integers(1, 3), st.integers(1, 3), st.booleans(), st.booleans())
+def test_layers_of_signals(seed, dtype, window, groups, dilation, ceil, counting):
+    (kernel, _), (stride, _), (padding, _), (size, _) = window
+    x = normal(seed, 2, 2 * groups, size + kernel * dilation)
+    conv = cr.Conv1D(3 * groups, kernel, stride, padding, groups, dilation=dilation)
+    compare(conv, lambda x, W, b: F.conv1d(x, W, b, stride, padding, dilation, groups), x, seed=seed, dtype=dtype)
+    largest, mean = cr.MaxPool1D(kernel, stride, padding, ceil), cr.AvgPool1D(kernel, stride, padding, ceil, counting)
+    compare(largest, lambda x: F.max_pool1d(x, kernel, stride, padding, ceil_mode=ceil), x, seed=seed, dtype=dtype)
+    compare(mean, lambda x: F.avg_pool1d(x, kernel, stride, padding, ceil, counting), x, seed=seed, dtype=dtype)
+    compare(cr.GlobalAvgPool1D(), lambda x: x.mean(-1), x, seed=seed, dtype=dtype)
+    sides = (padding, stride)
+    compare(cr.Pad1D(sides, value=2.0), lambda x: F.pad(x, sides, value=2.0), x, seed=seed, dtype=dtype)
+    compare(cr.Pad1D(sides, "edge"), lambda x: F.pad(x, sides, "replicate"), x, seed=seed, dtype=dtype)
 
 
 @given(SEED, SIZE, SIZE, SIZE)
@@ -116,10 +176,16 @@ def test_global_average_pooling(seed, channels, height, width):
     compare(cr.GlobalAvgPool2D(), lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1), x, seed=seed)
 
 
-@given(SEED, st.tuples(st.integers(0, 3), st.integers(0, 3)))
-def test_padding(seed, padding):
-    down, across = padding
-    compare(cr.Pad(padding), lambda x: F.pad(x, (across, across, down, down)), normal(seed, 2, 3, 4, 5), seed=seed)
+@given(SEED, DTYPE, st.tuples(*[st.integers(0, 3)] * 4), st.sampled_from(["constant", "edge", "reflect"]))
+def test_padding(seed, dtype, sides, mode):
+    top, bottom, left, right = sides
+    theirs = {"edge": "replicate"}.get(mode, mode)
+    layer = cr.Pad(((top, bottom), (left, right)), mode, 1.5 if mode == "constant" else 0.0)
+
+    def padded(x):
+        return F.pad(x, (left, right, top, bottom), theirs, layer.value)
+
+    compare(layer, padded, normal(seed, 2, 3, 4, 5), seed=seed, dtype=dtype)
 
 
 @given(SEED, st.integers(1, 3), st.integers(1, 3), st.sampled_from([(4,), (3, 2), (2, 2, 2)]))
@@ -133,7 +199,7 @@ def test_group_and_instance_norm(seed, groups, each, rest):
     compare(cr.InstanceNorm(1e-3), instance, x, seed=seed)
 
 
-@given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (3, 2), (1, 1)]), st.booleans())
+@given(SEED, st.integers(2, 6), SIZE, st.sampled_from([(), (4,), (3, 2), (1, 1)]), st.booleans())
 def test_batch_norm(seed, samples, channels, image, train):
     x = 3 * normal(seed, samples, channels, *image) + 2
     mean, variance = torch.zeros(channels, dtype=torch.float64), torch.ones(channels, dtype=torch.float64)
@@ -156,6 +222,16 @@ def test_layer_norm(seed, axes, shape):
     compare(cr.LayerNorm(axes), theirs, x, seed=seed)
 
 
+@given(SEED, DTYPE, st.integers(1, 3), st.lists(st.integers(1, 5), min_size=3, max_size=3))
+def test_rms_norm(seed, dtype, axes, shape):
+    x = 3 * normal(seed, 2, *shape) + 2
+
+    def theirs(x, gamma):
+        return F.rms_norm(x, shape[3 - axes :], gamma, 1e-3)
+
+    compare(cr.RMSNorm(axes, 1e-3), theirs, x, seed=seed, dtype=dtype)
+
+
 @given(SEED, SIZE, SIZE, st.lists(st.integers(1, 4), max_size=2))
 def test_embedding(seed, entries, size, shape):
     x = np.random.default_rng(seed).integers(0, entries, (3, *shape))
@@ -174,19 +250,24 @@ def test_dropout_with_the_same_mask(seed, rate):
     )
 
 
-@given(SEED)
-def test_branches(seed):
+@given(SEED, DTYPE)
+def test_branches(seed, dtype):
     x = normal(seed, 2, 3, 5, 6)
     inner = cr.Residual(cr.Conv2D(3, 3, padding="same"), cr.Tanh())
-    compare(inner, lambda x, W, b: x + torch.tanh(F.conv2d(x, W, b, padding="same")), x, seed=seed)
+    compare(inner, lambda x, W, b: x + torch.tanh(F.conv2d(x, W, b, padding="same")), x, seed=seed, dtype=dtype)
     joined = cr.Parallel(cr.MaxPool2D(2), cr.Sequential(cr.Conv2D(2, 2, stride=2), cr.ReLU()))
 
     def theirs(x, W, b):
         return torch.cat([F.max_pool2d(x, 2), F.relu(F.conv2d(x, W, b, stride=2))], dim=1)
 
-    compare(joined, theirs, x, seed=seed)
+    compare(joined, theirs, x, seed=seed, dtype=dtype)
+    weights = cr.Sequential(cr.GlobalAvgPool2D(), cr.Affine(3), cr.Sigmoid(), cr.Reshape((3, 1, 1)))
+    product = cr.Parallel(cr.Sequential(), weights, join="product")
+    compare(
+        product, lambda x, W, b: x * (x.mean((2, 3)) @ W + b).sigmoid()[:, :, None, None], x, seed=seed, dtype=dtype
+    )
     summed = cr.Parallel(cr.AvgPool2D(2), cr.Conv2D(3, 2, stride=2), join="sum")
-    compare(summed, lambda x, W, b: F.avg_pool2d(x, 2) + F.conv2d(x, W, b, stride=2), x, seed=seed)
+    compare(summed, lambda x, W, b: F.avg_pool2d(x, 2) + F.conv2d(x, W, b, stride=2), x, seed=seed, dtype=dtype)
 
 
 LOSS_CASES = st.tuples(SEED, st.integers(1, 6), st.integers(2, 5))
@@ -246,3 +327,25 @@ def test_losses_of_every_element(case, delta):
     compare_losses(cr.Huber(delta), lambda z, t: F.huber_loss(z, t, delta=delta), outputs, targets)
     shares = np.random.default_rng(seed).random(shape)
     compare_losses(cr.SigmoidCrossEntropy(), F.binary_cross_entropy_with_logits, 9 * outputs, shares)
+
+
+@given(SEED, st.lists(SIZE, min_size=1, max_size=3), SIZE)
+def test_pointwise_affine(seed, shape, outputs):
+    x = normal(seed, 2, *shape)
+    compare(cr.PointwiseAffine(outputs), lambda x, W, b: F.linear(x, W.T, b), x, seed=seed)
+
+
+@given(SEED, st.lists(SIZE, min_size=1, max_size=3), st.data())
+def test_scale_and_shift_of_any_shape(seed, shape, data):
+    own = [data.draw(st.sampled_from([1, length])) for length in shape]
+    compare(cr.ScaleShift(own), lambda x, scale, shift: scale * x + shift, normal(seed, 2, *shape), seed=seed)
+    x = normal(seed, 2, *own)
+    compare(cr.Expand(shape), lambda x: x.expand(-1, *shape), x, seed=seed)
+
+
+@given(SEED, st.permutations([0, 1, 2]), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
+def test_axes_and_parts_of_samples(seed, axes, start, length, step):
+    x = normal(seed, 2, 3, 8, 4)
+    compare(cr.Transpose(axes), lambda x: x.permute(0, *(axis + 1 for axis in axes)), x, seed=seed)
+    stop = start + length
+    compare(cr.Slice(start, stop, 1, step), lambda x: x[:, :, start:stop:step], x, seed=seed)

@@ -6,6 +6,7 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +14,7 @@ from PIL import Image
 import chainrule as cr
 from chainrule.data.images import encode_png
 from freehand import STYLES
+from server.conftest import serving
 
 
 def unpack(packed: dict) -> np.ndarray:
@@ -298,3 +300,16 @@ def test_serve_refuses_what_it_cannot_serve(chainrule, tmp_path):
     cr.save(embedding, tmp_path / "words.safetensors")
     ended = chainrule("serve", tmp_path / "words.safetensors", "--no-open")
     assert (ended.returncode, "pictures or numbers" in ended.stderr) == (2, True), ended.stderr
+
+
+def test_pictures_are_prepared_as_the_model_says(tmp_path):
+    network = cr.models.two_layer(2).build((1, 28, 28), seed=0)
+    network.labels = ("cat", "dog")
+    network.preparation = cr.data.PicturePreparation(28, 28, 1, "fit", "dark")
+    cr.save(network, tmp_path / "pets.safetensors")
+    light = encode_png(np.full((28, 28), 250, np.uint8))
+    with serving(tmp_path / "pets.safetensors") as (address, _):
+        answer = httpx.post(f"{address}/api/predict", params={"steps": True}, content=light, headers=PNG).json()
+        card = httpx.get(f"{address}/api/models").json()[0]
+    assert [step["name"] for step in answer["steps"]] == ["fitted", "inverted"]
+    assert card["kind"] == "picture"

@@ -140,6 +140,18 @@ def test_a_training_that_diverges_says_so(client):
     assert "try" in news["progress"]["error"]
 
 
+def test_divergence_that_stays_finite_is_told(client):
+    with training(client, learning_rate=1000.0) as name:
+        client.post(f"/api/training/{name}/play")
+        news = wait_for(client, name, lambda news: news["progress"]["trouble"])
+        assert news["progress"]["state"] == "playing"
+        assert "far above the 2.3 of a constant prediction" in news["progress"]["trouble"]
+    with training(client) as name:
+        client.post(f"/api/training/{name}/play")
+        news = wait_for(client, name, lambda news: news["progress"]["step"] > 50 and news["points"][-1]["test_loss"])
+        assert news["progress"]["trouble"] is None
+
+
 @pytest.mark.parametrize(
     ("settings", "cure"),
     [

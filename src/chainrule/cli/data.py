@@ -40,7 +40,7 @@ def _info(source: Annotated[str, typer.Argument(help=DATA)] = "mnist") -> None:
 
     Example: chainrule data info mnist
     """
-    train, test = load(source)
+    train, test = load(source, tell=note)
     rows = []
     for part, dataset in (("training", train), ("test", test)):
         if not isinstance(dataset, Dataset):
@@ -57,11 +57,17 @@ def _info(source: Annotated[str, typer.Argument(help=DATA)] = "mnist") -> None:
             continue
         if dataset.y is None:
             raise DataError(f"{source} has no labels: there is nothing to count")
-        counts = np.bincount(dataset.y, minlength=len(train.classes))
-        values = f"{dataset.x.min()} to {dataset.x.max()}"
-        each = [f"{count:,}" for count in counts]
+        values = f"{dataset.x.min():g} to {dataset.x.max():g}"
+        if train.classes:
+            each = [f"{count:,}" for count in np.bincount(dataset.y, minlength=len(train.classes))]
+        else:
+            each = [
+                f"{low:g} to {high:g}" for low, high in zip(dataset.y.min(axis=0), dataset.y.max(axis=0), strict=True)
+            ]
         rows.append((part, f"{len(dataset):,}", str(dataset.sample_shape), str(dataset.x.dtype), values, *each))
-    say(table(("part", "images", "shape", "type", "values", *train.classes), rows))
+    things = "images" if len(train.sample_shape) > 1 else "rows"
+    targets = [f"target {index + 1}" for index in range(len(rows[0]) - 5)]
+    say(table(("part", things, "shape", "type", "values", *(train.classes or targets)), rows))
     if source == "mnist":
         say(f"unpacked in {cache_folder() / source}")
 
@@ -78,7 +84,7 @@ def _show(
 
     Example: chainrule data show mnist --augment --output sheet.png
     """
-    train, _ = load(source)
+    train, _ = load(source, tell=note)
     x, y = train.head(5000)
     if y is None or x.ndim != 4 or x.dtype != np.uint8:
         raise DataError(f"{source} holds {x.dtype} of shape {x.shape[1:]} a sample: pictures of bytes can be drawn")

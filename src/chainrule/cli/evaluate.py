@@ -43,7 +43,13 @@ def evaluate(
         _tell_numbers(networks, test)
         return
     classes = readers.labels or tuple(map(str, range((readers.output_shape or (0,))[0])))
-    result = measure(readers, _matched(test, classes, data, models[0]))
+    if readers.labels is not None:
+        test = _matched(test, classes, models[0])
+    elif len(test.classes) > len(classes):
+        raise DataError(
+            f"{data} has {len(test.classes)} classes, {models[0]} knows {len(classes)}: use data of its classes"
+        )
+    result = measure(readers, test)
     assert result.confusion is not None
     say(f"accuracy           {result.accuracy:.2%} of {result.n:,}")
     say(f"loss               {result.loss:.4f}")
@@ -99,7 +105,7 @@ def _fitting(test: Part, network: Sequential, model: str, data: str) -> Part:
     return test
 
 
-def _matched(test: Part, classes: tuple[str, ...], data: str, model: str) -> Part:
+def _matched(test: Part, classes: tuple[str, ...], model: str) -> Part:
     """The data's classes as the network's, by their names; samples of classes that it lacks are left out, and told."""
     known = test.of_classes(classes)
     if len(known) < len(test):

@@ -7,7 +7,7 @@ import typer
 
 from chainrule.cli.choices import DATA
 from chainrule.cli.models import MODEL, open_model
-from chainrule.cli.terminal import say
+from chainrule.cli.terminal import note, say
 from chainrule.data import load
 from chainrule.io.int8 import in_int8
 from chainrule.io.onnx_export import export_onnx
@@ -34,6 +34,9 @@ def export(
     export_onnx(network, output, softmax=softmax, input_type="uint8" if pixels else "", int8=int8)
     say(f"wrote {output}: {output.stat().st_size:,} bytes")
     if int8:
-        _, test = load(data)
-        before, after = (evaluate(net, test).accuracy or 0.0 for net in (network, in_int8(network)))
-        say(f"accuracy on {data}: {before:.2%} before, {after:.2%} with weights in eight bits: {after - before:+.2%}")
+        _, test = load(data, like=network.preparation, tell=note)
+        before, after = (evaluate(net, test) for net in (network, in_int8(network)))
+        what, first, second = "accuracy", before.accuracy, after.accuracy
+        if first is None or second is None:
+            what, first, second = "R²", before.r_squared or 0.0, after.r_squared or 0.0
+        say(f"{what} on {data}: {first:.2%} before, {second:.2%} with weights in eight bits: {second - first:+.2%}")

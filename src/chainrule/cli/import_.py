@@ -1,11 +1,12 @@
 """`chainrule import`: a model file of ours from an ONNX model made elsewhere."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chainrule.cli.terminal import say
+from chainrule.cli.terminal import note, say
 from chainrule.errors import OptionError
 from chainrule.io import save
 from chainrule.io.onnx_import import import_onnx
@@ -19,12 +20,23 @@ def import_model(
     input_shape: Annotated[
         str, typer.Option(help="The shape of a sample where the model leaves it open, such as 1,28,28.")
     ] = "",
+    input_scale: Annotated[
+        float | None,
+        typer.Option(help="What pixels were divided by before the model, such as 255: it then reads bytes."),
+    ] = None,
 ) -> None:
     """Make a network of bricks from an ONNX model: it computes the same, and can be trained on.
 
     Example: chainrule import digits.onnx digits.safetensors
     """
-    network = import_onnx(source, input_shape=_shape(input_shape) if input_shape else None)
+    if input_scale is not None and not input_scale > 0:
+        raise OptionError(f"--input-scale must be above 0, got {input_scale}")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", UserWarning)
+        shape = _shape(input_shape) if input_shape else None
+        network = import_onnx(source, input_shape=shape, input_scale=input_scale)
+    for warning in told:
+        note(f"warning: {warning.message}")
     save(network, output)
     say(network.summary())
     say(f"wrote {output}")

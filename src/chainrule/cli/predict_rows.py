@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,8 @@ from chainrule.layers import Sequential
 from chainrule.text import table
 from chainrule.training import Ensemble
 
-__all__ = ["LAYOUTS", "Layout", "predict_rows"]
+__all__ = ["LAYOUTS", "check_ending", "predict_rows", "write_records"]
 
-Layout = Literal["full", "kaggle"]
 LAYOUTS = ("full", "kaggle")
 """full: ID, prediction and confidence. kaggle: ID and prediction alone, as its competitions ask for."""
 
@@ -33,13 +32,11 @@ def predict_rows(names: Sequence[str], data: str, output: Path | None, layout: s
     """Predict each row (or picture) of a .csv or .npz file, and write or show the predictions.
 
     Raises:
-        OptionError: an output that is neither .csv nor .json, or a layout that there is not.
+        OptionError: a layout that there is not.
         DataError: the file is not what the networks read.
     """
     if layout not in LAYOUTS:
         raise OptionError(f"--layout must be {' or '.join(LAYOUTS)}, got {layout!r}")
-    if output is not None and output.suffix not in (".csv", ".json"):
-        raise OptionError(f"--output must end in .csv or .json, got {output}")
     networks = [open_model(name) for name in names]
     first = networks[0]
     assert first.input_shape is not None
@@ -56,15 +53,30 @@ def predict_rows(names: Sequence[str], data: str, output: Path | None, layout: s
         heads = ("ImageId", "Label") if pictures else ("Id" if heads[0] == "row" else heads[0], heads[1])
         rows = [row[:2] for row in rows]
     if output is not None:
-        with replacing(output) as file:
-            file.write((_csv(heads, rows) if output.suffix == ".csv" else _json(heads, rows) + "\n").encode())
+        write_records([dict(zip(heads, row, strict=True)) for row in rows], output)
         note(f"wrote {len(rows):,} predictions to {output}")
     elif as_json:
-        say(_json(heads, rows))
+        say(_json([dict(zip(heads, row, strict=True)) for row in rows]))
     else:
         say(table(heads, rows[:_SHOWN]))
         if len(rows) > _SHOWN:
             note(f"{_SHOWN} of {len(rows):,} rows; --output FILE.csv writes all")
+
+
+def write_records(records: Sequence[dict[str, Any]], output: Path) -> None:
+    """Predictions as a .csv or .json file, whole or not at all; probabilities get a column a class.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    with replacing(output) as file:
+        file.write((_csv(records) if output.suffix == ".csv" else _json(records) + "\n").encode())
+
+
+def check_ending(output: Path) -> None:
+    """Raise OptionError for a file that is neither .csv nor .json, before any work is done."""
+    if output.suffix not in (".csv", ".json"):
+        raise OptionError(f"--output must end in .csv or .json, got {output}")
 
 
 def _predicted(
@@ -101,15 +113,18 @@ def _check_finite(values: Array, name: str) -> None:
         raise DataError(f"what {name} computes of row {row + 1} is no number: its weights are too large; train it anew")
 
 
-def _csv(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def _csv(records: Sequence[dict[str, Any]]) -> str:
+    flat = [
+        {name: value for name, value in record.items() if name != "probabilities"}
+        | {f"probability of {name}": value for name, value in record.get("probabilities", {}).items()}
+        for record in records
+    ]
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(heads)
-    writer.writerows(rows)
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for record in flat for name in record)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
     return text.getvalue()
 
 
-def _json(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    return json.dumps(
-        [dict(zip(heads, row, strict=True)) for row in rows], indent=2, allow_nan=False, ensure_ascii=False
-    )
+def _json(records: Sequence[dict[str, Any]]) -> str:
+    return json.dumps(records, indent=2, allow_nan=False, ensure_ascii=False)

@@ -1,5 +1,6 @@
 """`chainrule race`: numerical differentiation against backpropagation."""
 
+import math
 from typing import Annotated
 
 import typer
@@ -25,10 +26,13 @@ def race(
 
     Example: chainrule race --seconds 10
     """
-    train, test = load(data)
+    train, test = load(data, tell=note)
     if not (isinstance(train, Dataset) and isinstance(test, Dataset)):
         raise DataError(f"{data} lies in shards: race takes data that fits into memory")
-    note(f"a 784-50-10 network, a batch of {batch_size}: the gradient of all parameters, three ways")
+    if not train.classes:
+        raise DataError(f"{data} has numbers to predict: race takes data with classes")
+    sizes = f"{math.prod(train.sample_shape)}-50-{len(train.classes)}"
+    note(f"a {sizes} network, a batch of {batch_size}: the gradient of all parameters, three ways")
     rows: list[RaceRow] = []
     for row in run(train, test, seconds=seconds, batch_size=batch_size, seed=seed):
         note(f"{row.way}: {_seconds(row.seconds)} a gradient")

@@ -7,12 +7,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from chainrule.cli.choices import DATA
 from chainrule.cli.terminal import note, progress, say
 from chainrule.cli.train_run import CHECKPOINT, Portions, train_and_write
-from chainrule.data import USUAL, Dataset, Part, Reading, TablePreparation, load
+from chainrule.data import USUAL, Dataset, Part, Reading, load
 from chainrule.errors import ModelFileError, OptionError
 from chainrule.files import holding, make_folder
 from chainrule.io import load_checkpoint
@@ -160,7 +161,7 @@ def train(
         source["half"] = half or source.get("half", False)  # either may be asked for later as well
         source["tensorboard"] = tensorboard or source.get("tensorboard", False)
         train_data, test_data = load(source["data"], tell=note, **{name: source[name] for name in _READING})
-        if not (resume or recipe or model) and isinstance(train_data.preparation, TablePreparation):
+        if not (resume or recipe or model) and _is_table(train_data):
             chosen = read_recipe("table").changed(**given)
         folder = output or _folder(recipe, chosen)
         portions = _portions(train_data, test_data, chosen)
@@ -240,10 +241,21 @@ def _portions(train: Part, test: Part, recipe: Recipe) -> Portions:
     watched = test
     if recipe.validation:
         train, watched = _held_out(train, recipe)
+    if isinstance(train, Dataset) and train.classes and train.y is not None and len(np.unique(train.y)) == 1:
+        note(f"every sample is of class {train.classes[int(train.y[0])]}: there is nothing to tell apart")
+    if not train.classes and (recipe.mixup or recipe.label_smoothing):
+        raise OptionError("--mixup and --label-smoothing are about classes, and this data has numbers to predict")
+    if len(train.sample_shape) < 2 and (recipe.augment or recipe.styles or recipe.strangers):
+        raise OptionError("--augment and recipes for pictures change pictures, and this data has rows: leave them out")
     if train.classes or not isinstance(train, Dataset) or not isinstance(watched, Dataset):
         return Portions(train, watched, train, test)
     units = Units.of(train)
     return Portions(units.standardized(train), units.standardized(watched), train, test, units)
+
+
+def _is_table(data: Part) -> bool:
+    """Rows of numbers that are no pixels."""
+    return isinstance(data, Dataset) and data.x.ndim == 2 and data.x.dtype != np.uint8
 
 
 def _folder(recipe: str | None, chosen: Recipe) -> Path:

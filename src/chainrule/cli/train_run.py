@@ -30,7 +30,7 @@ __all__ = ["CHECKPOINT", "Portions", "train_and_write"]
 
 CHECKPOINT = "checkpoint.safetensors"
 _MANY, _EVERY = 50, 10
-"""Of more epochs than that, every tenth is told; all are in history.csv."""
+"""Of more epochs than that, the first ten are told and then every tenth; all are in history.csv."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def train_and_write(
         note(f"resuming after step {trainer.step:,} in epoch {trainer.epoch + 1}")
     elif checkpoint.exists():
         note(f"replacing the run in {folder} (--resume would go on with it)")
-    things = "images" if len(data.learned.sample_shape) > 1 else "rows"
-    note(f"{chosen.model}: {network.values.size:,} parameters, {len(data.learned):,} {things}")
+    note(f"{chosen.model}: {network.values.size:,} parameters, {len(data.learned):,} {_things(data)}")
     _check_gradients(network, data.learned, chosen)
     started = time.perf_counter()
     try:
@@ -162,7 +161,7 @@ def _epochs(trainer: Trainer, data: Portions, recipe: Recipe, logs: list[Log]) -
                         f"{step.images_per_second:,.0f} samples/s",
                     )
             epoch = trainer.end_epoch(data.watched)
-            if not quick or epoch.number % _EVERY == 0 or epoch.number == recipe.epochs:
+            if not quick or epoch.number <= _EVERY or epoch.number % _EVERY == 0 or epoch.number == recipe.epochs:
                 note(str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss"))
             yield epoch
 
@@ -176,7 +175,9 @@ def _finished(trainer: Trainer, data: Portions, recipe: Recipe) -> Sequential:
     """The network to keep: of the best epoch if that was waited for, else averaged; calibrated on what was held out, or
     giving numbers in their own units."""
     if recipe.patience:
-        note(f"keeping epoch {trainer.use_best().number}, the best on the {len(data.watched):,} samples held out")
+        note(
+            f"keeping epoch {trainer.use_best().number}, the best on the {len(data.watched):,} {_things(data)} held out"
+        )
     else:
         trainer.use_average()
     if data.units is not None:
@@ -192,3 +193,7 @@ def _finished(trainer: Trainer, data: Portions, recipe: Recipe) -> Sequential:
     assert isinstance(last, Scale)
     note(f"calibrated: temperature {1 / last.factor:.2f}")
     return network
+
+
+def _things(data: Portions) -> str:
+    return "images" if len(data.learned.sample_shape) > 1 else "rows"

@@ -7,7 +7,7 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.digit import center_digit, center_ink
 from chainrule.data.digits import digits
 from chainrule.data.download import download
-from chainrule.data.folder import read_pictures
+from chainrule.data.folder import pictures_in, read_pictures
 from chainrule.data.idx import read_folder, read_idx, read_pair
 from chainrule.data.images import fit_picture, read_colour, read_gray
 from chainrule.data.mnist import mnist, mnist_file
@@ -49,6 +49,7 @@ __all__ = [
     "mnist",
     "mnist_file",
     "of_pictures",
+    "pictures_in",
     "read_colour",
     "read_csv",
     "read_folder",

@@ -58,13 +58,14 @@ def find_label(
         return _wanted(sheet, wanted, left)
     names = [] if sheet.names is None else [name.lower() for name in sheet.names]
     found = [column for column in left if names and names[column] in _USUAL]
+    if "z" in names:  # x, y and z are lengths
+        found = [column for column in found if names[column] != "y"]
     if not found:
         pixels = pictures or not _is_table(head, left[1:-1])
         if len(left) < 2 or (_has_pixel_names(names, left) if names else is_square(len(left)) and pixels):
             return None
         beside_pixels = pixels and is_square(len(left) - 1)
-        found = _beside_pixels(head, left) if beside_pixels else _in_table(head, left)
-        found = found or ([left[-1]] if names else [left[0], left[-1]])
+        found = _beside_pixels(head, left) if beside_pixels else _in_table(head, left, named=bool(names))
     if len(found) > 1:
         raise _question(sheet, found)
     return found[0]
@@ -79,15 +80,19 @@ def _beside_pixels(head: Sequence[Sequence[str]], columns: Sequence[int]) -> lis
     return [column for column in varied if _is_class_like(head, column) or not _is_numeric(head, column)] or varied[:1]
 
 
-def _in_table(head: Sequence[Sequence[str]], columns: Sequence[int]) -> list[int]:
-    """Of the first and the last column, which may be the label: words, or few whole numbers again and again."""
-    ends = [columns[0], columns[-1]]
+def _in_table(head: Sequence[Sequence[str]], columns: Sequence[int], *, named: bool) -> list[int]:
+    """Of the first and the last column, those which may be the label; both where that is open."""
+    first, last = columns[0], columns[-1]
     words = [column for column in columns if not _is_numeric(head, column)]
-    if words == [ends[0]] and not _is_class_like(head, ends[1]):
-        return [ends[0]]
-    if words and words[-1] == ends[1] and ends[0] not in words:
-        return [ends[1]]
-    return [column for column in ends if column in words or _is_class_like(head, column)]
+    if words and words[-1] == last and first not in words:
+        return [last]
+    if words == [first]:  # one text that comes again and again is a class, others are names
+        return [first] if len({row[first] for row in head}) <= len(head) / 2 else [last]
+    classes = [column for column in (first, last) if column in words or _is_class_like(head, column)]
+    if len(classes) == 1 and (classes == [last] or not named):
+        return classes
+    # a header says nothing against the last column; a first one that may be the label does
+    return [last] if named and not classes else [first, last]
 
 
 def is_square(number: int) -> bool:

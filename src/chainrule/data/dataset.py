@@ -146,6 +146,18 @@ class Dataset:
         """Whether there is a sample of this class."""
         return self.y is not None and bool((self.y == self.classes.index(name)).any())
 
+    def inverted(self) -> Self:
+        """The same pictures with 255 - x for x."""
+        other = copy.copy(self)
+        other.x = 255 - self.x
+        return other
+
+    def prepared(self, preparation: Preparation | None) -> Self:
+        """The same samples, of which it is known how raw input becomes such."""
+        other = copy.copy(self)
+        other.preparation = preparation
+        return other
+
     def shaped(self, shape: Shape) -> Self:
         """The same samples, each in another shape of as many numbers."""
         if self.sample_shape == shape:

@@ -18,8 +18,8 @@ from chainrule.errors import DataError
 __all__ = ["are_pixels", "read_csv", "read_pixel_rows"]
 
 _DEEPEST = 65535
-_FEWEST = 16
-"""Pixels below which a row of numbers is a table's, unless its columns are called pixels."""
+_FEWEST = 144
+"""Pixels below which a row of numbers is learned as a table's, each column by itself."""
 
 
 def read_csv(path: str | os.PathLike[str], *, label_column: str | None = None) -> Dataset:
@@ -43,12 +43,10 @@ def read_csv(path: str | os.PathLike[str], *, label_column: str | None = None) -
 def are_pixels(sheet: Sheet, label: int | None, index: int | None) -> bool:
     """Whether a file holds pictures and no table: as many columns as make a square, and pixels in all of them."""
     columns = [column for column in range(sheet.width) if column not in (label, index)]
-    if not is_square(len(columns)):
+    if not is_square(len(columns)) or len(columns) < _FEWEST:
         return False
     if sheet.names is not None and all(sheet.names[c].lower().startswith(("pixel", "px")) for c in columns):
         return True
-    if len(columns) < _FEWEST:
-        return False
     names = sheet.names
     if names is not None and not all(any(letter.isdigit() for letter in names[column]) for column in columns):
         return False

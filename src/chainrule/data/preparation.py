@@ -16,14 +16,12 @@ _KINDS: dict[str, type[PicturePreparation] | type[TablePreparation]] = {
 }
 
 
-def read_preparation(description: Any) -> Preparation | None:
-    """The preparation that `describe` wrote, every value of which is checked; None stays None.
+def read_preparation(description: Any) -> Preparation:
+    """The preparation that `describe` wrote, every value of which is checked.
 
     Raises:
         DataError: it describes none.
     """
-    if description is None:
-        return None
     try:
         values = dict(description)
         return _KINDS[values.pop("kind")].of_description(values)

@@ -69,7 +69,8 @@ class Sheet:
 
     def head(self) -> list[list[str]]:
         """The first rows, as texts."""
-        return self._checked(io.StringIO(self._body, newline=""), _LOOKED_AT)
+        # a cell may hold line breaks, so there are more lines than rows
+        return self._checked(io.StringIO(_first_lines(self._body, 20 * _LOOKED_AT), newline=""), _LOOKED_AT)
 
     def rows(self) -> list[list[str]]:
         """All rows, as texts without the spaces around them.
@@ -182,7 +183,9 @@ def read_sheet(path: str | os.PathLike[str]) -> Sheet:
     """
     content = read_bytes(path)
     text, note = _decoded(content, path)
-    return Sheet(path, text.replace("\r\n", "\n").replace("\r", "\n"), [note] if note else [])
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return Sheet(path, text, [note] if note else [])
 
 
 def is_missing(cell: str) -> bool:
@@ -236,7 +239,7 @@ def _without_comments(text: str) -> tuple[list[str], int, str]:
     stripped = text.lstrip("\n\t ")
     begin = 1 + text[: len(text) - len(stripped)].count("\n")
     text = stripped
-    if text.startswith("#") or "\n#" in text:
+    if "#" in text and (text.startswith("#") or "\n#" in text):
         lines = text.split("\n")
         first = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), None)
         if first is None:
@@ -250,8 +253,7 @@ def _without_comments(text: str) -> tuple[list[str], int, str]:
     looked_at: list[str] = []
     start = 0
     while len(looked_at) < _LOOKED_AT and start < len(text):
-        stop = text.find("\n", start)
-        stop = len(text) if stop < 0 else stop
+        stop = _line_end(text, start)
         if stop - start > _LONGEST_LINE:
             break
         if line := text[start:stop].strip(" "):
@@ -313,15 +315,26 @@ def _named(cells: Sequence[str]) -> tuple[str, ...]:
 
 def _without_first_row(body: str, begin: int) -> tuple[str, int]:
     """The text behind the header, which may hold quoted line breaks, and its first line's number."""
-    file = io.StringIO(body, newline="")
-    quotes = 0
-    lines = 0
-    while line := file.readline():
-        lines += 1
-        quotes += line.count('"')
+    start = lines = quotes = 0
+    while start < len(body):
+        stop = _line_end(body, start)
+        quotes += body.count('"', start, stop)
+        start, lines = stop + 1, lines + 1
         if quotes % 2 == 0:
             break
-    return file.read(), begin + lines
+    return body[start:], begin + lines
+
+
+def _line_end(text: str, start: int) -> int:
+    stop = text.find("\n", start)
+    return len(text) if stop < 0 else stop
+
+
+def _first_lines(text: str, count: int) -> str:
+    stop = -1
+    for _ in range(count):
+        stop = _line_end(text, stop + 1)
+    return text[:stop]
 
 
 def _has_decimal_commas(rows: Sequence[Sequence[str]]) -> bool:

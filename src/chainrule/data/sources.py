@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.arrays import Shape
-from chainrule.data.archive import read_mapped, read_npz
+from chainrule.data.archive import Mapped, read_mapped, read_npz
 from chainrule.data.columns import find_index, find_label, is_square
 from chainrule.data.dataset import Dataset
 from chainrule.data.digits import digits
@@ -78,9 +79,9 @@ def load(
     reading = Reading(**choices)
     name = str(source)
     if name in BUNDLED:
-        return _prepared(*BUNDLED[name]())
+        return _prepared(*BUNDLED[name](), like, tell)
     if name in REMOTE:
-        return _prepared(*remote(name))
+        return _prepared(*remote(name), like, tell)
     path = Path(source)
     if not path.exists():
         known = ", ".join([*BUNDLED, *REMOTE])
@@ -89,12 +90,13 @@ def load(
     if path.is_dir():
         if (inner := inner_folder(path)) != path:
             tell(f"{path} holds nothing but a folder: {inner} is read")
-        return _prepared(*_folder(inner, seed, reading, pictures))
+        return _prepared(*_folder(inner, seed, reading, pictures), like, tell)
     if path.name.endswith(_SHEETS):
-        return _sheet(path, seed, reading, like, tell)
+        return _prepared(*_sheet(path, seed, reading, like, tell), like, tell)
     if path.suffix == ".npz":
-        train, test = read_npz(path, like=like, tell=tell)
-        return _divided(train, path, seed) if test is None else _same_classes(train, test)
+        first, second = read_npz(path, like=like, tell=tell)
+        parts: tuple[Part, Part] = _divided(first, path, seed) if second is None else _same_classes(first, second)
+        return _prepared(*parts, like, tell)
     raise DataError(
         f"{path} is not data that is recognised: use .csv, .npz, or a folder of IDX files, .npy files or pictures"
     )
@@ -129,10 +131,10 @@ def load_new(
         data, notes = read_pixel_rows(sheet)
         for note in notes:
             tell(note)
-        return data, None if index is None else sheet.texts(index)
+        return _alone(data, like, tell), None if index is None else sheet.texts(index)
     if path.suffix == ".npz":
         train, test = read_npz(path, like=like, tell=tell)
-        return test or train, None
+        return _alone(test or train, like, tell), None
     raise DataError(f"{path} is not data that is recognised: use .csv or .npz, or name pictures")
 
 
@@ -199,9 +201,29 @@ def _same_classes(train: Any, test: Any) -> tuple[Any, Any]:
     return train.with_classes(names), test.with_classes(names)
 
 
-def _prepared(train: Part, test: Part) -> tuple[Part, Part]:
-    """Pictures that came without it know how others become such."""
-    for part in (train, test):
-        if part.preparation is None and isinstance(part, Dataset) and part.x.ndim == 4 and part.x.dtype == np.uint8:
-            part.preparation = of_pictures(train.head(_LOOKED_AT)[0])
-    return train, test
+def _prepared(train: Part, test: Part, like: Preparation | None, tell: _Tell) -> tuple[Part, Part]:
+    """Pictures that came without it know how others become such; dark things on light ground are inverted."""
+    parts = [train, test]
+    for index, part in enumerate(parts):
+        if not isinstance(part, Dataset) or isinstance(part, Mapped):
+            return train, test
+        if part.preparation is None and part.x.ndim == 4 and part.x.dtype == np.uint8:
+            parts[index] = part.prepared(of_pictures(train.head(_LOOKED_AT)[0]))
+    own = parts[0].preparation
+    if not isinstance(own, PicturePreparation) or own.ground != "light" or not _wants_dark(like):
+        return parts[0], parts[1]
+    tell("pictures are dark on light ground: they are inverted, which networks learn better from")
+    dark = replace(own, ground="dark")
+    first, second = (part.inverted().prepared(dark) for part in parts if isinstance(part, Dataset))
+    return first, second
+
+
+def _alone(data: Dataset, like: Preparation | None, tell: _Tell) -> Dataset:
+    """As `_prepared`, for data that is in one part."""
+    whole, _ = _prepared(data, data, like, tell)
+    assert isinstance(whole, Dataset)
+    return whole
+
+
+def _wants_dark(like: Preparation | None) -> bool:
+    return not isinstance(like, PicturePreparation) or like.way == "center" or like.ground == "dark"

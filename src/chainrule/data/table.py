@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from chainrule.arrays import Array
+from chainrule.arrays import Array, Shape
 from chainrule.data.labels import by_value, write_name
 from chainrule.data.sheet import Sheet, is_missing, is_number
 from chainrule.errors import DataError
@@ -73,6 +73,11 @@ class TablePreparation:
     def width(self) -> int:
         """D, the numbers that a row becomes."""
         return sum(column.inputs for column in self.columns)
+
+    @property
+    def shape(self) -> Shape:
+        """(D,)."""
+        return (self.width,)
 
     def describe(self) -> dict[str, Any]:
         """As JSON data."""
@@ -163,7 +168,8 @@ def fit_table(
     Raises:
         DataError: no column is left to learn from.
     """
-    columns, notes = [], []
+    columns: list[Column] = []
+    empty, same, names = [], [], []
     for place in range(sheet.width):
         if place in (label, index):
             continue
@@ -171,15 +177,17 @@ def fit_table(
         cells = [row[place] for row in rows if not is_missing(row[place])]
         learned = [rows[row][place] for row in training if not is_missing(rows[row][place])]
         if not learned:
-            notes.append(f"{name} is empty and left out")
+            empty.append(name)
         elif len(set(learned)) == 1 and len(learned) == len(training):
-            notes.append(f"{name} is {learned[0]} in every row and left out")
+            same.append(name)
         elif all(map(is_number, cells)):
             columns.append(Column(name, None, float(np.mean([float(cell) for cell in learned]))))
         elif len(words := sorted(set(learned), key=by_value)) > max(2, min(_MOST_CATEGORIES, len(learned) // 2)):
-            notes.append(f"{name} has {len(words):,} different texts, which are no categories, and is left out")
+            names.append(f"{name} ({len(words):,} different texts)")
         else:
             columns.append(Column(name, tuple(words)))
+    left_out = (("always the same", same), ("empty", empty), ("names and no categories", names))
+    notes = [f"left out since {what}: {_shown(some)}" for what, some in left_out if some]
     if not columns:
         raise DataError(f"{sheet.path} has no columns to learn {sheet.name(label)} from: {'; '.join(notes)}")
     counter = None if index is None else sheet.name(index)
@@ -230,8 +238,11 @@ def _numbers(sheet: Sheet, column: Column, cells: Sequence[str]) -> Array:
 
 
 def _counted(counts: Mapping[str, int]) -> str:
-    shown = [f"{name} ({count:,})" for name, count in counts.items()]
-    return ", ".join(shown if len(shown) <= 8 else [*shown[:8], f"and {len(shown) - 8} more columns"])
+    return _shown([f"{name} ({count:,})" for name, count in counts.items()])
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names if len(names) <= 8 else [*names[:8], f"and {len(names) - 8} more columns"])
 
 
 def _text(value: Any) -> str:

@@ -37,7 +37,7 @@ def read_table(
     index = find_index(sheet, rows[:50])
     label = find_label(sheet, rows[:50], reading.label_column, index)
     if label is None:
-        raise DataError(f"{sheet.path} has no column to learn: name it with --label-column")
+        raise DataError(f"{sheet.path} has no labels to learn from: name their column with --label-column")
     places = [place for place in range(sheet.width) if place not in (label, index)]
     kept, notes = complete_rows(sheet, rows, places, label, reading.missing)
     rows = [rows[row] for row in kept]
@@ -105,6 +105,11 @@ def _labels(sheet: Sheet, cells: Sequence[str]) -> tuple[Array, tuple[str, ...]]
     """Classes by name: numbers among words are words too."""
     names = np.array([write_name(cell) for cell in cells])
     (labels,) = read_labels([names], sheet.path)
+    if len(labels.classes) > max(_FEWEST, len(cells) / 2):
+        raise DataError(
+            f"{sheet.path} has {len(labels.classes):,} different labels in {len(cells):,} rows, which are no classes: "
+            "name another column with --label-column, or use --task regression"
+        )
     return labels.y, labels.classes
 
 

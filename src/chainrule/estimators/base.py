@@ -114,6 +114,10 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """The outputs (outputs,) that are best where they are the same for every sample."""
         raise NotImplementedError
 
+    def _names(self) -> tuple[str, ...] | None:
+        """Names of the classes, which are saved with the network."""
+        return None
+
     # ---- fitting ----
 
     @with_callbacks  # type: ignore[untyped-decorator]
@@ -180,6 +184,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         network = Sequential(*self._hidden_layers(), Affine(self.n_outputs_, Xavier()))
         network = network.build((X.shape[1],), seed=int(self._rng.integers(2**31)))
         self.network_ = network.astype(X.dtype) if X.dtype != network.dtype else network
+        self.network_.labels = self._names()
         self._optimizer = self._make_optimizer()
         self._rate = float(self.learning_rate_init)
         self._idle = 0

@@ -37,7 +37,8 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
             validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, power_t: as MLPClassifier's.
 
     Attributes:
-        network_: the Sequential, ends in logits; `chainrule.save(clf.network_, path)` keeps it.
+        network_: the Sequential, ends in logits; `chainrule.save(clf.network_, path)` keeps it, and what classes_ are
+            called.
         classes_, n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_, coefs_,
             intercepts_, n_features_in_, feature_names_in_: as MLPClassifier's.
 
@@ -151,6 +152,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
         each = compute_class_weight(self.class_weight, classes=self.classes_, y=np.ravel(y))
         weighted: Array = weights * each[targets].astype(weights.dtype)
         return weighted
+
+    def _names(self) -> tuple[str, ...] | None:
+        return None if self._multi_label else tuple(map(str, self.classes_))
 
     def _loss(self, outputs: Array, targets: Array, weights: Array) -> tuple[float, Array]:
         loss = SigmoidCrossEntropy() if self._multi_label else SoftmaxCrossEntropy()

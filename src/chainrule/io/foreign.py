@@ -3,12 +3,12 @@
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.data.npz import read_arrays
 from chainrule.errors import DataError, ModelFileError
 from chainrule.io.arrangement import KERAS, arranged, check_order, names_of
 from chainrule.io.pairing import candidates, pair_up
@@ -192,7 +192,8 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
     if Path(path).suffix.lower() != ".npz":
         return read_safetensors(path)[0]
     try:
-        return read_arrays(path)
+        arrays: dict[str, Array] = import_module("chainrule.data.npz").read_arrays(path)  # loaded where it is needed
+        return arrays
     except DataError as error:
         raise ModelFileError(str(error)) from error
 

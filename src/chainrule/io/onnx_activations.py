@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.errors import ModelFileError
+from chainrule.io.onnx_norms import power_of, scaled_by_root
 from chainrule.io.onnx_parts import Node, Part
 from chainrule.layers import (
     ELU,
@@ -38,10 +39,12 @@ _SELU = {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}
 
 
 def _softmax(node: Node) -> Part:
-    axis = int(node.attributes.get("axis", -1))
+    axis = int(node.attributes.get("axis", -1 if node.opset >= 13 else 1))
     if axis == 0:
         raise ModelFileError(f"it has a {node.operator} over the batch")
-    return Part(Softmax() if node.operator == "Softmax" else LogSoftmax(), rank=None if axis == -1 else axis)
+    if node.opset < 13 and axis not in (-1, *(len(shape) for shape in node.before if shape is not None)):
+        raise ModelFileError(f"it has a {node.operator} of an opset below 13 over axis {axis} and all behind it")
+    return Part(Softmax() if node.operator == "Softmax" else LogSoftmax(), axis=axis - 1 if axis > 0 else axis)
 
 
 def _gelu(node: Node) -> Part:
@@ -86,7 +89,16 @@ def _hard_sigmoid(node: Node) -> Part:
     return Part(HardSigmoid(float(node.attributes.get("alpha", 0.2)), float(node.attributes.get("beta", 0.5))))
 
 
-ACTIVATIONS: dict[str, Callable[[Node], Part | None]] = {
+def _celu(node: Node) -> list[Part]:
+    """alpha ELU(x / alpha), which has slope 1 on both sides of 0 (Barron 2017, arXiv:1704.07483)."""
+    alpha = float(node.attributes.get("alpha", 1.0))
+    if not alpha > 0:
+        raise ModelFileError(f"it has a Celu with alpha = {alpha}: it must be above 0")
+    return [Part(Scale(1 / alpha)), Part(ELU()), Part(Scale(alpha))]
+
+
+ACTIVATIONS: dict[str, Callable[[Node], Part | list[Part] | None]] = {
+    "Celu": _celu,
     "Clip": _clip,
     "Elu": lambda node: Part(ELU(float(node.attributes.get("alpha", 1.0)))),
     "Erf": lambda node: Part(form="erf"),
@@ -106,15 +118,19 @@ ACTIVATIONS: dict[str, Callable[[Node], Part | None]] = {
 }
 
 
-def product(node: Node, branches: list[list[Part]]) -> Part:
-    """x times a function of x, where that is an activation spelled out."""
-    if len(branches) == 2 and not branches[0] and not branches[1]:
-        return Part(form="square")
-    if len(branches) == 2 and sum(not branch for branch in branches) == 1:
-        found = _times_x(branches[0] or branches[1])
-        if found is not None:
-            return found
-    raise ModelFileError("it multiplies two values that both depend on the input, which no layer does")
+def product(branches: list[list[Part]]) -> Part | None:
+    """x times a function of x as an activation or norm, where it is one spelled out."""
+    if branches == [[], []]:
+        return power_of(2)
+    if found := scaled_by_root(branches):
+        return found
+    for factor, other in (branches, branches[::-1]) if len(branches) == 2 else ():
+        # x f(x), or (c x) f(x) as x (f(x) c)
+        if all(part.constant and part.constant[1].size == 1 for part in factor) and len(factor) < 2:
+            found = _times_x(other + factor)
+            if found is not None:
+                return found
+    return None
 
 
 _OF_PARTS: dict[tuple[type, ...], type[Layer]] = {
@@ -127,14 +143,15 @@ _OF_PARTS: dict[tuple[type, ...], type[Layer]] = {
 
 def _times_x(other: list[Part]) -> Part | None:
     if len(other) == 1 and other[0].form == "square":
-        return Part(form="cube")
+        return power_of(3)
     whole = _OF_PARTS.get(tuple(type(part.layer) for part in other))
     if whole and (whole is not HardSwish or _is_swish(other[0].layer)):
         return Part(whole())
+    if _is_hard_sigmoid(other):
+        return Part(HardSwish())
     for formula, layer in ((_is_erf, GELU()), (_is_tanh, GELU(tanh=True))):
         if formula(other):
-            inner: list[Layer] = [layer, Scale(2.0)]
-            return Part(Sequential(*inner), branches=[[Part(one) for one in inner]])
+            return Part(branches=[[Part(layer), Part(Scale(2.0))]], join=lambda built: Sequential(*built[0]))
         if formula(other[:-1]) and _is_number(other[-1], "Mul", 0.5):
             return Part(layer)
     return None
@@ -142,6 +159,14 @@ def _times_x(other: list[Part]) -> Part | None:
 
 def _is_swish(layer: Layer | None) -> bool:
     return isinstance(layer, HardSigmoid) and abs(layer.slope - 1 / 6) < 1e-6 and layer.offset == 0.5
+
+
+def _is_hard_sigmoid(parts: list[Part]) -> bool:
+    """Whether it is min(max(x + 3, 0), 6) / 6."""
+    if len(parts) != 3 or not _is_number(parts[0], "Add", 3.0) or not isinstance(parts[1].layer, Clip):
+        return False
+    sixth = _is_number(parts[2], "Div", 6.0) or _is_number(parts[2], "Mul", 1 / 6)
+    return sixth and (parts[1].layer.low, parts[1].layer.high) == (0, 6)
 
 
 def cubic(branches: list[list[Part]]) -> Part | None:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from chainrule.io.int8 import channel_axis, quantize
 from chainrule.layers import (
     GELU,
     Affine,
-    AvgPool2D,
     BatchNorm,
     Conv2D,
     Dropout,
@@ -28,8 +28,6 @@ from chainrule.layers import (
     Layer,
     LayerNorm,
     LeakyReLU,
-    MaxPool2D,
-    Pad,
     Parallel,
     ReLU,
     Reshape,
@@ -218,7 +216,11 @@ def _leaves(layer: Layer) -> Any:
 
 
 def _sequential(graph: _Graph, layer: Sequential, x: str) -> str:
-    for child in layer.layers:
+    assert layer.input_shape is not None
+    for _, child, shape in layer.parts(layer.input_shape):
+        child.build(
+            shape, np.random.default_rng(0)
+        )  # built already: one that stands in two places learns its shape here
         x = graph.layer(child, x)
     return x
 
@@ -228,32 +230,18 @@ def _residual(graph: _Graph, layer: Residual, x: str) -> str:
 
 
 def _parallel(graph: _Graph, layer: Parallel, x: str) -> str:
-    outputs = [graph.layer(branch, x) for branch in layer.branches]
-    return graph.add("Concat", *outputs, axis=1) if layer.join == "concat" else graph.add("Sum", *outputs)
+    assert layer.input_shape is not None
+    outputs: list[str] = []
+    for _, branch, shape in layer.parts(layer.input_shape):
+        branch.build(shape, np.random.default_rng(0))  # as in a Sequential
+        outputs.append(graph.layer(branch, x))
+    if layer.join != "product":
+        return graph.add("Concat", *outputs, axis=1) if layer.join == "concat" else graph.add("Sum", *outputs)
+    return reduce(lambda product, output: graph.add("Mul", product, output), outputs)
 
 
 def _affine(graph: _Graph, layer: Affine, x: str) -> str:
     return graph.add("Gemm", x, graph.weights(layer), graph.held(layer.b))
-
-
-def _conv(graph: _Graph, layer: Conv2D, x: str) -> str:
-    stride, padding, groups = layer.reading()
-    arrays = [graph.weights(layer)] + ([graph.held(layer.b)] if layer.bias else [])
-    sides = {"auto_pad": "SAME_UPPER"} if layer.padding == "same" else {"pads": _pads(padding)}
-    return graph.add("Conv", x, *arrays, strides=stride, group=groups, **sides)
-
-
-def _pool(operator: str) -> Callable[[_Graph, Any, str], str]:
-    def add(graph: _Graph, layer: MaxPool2D | AvgPool2D, x: str) -> str:
-        kernel, stride, padding = layer.windows()
-        return graph.add(operator, x, kernel_shape=kernel, strides=stride, pads=_pads(padding))
-
-    return add
-
-
-def _pads(padding: Any) -> list[int]:
-    (top, bottom), (left, right) = padding
-    return [top, left, bottom, right]
 
 
 def _global_pool(graph: _Graph, layer: GlobalAvgPool2D, x: str) -> str:
@@ -290,15 +278,6 @@ def _reshape(graph: _Graph, layer: Reshape | Flatten, x: str) -> str:
     return graph.add("Reshape", x, graph.constant([-1, *layer.output_shape], np.int64))
 
 
-def _pad(graph: _Graph, layer: Pad, x: str) -> str:
-    assert layer.input_shape is not None
-    assert layer.output_shape is not None
-    down, across = (
-        (after - before) // 2 for before, after in zip(layer.input_shape[1:], layer.output_shape[1:], strict=True)
-    )
-    return graph.add("Pad", x, graph.constant([0, 0, down, across] * 2, np.int64))
-
-
 def _gelu(graph: _Graph, layer: GELU, x: str) -> str:
     if layer.tanh:  # y = 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
         cubic = graph.add("Mul", graph.add("Mul", x, graph.add("Mul", x, x)), graph.constant(0.044715))
@@ -316,9 +295,7 @@ def _plain(operator: str, **attributes: Any) -> Callable[[_Graph, Layer, str], s
 
 _OPERATORS: dict[type[Layer], Callable[[_Graph, Any, str], str]] = {
     Affine: _affine,
-    AvgPool2D: _pool("AveragePool"),
     BatchNorm: _batch_norm,
-    Conv2D: _conv,
     Dropout: lambda graph, layer, x: x,  # in inference it does nothing
     Embedding: _embedding,
     Flatten: _reshape,
@@ -326,8 +303,6 @@ _OPERATORS: dict[type[Layer], Callable[[_Graph, Any, str], str]] = {
     GlobalAvgPool2D: _global_pool,
     LayerNorm: _layer_norm,
     LeakyReLU: lambda graph, layer, x: graph.add("LeakyRelu", x, alpha=layer.slope),
-    MaxPool2D: _pool("MaxPool"),
-    Pad: _pad,
     Parallel: _parallel,
     ReLU: _plain("Relu"),
     Reshape: _reshape,

@@ -1,10 +1,6 @@
-"""Part: a layer made from an ONNX node, with the arrays it was trained to; how parts become built layers.
+"""Part: what an ONNX node is in layers, with the arrays it was trained to; and what several of them are together."""
 
-Networks made in Keras keep the channels last and turn images round for every convolution. Here channels are always
-first: what turns them round is left out, and what stands between, or behind a Flatten, is put into our order.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +8,9 @@ import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
-from chainrule.layers import Affine, BatchNorm, Conv2D, Flatten, Layer, Reshape, Scale, Sigmoid, Softmax, Standardize
-from chainrule.layers.geometry import pair, place_window
+from chainrule.layers import Affine, Conv2D, Layer, Parallel, Sequential, Sigmoid, Softmax
 
-__all__ = ["Node", "Part", "Seen", "begin", "build", "tidy"]
+__all__ = ["Node", "Part", "Reduction", "array", "expect", "parallel", "tidy"]
 
 
 @dataclass(frozen=True)
@@ -28,153 +23,126 @@ class Node:
     data: list[str]
     constants: Mapping[int, Array]
     attributes: Mapping[str, Any]
+    before: tuple[Shape | None, ...] = ()
+    """The shape of a sample of each value it reads, where that is known."""
+
+    after: Shape | None = None
+    """The shape of a sample of what it makes, where that is known."""
+
+    whole: bool = False
+    """Whether it reads whole numbers."""
+
+    outputs: int = 1
+    opset: int = 0
+    missing: str = ""
+    """What an input is that is neither known nor computed by layers."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """The mean along some axes, as the model counts them; without any, all but the batch's and the channels'."""
+
+    operator: str
+    axes: tuple[int, ...]
+    keep: bool
+    largest: bool = False
+    """The largest instead of the mean."""
+
+    total: bool = False
+    """The sum instead of the mean."""
 
 
 @dataclass
 class Part:
-    """A layer, what its arrays become once it is built, and the parts of its branches.
+    """A layer and what its arrays become once it is built; or something that becomes layers when shapes are known.
 
-    `rank` is how many axes a sample must have, where that matters; `constant` is (operator, array) of arithmetic with a
-    constant, `form` a step of a longer formula (erf, square, cube, cubic) and `both` a probability p as (1 - p, p):
-    `tidy` takes them in. `turned` is the order of axes that a Transpose makes, `channels_last` where the channels must
-    be, `pads` (top, left, bottom, right) what the padding must come to, where that matters.
+    `join` makes one layer of the built layers of the `branches`. `constant` is (operator, array) of arithmetic with a
+    constant, `turned` the order of axes that a Transpose makes, `reduction` a mean along axes. `form` is a step of a
+    longer formula (erf, square, cube, cubic) and `both` a probability p as (1 - p, p): `tidy` takes them in. `rank` is
+    how many axes a sample must have, `channels_last` where the channels must be, `axis` the axis of a sample along
+    which it works or joins, each None where that does not matter. `repeats` is whether numbers of a branch repeat along
+    axes of length 1. `over` are the axes of a mean or norm as the model counts them; `takes` makes one part of this one
+    and the one behind, where it can, which `merged` remembers; `alone` is whether only this node reads what comes
+    before it. `made` is the layer that was made of it, for the next branch that has it. `note` tells what was done.
     """
 
     layer: Layer | None = None
     arrays: dict[str, Array] = field(default_factory=dict)
     branches: list[list["Part"]] = field(default_factory=list)
+    join: Callable[[list[list[Layer]]], Layer] | None = None
     constant: tuple[str, Array] | None = None
     form: str = ""
     both: bool = False
     rank: int | None = None
     turned: tuple[int, ...] | None = None
     channels_last: bool | None = None
-    pads: tuple[int, ...] | None = None
+    axis: int | None = None
+    repeats: bool = False
+    reduction: Reduction | None = None
+    over: tuple[int, ...] | None = None
+    takes: Callable[["Part"], "Part | None"] | None = None
+    alone: bool = True
+    merged: "tuple[Part, Part] | None" = None
+    made: tuple[object, Layer] | None = None
+    note: str = ""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """How the model sees what is (C, H, W) or (D,) here."""
-
-    shape: Shape
-    """Of a sample, channels first."""
-
-    channels_last: bool = False
-    flattened: Shape | None = None
-    """(C, H, W) of an image whose channels were last when it was flattened."""
+def parallel(branches: list[list[Part]], join: str) -> Part:
+    """Branches that are joined."""
+    part = Part(branches=branches, join=lambda built: Parallel(*(Sequential(*layers) for layers in built), join=join))
+    part.repeats = join == "sum"  # a product repeats numbers by itself
+    return part
 
 
-def begin(parts: list[Part], shape: Shape) -> Seen:
-    """How the model sees its input: a model whose first Transpose brings the channels to the front has them last."""
-    turned = next((part.turned for part in parts if part.turned is not None), None)
-    if turned == _TO_FRONT and len(shape) == 3:
-        return Seen((shape[2], *shape[:2]), channels_last=True)
-    return Seen(shape)
-
-
-def build(parts: list[Part], seen: Seen) -> Seen:
-    """Build layers one after another and give them their arrays; what comes out.
+def array(node: Node, place: int) -> Array:
+    """The constant at a place among a node's inputs, in float32.
 
     Raises:
-        ModelFileError: an array does not fit the shape that comes in.
+        ModelFileError: it is computed.
     """
-    rng = np.random.default_rng(0)
-    for part in parts:
-        layer = part.layer
-        if part.turned is not None:
-            seen = _turned(part.turned, seen)
-            continue
-        assert layer is not None
-        after = [build(branch, seen) for branch in part.branches]
-        _check(part, layer, seen)
-        if isinstance(layer, Affine) and seen.flattened is not None:
-            part.arrays["W"] = _in_our_order(part.arrays["W"], seen.flattened)
-        shape = layer.build(seen.shape, rng)
-        for name, array in part.arrays.items():
-            holder = getattr(layer, name)
-            if holder.value.shape != array.shape:
-                raise ModelFileError(f"{type(layer).__name__}.{name} of {array.shape} should be {holder.value.shape}")
-            holder.value = array
-        seen = _behind(layer, shape, seen, after)
-    return seen
+    if place not in node.constants:
+        raise ModelFileError(f"it has a {node.operator} whose weights are not constant")
+    return np.asarray(node.constants[place], np.float32)
 
 
-_TO_FRONT, _TO_BACK = (0, 3, 1, 2), (0, 2, 3, 1)
+def expect(node: Node, **expected: Any) -> None:
+    """Raise ModelFileError where an attribute is given and is not what the layer does."""
+    for name, value in expected.items():
+        got = node.attributes.get(name, value)
+        if (list(got) if isinstance(value, list) else got) != value:
+            raise ModelFileError(f"it has a {node.operator} with {name} = {got}, only {value} is known")
 
 
-def _turned(order: tuple[int, ...], seen: Seen) -> Seen:
-    if len(seen.shape) == 3 and order == (_TO_FRONT if seen.channels_last else _TO_BACK):
-        return Seen(seen.shape, channels_last=not seen.channels_last)
-    raise ModelFileError(f"it has a Transpose to {list(order)}: only channels to the front and back are known")
-
-
-def _check(part: Part, layer: Layer, seen: Seen) -> None:
-    """Whether the layer does to what comes in what the model does.
-
-    Raises:
-        ModelFileError: it does not.
-    """
-    shape = seen.shape
-    kind = type(layer).__name__
-    if part.rank not in (None, len(shape)):
-        raise ModelFileError(f"it has a {kind} over axis {part.rank} of {len(shape)}, not the last")
-    image = len(shape) == 3
-    if image and part.channels_last not in (None, seen.channels_last):
-        raise ModelFileError(f"it has a {kind} over axes that are not the channels, or not height and width")
-    if image and seen.channels_last and isinstance(layer, Softmax | Affine):
-        raise ModelFileError(f"it has a {kind} over the channels of an image")
-    if seen.flattened is not None and isinstance(layer, BatchNorm | Standardize | Reshape) and not _is_even(layer):
-        raise ModelFileError(f"it has a {kind} between the flattened image and the weights")
-    W = part.arrays.get("W")
-    if isinstance(layer, Affine) and W is not None and shape != W.shape[:1]:
-        raise ModelFileError(f"weights {W.shape} do not fit an input of {shape}")
-    if part.pads is not None and isinstance(layer, Conv2D):
-        sizes = pair(layer.kernel_size, "kernel_size", 1), pair(layer.stride, "stride", 1)
-        (top, bottom), (left, right) = place_window(layer, shape, *sizes, layer.padding)[0]
-        if part.pads != (top, left, bottom, right):
-            raise ModelFileError(f"it has a Conv with uneven padding {part.pads}")
-
-
-def _is_even(layer: Layer) -> bool:
-    """Whether it does the same to every feature."""
-    return isinstance(layer, Standardize) and np.ndim(layer.mean) == 0 and np.ndim(layer.std) == 0
-
-
-def _behind(layer: Layer, shape: Shape, seen: Seen, branches: list[Seen]) -> Seen:
-    if branches:
-        if len({(branch.channels_last, branch.flattened) for branch in branches}) > 1:
-            raise ModelFileError("it has branches that meet with their channels in different places")
-        return Seen(shape, branches[0].channels_last, branches[0].flattened)
-    if isinstance(layer, Flatten | Reshape) and len(seen.shape) == 3 and seen.channels_last:
-        if len(shape) != 1:
-            raise ModelFileError(f"it has a Reshape of an image whose channels are last to {shape}")
-        return Seen(shape, flattened=seen.shape)
-    return Seen(shape, seen.channels_last and len(shape) == 3, None if isinstance(layer, Affine) else seen.flattened)
-
-
-def _in_our_order(W: Array, image: Shape) -> Array:
-    """Rows for (H, W, C) -> rows for (C, H, W)."""
-    channels, height, width = image
-    if len(W) != channels * height * width:
-        raise ModelFileError(f"weights {W.shape} do not fit a flattened image of {image}")
-    return W.reshape(height, width, channels, -1).transpose(2, 0, 1, 3).reshape(W.shape)
-
-
-_STEPS = {"erf": "an Erf", "square": "a square", "cube": "a cube", "cubic": "a polynomial"}
+_STEPS = {
+    "erf": "an Erf that is no part of a GELU",
+    "cubic": "a polynomial that is no part of a GELU",
+    "centered": "a mean subtracted that is no part of a norm",
+    "sqrt": "a Sqrt that is no part of a norm",
+    "reciprocal": "a Reciprocal that is no part of a norm",
+}
 
 
 def tidy(parts: list[Part]) -> list[Part]:
-    """Constants added to an Affine or Conv2D become its bias, other arithmetic Scale, Standardize or BatchNorm."""
+    """Constants added to an Affine or Conv2D become its bias; steps of a formula must have become part of one."""
     done: list[Part] = []
     for part in parts:
-        if part.form:
-            raise ModelFileError(f"it has {_STEPS[part.form]} that is no part of a GELU")
-        if part.both:
+        last = done[-1] if done else None
+        if part.merged is not None and part.merged[0] is last:
+            done[-1] = part.merged[1]  # it stands in two branches, and was taken in for the other
+            continue
+        taken = last.takes(part) if last is not None and last.takes and part.alone else None
+        if taken is not None:
+            done[-1] = taken
+        elif part.both:
             _as_two_classes(done)
-        elif part.constant is None:
+        elif part.constant is None or not part.alone or not _takes_bias(done, *part.constant):
             done.append(part)
-        elif not _takes_bias(done, *part.constant):
-            done.append(_arithmetic(*part.constant))
+            continue
+        if last is not None:
+            part.merged = last, done[-1]
+    for part in done:
+        if part.form in _STEPS:
+            raise ModelFileError(f"it has {_STEPS[part.form]}")
     return done
 
 
@@ -192,41 +160,18 @@ def _takes_bias(done: list[Part], operator: str, value: Array) -> bool:
     layer = before.layer
     if operator not in ("Add", "Sub") or not isinstance(layer, Affine | Conv2D) or not before.arrays:
         return False
-    if isinstance(layer, Conv2D) and done[-1].turned == _TO_BACK and value.shape[-1:] == (value.size,):
-        value = value.reshape(-1, 1, 1)
+    # where the axis of the outputs is
+    last = isinstance(layer, Affine) or done[-1].turned in ((0, 2, 3, 1), (0, 2, 1))
     outputs = layer.outputs if isinstance(layer, Affine) else layer.filters
-    along = value.reshape(value.shape[-1:]) if isinstance(layer, Affine) and value.size == outputs else value.ravel()
-    if along.size not in (1, outputs) or (isinstance(layer, Conv2D) and value.size > 1 and value.shape[-2:] != (1, 1)):
+    ones = layer.axes if isinstance(layer, Conv2D) and not last else 0
+    along = value.shape[-ones - 1 : value.ndim - ones] if value.shape[value.ndim - ones :] == (1,) * ones else ()
+    if value.size != 1 and (along != (value.size,) or value.size != outputs):
         return False
-    bias = np.broadcast_to(along if operator == "Add" else -along, (outputs,))
+    if done[-1] is not before and (not last or isinstance(layer, Affine)):
+        return False
+    bias = np.broadcast_to(value.ravel() if operator == "Add" else -value.ravel(), (outputs,))
     if isinstance(layer, Conv2D) and not layer.bias:
         layer.bias = True
         before.arrays["b"] = np.zeros(outputs, np.float32)
     before.arrays["b"] = before.arrays["b"] + bias
     return True
-
-
-def _arithmetic(operator: str, value: Array) -> Part:
-    """y = x (operator) value, value one number or one for each feature or channel."""
-    if operator == "RSub":
-        raise ModelFileError("it computes a constant Sub x, which no layer does")
-    last = None if value.size == 1 else value.shape[-1] == value.size
-    if value.size != max(value.shape, default=1):
-        raise ModelFileError(f"it has a {operator} with a constant of {value.shape}: only one a channel is known")
-    numbers: Any = float(value.ravel()[0]) if value.size == 1 else value.ravel().astype(float).tolist()
-    if operator == "Mul" and value.size == 1 and value.ravel()[0] != 0:
-        return Part(Scale(numbers))
-    if operator == "Div" and value.size == 1:
-        return Part(Scale(1 / numbers))
-    if operator == "Add":
-        return Part(Standardize(np.negative(numbers).tolist(), 1.0), channels_last=last)
-    if operator == "Sub":
-        return Part(Standardize(numbers, 1.0), channels_last=last)
-    factors = np.asarray(numbers) if operator == "Mul" else 1 / np.asarray(numbers)
-    if not (factors > 0).all():
-        gamma = np.atleast_1d(factors).astype(np.float32)
-        plain = {"beta": np.zeros_like(gamma), "running_mean": np.zeros_like(gamma)}
-        layer = BatchNorm()
-        plain["running_variance"] = np.full_like(gamma, 1 - layer.epsilon)
-        return Part(layer, {"gamma": gamma} | plain, channels_last=last)
-    return Part(Standardize(0.0, (1 / factors).tolist()), channels_last=last)

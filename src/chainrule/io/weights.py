@@ -3,7 +3,8 @@
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +12,15 @@ import numpy.typing as npt
 from chainrule import initializers, layers
 from chainrule.arrays import Array, name_shape
 from chainrule.config import from_config, to_config
-from chainrule.data import Preparation, TablePreparation, read_preparation
 from chainrule.errors import DataError, ModelFileError
 from chainrule.io.plain_json import dump_json, parse_json
 from chainrule.io.room import Room
 from chainrule.io.safetensors import read_safetensors, write_safetensors
 from chainrule.layers import Layer, Sequential
 from chainrule.version import __version__
+
+if TYPE_CHECKING:
+    from chainrule.data import Preparation
 
 __all__ = [
     "check_arrays",
@@ -184,23 +187,23 @@ def _labels(names: Any, network: Sequential) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def fitting_preparation(description: Any, network: Sequential) -> Preparation | None:
+def fitting_preparation(description: Any, network: Sequential) -> "Preparation | None":
     """The preparation in a file.
 
     Raises:
         ModelFileError: it is damaged, or makes something else than what the network reads.
     """
+    if description is None:
+        return None
+    data = import_module("chainrule.data")  # with much of the standard library, which other models need not wait for
     try:
-        preparation = read_preparation(description)
+        preparation: Preparation = data.read_preparation(description)
     except DataError as error:
         raise ModelFileError(str(error)) from error
-    if preparation is not None:
-        assert network.input_shape is not None
-        made = (preparation.width,) if isinstance(preparation, TablePreparation) else preparation.shape
-        if math.prod(made) != math.prod(network.input_shape):
-            raise ModelFileError(
-                f"its preparation makes {name_shape(made)}, the network reads {name_shape(network.input_shape)}"
-            )
+    assert network.input_shape is not None
+    if math.prod(preparation.shape) != math.prod(network.input_shape):
+        made, read = name_shape(preparation.shape), name_shape(network.input_shape)
+        raise ModelFileError(f"its preparation makes {made}, the network reads {read}")
     return preparation
 
 

@@ -21,7 +21,7 @@ from chainrule.config import Configured
 from chainrule.errors import ChainruleError, OptionError, ShapeError
 from chainrule.parameters import Buffer, Parameter, flat_buffers
 
-__all__ = ["LARGEST_SAMPLE", "Layer"]
+__all__ = ["LARGEST_SAMPLE", "Layer", "check_size"]
 
 
 def _largest_sample() -> int:
@@ -219,7 +219,8 @@ def _collect(layer: Layer, kind: type, prefix: str, seen: set[int]) -> Iterator[
         yield from _collect(child, kind, f"{prefix}{name}.", seen)
 
 
-def _check_size(layer: Layer, shape: Shape) -> None:
+def check_size(layer: Layer, shape: Shape) -> None:
+    """Raise the layer's ShapeError if one sample has more than LARGEST_SAMPLE numbers."""
     if math.prod(shape) > LARGEST_SAMPLE:
         raise layer.shape_error(
             f"has samples of {name_shape(shape)}, more than {LARGEST_SAMPLE:,} numbers each: {_SMALLER}"
@@ -239,7 +240,7 @@ def _built_once(build: Callable[..., Any]) -> Callable[..., Any]:
                     f"was built for {name_shape(self.input_shape)}, got {name_shape(shape)}: use a new layer"
                 )
             return self.output_shape
-        _check_size(self, shape)
+        check_size(self, shape)
         try:
             result = build(self, shape, *arguments, **options)
         except (MemoryError, OverflowError, ValueError) as error:  # NumPy's: arrays that no memory holds
@@ -247,7 +248,7 @@ def _built_once(build: Callable[..., Any]) -> Callable[..., Any]:
                 raise
             raise self.shape_error(f"cannot make its arrays for {name_shape(shape)}: {error}") from error
         if isinstance(result, tuple):
-            _check_size(self, result)
+            check_size(self, result)
             self.input_shape, self.output_shape = shape, result
         return result
 

@@ -3,8 +3,11 @@
     Residual             y = x + f(x)              dx = dy + f'(dy)
     Parallel, "sum"      y = f1(x) + f2(x) + ...   dx = f1'(dy) + f2'(dy) + ...
     Parallel, "concat"   y = [f1(x), f2(x), ...]   dx = f1'(dy1) + f2'(dy2) + ...,  dy = [dy1, dy2, ...]
+    Parallel, "product"  y = f1(x) f2(x) ...       dx = f1'(dy f2(x) ...) + f2'(dy f1(x) ...) + ...
 
-f'(dy) is what f's backward makes of dy. (He et al. 2015, arXiv:1512.03385; Szegedy et al. 2014, arXiv:1409.4842.)
+f'(dy) is what f's backward makes of dy. In a product an axis of length 1 goes with any length, and the gradient of what
+was used at several places is the sum over them. (He et al. 2015, arXiv:1512.03385; Szegedy et al. 2014,
+arXiv:1409.4842; products: Hu, Shen and Sun 2017, arXiv:1709.01507; Dauphin et al. 2016, arXiv:1612.08083.)
 """
 
 from __future__ import annotations
@@ -63,7 +66,12 @@ class Parallel(Layer):
     Args:
         branches: layers, or Sequential(...) of several; Sequential() passes x on as it is.
         join: "concat" puts outputs behind one another along the first axis after the batch (channels or features), the
-            others being equal; "sum" adds outputs of one shape.
+            others being equal; "sum" adds outputs of one shape; "product" multiplies outputs of one shape, but for axes
+            of length 1.
+
+    Example:
+        >>> weights = Sequential(GlobalAvgPool2D(), Affine(2), ReLU(), Affine(8), Sigmoid(), Reshape((8, 1, 1)))
+        >>> squeeze_and_excitation = Parallel(Sequential(), weights, join="product")  # reads (N, 8, H, W)
     """
 
     reads = "numbers"
@@ -71,8 +79,8 @@ class Parallel(Layer):
     def __init__(self, *branches: Layer, join: str = "concat") -> None:
         if not branches or not all(isinstance(branch, Layer) for branch in branches):
             raise OptionError(f"Parallel takes 1 layer or more, got {branches!r}: write Parallel(Affine(3), ReLU())")
-        if join not in ("concat", "sum"):
-            raise OptionError(f'join must be "concat" or "sum", got {join!r}')
+        if join not in ("concat", "sum", "product"):
+            raise OptionError(f'join must be "concat", "sum" or "product", got {join!r}')
         self.branches = branches
         self.join = join
 
@@ -83,26 +91,29 @@ class Parallel(Layer):
                 outputs.append(branch.build(shape, rng))
             except ShapeError as error:
                 raise error.inside(index) from None
-        joined = {output if self.join == "sum" else output[1:] for output in outputs}
-        if len(joined) > 1 or not all(outputs):
-            need = "equal shapes" if self.join == "sum" else "shapes that differ in the first axis only"
+        joined = {"concat": _concatenated, "sum": _added, "product": _multiplied}[self.join](outputs)
+        if joined is None:
             raise ShapeError(
-                f"cannot join branches of {', '.join(map(str, outputs))}: {self.join!r} needs {need}", self
+                f"cannot join branches of {', '.join(map(str, outputs))}: {self.join!r} needs {_NEEDS[self.join]}", self
             )
-        return outputs[0] if self.join == "sum" else (sum(output[0] for output in outputs), *outputs[0][1:])
+        return joined
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         outputs, caches = zip(*(b.forward(b.entering(x), train=train, rng=rng) for b in self.branches), strict=True)
-        return self._joined(outputs), (caches, [output.shape[1] for output in outputs])
+        kept = outputs if self.join == "product" else [output.shape[1] for output in outputs]
+        return self._joined(outputs), (caches, kept)
 
     def __call__(self, x: Array) -> Array:
         return self._joined(tuple(branch(branch.entering(x)) for branch in self.branches))
 
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
-        caches, widths = cache
-        # y = [f1(x), f2(x), ...] or their sum
-        parts = [dy] * len(widths) if self.join == "sum" else np.split(dy, np.cumsum(widths[:-1]), axis=1)
+        caches, kept = cache
+        # y = [f1(x), f2(x), ...], or their sum or product
+        if self.join == "concat":
+            parts = np.split(dy, np.cumsum(kept[:-1]), axis=1)
+        else:
+            parts = [dy] * len(kept) if self.join == "sum" else _product_gradients(dy, kept)
         total: Array | None = None  # x is read by every branch, so its gradients add up
         for branch, part, branch_cache in zip(self.branches, parts, caches, strict=True):
             dx = branch.backward(part, branch_cache, input_gradient=input_gradient)
@@ -120,5 +131,40 @@ class Parallel(Layer):
             return np.concatenate(outputs, axis=1)
         total = outputs[0]
         for output in outputs[1:]:
-            total = total + output
+            total = total + output if self.join == "sum" else total * output
         return total
+
+
+_NEEDS = {
+    "concat": "shapes that differ in the first axis only",
+    "sum": "equal shapes",
+    "product": "shapes that are equal, but for axes of length 1",
+}
+
+
+def _concatenated(shapes: list[Shape]) -> Shape | None:
+    alike = all(shapes) and len({shape[1:] for shape in shapes}) == 1
+    return (sum(shape[0] for shape in shapes), *shapes[0][1:]) if alike else None
+
+
+def _added(shapes: list[Shape]) -> Shape | None:
+    return shapes[0] if len(set(shapes)) == 1 else None
+
+
+def _multiplied(shapes: list[Shape]) -> Shape | None:
+    if len({len(shape) for shape in shapes}) > 1:
+        return None
+    lengths = [set(axis) - {1} or {1} for axis in zip(*shapes, strict=True)]
+    return tuple(max(axis) for axis in lengths) if all(len(axis) == 1 for axis in lengths) else None
+
+
+def _product_gradients(dy: Array, factors: tuple[Array, ...]) -> list[Array]:
+    """Each factor's gradient: dy times the others, summed over the axes along which the factor was repeated."""
+    gradients = []
+    for place, factor in enumerate(factors):
+        gradient = dy
+        for other in factors[:place] + factors[place + 1 :]:
+            gradient = gradient * other
+        repeated = tuple(axis for axis, length in enumerate(factor.shape) if length != gradient.shape[axis])
+        gradients.append(gradient.sum(axis=repeated, keepdims=True))
+    return gradients

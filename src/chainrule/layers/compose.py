@@ -6,12 +6,11 @@ backward  dx <- f1' <- f2' <- ... <- fn' <- dy     (the chain rule, read from ri
 
 from __future__ import annotations
 
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
 from chainrule.arrays import Array, Shape, name_shape
-from chainrule.data.preparation import Preparation
 from chainrule.errors import NotBuiltError, OptionError, ShapeError
 from chainrule.functions import softmax
 from chainrule.layers.base import Layer
@@ -20,6 +19,9 @@ from chainrule.layers.summary import Summary, summarize
 from chainrule.layers.trace import Trace, trace
 from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.parameters import flat_buffers
+
+if TYPE_CHECKING:  # data is loaded when it is first asked for
+    from chainrule.data.preparation import Preparation
 
 __all__ = ["Sequential"]
 

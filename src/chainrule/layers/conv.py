@@ -2,18 +2,20 @@
 
 With p, q a place of the output, c a channel and i, j a place of the kernel,
 
-    y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, p S + i - top, q S + j - left]
+    y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, p S + i D - top, q S + j D - left]
 
-    dW[f, c, i, j] = sum over n, p, q of dy[n, f, p, q] x[n, c, p S + i - top, q S + j - left]
+    dW[f, c, i, j] = sum over n, p, q of dy[n, f, p, q] x[n, c, p S + i D - top, q S + j D - left]
     db[f] = sum over n, p, q of dy[n, f, p, q]
     dx: each dy[n, f, p, q] W[f, c, i, j] added where forward read its x
 
-(LeCun et al. 1989, "Backpropagation applied to handwritten zip code recognition"; groups: Krizhevsky et al. 2012.)
-Legend: N batch, C channels, F filters, H height, W width, K kernel, S stride.
+(LeCun et al. 1989, "Backpropagation applied to handwritten zip code recognition"; groups: Krizhevsky et al. 2012;
+dilation: Yu and Koltun 2016, arXiv:1511.07122.)
+Legend: N batch, C channels, F filters, H height, W width, K kernel, S stride, D dilation.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,17 @@ from chainrule.arrays import Array, Padding, Pair, Shape, quiet
 from chainrule.errors import OptionError
 from chainrule.initializers import He, Initializer, Zeros
 from chainrule.layers.base import Layer
-from chainrule.layers.geometry import PaddingOption, PairOption, check_image, pair, place_window
+from chainrule.layers.dilation import conv_forward, conv_input_gradient, conv_weight_gradient, spread
+from chainrule.layers.geometry import (
+    PaddingOption,
+    PairOption,
+    check_image,
+    is_same,
+    onnx_padding,
+    pair,
+    place_window,
+    sides,
+)
 from chainrule.parameters import Parameter
 
 __all__ = ["Conv2D"]
@@ -36,12 +48,16 @@ class Conv2D(Layer):
         filters: F.
         kernel_size: K, or (KH, KW).
         stride: how far the kernel moves, one number or (down, across).
-        padding: zeros around the image: one number, (above and below, left and right), or "same" for
-            OH = ceil(H / stride).
+        padding: zeros around the image: one number, (above and below, left and right), ((above, below), (left,
+            right)), or "same" for OH = ceil(H / stride); of an odd number the larger half is below and right
+            ("same-lower": above and left).
         groups: channels and filters in so many groups that do not see each other; C of them is a depthwise convolution.
         bias: whether there is a b; a BatchNorm right above makes it useless.
         initializer: draws W; b begins at zero.
+        dilation: how far apart the pixels of a window lie, one number or (down, across).
     """
+
+    axes = 2
 
     def __init__(
         self,
@@ -52,14 +68,16 @@ class Conv2D(Layer):
         groups: int = 1,
         bias: bool = True,
         initializer: Initializer = He(),  # noqa: B008 (an initializer has no state)
+        dilation: PairOption = 1,
     ) -> None:
-        pair(kernel_size, "kernel_size", 1), pair(stride, "stride", 1)
-        if padding != "same":
-            if isinstance(padding, str):
-                raise OptionError(f'padding must be a number, a pair or "same", got {padding!r}')
-            pair(padding, "padding", 0)
+        for value, what in ((kernel_size, "kernel_size"), (stride, "stride"), (dilation, "dilation")):
+            pair(value, what, 1, self.axes)
+        if not is_same(padding):
+            sides(padding, self.axes)
         if filters < 1 or groups < 1 or filters % groups:
-            raise OptionError(f"Conv2D needs filters that divide into groups, got {filters} into {groups}")
+            raise OptionError(
+                f"{type(self).__name__} needs filters that divide into groups, got {filters} into {groups}"
+            )
         self.filters = filters
         self.kernel_size = kernel_size
         self.stride = stride
@@ -67,45 +85,58 @@ class Conv2D(Layer):
         self.groups = groups
         self.bias = bias
         self.initializer = initializer
+        self.dilation = dilation
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         check_image(self, shape)
         channels = shape[0]
         if channels % self.groups:
             raise self.shape_error(
-                f"cannot divide {channels} channels into {self.groups} groups, got {shape}: "
+                f"cannot divide {channels} channels into {self.groups} groups, got {(channels, *shape[-self.axes :])}: "
                 "choose groups that divide both channels and filters"
             )
-        kernel = pair(self.kernel_size, "kernel_size", 1)
-        self._stride = pair(self.stride, "stride", 1)
-        self._padding, output = place_window(self, shape, kernel, self._stride, self.padding)
+        kernel = pair(self.kernel_size, "kernel_size", 1, self.axes)
+        self._stride = pair(self.stride, "stride", 1, self.axes)
+        down, across = pair(self.dilation, "dilation", 1, self.axes)
+        self._dilation = down if kernel[0] > 1 else 1, across if kernel[1] > 1 else 1
+        span = spread(kernel, self._dilation)
+        self._padding, output = place_window(self, shape, span, self._stride, self.padding, axes=self.axes)
         window = channels // self.groups * kernel[0] * kernel[1]
         fan_out = self.filters // self.groups * kernel[0] * kernel[1]
-        weight_shape = (self.filters, channels // self.groups, *kernel)
-        self.W = Parameter(self.initializer(weight_shape, window, fan_out, rng))
+        self._weight_shape = (self.filters, channels // self.groups, *kernel)
+        weights = self.initializer(self._weight_shape, window, fan_out, rng)
+        self.W = Parameter(weights.reshape(*self._weight_shape[:2], *kernel[-self.axes :]))
         if self.bias:
             self.b = Parameter(Zeros()((self.filters,), window, fan_out, rng), decay=False)
         return (self.filters, *output)
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        b = self.b.value if self.bias else None
-        return kernels.conv_forward(x, self.W.value, b, *self.reading()), x
+        W, b = self.W.value.reshape(self._weight_shape), self.b.value if self.bias else None
+        return conv_forward(x, W, b, *self.reading()), x
 
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
-        x, W = cache, self.W.value
-        # y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, p S + i - top, q S + j - left]
-        self.W.grad += kernels.conv_weight_gradient(x, dy, W.shape, *self.reading())
+        x, W = cache, self.W.value.reshape(self._weight_shape)
+        # y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, p S + i D - top, q S + j D - left]
+        self.W.grad += conv_weight_gradient(x, dy, W.shape, *self.reading()).reshape(self.W.shape)
         if self.bias:
             self.b.grad += kernels.conv_bias_gradient(dy)
         if not input_gradient:
             return None
-        return kernels.conv_input_gradient(dy, W, x.shape, *self.reading())
+        return conv_input_gradient(dy, W, x.shape, *self.reading())
 
-    def reading(self) -> tuple[Pair, Padding, int]:
-        """How a built layer's windows lie: stride, padding of all four sides, groups, as the kernels take them."""
-        return self._stride, self._padding, self.groups
+    def reading(self) -> tuple[Pair, Padding, int, Pair]:
+        """How a built layer's windows lie: stride, padding of all four sides, groups, dilation."""
+        return self._stride, self._padding, self.groups, self._dilation
 
     def multiply_adds(self, shape: Shape) -> int:
         assert self.output_shape is not None
-        return self.output_shape[1] * self.output_shape[2] * self.W.size
+        return math.prod(self.output_shape[1:]) * self.W.size
+
+    def onnx(self, graph: Any, x: str) -> str:
+        arrays = [graph.weights(self), *([graph.held(self.b)] if self.bias else [])]
+        plain = self._dilation == (1, 1)  # where there is dilation, ONNX Runtime has no auto_pad
+        where = onnx_padding(self.padding if is_same(self.padding) and plain else self._padding, self.axes)
+        where |= {} if plain else {"dilations": self._dilation[-self.axes :]}
+        name: str = graph.add("Conv", x, *arrays, strides=self._stride[-self.axes :], group=self.groups, **where)
+        return name

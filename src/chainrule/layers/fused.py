@@ -36,20 +36,20 @@ class ConvReLUPool(Layer):
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         b = self.conv.b.value if self.conv.bias else None
-        y, place = kernels.conv_relu_pool_forward(x, self.conv.W.value, b, *self.conv.reading())
+        y, place = kernels.conv_relu_pool_forward(x, self.conv.W.value, b, *self.conv.reading()[:3])
         return y, (x, y, place)
 
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         (x, y, place), W = cache, self.conv.W
         # y = max of each window of max(conv(x), 0)
-        dW, db = kernels.conv_relu_pool_weight_gradient(x, dy, y, place, W.shape, *self.conv.reading())
+        dW, db = kernels.conv_relu_pool_weight_gradient(x, dy, y, place, W.shape, *self.conv.reading()[:3])
         W.grad += dW
         if self.conv.bias:
             self.conv.b.grad += db
         if not input_gradient:
             return None
-        return kernels.conv_relu_pool_input_gradient(dy, y, place, W.value, x.shape, *self.conv.reading())
+        return kernels.conv_relu_pool_input_gradient(dy, y, place, W.value, x.shape, *self.conv.reading()[:3])
 
 
 class AffineChain(Layer):
@@ -112,7 +112,9 @@ def _conv_relu_pool(layers: Sequence[Layer]) -> tuple[int, ConvReLUPool] | None:
     assert isinstance(conv, Conv2D)
     assert isinstance(relu, ReLU)
     assert isinstance(pool, MaxPool2D)
-    if pool.windows() != ((2, 2), (2, 2), ((0, 0), (0, 0))) or conv.output_shape is None:
+    if conv.output_shape is None or conv.reading()[3] != (1, 1):
+        return None
+    if pool.windows(conv.output_shape) != ((2, 2), (2, 2), ((0, 0), (0, 0))):
         return None
     return 3, ConvReLUPool(conv, relu, pool)
 

@@ -1,28 +1,51 @@
-"""How large the result is when a window slides over an image, and what is wrong where it does not fit.
+"""How large the result is when a window slides over an image or a signal, and what is wrong where it does not fit.
 
 With kernel size K, stride S and padding before and after an axis of length L:
 
     output = (before + L + after - K) // S + 1
 
-Padding "same" makes that ceil(L / S); of an odd padding, the larger half comes after.
+Padding "same" makes that ceil(L / S); of an odd padding, the larger half comes after ("same-lower": before).
+With `ceil` the division is rounded up, so that the last window may reach beyond the padding; one that would begin in
+the padding behind the image, and so see nothing of it, is left out (as in PyTorch).
+
+A signal (C, L) is an image one pixel high: where `axes` is 1, options are read so.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
+
+import numpy as np
 
 from chainrule.arrays import Padding, Pair, Shape
 from chainrule.errors import OptionError
-from chainrule.layers.base import Layer
+from chainrule.layers.base import Layer, check_size
 
-__all__ = ["PaddingOption", "PairOption", "check_image", "pair", "place_window"]
+__all__ = [
+    "SAME",
+    "PaddingOption",
+    "PairOption",
+    "as_image",
+    "check_image",
+    "is_same",
+    "onnx_pad",
+    "onnx_padding",
+    "pair",
+    "place_window",
+    "sides",
+]
 
 PairOption: TypeAlias = int | Pair
 """One number for both axes, or one for the height and one for the width."""
-PaddingOption: TypeAlias = int | Pair | str
-"""One number for all sides, (height, width) on both sides each, or "same"."""
+PaddingOption: TypeAlias = int | Pair | Padding | str
+"""One number for all sides, (above and below, left and right), ((above, below), (left, right)), or one of SAME."""
+SAME = {"same": "SAME_UPPER", "same-lower": "SAME_LOWER"}
+"""Paddings that keep the size, but for the stride; and what ONNX calls them."""
+
+_LARGEST = 2**31
+"""What an option may be at most; the compiled kernels take no more."""
 
 
-def pair(value: PairOption, what: str, least: int) -> Pair:
-    """(vertical, horizontal) from one number or two.
+def pair(value: PairOption, what: str, least: int, axes: int = 2) -> Pair:
+    """(vertical, horizontal) from one number or two; from the one of a signal, (least, it).
 
     Raises:
         OptionError: not whole numbers, or below `least`.
@@ -32,9 +55,53 @@ def pair(value: PairOption, what: str, least: int) -> Pair:
         isinstance(both, tuple | list)
         and len(both) == 2
         and all(isinstance(number, int) and not isinstance(number, bool) and number >= least for number in both)
+        and (axes == 2 or isinstance(value, int))
     ):
-        raise OptionError(f"{what} must be a whole number of {least} or more, or a pair of them, got {value!r}")
-    return both[0], both[1]
+        pairs = ", or a pair of them" if axes == 2 else ""
+        raise OptionError(f"{what} must be a whole number of {least} or more{pairs}, got {value!r}")
+    if max(both) > _LARGEST:
+        raise OptionError(f"{what} must be at most {_LARGEST:,}, got {value!r}")
+    return both[0] if axes == 2 else least, both[1]
+
+
+def sides(padding: PaddingOption, axes: int = 2) -> Padding:
+    """((top, bottom), (left, right)) from one number, two, or four; of a signal from one, or (before, after).
+
+    Raises:
+        OptionError: not whole numbers of 0 or more.
+    """
+    if isinstance(padding, str):
+        raise OptionError(f'padding must be a number, a pair or "same", got {padding!r}')
+    if axes == 1:
+        return (0, 0), pair(padding, "padding", 0)  # type: ignore[arg-type]  # it says what is wrong with four
+    both = padding if isinstance(padding, tuple | list) and len(padding) == 2 else (padding, padding)
+    return pair(both[0], "padding", 0), pair(both[1], "padding", 0)
+
+
+def is_same(padding: PaddingOption) -> TypeGuard[str]:
+    """Whether the padding is one of SAME."""
+    return isinstance(padding, str) and padding in SAME
+
+
+def onnx_padding(around: Padding | str, axes: int = 2) -> dict[str, Any]:
+    """The attribute of an ONNX operator that says the same."""
+    if isinstance(around, str):
+        return {"auto_pad": SAME[around]}
+    before, after = zip(*around[-axes:], strict=True)
+    return {"pads": [*before, *after]}
+
+
+def onnx_pad(graph: Any, x: str, around: Padding, axes: int = 2, value: float = 0.0, **mode: str) -> str:
+    """Add an ONNX operator that pads the value named x; the name of what comes out."""
+    before, after = zip(*around[-axes:], strict=True)
+    pads = graph.constant([0, 0, *before, 0, 0, *after], np.int64)
+    name: str = graph.add("Pad", x, pads, *([graph.constant(value)] if value else []), **mode)
+    return name
+
+
+def as_image(shape: Shape) -> Shape:
+    """(C, 1, L) of (C, L); (C, H, W) as it is."""
+    return (shape[0], 1, shape[1]) if len(shape) == 2 else shape
 
 
 def check_image(layer: Layer, shape: Shape) -> None:
@@ -44,26 +111,59 @@ def check_image(layer: Layer, shape: Shape) -> None:
 
 
 def place_window(
-    layer: Layer, shape: Shape, kernel: Pair, stride: Pair, padding: PaddingOption
+    layer: Layer,
+    shape: Shape,
+    kernel: Pair,
+    stride: Pair,
+    padding: PaddingOption,
+    ceil: bool = False,
+    axes: int = 2,
 ) -> tuple[Padding, Pair]:
     """Padding as ((top, bottom), (left, right)) and the output's (height, width), for images of `shape`.
 
+    Where `ceil` makes a window reach beyond the padding, there is as much padding more.
+
     Raises:
-        ShapeError: `shape` is no image, or the kernel is larger than the padded image.
+        ShapeError: `shape` is no image, the padded image is too large, or the kernel is larger than it.
     """
     check_image(layer, shape)
-    sides: list[Pair] = []
-    if isinstance(padding, str):
-        for length, size, step in zip(shape[1:], kernel, stride, strict=True):
-            total = max((-(-length // step) - 1) * step + size - length, 0)
-            sides.append((total // 2, total - total // 2))
+    if is_same(padding):
+        lower = padding == "same-lower"
+        down, across = (_same(*axis, lower) for axis in zip(shape[1:], kernel, stride, strict=True))
+        around: Padding = down, across
     else:
-        sides.extend((side, side) for side in pair(padding, "padding", 0))
-    padded = tuple(before + length + after for length, (before, after) in zip(shape[1:], sides, strict=True))
+        around = sides(padding, axes)
+    if ceil:
+        down, across = (_reached(*axis) for axis in zip(shape[1:], kernel, stride, around, strict=True))
+        around = down, across
+    padded = tuple(before + length + after for length, (before, after) in zip(shape[1:], around, strict=True))
+    check_size(layer, (shape[0], *padded))
     if any(size > length for size, length in zip(kernel, padded, strict=True)):
+        kind, size, longest = (
+            "image" if axes == 2 else "signal",
+            *(_by(pixels[-axes:]) for pixels in (kernel, padded)),
+        )
         raise layer.shape_error(
-            f"has a kernel of {kernel[0]} x {kernel[1]}, larger than the image of {padded[0]} x {padded[1]} "
-            f"(padding included), got {shape}: use a smaller kernel, more padding, or less pooling before it"
+            f"has a kernel of {size}, larger than the {kind} of {longest} (padding included), "
+            f"got {(shape[0], *shape[-axes:])}: use a smaller kernel, more padding, or less pooling before it"
         )
     height, width = ((length - size) // step + 1 for length, size, step in zip(padded, kernel, stride, strict=True))
-    return (sides[0], sides[1]), (height, width)
+    return around, (height, width)
+
+
+def _same(length: int, size: int, step: int, lower: bool) -> Pair:
+    total = max((-(-length // step) - 1) * step + size - length, 0)
+    less, more = total // 2, total - total // 2
+    return (more, less) if lower else (less, more)
+
+
+def _reached(length: int, size: int, step: int, around: Pair) -> Pair:
+    before, after = around
+    last = -((size - before - length - after) // step) * step  # where the last window begins, rounded up
+    if last >= before + length:
+        last -= step
+    return before, max(after, last + size - before - length)
+
+
+def _by(lengths: Shape) -> str:
+    return " x ".join(map(str, lengths))

@@ -1,4 +1,4 @@
-"""BatchNorm, LayerNorm, GroupNorm and InstanceNorm: mean 0 and variance 1, then a learned scale gamma and shift beta.
+"""BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RMSNorm: mean 0 and variance 1, then a learned scale and shift.
 
     h = (x - mean) / sqrt(variance + epsilon),   y = gamma h + beta
 
@@ -10,9 +10,13 @@ the data's own, they depend on every x, and with means taken over the same M num
     dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - h mean(dy h))                              (BatchNorm)
     dx = 1 / sqrt(variance + epsilon) (dh - mean(dh) - h mean(dh h)),  dh = gamma dy                  (the others)
 
-In inference BatchNorm's mean and variance are constants, and dx = gamma / sqrt(variance + epsilon) dy.
-(Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450;
-Wu and He 2018, arXiv:1803.08494; Ulyanov, Vedaldi and Lempitsky 2016, arXiv:1607.08022.)
+In inference BatchNorm's mean and variance are constants, and dx = gamma / sqrt(variance + epsilon) dy. RMSNorm takes
+no mean off and has no shift: h = x / sqrt(mean(x^2) + epsilon), y = gamma h, and with dh = gamma dy
+
+    dgamma = sum of dy h,   dx = 1 / sqrt(mean(x^2) + epsilon) (dh - h mean(dh h))
+
+(Ioffe and Szegedy 2015, arXiv:1502.03167; Ba, Kiros and Hinton 2016, arXiv:1607.06450; Wu and He 2018,
+arXiv:1803.08494; Ulyanov, Vedaldi and Lempitsky 2016, arXiv:1607.08022; Zhang and Sennrich 2019, arXiv:1910.07467.)
 Legend: N batch, C channels or features.
 """
 
@@ -29,11 +33,11 @@ from chainrule.errors import OptionError, ShapeError
 from chainrule.layers.base import Layer
 from chainrule.parameters import Buffer, Parameter
 
-__all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm"]
+__all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
 
 
 class BatchNorm(Layer):
-    """x (N, C) or (N, C, H, W) -> the same shape; gamma, beta and the running statistics (C,).
+    """x (N, C), (N, C, L) or (N, C, H, W) -> the same shape; gamma, beta and the running statistics (C,).
 
     Training uses the batch's mean and variance and moves the running ones towards them; inference uses those.
 
@@ -107,16 +111,13 @@ class LayerNorm(Layer):
     """
 
     def __init__(self, axes: int = 1, epsilon: float = 1e-5) -> None:
-        if axes < 1:
-            raise OptionError(f"LayerNorm needs 1 axis or more, got {axes}")
+        _check_axes(self, axes)
         _check_epsilon(epsilon)
         self.axes = axes
         self.epsilon = epsilon
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
-        if len(shape) < self.axes:
-            raise self.shape_error(f"normalises the last {self.axes} axes, got {shape}: use LayerNorm({len(shape)})")
-        normalised = shape[len(shape) - self.axes :]
+        normalised = _last_axes(self, self.axes, shape)
         self.check_room(normalised, 4)
         self.gamma = Parameter(np.ones(normalised, np.float32), decay=False)
         self.beta = Parameter(np.zeros(normalised, np.float32), decay=False)
@@ -138,6 +139,54 @@ class LayerNorm(Layer):
         self.gamma.grad += dgamma.reshape(self.gamma.shape)
         self.beta.grad += dbeta.reshape(self.beta.shape)
         return dx.reshape(dy.shape)
+
+
+class RMSNorm(Layer):
+    """x (N, ...) -> the same shape, each sample divided by its root mean square; gamma of the normalised axes' shape.
+
+    Args:
+        axes: how many of the last axes are normalised together: 1 for rows, 3 for whole images.
+        epsilon: keeps the root away from zero.
+    """
+
+    def __init__(self, axes: int = 1, epsilon: float = 1e-5) -> None:
+        _check_axes(self, axes)
+        _check_epsilon(epsilon)
+        self.axes = axes
+        self.epsilon = epsilon
+
+    def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
+        normalised = _last_axes(self, self.axes, shape)
+        self.check_room(normalised, 2)
+        self.gamma = Parameter(np.ones(normalised, np.float32), decay=False)
+        return shape
+
+    @quiet
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        over = self._over(x)
+        inverse_rms = 1 / np.sqrt(np.square(x).mean(axis=over, keepdims=True) + self.epsilon)
+        h = x * inverse_rms
+        return self.gamma.value * h, (h, inverse_rms)
+
+    @quiet
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        h, inverse_rms = cache
+        # y = gamma * h
+        self.gamma.grad += (dy * h).sum(axis=tuple(range(dy.ndim - self.axes)))
+        dh = dy * self.gamma.value
+        # h = x / sqrt(mean(x^2) + epsilon); the mean is a function of x
+        dx: Array = inverse_rms * (dh - h * (dh * h).mean(axis=self._over(dy), keepdims=True))
+        return dx
+
+    def onnx(self, graph: Any, x: str) -> str:
+        square = graph.add("ReduceMean", graph.add("Mul", x, x), axes=list(range(-self.axes, 0)))
+        root = graph.add("Sqrt", graph.add("Add", square, graph.constant(self.epsilon)))
+        name: str = graph.add("Mul", graph.add("Div", x, root), graph.held(self.gamma))
+        return name
+
+    def _over(self, x: Array) -> tuple[int, ...]:
+        """The normalised axes of x."""
+        return tuple(range(x.ndim - self.axes, x.ndim))
 
 
 class _OfChannels(Layer):
@@ -239,6 +288,18 @@ class InstanceNorm(_OfChannels):
         arrays = graph.held(self.gamma), graph.held(self.beta)
         name: str = graph.add("InstanceNormalization", x, *arrays, epsilon=self.epsilon)
         return name
+
+
+def _check_axes(layer: Layer, axes: int) -> None:
+    if axes < 1:
+        raise OptionError(f"{type(layer).__name__} needs 1 axis or more, got {axes}")
+
+
+def _last_axes(layer: Layer, axes: int, shape: Shape) -> Shape:
+    if len(shape) < axes:
+        cure = f"use {type(layer).__name__}({len(shape)})" if shape else "put Reshape((1,)) before it"
+        raise layer.shape_error(f"normalises the last {axes} axes, got {shape}: {cure}")
+    return shape[len(shape) - axes :]
 
 
 def _check_epsilon(epsilon: float) -> None:

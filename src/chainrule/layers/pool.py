@@ -14,12 +14,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from chainrule import kernels
 from chainrule.arrays import Array, Padding, Pair, Shape, quiet
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer
-from chainrule.layers.geometry import PairOption, check_image, pair, place_window
+from chainrule.layers.geometry import (
+    PaddingOption,
+    PairOption,
+    as_image,
+    check_image,
+    is_same,
+    onnx_pad,
+    onnx_padding,
+    pair,
+    place_window,
+    sides,
+)
 
 __all__ = ["AvgPool2D", "GlobalAvgPool2D", "MaxPool2D"]
 
@@ -27,29 +39,72 @@ __all__ = ["AvgPool2D", "GlobalAvgPool2D", "MaxPool2D"]
 class _Pool2D(Layer):
     """What both windowed poolings share: where the windows lie."""
 
-    def __init__(self, kernel_size: PairOption = 2, stride: PairOption | None = None, padding: PairOption = 0) -> None:
-        kernel = pair(kernel_size, "kernel_size", 1)
+    axes = 2
+
+    def __init__(
+        self,
+        kernel_size: PairOption = 2,
+        stride: PairOption | None = None,
+        padding: PaddingOption = 0,
+        ceil_mode: bool = False,
+    ) -> None:
+        kernel = pair(kernel_size, "kernel_size", 1, self.axes)
         if stride is not None:
-            pair(stride, "stride", 1)
-        if any(2 * side > size for side, size in zip(pair(padding, "padding", 0), kernel, strict=True)):
+            pair(stride, "stride", 1, self.axes)
+        if not is_same(padding) and any(
+            max(around) >= size for around, size in zip(sides(padding, self.axes), kernel, strict=True)
+        ):
             raise OptionError(
-                f"{type(self).__name__} needs a padding of at most half its kernel {kernel}, got {padding}: "
+                f"{type(self).__name__} needs a padding smaller than its kernel {kernel_size}, got {padding}: "
                 "a window must not lie outside the image"
             )
         self.kernel_size = kernel_size
         self.stride = stride
         self.padding = padding
+        self.ceil_mode = ceil_mode
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
-        kernel, stride, _ = self.windows()
-        return (shape[0], *place_window(self, shape, kernel, stride, self.padding)[1])
+        return (shape[0], *self._place(shape)[1])
 
-    def windows(self) -> tuple[Pair, Pair, Padding]:
-        """Where the windows lie: their size, stride, and padding of all four sides, as the kernels take them."""
-        kernel = pair(self.kernel_size, "kernel_size", 1)
-        down, across = pair(self.padding, "padding", 0)
-        stride = kernel if self.stride is None else pair(self.stride, "stride", 1)
-        return kernel, stride, ((down, down), (across, across))
+    def windows(self, shape: Shape) -> tuple[Pair, Pair, Padding]:
+        """Where the windows lie in images of `shape`: their size, stride, and padding of all four sides."""
+        return *self._sizes(), self._place(shape)[0]
+
+    def _sizes(self) -> tuple[Pair, Pair]:
+        kernel = pair(self.kernel_size, "kernel_size", 1, self.axes)
+        return kernel, kernel if self.stride is None else pair(self.stride, "stride", 1, self.axes)
+
+    def _place(self, shape: Shape) -> tuple[Padding, Pair]:
+        return place_window(self, shape, *self._sizes(), self.padding, self.ceil_mode, self.axes)
+
+    def _onnx(self, graph: Any, operator: str, x: str, *, counting: bool = False) -> str:
+        assert self.input_shape is not None
+        image = as_image(self.input_shape)
+        kernel, stride = self._sizes()
+        around, same = self._own(image), is_same(self.padding)
+        where = onnx_padding(self.padding if is_same(self.padding) else around, self.axes)
+        where |= ({"ceil_mode": 1} if self.ceil_mode else {}) | ({"count_include_pad": 1} if counting else {})
+        apart = any(
+            step + after * (not same) > size for size, step, (_, after) in zip(kernel, stride, around, strict=True)
+        )
+        if apart and (same or self.ceil_mode):  # a window may begin behind the image, which not all readers leave out
+            reach = self._place(image)[0]
+            if counting:
+                x = onnx_pad(graph, x, around, self.axes)
+                reach = _without(reach, around)
+            where = onnx_padding(reach, self.axes)
+        where |= {"kernel_shape": kernel[-self.axes :], "strides": stride[-self.axes :]}
+        name: str = graph.add(operator, x, **where)
+        return name
+
+    def _own(self, shape: Shape) -> Padding:
+        """The padding of all four sides without what `ceil_mode` adds."""
+        return self._place(shape)[0] if isinstance(self.padding, str) else sides(self.padding, self.axes)
+
+
+def _without(reach: Padding, around: Padding) -> Padding:
+    down, across = ((a - c, b - d) for (a, b), (c, d) in zip(reach, around, strict=True))
+    return down, across
 
 
 class MaxPool2D(_Pool2D):
@@ -58,35 +113,70 @@ class MaxPool2D(_Pool2D):
     Args:
         kernel_size: the window, one number or (height, width).
         stride: how far it moves; by default its own size.
-        padding: rows and columns around the image that are never the largest.
+        padding: rows and columns around the image that are never the largest: one number, (above and below, left and
+            right), ((above, below), (left, right)), or "same" or "same-lower" as in Conv2D.
+        ceil_mode: whether a last window may reach beyond the padding, so that no pixel is left out for want of others.
     """
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        y, place = kernels.max_pool_forward(x, *self.windows())
+        y, place = kernels.max_pool_forward(x, *self.windows(x.shape[1:]))
         return y, (place, x.shape)
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         place, input_shape = cache
         # y = x[place], the largest of the window
-        return kernels.max_pool_backward(dy, place, input_shape, *self.windows())
+        return kernels.max_pool_backward(dy, place, input_shape, *self.windows(input_shape[1:]))
+
+    def onnx(self, graph: Any, x: str) -> str:
+        return self._onnx(graph, "MaxPool", x)
 
 
 class AvgPool2D(_Pool2D):
-    """x (N, C, H, W) -> y (N, C, OH, OW), the mean of each window; padding is not counted in it.
+    """x (N, C, H, W) -> y (N, C, OH, OW), the mean of each window.
 
     Args:
         kernel_size: the window, one number or (height, width).
         stride: how far it moves; by default its own size.
-        padding: rows and columns around the image.
+        padding: rows and columns around the image, as in MaxPool2D.
+        ceil_mode: whether a last window may reach beyond the padding; what lies there is never counted.
+        count_include_pad: whether padding counts in the mean, as zeros.
     """
 
-    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        return kernels.avg_pool_forward(x, *self.windows()), x.shape
+    def __init__(
+        self,
+        kernel_size: PairOption = 2,
+        stride: PairOption | None = None,
+        padding: PaddingOption = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = False,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, ceil_mode)
+        self.count_include_pad = count_include_pad
 
+    @quiet
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        y = kernels.avg_pool_forward(x, *self.windows(x.shape[1:]))
+        return y * self._share(x.shape[1:], y.dtype) if self.count_include_pad else y, x.shape
+
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         input_shape = cache
-        # y = sum of the window / pixels in the window
-        return kernels.avg_pool_backward(dy, input_shape, *self.windows())
+        # y = sum of the window / pixels in the window, which is its mean without padding times the image's share of it
+        dmean = dy * self._share(input_shape[1:], dy.dtype) if self.count_include_pad else dy
+        return kernels.avg_pool_backward(dmean, input_shape, *self.windows(input_shape[1:]))
+
+    def onnx(self, graph: Any, x: str) -> str:
+        return self._onnx(graph, "AveragePool", x, counting=self.count_include_pad)
+
+    def _share(self, shape: Shape, dtype: npt.DTypeLike) -> Array:
+        """How much of each window is image and not padding (OH, OW); what lies beyond the padding is neither."""
+        around, output = self._own(shape), self._place(shape)[1]
+        shares: list[Array] = []
+        for length, size, step, (before, after), places in zip(shape[1:], *self._sizes(), around, output, strict=True):
+            begin = np.arange(places) * step
+            end = np.minimum(begin + size, before + length + after)
+            shares.append((np.minimum(end, before + length) - np.maximum(begin, before)) / (end - begin))
+        return np.outer(*shares).astype(dtype)
 
 
 class GlobalAvgPool2D(Layer):

@@ -1,7 +1,8 @@
-"""Flatten, Reshape and Pad: the same numbers in another shape, or with zeros around them.
+"""Flatten, Reshape and Pad: the same numbers in another shape, or with something around them.
 
-Flatten, Reshape   y = x.reshape(N, ...)   dx = dy.reshape(x.shape)
-Pad                y = x, zeros around     dx = dy without its border
+Flatten, Reshape   y = x.reshape(N, ...)             dx = dy.reshape(x.shape)
+Pad                y = x, zeros around               dx = dy without its border
+                   y = x, copies of pixels around    dx = that, plus each copy's dy at the pixel that was copied
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import Array, Shape
+from chainrule.arrays import Array, Shape, quiet
 from chainrule.errors import OptionError
 from chainrule.layers.base import Layer
-from chainrule.layers.geometry import PairOption, check_image, pair
+from chainrule.layers.geometry import PaddingOption, check_image, onnx_pad, sides
 
 __all__ = ["Flatten", "Pad", "Reshape"]
 
@@ -74,29 +75,62 @@ class Reshape(Layer):
 
 
 class Pad(Layer):
-    """(N, C, H, W) -> (N, C, H + 2 down, W + 2 across), zeros around each image.
+    """(N, C, H, W) -> (N, C, top + H + bottom, left + W + right), something around each image.
 
     Args:
-        padding: one number, or (above and below, left and right).
+        padding: one number, (above and below, left and right), or ((above, below), (left, right)).
+        mode: "constant"; "edge", which repeats the image's border; "reflect", which mirrors the image at its border
+            pixels, without repeating them.
+        value: the constant.
     """
 
     reads = "numbers"
+    axes = 2
 
-    def __init__(self, padding: PairOption) -> None:
-        pair(padding, "padding", 0)
+    def __init__(self, padding: PaddingOption, mode: str = "constant", value: float = 0.0) -> None:
+        sides(padding, self.axes)
+        if mode not in ("constant", "edge", "reflect"):
+            raise OptionError(f'mode must be "constant", "edge" or "reflect", got {mode!r}')
+        if not math.isfinite(value) or (value and mode != "constant"):
+            raise OptionError(f'value must be a finite number, and 0 where mode is not "constant", got {value!r}')
         self.padding = padding
+        self.mode = mode
+        self.value = value
+        if value:
+            self.reads = "floats"
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         check_image(self, shape)
-        down, across = pair(self.padding, "padding", 0)
-        return (shape[0], shape[1] + 2 * down, shape[2] + 2 * across)
+        down, across = sides(self.padding, self.axes)
+        if self.mode == "reflect" and (max(down) >= shape[1] or max(across) >= shape[2]):
+            given = (shape[0], *shape[-self.axes :])
+            raise self.shape_error(f"can mirror fewer pixels than there are in a row or column, got {given}: pad less")
+        return (shape[0], shape[1] + sum(down), shape[2] + sum(across))
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        down, across = pair(self.padding, "padding", 0)
-        return np.pad(x, ((0, 0), (0, 0), (down, down), (across, across))), x.shape
+        around = ((0, 0), (0, 0), *sides(self.padding, self.axes))
+        if self.mode == "constant":
+            return np.pad(x, around, constant_values=self.value), x.shape
+        return np.pad(x, around, self.mode), x.shape  # type: ignore[call-overload]
 
+    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
-        _, _, height, width = cache
-        down, across = pair(self.padding, "padding", 0)
-        # y[:, :, down : down + H, across : across + W] = x
-        return dy[:, :, down : down + height, across : across + width]
+        shape, dx = cache, dy
+        # y[:, :, top : top + H, left : left + W] = x, and around it constants or copies of x
+        for axis, (before, _) in zip((2, 3), sides(self.padding, self.axes), strict=True):
+            dx = self._unpadded(dx.swapaxes(0, axis), before, shape[axis]).swapaxes(0, axis)
+        return dx
+
+    def onnx(self, graph: Any, x: str) -> str:
+        mode = {} if self.mode == "constant" else {"mode": self.mode}
+        return onnx_pad(graph, x, sides(self.padding, self.axes), self.axes, self.value, **mode)
+
+    def _unpadded(self, dy: Array, before: int, length: int) -> Array:
+        """dy (before + length + after, ...) -> dx (length, ...): what lies around goes where it was copied from."""
+        if self.mode == "constant":
+            return dy[before : before + length]
+        source = np.pad(np.arange(length), (before, len(dy) - before - length), self.mode)  # type: ignore[call-overload]
+        dx = np.zeros((length, *dy.shape[1:]), dy.dtype)
+        for place, pixel in enumerate(source):
+            dx[pixel] += dy[place]
+        return dx

@@ -84,7 +84,7 @@ def summarize(network: Layer) -> Summary:
                 output,
                 sum(parameter.size for parameter in own.values()),
                 0 if container else layer.multiply_adds(shape),
-                0 if container else kept[path],
+                kept[path],
             )
         )
     return Summary(tuple(rows), sum(parameter.size for parameter in network.parameters.values()))
@@ -109,9 +109,7 @@ def _kept(network: Layer, batch: int) -> dict[str, int]:
         _, _, rows = record(network.copy(), x, train=True, rng=np.random.default_rng(0))
     seen: set[int] = set()
     kept: dict[str, int] = {}
-    for row in rows:
-        if any(row.layer.children()):
-            continue
+    for row in sorted(rows, key=lambda row: any(row.layer.children())):  # what layers keep, then what joins them
         kept[row.name] = kept.get(row.name, 0)
         for array in _arrays(row.cache):
             owner = _owner(array)

@@ -4,6 +4,7 @@ The step is the lesson's, by hand: forward, loss, backward, update. With gradien
 gradient from two losses a parameter, so that one can see how long that takes.
 """
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from chainrule.errors import ChainruleError, DivergenceError
 from chainrule.io import fill
 from chainrule.layers import ReLU, Sequential
 from chainrule.losses import SoftmaxCrossEntropy
-from chainrule.metrics import accuracy
+from chainrule.metrics import accuracy, divergence
 from chainrule.models import NETWORKS
 from chainrule.numerical import central_difference
 from chainrule.optimizers import Optimizer
@@ -84,6 +85,7 @@ class Progress(BaseModel):
     parameters: int
     snapshots: list[int] = Field(description='steps; "training:ID:STEP" is the model of that step')
     error: str | None = None
+    trouble: str | None = Field(None, description="what is wrong with the latest snapshot, though its loss is finite")
 
 
 class Training:
@@ -120,6 +122,7 @@ class Training:
         self._snapshots: dict[int, dict[str, Array]] = {}
         self._playing, self._wanted, self._stopped = False, 0, False
         self._error: str | None = None
+        self._trouble: str | None = None
         self._changed = threading.Condition()
         self._keep_snapshot()
         self._thread = threading.Thread(target=self._run, name=f"training {name}", daemon=True)
@@ -164,6 +167,7 @@ class Training:
             parameters=self.network.values.size,
             snapshots=sorted(self._snapshots),
             error=self._error,
+            trouble=self._trouble,
         )
 
     def at(self, step: int) -> Sequential:
@@ -309,6 +313,7 @@ class Training:
                 layers.append(LayerState(name=name, gradient=norm, dead=dead))
         loss = self._loss(hidden, labels)[0]
         right = accuracy(hidden, labels)
+        self._trouble = divergence(loss, math.log(hidden.shape[1])) if self._step else None
         point = self._keep_point(losses or [(loss, right)])
         with self._changed:
             point.test_loss, point.test_accuracy, point.layers = loss, right, layers

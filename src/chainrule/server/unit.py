@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from chainrule.arrays import Array
-from chainrule.layers import Affine, Conv2D, Sequential
+from chainrule.layers import Affine, Conv1D, Conv2D, ConvTranspose2D, PointwiseAffine, Sequential
 from chainrule.layers.trace import TraceRow, record
 from chainrule.server.problems import ProblemError
 from chainrule.server.wire import Packed, pack
@@ -64,7 +64,7 @@ def explain_unit(network: Sequential, sample: Array, place: str, unit: int) -> U
     slopes = np.zeros_like(row.x, dtype=np.float32) if dx is None else dx
     x, flat = row.x[0].astype(np.float64), slopes[0].astype(np.float64)
     products = x * flat
-    linear = isinstance(row.layer, Affine | Conv2D)
+    linear = isinstance(row.layer, Affine | PointwiseAffine | Conv1D | Conv2D | ConvTranspose2D)
     order = np.argsort(-np.abs(products if linear else flat), axis=None, kind="stable")[:_TERMS]
     order = order[flat.ravel()[order] != 0]
     value = float(row.y.flat[unit])

@@ -59,16 +59,17 @@ def convert(layer: Layer) -> tuple[Any, _Function]:
         case Affine():
             return _arrays(layer.W.value, layer.b.value), lambda p, x: x @ p[0] + p[1]
         case Conv2D():
-            stride, padding, groups = layer.reading()
+            stride, padding, groups, dilation = layer.reading()
             arrays = [layer.W.value, *([layer.b.value] if layer.bias else [])]
 
             def conv(p: Any, x: Any) -> Any:
-                y = lax.conv_general_dilated(x, p[0], stride, padding, feature_group_count=groups)
+                y = lax.conv_general_dilated(x, p[0], stride, padding, None, dilation, feature_group_count=groups)
                 return y + p[1][:, None, None] if layer.bias else y
 
             return _arrays(*arrays), conv
         case MaxPool2D():
-            kernel, stride, padding = layer.windows()
+            assert layer.input_shape is not None
+            kernel, stride, padding = layer.windows(layer.input_shape)
             windows = (1, 1, *kernel), (1, 1, *stride), ((0, 0), (0, 0), *padding)
             return [], lambda p, x: lax.reduce_window(x, -jnp.inf, lax.max, *windows)
         case GlobalAvgPool2D():

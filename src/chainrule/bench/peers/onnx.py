@@ -45,11 +45,13 @@ def _model(net: Sequential) -> Any:
             case Affine():
                 node("Gemm", weight(layer.W.value), weight(layer.b.value))
             case Conv2D():
-                stride, ((top, bottom), (left, right)), groups = layer.reading()
+                stride, ((top, bottom), (left, right)), groups, dilation = layer.reading()
                 pads = [top, left, bottom, right]
-                node("Conv", weight(layer.W.value), weight(layer.b.value), strides=stride, pads=pads, group=groups)
+                windows = {"strides": stride, "pads": pads, "group": groups, "dilations": dilation}
+                node("Conv", weight(layer.W.value), weight(layer.b.value), **windows)
             case MaxPool2D():
-                kernel, stride, _ = layer.windows()
+                assert layer.input_shape is not None
+                kernel, stride, _ = layer.windows(layer.input_shape)
                 node("MaxPool", kernel_shape=kernel, strides=stride)
             case _:
                 raise OptionError(f"{layer!r} has no counterpart in this benchmark")

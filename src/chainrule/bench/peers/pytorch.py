@@ -81,13 +81,14 @@ def convert(layer: Layer) -> Any:
             return _values(nn.Linear(*W.shape), weight=W.T, bias=b)
         case Conv2D():
             W = layer.W.value
-            stride, ((top, bottom), (left, right)), groups = layer.reading()
+            stride, ((top, bottom), (left, right)), groups, dilation = layer.reading()
             padding = (top, left) if (top, left) == (bottom, right) else 0
-            conv = nn.Conv2d(W.shape[1] * groups, len(W), W.shape[2:], stride, padding, 1, groups, layer.bias)
+            conv = nn.Conv2d(W.shape[1] * groups, len(W), W.shape[2:], stride, padding, dilation, groups, layer.bias)
             _values(conv, weight=W, **({"bias": layer.b.value} if layer.bias else {}))
             return conv if padding else nn.Sequential(nn.ZeroPad2d((left, right, top, bottom)), conv)
         case MaxPool2D():
-            kernel, stride, _ = layer.windows()
+            assert layer.input_shape is not None
+            kernel, stride, _ = layer.windows(layer.input_shape)
             return nn.MaxPool2d(kernel, stride)
         case GlobalAvgPool2D():
             return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())

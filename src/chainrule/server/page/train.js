@@ -133,7 +133,8 @@ export function showState() {
   const { progress } = run;
   const rate = progress.seconds ? Math.round(progress.step / progress.seconds).toLocaleString() : "0";
   const told = progress.state === "failed" ? [progress.error] : [progress.step.toLocaleString(), rate];
-  $("training-state").textContent = t(`state_${progress.state}`, ...told);
+  const loss = measured(run).at(-1)?.test_loss?.toPrecision(3);
+  $("training-state").textContent = t(`state_${progress.state}`, ...told) + (progress.trouble ? t("trouble", loss) : "");
   showRace();
 }
 
