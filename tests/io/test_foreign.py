@@ -276,6 +276,8 @@ def test_the_order_of_flattened_numbers_is_asked_for(tmp_path):
         (cr.Conv2D(3, 1), cr.Parallel(cr.Flatten(), cr.Flatten()), cr.Affine(2)),
         (cr.Conv2D(3, 1), cr.Flatten(), cr.Residual(cr.Affine(60)), cr.Affine(2)),
         (cr.Flatten(), cr.Affine(24), cr.Reshape((4, 3, 2)), cr.Conv2D(2, 1)),
+        (cr.Conv2D(3, 1), cr.Transpose((1, 2, 0)), cr.Flatten(), cr.Affine(2)),
+        (cr.Conv2D(3, 1), cr.Flatten(), cr.Slice(0, 30), cr.Affine(2)),
     ],
 )
 def test_an_order_that_cannot_be_told_is_refused(layers, tmp_path):
@@ -315,13 +317,17 @@ def test_a_depthwise_kernel(tmp_path):
 
 # ---- any network under any names: right or refused ----
 
-FLAT = st.sampled_from(["Affine", "Affine", "BatchNorm", "LayerNorm", "PReLU", "GroupNorm"])
+FLAT = st.sampled_from(
+    ["Affine", "Affine", "PointwiseAffine", "RMSNorm", "BatchNorm", "LayerNorm", "PReLU", "GroupNorm"]
+)
 IMAGE = st.sampled_from(["Conv2D", "Conv2D", "Depthwise", "BatchNorm", "PReLU", "GroupNorm", "InstanceNorm"])
 MAKE = {
     "Affine": lambda: cr.Affine(6),
     "Conv2D": lambda: cr.Conv2D(6, 3, padding=1, groups=2),
     "Depthwise": lambda: cr.Conv2D(6, 3, padding=1, groups=6, bias=False),
     "BatchNorm": cr.BatchNorm,
+    "PointwiseAffine": lambda: cr.PointwiseAffine(6),
+    "RMSNorm": cr.RMSNorm,
     "LayerNorm": cr.LayerNorm,
     "PReLU": lambda: cr.PReLU(shared=False),
     "GroupNorm": lambda: cr.GroupNorm(3),

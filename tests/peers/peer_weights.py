@@ -263,6 +263,35 @@ def grouped_here():
     return [*parts, cr.Conv2D(8, 3, groups=8), cr.PReLU(shared=False), cr.LayerNorm(axes=3)]
 
 
+def signals():
+    parts = [
+        nn.Conv1d(4, 6, 3),
+        nn.PReLU(6),
+        nn.Conv1d(6, 6, 3, groups=6),
+        nn.Conv1d(6, 6, 3, groups=6),
+        nn.Linear(6, 6),
+    ]
+    return nn.Sequential(
+        *parts, nn.RMSNorm(6, 1e-5), nn.Linear(6, 6), nn.Flatten(), nn.Linear(36, 36), nn.Linear(36, 36)
+    )
+
+
+def signals_here():
+    parts = [cr.Conv1D(6, 3), cr.PReLU(shared=False), cr.Conv1D(6, 3, groups=6), cr.Conv1D(6, 3, groups=6)]
+    parts += [cr.PointwiseAffine(6), cr.RMSNorm(), cr.PointwiseAffine(6), cr.Flatten(), cr.Affine(36), cr.Affine(36)]
+    return parts
+
+
+def growing():
+    return nn.Sequential(
+        nn.ConvTranspose2d(4, 4, 2, 2), nn.ConvTranspose2d(4, 4, 2, 2), nn.ConvTranspose2d(4, 6, 3, 1, groups=2)
+    )
+
+
+def growing_here():
+    return [*(cr.ConvTranspose2D(4, 2, stride=2) for _ in range(2)), cr.ConvTranspose2D(6, 3, groups=2)]
+
+
 def parallel(make):
     """As `DataParallel` and `torch.compile` prefix the names."""
     return lambda: nn.Sequential(make())
@@ -288,6 +317,8 @@ TORCH = {
     "mobile": (mobile, mobile_here, (3, 16, 16)),
     "deep": (deep, deep_here, (8,)),
     "grouped": (grouped, grouped_here, (4, 8, 8)),
+    "signals": (signals, signals_here, (4, 12)),
+    "growing": (growing, growing_here, (4, 3, 2)),
     "text": (Text, text_here, (5,)),
 }
 
@@ -356,7 +387,34 @@ def keras_separable_here():
     return [*separable(3), cr.GroupNorm(3), *separable(6), cr.GlobalAvgPool2D(), cr.Affine(6), cr.Affine(6)]
 
 
-KERAS = {"plain": (keras_plain, keras_plain_here), "separable": (keras_separable, keras_separable_here)}
+def keras_growing():
+    return [K.Conv2DTranspose(3, 2, strides=2), K.Conv2DTranspose(3, 2, strides=2), K.Flatten(), K.Dense(6)]
+
+
+def keras_growing_here():
+    return [*(cr.ConvTranspose2D(3, 2, stride=2) for _ in range(2)), cr.Flatten(), cr.Affine(6)]
+
+
+def keras_short():
+    return [
+        K.Conv1D(4, 3, activation="relu"),
+        K.Conv1D(4, 3, groups=2),
+        K.Flatten(),
+        K.LayerNormalization(epsilon=1e-5),
+        K.Dense(6),
+    ]
+
+
+def keras_short_here():
+    return [cr.Conv1D(4, 3), cr.ReLU(), cr.Conv1D(4, 3, groups=2), cr.Flatten(), cr.LayerNorm(), cr.Affine(6)]
+
+
+KERAS = {
+    "plain": (keras_plain, keras_plain_here, (3, 8, 7)),
+    "separable": (keras_separable, keras_separable_here, (3, 8, 7)),
+    "growing": (keras_growing, keras_growing_here, (3, 4, 2)),
+    "short": (keras_short, keras_short_here, (3, 9)),
+}
 
 
 @pytest.mark.filterwarnings("ignore")  # of Keras
@@ -364,8 +422,8 @@ KERAS = {"plain": (keras_plain, keras_plain_here), "separable": (keras_separable
 @pytest.mark.parametrize("name", KERAS)
 def test_kerass_usual_names_pair_by_themselves(name, ending, tmp_path):
     keras.utils.set_random_seed(1)
-    layers, ours = KERAS[name]
-    model = keras.Sequential([keras.Input((8, 7, 3)), *layers()])
+    layers, ours, shape = KERAS[name]
+    model = keras.Sequential([keras.Input((*shape[1:], shape[0])), *layers()])
     rng = np.random.default_rng(2)
     for weight in model.weights:
         weight.assign(
@@ -374,11 +432,11 @@ def test_kerass_usual_names_pair_by_themselves(name, ending, tmp_path):
     arrays = {weight.path: np.ascontiguousarray(weight.numpy()) for weight in model.weights}
     path = tmp_path / f"model{ending}"
     np.savez(path, **arrays) if ending == ".npz" else save_file(dict(sorted(arrays.items())), path)
-    net = cr.Sequential(*ours()).build((3, 8, 7), seed=0)
-    x = rng.random((5, 3, 8, 7), np.float32)
-    if name == "plain":
+    net = cr.Sequential(*ours()).build(shape, seed=0)
+    x = rng.random((5, *shape), np.float32)
+    if name != "separable":
         with pytest.raises(ModelFileError, match="say channels_last=True"):
             load_weights(net, path)
-    load_weights(net, path, channels_last=True if name == "plain" else None)
-    theirs = model.predict(np.moveaxis(x, 1, 3), verbose=0)
+    load_weights(net, path, channels_last=None if name == "separable" else True)
+    theirs = model.predict(np.moveaxis(x, 1, -1), verbose=0)
     np.testing.assert_allclose(net(x), theirs, rtol=1e-4, atol=1e-4)

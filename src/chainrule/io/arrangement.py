@@ -15,14 +15,14 @@ import numpy as np
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
 from chainrule.io.places import UNKNOWN, Place
-from chainrule.layers import Affine, PReLU
+from chainrule.layers import Affine, PointwiseAffine, PReLU
 
 __all__ = ["KERAS", "arranged", "check_order", "names_of"]
 
 _NAMES = {
     "W": ("weight", "kernel", "depthwise_kernel", "pointwise_kernel", "embeddings"),
     "b": ("bias",),
-    "gamma": ("weight",),
+    "gamma": ("weight", "scale"),
     "beta": ("bias",),
     "running_mean": ("moving_mean",),
     "running_variance": ("running_var", "moving_variance"),
@@ -43,7 +43,7 @@ def names_of(own: str) -> tuple[str, ...]:
 
 def check_order(place: Place, channels_last: bool | None) -> None:
     """Raise ModelFileError where an array of Keras depends on the order of an image's numbers, and nobody told it."""
-    if channels_last is False or (place.image is None and not _of_image(place)):
+    if channels_last is False or place.image is None:
         return
     if channels_last is None:
         raise ModelFileError(
@@ -89,7 +89,7 @@ def arranged(place: Place, own: str, kind: str, value: Array, channels_last: boo
 def _ordered(place: Place, own: str, kind: str, value: Array, channels_last: bool) -> Array:
     """The array in our order, if it is what its name says; of any shape."""
     shape = place.arrays[own].shape
-    if own == "W" and isinstance(place.layer, Affine) and kind == "weight" and value.ndim == 2:
+    if own == "W" and isinstance(place.layer, Affine | PointwiseAffine) and kind == "weight" and value.ndim == 2:
         return value.T
     if own == "W" and len(shape) > 2 and kind in _KERNELS and value.ndim == len(shape):
         channels = _channels(place)
@@ -98,8 +98,8 @@ def _ordered(place: Place, own: str, kind: str, value: Array, channels_last: boo
         return np.moveaxis(value, (-1, -2), (0, 1))
     if isinstance(place.layer, PReLU) and (math.prod(value.shape),) == value.shape[-1:]:
         value = value.reshape(-1)
-    if channels_last and (_of_image(place) or (place.image and own != "b")):
-        return _channels_first(value, shape if _of_image(place) else place.image or ())
+    if channels_last and place.image and own != "b":
+        return _channels_first(value, place.image)
     return value
 
 
@@ -109,18 +109,12 @@ def _fitting(value: Array, shape: Shape) -> Array | None:
 
 def _channels_first(value: Array, image: Shape) -> Array:
     """What goes along the numbers of an image (H, W, C), now along those of (C, H, W)."""
-    channels, height, width = image
-    if value.shape == (height, width, channels):
-        return np.moveaxis(value, 2, 0)
+    channels, *sides = image
+    if value.shape == (*sides, channels):
+        return np.moveaxis(value, -1, 0)
     if not value.ndim or len(value) != math.prod(image):
         return value  # one for all
-    return np.moveaxis(value.reshape(height, width, channels, -1), 2, 0).reshape(value.shape)
-
-
-def _of_image(place: Place) -> bool:
-    """Whether the layer's arrays are images themselves, as those of LayerNorm(axes=3)."""
-    shapes = [array.shape for own, array in place.arrays.items() if own != "W" and array.ndim == 3]
-    return any(channels > 1 and height * width > 1 for channels, height, width in shapes)
+    return np.moveaxis(value.reshape(*sides, channels, -1), len(sides), 0).reshape(value.shape)
 
 
 def _channels(place: Place) -> int:

@@ -15,7 +15,7 @@ from chainrule.io.pairing import candidates, pair_up
 from chainrule.io.places import Place, places
 from chainrule.io.safetensors import read_safetensors
 from chainrule.io.weights import fill
-from chainrule.layers import Affine, Sequential
+from chainrule.layers import Affine, PointwiseAffine, Sequential
 
 __all__ = ["load_weights"]
 
@@ -185,7 +185,7 @@ class _Sides:
 
 def _may_lack(place: Place, own: str) -> bool:
     """Whether an array may be missing in the file: a Linear without a bias is an Affine whose b is zero."""
-    return own == "b" and isinstance(place.layer, Affine)
+    return own == "b" and isinstance(place.layer, Affine | PointwiseAffine)
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, Array]:

@@ -1,11 +1,24 @@
 """Where the arrays of a network lie: each layer that has some, what runs before it, and how its inputs are ordered."""
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from chainrule.arrays import Array, Shape
-from chainrule.layers import Affine, Flatten, Layer, Parallel, Reshape, Residual
+from chainrule.layers import (
+    Affine,
+    AvgPool1D,
+    Conv1D,
+    Flatten,
+    Layer,
+    MaxPool1D,
+    Parallel,
+    PointwiseAffine,
+    Reshape,
+    Residual,
+    Transpose,
+)
+from chainrule.parameters import Parameter
 
 __all__ = ["UNKNOWN", "Place", "places"]
 
@@ -19,7 +32,7 @@ class Place:
 
     name: in the network, such as "0.Conv2D".
     arrays: by their names in the layer, such as "W".
-    image: (C, H, W) of the image whose numbers, flat, are the layer's inputs; None where their order is no question.
+    image: (C, H, W) of the image along whose numbers its arrays go, flat or whole; None where no order matters.
     forks: which branch of which sums it is in.
     """
 
@@ -40,40 +53,53 @@ def places(network: Layer) -> list[Place]:
     for name, array in network.arrays.items():
         layer, _, own = name.rpartition(".")
         groups.setdefault(layer, {})[own] = array
-    found = [
-        Place(name, layer, groups.get(name, {}), image, forks)
-        for name, layer, image, forks in _walk(network, "", None, {})
-    ]
-    return [place for place in found if place.arrays or place.image == UNKNOWN]
+    kinds = {type(layer) for layer in _within(network)}
+    walked = _walk(network, "", None, {}, 2 if kinds & {Conv1D, MaxPool1D, AvgPool1D} else 3)
+    found = [Place(name, layer, groups.get(name, {}), image, forks) for name, layer, image, forks in walked]
+    if Transpose in kinds:
+        found = [replace(place, image=UNKNOWN) if place.image else place for place in found]
+    return [place for place in found if place.arrays or place.image is not None]
+
+
+def _within(layer: Layer) -> Iterator[Layer]:
+    yield layer
+    for _, inner in layer.children():
+        yield from _within(inner)
 
 
 _Walk = Generator[tuple[str, Layer, Shape | None, Mapping[int, int]], None, Shape | None]
 
 
-def _walk(layer: Layer, name: str, image: Shape | None, forks: Mapping[int, int]) -> _Walk:
-    """Every layer within; returns the image whose numbers come out flat."""
-    if isinstance(layer, Flatten | Reshape):
-        becomes = _image(layer.output_shape)  # the layer before it makes an image's numbers, in an order of its own
-        yield name, layer, UNKNOWN if becomes else None, forks
-        return None if becomes else _image(layer.input_shape) or image
-    yield name, layer, image, forks
-    if isinstance(layer, Affine):
-        return None
-    entered, ends = image, []
+def _walk(layer: Layer, name: str, image: Shape | None, forks: Mapping[int, int], axes: int) -> _Walk:
+    """Every layer within; returns the image whose numbers come out flat. An image has so many axes or more."""
+    entered, read, made = image, layer.input_shape or (), layer.output_shape or ()
+    if isinstance(layer, Flatten | Reshape) and read != made:
+        parts = _image(read, axes) or _image(made, axes)
+        yield name, layer, UNKNOWN if parts and len(made) > 1 else None, forks
+        return parts if len(made) == 1 else None
+    own = [value for key, value in vars(layer).items() if isinstance(value, Parameter) and key != "W"]
+    is_whole = any(len(read) > 1 and parameter.shape == read for parameter in own)  # LayerNorm(axes=3)
+    yield name, layer, _image(read, axes) if is_whole else image, forks
+    ends = []
     for index, (child, inner) in enumerate(layer.children()):
         where = f"{name}.{child}".lstrip(".")
         if isinstance(layer, Parallel):
-            branch = {**forks, id(layer): index} if layer.join == "sum" else forks
-            ends.append((yield from _walk(inner, where, entered, branch)))
+            branch = forks if layer.join == "concat" else {**forks, id(layer): index}
+            ends.append((yield from _walk(inner, where, entered, branch, axes)))
         else:
-            image = yield from _walk(inner, where, image, forks)
+            image = yield from _walk(inner, where, image, forks, axes)
+    if isinstance(layer, Affine | PointwiseAffine):
+        return None
     if isinstance(layer, Residual):
         ends = [entered, image]
-    if any(end is not None for end in ends) and (len({*ends}) > 1 or getattr(layer, "join", "") == "concat"):
+    is_mixed = len({*ends}) > 1 or (isinstance(layer, Parallel) and layer.join == "concat")
+    if is_mixed and any(end is not None for end in ends):
         return UNKNOWN
+    if image is not None and read != made and not list(layer.children()):
+        return UNKNOWN  # some of its numbers are left out, or there are more
     return ends[-1] if ends else image
 
 
-def _image(shape: Any) -> Shape | None:
+def _image(shape: Shape, axes: int) -> Shape | None:
     """A shape in which it matters whether the channels come first or last."""
-    return shape if len(shape) == 3 and shape[0] > 1 and shape[1] * shape[2] > 1 else None
+    return shape if axes <= len(shape) <= 3 and shape[0] > 1 and math.prod(shape[1:]) > 1 else None
