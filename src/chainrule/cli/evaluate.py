@@ -1,6 +1,5 @@
 """`chainrule evaluate`: how good a saved network is, class by class."""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -88,7 +87,7 @@ def _fitting(test: Part, network: Sequential, model: str, data: str) -> Part:
     """The data in the network's own shape, where it holds as many numbers."""
     assert network.input_shape is not None
     outputs = (network.output_shape or (0,))[0]
-    if isinstance(test, Dataset) and math.prod(test.sample_shape) == math.prod(network.input_shape):
+    if isinstance(test, Dataset):
         test = test.shaped(network.input_shape)
     if test.sample_shape != network.input_shape:
         raise DataError(

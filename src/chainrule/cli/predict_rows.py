@@ -41,9 +41,7 @@ def predict_rows(names: Sequence[str], data: str, output: Path | None, layout: s
     first = networks[0]
     assert first.input_shape is not None
     samples, ids = load_new(data, first.preparation, first.input_shape, tell=note)
-    samples = (
-        samples.shaped(first.input_shape) if np.prod(samples.sample_shape) == np.prod(first.input_shape) else samples
-    )
+    samples = samples.shaped(first.input_shape)
     if samples.sample_shape != first.input_shape:
         shapes = name_shape(samples.sample_shape), name_shape(first.input_shape)
         raise DataError(f"{data} has samples of {shapes[0]}, {names[0]} reads {shapes[1]}")

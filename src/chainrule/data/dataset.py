@@ -9,12 +9,11 @@ import numpy as np
 
 from chainrule import kernels
 from chainrule.arrays import Array, Shape
+from chainrule.data.labels import MOST_CLASSES
 from chainrule.data.preparation import Preparation
 from chainrule.errors import DataError, OptionError
 
 __all__ = ["Dataset"]
-
-_MOST_CLASSES = 2**16
 
 
 class Dataset:
@@ -159,8 +158,8 @@ class Dataset:
         return other
 
     def shaped(self, shape: Shape) -> Self:
-        """The same samples, each in another shape of as many numbers."""
-        if self.sample_shape == shape:
+        """The same samples, each in another shape if that holds as many numbers."""
+        if self.sample_shape == shape or math.prod(self.sample_shape) != math.prod(shape):
             return self
         other = copy.copy(self)
         other.x = self.x.reshape(len(self), *shape)
@@ -173,10 +172,10 @@ class Dataset:
         if self.y is None or self.y.ndim != 1 or self.y.dtype.kind not in "iu":
             return ()
         largest = int(self.y.max())
-        if largest >= _MOST_CLASSES:
+        if largest >= MOST_CLASSES:
             raise DataError(
                 f"labels reach {largest:,}: these are IDs, not classes; number the classes from 0 to "
-                f"{_MOST_CLASSES - 1:,} at most"
+                f"{MOST_CLASSES - 1:,} at most"
             )
         return tuple(str(label) for label in range(largest + 1))
 

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from chainrule.data.columns import find_index, find_label, is_square
 from chainrule.data.dataset import Dataset
 from chainrule.data.labels import read_labels
 from chainrule.data.picture import of_pictures
+from chainrule.data.reading import silent
 from chainrule.data.sheet import Sheet, is_number, read_sheet
 from chainrule.data.values import find_levels
 from chainrule.errors import DataError
@@ -37,7 +38,7 @@ def read_csv(path: str | os.PathLike[str], *, label_column: str | None = None) -
             line and the column are named.
     """
     sheet = read_sheet(path)
-    return read_pixel_rows(sheet, label_column)[0]
+    return read_pixel_rows(sheet, label_column)
 
 
 def are_pixels(sheet: Sheet, label: int | None, index: int | None) -> bool:
@@ -51,7 +52,7 @@ def are_pixels(sheet: Sheet, label: int | None, index: int | None) -> bool:
     if names is not None and not all(any(letter.isdigit() for letter in names[column]) for column in columns):
         return False
     try:
-        numbers = [float(row[column]) for row in sheet.head() for column in columns]
+        numbers = [float(row[column]) for row in sheet.head for column in columns]
     except ValueError:
         return False
     return all(0 <= number <= 65535 for number in numbers) and (
@@ -59,9 +60,11 @@ def are_pixels(sheet: Sheet, label: int | None, index: int | None) -> bool:
     )
 
 
-def read_pixel_rows(sheet: Sheet, label_column: str | None = None) -> tuple[Dataset, list[str]]:
-    """The pictures in a file that has been opened, and what was not as usual."""
-    head = sheet.head()
+def read_pixel_rows(
+    sheet: Sheet, label_column: str | None = None, *, tell: Callable[[str], object] = silent
+) -> Dataset:
+    """The pictures in a file that has been opened; `tell` is called with each thing that is not as usual."""
+    head = sheet.head
     index = find_index(sheet, head)
     label = find_label(sheet, head, label_column, index, pictures=True)
     columns = [column for column in range(sheet.width) if column not in (label, index)]
@@ -70,9 +73,10 @@ def read_pixel_rows(sheet: Sheet, label_column: str | None = None) -> tuple[Data
             f"{sheet.path} has {len(columns)} pixels a row, which make no square picture: expected label,pixel0,... or "
             "pixel0,..."
         )
-    notes = list(sheet.notes)
+    for note in sheet.notes:
+        tell(note)
     if index is not None:
-        notes.append(f"{sheet.name(index) or 'the first column'!s} counts the rows and is left out")
+        tell(f"{sheet.name(index) or 'the first column'} counts the rows and is left out")
     numbers, together = _pixels(sheet, columns, label, head)
     levels, note = find_levels(numbers)
     if levels is None or levels.black < 0:
@@ -81,20 +85,22 @@ def read_pixel_rows(sheet: Sheet, label_column: str | None = None) -> tuple[Data
             f"{sheet.path}, line {sheet.line(int(row))}, column {columns[place] + 1}: "
             f"{numbers[row, place]:g} is outside 0 to 255: pixels are bytes"
         )
-    notes += [note] * bool(note)
+    if note:
+        tell(note)
     side = math.isqrt(len(columns))
     x = np.ascontiguousarray(levels.bytes(numbers)).reshape(-1, 1, side, side)
     preparation = of_pictures(x, levels)
     if label is None:
-        return Dataset(x, preparation=preparation), notes
+        return Dataset(x, preparation=preparation)
     if label != 0:
-        notes.append(f"the label is {sheet.name(label)}")
+        tell(f"the label is {sheet.name(label)}")
     y = together if together is not None else _told(sheet.texts(label))
     (labels,) = read_labels([y], sheet.path)
     if not labels.classes:
         raise DataError(f"{sheet.path}: labels of pictures are classes, got numbers such as {labels.y[0, 0]:g}")
-    notes += [labels.note] * bool(labels.note)
-    return Dataset(x, labels.y, labels.classes, preparation), notes
+    if labels.note:
+        tell(labels.note)
+    return Dataset(x, labels.y, labels.classes, preparation)
 
 
 def _told(cells: list[str]) -> Array:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class Sheet:
         """What a column is called in messages and saved files."""
         return self.names[column] if self.names is not None else f"column {column + 1}"
 
+    @cached_property
     def head(self) -> list[list[str]]:
         """The first rows, as texts."""
         # a cell may hold line breaks, so there are more lines than rows
@@ -221,13 +223,8 @@ def _decoded(content: bytes, path: object) -> tuple[str, str]:
             continue
         if "\0" in text:
             break
-        usual = name.startswith("utf")
-        return (
-            text,
-            ""
-            if usual
-            else f"the file is not UTF-8 and was read as {name.upper()}: save it as UTF-8 if names look wrong",
-        )
+        told = f"the file is not UTF-8 and was read as {name.upper()}: save it as UTF-8 if names look wrong"
+        return text, "" if name.startswith("utf") else told
     raise DataError(f"{path} is no text in {encoding or 'UTF-8'}: save the table as CSV in UTF-8")
 
 
@@ -291,26 +288,22 @@ def _header(rows: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
         [str(i) for i in range(len(counted))],
         [str(i + 1) for i in range(len(counted))],
     ):
-        return _named(first)  # pandas numbers columns that have no names
+        return tuple(first)  # pandas numbers columns that have no names
     words = [index for index, cell in enumerate(first) if not is_number(cell) and not is_missing(cell)]
     if not words:
         return None
     if not others:
-        return _named(first) if len(words) > 1 or len(first) == 1 else None
+        return tuple(first) if len(words) > 1 or len(first) == 1 else None
     columns = [[row[index].strip() for row in others] for index in words]
     if any(all(is_number(cell) or is_missing(cell) for cell in column) for column in columns):
-        return _named(first)
+        return tuple(first)
     # only words in these columns: names come once and are no values
     distinct = len(set(first)) == len(first) and len(words) == len(first)
     return (
-        _named(first)
+        tuple(first)
         if distinct and not any(first[i] in column for i, column in zip(words, columns, strict=True))
         else None
     )
-
-
-def _named(cells: Sequence[str]) -> tuple[str, ...]:
-    return tuple(cell.strip() for cell in cells)
 
 
 def _without_first_row(body: str, begin: int) -> tuple[str, int]:

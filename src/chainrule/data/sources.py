@@ -22,7 +22,7 @@ from chainrule.data.preparation import Preparation
 from chainrule.data.reading import Reading, warn
 from chainrule.data.remote import REMOTE, remote
 from chainrule.data.shards import Shards, read_shards
-from chainrule.data.sheet import read_sheet
+from chainrule.data.sheet import Sheet, read_sheet
 from chainrule.data.table import Column, TablePreparation
 from chainrule.data.table_rows import read_rows, read_table
 from chainrule.errors import DataError
@@ -119,7 +119,7 @@ def load_new(
     path = Path(source)
     if path.name.endswith(_SHEETS):
         sheet = read_sheet(path)
-        index = find_index(sheet, sheet.head())
+        index = find_index(sheet, sheet.head)
         if like is None and len(shape) == 1:
             columns = [Column(sheet.name(place)) for place in range(sheet.width) if place != index]
             if len(columns) != shape[0]:
@@ -128,9 +128,7 @@ def load_new(
                 like = TablePreparation(tuple(columns), "label", "classification")
         if isinstance(like, TablePreparation):
             return read_rows(sheet, like, labelled=False, tell=tell)
-        data, notes = read_pixel_rows(sheet)
-        for note in notes:
-            tell(note)
+        data = read_pixel_rows(sheet, tell=tell)
         return _alone(data, like, tell), None if index is None else sheet.texts(index)
     if path.suffix == ".npz":
         train, test = read_npz(path, like=like, tell=tell)
@@ -146,18 +144,14 @@ def _sheet(path: Path, seed: int, reading: Reading, like: Preparation | None, te
     if isinstance(like, TablePreparation):
         rows, _ = read_rows(sheet, like, labelled=True, tell=tell)
         return rows.split(1 - TEST_SHARE, seed)
-    head = sheet.head()
-    index = find_index(sheet, head)
-    if like is None and reading.task != "regression":
-        label = find_label(sheet, head, reading.label_column, index)
-        if not are_pixels(sheet, label, index):
-            return read_table(sheet, reading, share=1 - TEST_SHARE, seed=seed, tell=tell)
-    elif like is None:
+    if like is None and (reading.task == "regression" or not _are_pictures(sheet, reading)):
         return read_table(sheet, reading, share=1 - TEST_SHARE, seed=seed, tell=tell)
-    data, notes = read_pixel_rows(sheet, reading.label_column)
-    for note in notes:
-        tell(note)
-    return _divided(data, path, seed)
+    return _divided(read_pixel_rows(sheet, reading.label_column, tell=tell), path, seed)
+
+
+def _are_pictures(sheet: Sheet, reading: Reading) -> bool:
+    index = find_index(sheet, sheet.head)
+    return are_pixels(sheet, find_label(sheet, sheet.head, reading.label_column, index), index)
 
 
 def _folder(path: Path, seed: int, reading: Reading, like: PicturePreparation | None) -> tuple[Part, Part]:

@@ -10,7 +10,7 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.labels import read_labels, write_name
 from chainrule.data.reading import Reading
 from chainrule.data.sheet import Sheet, is_missing, is_number
-from chainrule.data.table import TablePreparation, complete_rows, fit_table, tell_task
+from chainrule.data.table import TablePreparation, Task, complete_rows, fit_table, tell_task
 from chainrule.errors import DataError
 
 __all__ = ["read_rows", "read_table"]
@@ -34,8 +34,8 @@ def read_table(
         DataError: no label can be told, too few rows, or no columns to learn from.
     """
     rows = sheet.rows()
-    index = find_index(sheet, rows[:50])
-    label = find_label(sheet, rows[:50], reading.label_column, index)
+    index = find_index(sheet, sheet.head)
+    label = find_label(sheet, sheet.head, reading.label_column, index)
     if label is None:
         raise DataError(f"{sheet.path} has no labels to learn from: name their column with --label-column")
     places = [place for place in range(sheet.width) if place not in (label, index)]
@@ -45,7 +45,7 @@ def read_table(
         raise DataError(f"{sheet.path} has {len(rows)} rows to learn from: expected {_FEWEST} or more")
     cells = [row[label] for row in rows]
     task = reading.task or tell_task(cells)
-    y, classes = _labels(sheet, cells) if task == "classification" else (_targets(sheet, label, cells), ())
+    y, classes = _learned(sheet, label, cells, task)
     training, test = _divided(y, classes, share, seed)
     preparation, left_out = fit_table(
         sheet, rows, training.tolist(), label=label, index=index, task=task, missing=reading.missing
@@ -97,8 +97,13 @@ def read_rows(
     if not labelled or label is None:
         return Dataset(x, None, (), like), counted
     cells = [row[label] for row in rows]
-    y, classes = _labels(sheet, cells) if like.task == "classification" else (_targets(sheet, label, cells), ())
+    y, classes = _learned(sheet, label, cells, like.task)
     return Dataset(x, y, classes, like), counted
+
+
+def _learned(sheet: Sheet, label: int, cells: Sequence[str], task: Task) -> tuple[Array, tuple[str, ...]]:
+    """What is learned: class indices and names, or numbers without any."""
+    return _labels(sheet, cells) if task == "classification" else (_targets(sheet, label, cells), ())
 
 
 def _labels(sheet: Sheet, cells: Sequence[str]) -> tuple[Array, tuple[str, ...]]:

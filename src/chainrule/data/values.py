@@ -91,14 +91,8 @@ def as_images(x: Array, where: object) -> tuple[Array, str]:
         colour, alpha = x[:, :3], x[:, 3:]
         empty = colour.size > 0 and colour.min() == colour.max() and alpha.min() < alpha.max()
         x = alpha if empty else colour
-        notes.append(
-            "of four channels "
-            + (
-                "only the last, transparency, shows anything: it is kept"
-                if empty
-                else "the last, transparency, is left out"
-            )
-        )
+        kept = "only the last, transparency, shows anything: it is kept"
+        notes.append(f"of four channels {kept if empty else 'the last, transparency, is left out'}")
     if x.shape[1] == 3 and notes and np.array_equal(x[:, 0], x[:, 1]) and np.array_equal(x[:, 0], x[:, 2]):
         x = x[:, :1]
         notes.append("the other three are equal: one is kept")
