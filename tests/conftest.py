@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from hypothesis import settings
 
 import chainrule as cr
 from chainrule.data.idx import STEMS
+from commands import Commands
 
 # The same examples in every run, however slow the machine: a failure is one of the code, not of chance.
 settings.register_profile("seeded", derandomize=True, deadline=None)
@@ -22,8 +23,6 @@ settings.load_profile("seeded")
 # A shell that starts the tests in the background, or nohup, lets them ignore signals that some of them send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -70,22 +69,11 @@ def small_folder(small, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def chainrule() -> Run:
+def chainrule() -> Iterator[Commands]:
     """Run the command line in a process of its own; returns exit code, stdout and stderr."""
-
-    def run(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | options.pop("environment", {})
-        return subprocess.run(
-            [sys.executable, "-m", "chainrule", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            env=environment,
-            **options,
-        )
-
-    return run
+    commands = Commands()
+    yield commands
+    commands.close()
 
 
 @pytest.fixture(scope="session")

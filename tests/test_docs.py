@@ -39,7 +39,7 @@ def _long_but_first(document: Path):
 
 
 @pytest.mark.parametrize("document", [_long_but_first(path) for path in DOCUMENTS], ids=lambda path: path.name)
-def test_snippets_and_commands_run(document, mnist, tmp_path):
+def test_snippets_and_commands_run(document, chainrule, mnist, tmp_path):
     Image.fromarray(255 - mnist[1].x[0, 0]).resize((140, 140)).save(tmp_path / "seven.png")
     page = make_page(LEVELS["easy"], mnist[1].x[:, 0], mnist[1].y, np.random.default_rng(0))
     Image.fromarray(page.picture).save(tmp_path / "page.jpg")
@@ -51,19 +51,20 @@ def test_snippets_and_commands_run(document, mnist, tmp_path):
             commands = [[sys.executable, "-c", content]]
         elif language == "console":
             lines = [shlex.split(line[2:], comments=True) for line in content.splitlines() if line.startswith("$ ")]
-            commands = [
-                [sys.executable, "-m", *words] if words[0] == "chainrule" else words
-                for words in lines
-                if words[0] not in INSTALLING
-            ]
+            commands = [words for words in lines if words[0] not in INSTALLING]
         else:
             pytest.fail(f"a block of {language!r} is not tested")
         for command in commands:
             ran += 1
-            if command[1:4] == ["-m", "chainrule", "serve"]:
-                _serve_once(command, tmp_path)
+            if command[:2] == ["chainrule", "serve"]:
+                _serve_once([sys.executable, "-m", *command], tmp_path)
                 continue
-            result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+            if command[0] == "chainrule":
+                result = chainrule(*command[1:], cwd=tmp_path)
+            else:
+                result = subprocess.run(
+                    command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+                )
             assert result.returncode == 0, f"{command}\n{result.stderr}"
     assert ran
 

@@ -310,3 +310,30 @@ def test_callbacks_of_scikit_learn(blobs):
     net = NetClassifier(random_state=0, max_iter=50).set_callbacks(Watch()).fit(X, y)
     assert net.n_iter_ == 4
     assert seen == ["setup", *["epoch"] * 4, "fit", "teardown"]
+
+
+def test_files_are_read_as_the_estimators_data_were(tmp_path):
+    X, y = load_iris(return_X_y=True)
+    kinds = np.array(["setosa", "versicolor", "virginica"])[y]
+    columns = pandas.DataFrame(X, columns=["sepal length", "sepal width", "petal length", "petal width"])
+    columns.assign(species=kinds).to_csv(tmp_path / "iris.csv", index=False)
+    train, test = cr.data.load(tmp_path / "iris.csv", tell=lambda told: None)
+    names = np.array(train.classes)
+    clf = NetClassifier((20,), preparation=train.preparation, max_iter=60, learning_rate_init=0.02, random_state=0)
+    clf = clone(clf).fit(train.x, names[train.y])
+    assert clf.score(test.x, names[test.y]) > 0.9
+    cr.save(clf.network_, tmp_path / "iris.safetensors")
+    other = cr.load(tmp_path / "iris.safetensors")
+    assert other.labels == tuple(names)
+    columns[columns.columns[::-1]].to_csv(tmp_path / "new.csv", index=False)  # in another order
+    new, _ = cr.data.load_new(tmp_path / "new.csv", other.preparation, other.input_shape)
+    predicted = np.array(other.labels)[other.predict_probabilities(new.x.astype(other.dtype)).argmax(axis=1)]
+    assert np.mean(predicted == kinds) > 0.9
+
+
+def test_a_preparation_that_does_not_make_x_is_refused(blobs, tmp_path):
+    train, _ = cr.data.load("mnist")
+    with pytest.raises(OptionError, match=r"preparation makes \(N, 1, 28, 28\), X is \(N, 8\)"):
+        NetClassifier(preparation=train.preparation).fit(*blobs)
+    with pytest.raises(OptionError, match="preparation must be what chainrule.data.load gives"):
+        NetClassifier(preparation=StandardScaler()).fit(*blobs)

@@ -251,7 +251,7 @@ def test_bad_bodies_are_told(client, name):
     ("path", "query", "status", "cure"),
     [
         ("predict", {"model": "nobody"}, 404, "use one of freehand, two-layer"),
-        ("predict", {"model": "training:9"}, 404, "begin one"),
+        ("predict", {"model": "training:987"}, 404, "begin one"),
         ("predict", {"model": "training:"}, 404, "begin one"),
         ("trace", {}, 422, "label"),
         ("trace", {"label": "eleven"}, 422, "use one of 0, 1"),

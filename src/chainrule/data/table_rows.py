@@ -46,6 +46,11 @@ def read_table(
     cells = [row[label] for row in rows]
     task = reading.task or tell_task(cells)
     y, classes = _learned(sheet, label, cells, task)
+    if len(classes) > max(_FEWEST, len(cells) / 2):
+        raise DataError(
+            f"{sheet.path} has {len(classes):,} different labels in {len(cells):,} rows, which are no classes: "
+            "name another column with --label-column, or use --task regression"
+        )
     training, test = _divided(y, classes, share, seed)
     preparation, left_out = fit_table(
         sheet, rows, training.tolist(), label=label, index=index, task=task, missing=reading.missing
@@ -110,11 +115,6 @@ def _labels(sheet: Sheet, cells: Sequence[str]) -> tuple[Array, tuple[str, ...]]
     """Classes by name: numbers among words are words too."""
     names = np.array([write_name(cell) for cell in cells])
     (labels,) = read_labels([names], sheet.path)
-    if len(labels.classes) > max(_FEWEST, len(cells) / 2):
-        raise DataError(
-            f"{sheet.path} has {len(labels.classes):,} different labels in {len(cells):,} rows, which are no classes: "
-            "name another column with --label-column, or use --task regression"
-        )
     return labels.y, labels.classes
 
 

@@ -16,7 +16,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from chainrule.arrays import Array, quiet
+from chainrule.arrays import Array, name_shape, quiet
+from chainrule.data import Preparation
 from chainrule.errors import OptionError
 from chainrule.initializers import Xavier
 from chainrule.layers import Affine, Layer, ReLU, Sequential, Sigmoid, Tanh
@@ -51,6 +52,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         activation: str = "relu",
         *,
         layers: Sequence[Layer] | None = None,
+        preparation: Preparation | None = None,
         solver: str = "adam",
         alpha: float = 0.0001,
         batch_size: int | str = "auto",
@@ -75,6 +77,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.layers = layers
+        self.preparation = preparation
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -146,6 +149,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         used = np.flatnonzero(weights)
         X, targets, weights = X[used], targets[used], weights[used]
         if fresh:
+            self._check_preparation(X)
             self._begin(X)
         held = None
         if self.early_stopping and not one_pass:
@@ -185,6 +189,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         network = network.build((X.shape[1],), seed=int(self._rng.integers(2**31)))
         self.network_ = network.astype(X.dtype) if X.dtype != network.dtype else network
         self.network_.labels = self._names()
+        self.network_.preparation = self.preparation
         self._optimizer = self._make_optimizer()
         self._rate = float(self.learning_rate_init)
         self._idle = 0
@@ -331,6 +336,20 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             raise OptionError(f"alpha must be 0 or more, got {self.alpha}")
         if not 0 < self.validation_fraction < 1:
             raise OptionError(f"validation_fraction must be between 0 and 1, got {self.validation_fraction}")
+
+    def _check_preparation(self, X: Any) -> None:
+        if self.preparation is None:
+            return
+        if not isinstance(self.preparation, Preparation):
+            raise OptionError(
+                "preparation must be what chainrule.data.load gives its Dataset as `preparation`, "
+                f"got {type(self.preparation).__name__}"
+            )
+        if math.prod(self.preparation.shape) != X.shape[1]:
+            raise OptionError(
+                f"preparation makes {name_shape(self.preparation.shape)}, X is {name_shape(X.shape[1:])}: "
+                "give what it prepared, with a row a sample"
+            )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from chainrule import kernels
 from chainrule.arrays import Array
+from chainrule.data import Preparation
 from chainrule.estimators.base import NetEstimator
 from chainrule.functions import softmax
 from chainrule.layers import Layer
@@ -27,6 +28,9 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
         activation: relu, tanh, logistic or identity.
         layers: bricks in place of the two above, unbuilt, such as [Reshape((1, 8, 8)), Conv2D(16, 3), ReLU(),
             Flatten(), Dropout(0.2)]; the last Affine, with an output a class, is added.
+        preparation: how a file's pictures or rows became X, a Dataset's `preparation`. It is kept in network_, so that
+            `chainrule predict` and `serve` and an ONNX file read what you bring as X was made. None: network_ reads
+            numbers as X has them.
         class_weight: a weight for each class, or "balanced".
         solver: adam or sgd.
         alpha: L2 penalty on weights.
@@ -54,6 +58,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
         activation: str = "relu",
         *,
         layers: Sequence[Layer] | None = None,
+        preparation: Preparation | None = None,
         class_weight: Any = None,
         solver: str = "adam",
         alpha: float = 0.0001,
@@ -80,6 +85,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
             hidden_layer_sizes,
             activation,
             layers=layers,
+            preparation=preparation,
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,

@@ -95,6 +95,8 @@ class _Move:
         self.down, self.across = down, across
 
     def __call__(self, x: Array) -> Array:
+        if not (self.down or self.across):
+            return x
         if x.ndim != 4:
             raise ShapeError(f"only pictures (N, C, H, W) can be moved, got {name_shape(x.shape)}")
         moved = np.zeros_like(x)

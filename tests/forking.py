@@ -1,0 +1,48 @@
+"""A process that has loaded the command line, and forks for each line of stdin (see commands.py).
+
+The answer is the exit code; negative for a signal, as subprocess says it.
+"""
+
+import atexit
+import json
+import os
+import sys
+
+from chainrule.__main__ import main
+
+
+def serve() -> None:
+    """Until stdin ends."""
+    for line in sys.stdin.buffer:
+        child = os.fork()
+        if not child:
+            run(**json.loads(line))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def run(words: list[str], folder: str, stdout: str, stderr: str) -> None:
+    """In the fork: the command and the end of the process, as `python -m chainrule` has them."""
+    os.chdir(folder)
+    for place, path in ((0, os.devnull), (1, stdout), (2, stderr)):
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC if place else os.O_RDONLY, 0o600)
+        os.dup2(opened, place)
+        os.close(opened)
+    sys.argv = ["chainrule", *words]
+    sys.path[0] = folder
+    code = 1
+    try:
+        code = main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve()
