@@ -62,4 +62,5 @@ class Commands:
         """End the process that has loaded the command line."""
         self._loaded.stdin.close()
         self._loaded.wait()
+        self._loaded.stdout.close()
         self._outputs.cleanup()
