@@ -4,15 +4,25 @@ The answer is the exit code; negative for a signal, as subprocess says it.
 """
 
 import atexit
+import contextlib
+import io
 import json
 import os
 import sys
+from importlib import import_module
 
 from chainrule.__main__ import main
+
+LOADED = ("matplotlib.backends.backend_agg", "matplotlib.figure", "onnx", "PIL.Image", "scipy.ndimage", "rich.progress")
+"""What commands load where they need it, beside what shows their help."""
 
 
 def serve() -> None:
     """Until stdin ends."""
+    for name in LOADED:
+        import_module(name)
+    with contextlib.redirect_stdout(io.StringIO()):
+        main(["--help"])
     for line in sys.stdin.buffer:
         child = os.fork()
         if not child:
