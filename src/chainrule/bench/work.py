@@ -35,7 +35,7 @@ RATE = 0.05
 
 
 class Work(NamedTuple):
-    """A network by name, of DENSE or of NETWORKS, and how many steps make a round; `hidden` is for the two-layer network."""
+    """A network of DENSE or NETWORKS, and how many steps make a round; `hidden` is for the two-layer network."""
 
     network: str
     steps: int
