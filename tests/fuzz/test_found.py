@@ -207,3 +207,9 @@ def test_a_pixel_of_5000_digits_is_refused(tmp_path):
     (tmp_path / "digits.csv").write_text("label,a,b,c,d\n" + f"1,{'9' * 5000},0,3,4\n" * 12)
     with pytest.raises(DataError):
         read_pixel_rows(read_sheet(tmp_path / "digits.csv"))
+
+
+def test_no_labels_of_impossibly_many_classes(tmp_path):
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (0, 9223372036854775807), }"
+    y = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + header.ljust(117) + b"\n"
+    assert in_child(lambda: attempt("npz", y, tmp_path)) in ("read", "refused")
