@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <exception>
@@ -58,76 +59,155 @@ int chosen_count() {
     return physical_cores();
 }
 
-// The members beyond the caller. A member waits a short while without sleeping, because the next kernel of a training
-// step comes within microseconds; after that it sleeps and costs nothing.
+using Clock = std::chrono::steady_clock;
+
+// A member's share of a round: the next of its parts that nobody has taken, and the end of them, in one number, so that
+// taking a part is one exchange, and fails for a thread that still believes in an earlier round.
+class Share {
+public:
+    void open(std::uint64_t round, std::uint64_t first, std::uint64_t end) {
+        first_ = first;
+        now_.store(round << 24 | first << 12 | end, std::memory_order_release);
+    }
+
+    // The next part, or -1 where none is left.
+    int take(std::uint64_t round) {
+        std::uint64_t now = now_.load(std::memory_order_acquire);
+        while (now >> 24 == (round & kRounds) && next(now) < (now & kMost))
+            if (now_.compare_exchange_weak(now, now + (1 << 12), std::memory_order_acq_rel))
+                return static_cast<int>(next(now));
+        return -1;
+    }
+
+    // For the caller.
+    bool is_begun() const { return next(now_.load(std::memory_order_relaxed)) > first_; }
+
+    static constexpr std::uint64_t kMost = 4095;
+
+private:
+    static constexpr std::uint64_t kRounds = ~std::uint64_t{0} >> 24;
+    static std::uint64_t next(std::uint64_t now) { return now >> 12 & kMost; }
+
+    std::atomic<std::uint64_t> now_{0};
+    std::uint64_t first_ = 0;
+};
+
+// The caller and other members. Each does its own share of the parts, and then what the others have not begun: a member
+// that does not run, because a neighbour has its core, is not waited for, and a wake-up that comes late or is lost costs
+// no more than that its parts are done by somebody else. Only a part that was begun is waited for.
 class Team {
 public:
-    explicit Team(int members) {
+    explicit Team(int most) : members_(static_cast<std::size_t>(most)) {
         try {
-            for (int part = 1; part < members; ++part) threads_.emplace_back([this, part] { serve(part); });
-        } catch (const std::exception&) {  // no memory for a list, or the system gives no more threads
-            is_whole_ = false;  // those that are there sleep on
+            for (; count_ < most; ++count_) members_[count_].thread = std::thread([this, own = count_] { serve(own); });
+        } catch (const std::exception&) {  // no memory, or the system gives no more threads: fewer share the work
         }
     }
 
-    bool is_whole() const { return is_whole_; }
-
     // What a part throws is thrown here after every part has ended; of several the first.
-    void run(const std::function<void(int, int)>& work) {
-        const int parts = static_cast<int>(threads_.size()) + 1;
+    void run(const std::function<void(int, int)>& work, int parts) {
         work_ = &work;
-        pending_.store(parts - 1, std::memory_order_relaxed);
-        {
-            std::lock_guard<std::mutex> lock(mutex_);
-            round_.fetch_add(1, std::memory_order_release);
+        parts_ = parts;
+        pending_.store(parts, std::memory_order_relaxed);
+        const std::uint64_t round = round_.load(std::memory_order_relaxed) + 1;
+        for (int own = 0; own < count_; ++own)
+            members_[own].share.open(round, parts * own / count_, parts * (own + 1) / count_);
+        round_.store(round, std::memory_order_seq_cst);
+        const Clock::time_point start = Clock::now();
+        for (int own = 1; own < count_; ++own) members_[own].wake_up(round);
+        do_parts_of(0, round);
+        const Clock::duration passed = Clock::now() - start;
+        for (int own = 1; own < count_; ++own) {
+            members_[own].note_whether_it_runs(passed);
+            do_parts_of(own, round);
         }
-        if (asleep_.load(std::memory_order_acquire) > 0) wake_.notify_all();
-        attempt(work, 0, parts);
-        for (int spins = 0; pending_.load(std::memory_order_acquire) > 0; ++spins) {
-            if (spins < 20000) {
-                relax();
-            } else {
-                std::this_thread::yield();
-            }
-        }
+        wait_for_the_begun();
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
     }
 
 private:
-    void attempt(const std::function<void(int, int)>& work, int part, int parts) {
-        try {
-            work(part, parts);
-        } catch (...) {
-            std::lock_guard<std::mutex> lock(mutex_);
-            if (!failure_) failure_ = std::current_exception();
-        }
-    }
+    struct alignas(64) Member {
+        Share share;
+        std::atomic<bool> asleep{false};
+        int missed = 0;  // rounds since it began one, of those that left it time to
+        std::mutex mutex;
+        std::condition_variable wake;
+        std::thread thread;
 
-    void serve(int part) {
-        const int parts = thread_count();
-        std::uint64_t seen = 0;
-        for (;;) {
-            for (int spins = 0; round_.load(std::memory_order_acquire) == seen && spins < 4000; ++spins) relax();
-            if (round_.load(std::memory_order_acquire) == seen) {
-                std::unique_lock<std::mutex> lock(mutex_);
-                asleep_.fetch_add(1, std::memory_order_acq_rel);
-                wake_.wait(lock, [&] { return round_.load(std::memory_order_acquire) != seen; });
-                asleep_.fetch_sub(1, std::memory_order_acq_rel);
+        // A wake-up takes some microseconds, and a neighbour's core is not ours: who never comes is called seldom. Where
+        // the mutex is taken it is about to sleep or to look for work, and may miss this round.
+        void wake_up(std::uint64_t round) {
+            if (!asleep.load(std::memory_order_seq_cst)) return;
+            if (missed > 3 && round % (std::uint64_t{1} << std::min(missed - 3, 6)) != 0) return;
+            if (const std::unique_lock<std::mutex> lock(mutex, std::try_to_lock); lock) wake.notify_one();
+        }
+
+        void note_whether_it_runs(Clock::duration time) {
+            if (share.is_begun()) {
+                missed = 0;
+            } else if (time > std::chrono::microseconds(50)) {
+                missed = std::min(missed + 1, 9);
             }
-            seen = round_.load(std::memory_order_acquire);
-            attempt(*work_, part, parts);
+        }
+    };
+
+    void do_parts_of(int member, std::uint64_t round) {
+        for (int part; (part = members_[member].share.take(round)) >= 0;) {
+            try {
+                (*work_)(part, parts_);
+            } catch (...) {
+                std::lock_guard<std::mutex> lock(failing_);
+                if (!failure_) failure_ = std::current_exception();
+            }
             pending_.fetch_sub(1, std::memory_order_acq_rel);
         }
     }
 
-    std::vector<std::thread> threads_;
-    std::mutex mutex_;
-    std::condition_variable wake_;
-    std::atomic<std::uint64_t> round_{0};
-    std::atomic<int> pending_{0}, asleep_{0};
+    // Spinning keeps a neighbour's thread, or the very one that is waited for, from this core: only for a short time.
+    void wait_for_the_begun() {
+        const Clock::time_point patience = Clock::now() + kPatience;
+        while (pending_.load(std::memory_order_acquire) > 0) {
+            if (const Clock::time_point now = Clock::now(); now < patience) {
+                relax();
+            } else {
+                crowded_until_.store((now + kCrowded).time_since_epoch().count(), std::memory_order_relaxed);
+                std::this_thread::yield();
+            }
+        }
+    }
+
+    // A member waits a short while without sleeping, because the next kernel of a training step comes within microseconds;
+    // after that it sleeps and costs nothing. Where the cores are crowded it does not spin.
+    void serve(int own) {
+        Member& self = members_[own];
+        std::uint64_t seen = 0;
+        for (;;) {
+            const Clock::time_point start = Clock::now();
+            const bool crowded = start.time_since_epoch().count() < crowded_until_.load(std::memory_order_relaxed);
+            while (round_.load(std::memory_order_seq_cst) == seen && !crowded && Clock::now() - start < kPatience) relax();
+            if (round_.load(std::memory_order_seq_cst) == seen) {
+                std::unique_lock<std::mutex> lock(self.mutex);
+                self.asleep.store(true, std::memory_order_seq_cst);
+                self.wake.wait(lock, [&] { return round_.load(std::memory_order_seq_cst) != seen; });
+                self.asleep.store(false, std::memory_order_relaxed);
+            }
+            seen = round_.load(std::memory_order_acquire);
+            for (int i = 0; i < count_; ++i) do_parts_of((own + i) % count_, seen);
+        }
+    }
+
+    static constexpr std::chrono::microseconds kPatience{100};
+    static constexpr std::chrono::milliseconds kCrowded{50};
+
+    std::vector<Member> members_;  // the caller first
+    int count_ = 1;
     const std::function<void(int, int)>* work_ = nullptr;
+    int parts_ = 0;
+    std::atomic<std::uint64_t> round_{0};
+    std::atomic<int> pending_{0};
+    std::atomic<Clock::rep> crowded_until_{0};
+    std::mutex failing_;
     std::exception_ptr failure_;  // of this round
-    bool is_whole_ = true;
 };
 
 thread_local bool alone = false;
@@ -155,10 +235,8 @@ void divide(const std::function<void(int, int)>& work) {
     if (parts > 1 && !alone && in_use.try_lock()) {
         std::lock_guard<std::mutex> lock(in_use, std::adopt_lock);
         if (team == nullptr) team = new Team(parts);  // lives as long as the process
-        if (team->is_whole()) {
-            team->run(work);
-            return;
-        }
+        team->run(work, parts);
+        return;
     }
     for (int part = 0; part < parts; ++part) work(part, parts);
 }

@@ -10,8 +10,9 @@ using Index = std::int64_t;
 
 int thread_count();
 
-// Call work(part, parts) once for each part, on as many threads; returns when all are done. The parts are the same
-// whoever is free to do them (when two callers meet, the second does its parts alone), so results do not depend on it.
+// Call work(part, parts) once for each part, on as many threads as run; returns when all are done. The parts are the same
+// whoever does them (a member that does not run has its part done by another; of two callers that meet the second does all
+// its parts alone), so results do not depend on it.
 void divide(const std::function<void(int part, int parts)>& work);
 
 // From now on the calling thread leaves the others to those who wait for them: it does all parts itself.
