@@ -123,6 +123,7 @@ private:
     Scratch<T> memory_;
 };
 
+// y = xW + b.
 template <class T, class S>
 void affine_forward(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
     if (N < thread_count()) {
@@ -143,7 +144,7 @@ void affine_forward(const S* x, const T* W, const T* b, T* y, Index N, Index D, 
     });
 }
 
-// `fresh`: into dW as it comes, instead of adding to it.
+// y = xW + b: dW = x^T dy. It is added to dW, or with `fresh` written there.
 template <class T, class S>
 void affine_weight_gradient(const S* x, const T* dy, T* dW, bool fresh, Index N, Index D, Index H) {
     const bool thin = Thin<T, S>::pays(x, N, D, H);
@@ -159,6 +160,7 @@ void affine_weight_gradient(const S* x, const T* dy, T* dW, bool fresh, Index N,
     });
 }
 
+// y = xW + b: db is the sum of dy over the batch.
 template <class T>
 void affine_bias_gradient(const T* dy, T* db, Index N, Index H) {
     std::fill(db, db + H, T(0));
@@ -175,6 +177,7 @@ void input_gradient_rows(const T* dy, const T* turned, T* dx, Index D, Index H, 
         D);
 }
 
+// y = xW + b: dx = dy W^T.
 template <class T>
 void affine_input_gradient(const T* dy, const T* W, T* dx, Index N, Index D, Index H) {
     Scratch<T> turned(H * D);

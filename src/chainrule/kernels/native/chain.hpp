@@ -46,6 +46,7 @@ private:
     bool thin_;
 };
 
+// y[0] = factor xW[0] + b[0], y[k] = max(y[k - 1], 0) W[k] + b[k]; the outputs but the last are kept behind their ReLU.
 template <class T, class S>
 void chain_forward(const S* x, T factor, const T* const* W, const T* const* b, T* const* y, const Chain& at) {
     const auto& width = at.widths;
@@ -81,7 +82,8 @@ void chain_forward(const S* x, T factor, const T* const* W, const T* const* b, T
     });
 }
 
-// Adds to dW and db; dx may be null.
+// From the last layer to the first: of y = xW + b, dx = dy W^T, and of y = max(x, 0), dx = dy where y > 0; then of every
+// Affine dW = x^T dy and db = the sum of dy. Adds to dW and db; dx may be null.
 template <class T, class S>
 void add_chain_gradients(
     const S* x, T factor, const T* const* y, const T* dy, const T* const* W, T* const* dW, T* const* db, T* dx,

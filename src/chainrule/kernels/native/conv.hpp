@@ -1,6 +1,6 @@
 // Convolution: forward, and the gradients of its weights, bias and input.
 //
-// Both gradients have two ways: over all of dy, here, or from one number that is not zero to the next, in
+// Each gradient is computed in one of two ways: over all of dy, here, or over those of its numbers that are not zero, in
 // sparse_conv.hpp.
 #pragma once
 
@@ -113,6 +113,7 @@ struct FiltersLast {
     }
 };
 
+// y[n, f, place] = b[f] + sum over k of W[f, k] window[n, place, k], with the K numbers k = (c, i, j) of a window.
 template <class T>
 void conv_forward(const T* x, const T* W, const T* b, T* y, const Windows& at, Index filters, Index groups) {
     const FiltersLast<T> last(at, filters, groups);
@@ -187,6 +188,7 @@ void dense_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, In
     }
 }
 
+// y = ... + b[f]: db[f] is the sum of dy over samples and places.
 template <class T>
 void conv_bias_gradient(const T* dy, T* db, Index samples, Index filters, Index places) {
     divide_if(samples * filters * places > kWorthIt, [&](int part, int parts) {
@@ -289,7 +291,8 @@ template <class T>
 bool is_scattered(const T* dy, const Windows& at, Index filters) {
     const Index planes = at.samples * filters, places = at.places();
     if (planes * places * at.area() <= kWorthIt) return false;
-    if ((at.height + at.top + at.bottom) * (at.width + at.left + at.right) >= (Index{1} << 30) / std::max<Index>(at.channels, 1)) return false;
+    const Index padded = (at.height + at.top + at.bottom) * (at.width + at.left + at.right);
+    if (padded >= (Index{1} << 30) / std::max<Index>(at.channels, 1)) return false;  // windows are counted in 32 bits
     const Index step = std::max<Index>(1, planes / 16) | 1;  // odd: not always the same filters
     Index count = 0, seen = 0;
     for (Index plane = 0; plane < planes; plane += step, seen += places)
@@ -298,6 +301,7 @@ bool is_scattered(const T* dy, const Windows& at, Index filters) {
     return 4 * count <= seen;
 }
 
+// y[n, f, place] = sum over k of W[f, k] window[n, place, k]: dW[f, k] = sum over n and places of dy window[n, place, k].
 template <class T>
 void conv_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups) {
     if (is_scattered(dy, at, filters)) {
@@ -307,6 +311,7 @@ void conv_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Ind
     }
 }
 
+// The same: dwindow[n, place, k] = sum over f of W[f, k] dy[n, f, place], added up where windows overlap.
 template <class T>
 void conv_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
     if (is_scattered(dy, at, filters)) {

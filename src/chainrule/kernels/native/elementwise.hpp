@@ -27,6 +27,7 @@ void relu_forward(const T* x, T* y, Index size) {
     });
 }
 
+// y = max(x, 0): dx = dy where y > 0, else 0.
 template <class T>
 void relu_backward(const T* dy, const T* y, T* dx, Index size) {
     divide_numbers(size, [=](Index first, Index last) {
@@ -67,6 +68,7 @@ void leaky_relu_forward(const T* x, T slope, T* y, Index size) {
     });
 }
 
+// y = x, or slope x where x <= 0: dx = dy, or slope dy there.
 template <class T>
 void leaky_relu_backward(const T* dy, const T* x, T slope, T* dx, Index size) {
     divide_numbers(size, [=](Index first, Index last) {
@@ -138,6 +140,7 @@ void softmax(const T* x, T* y, Index N, Index C) {
     });
 }
 
+// y = e^x / sum e^x: dx = y (dy - sum over the row of dy y).
 template <class T>
 void softmax_backward(const T* dy, const T* y, T* dx, Index N, Index C) {
     divide_if(N * C > 16384, [&](int part, int parts) {

@@ -9,6 +9,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
+// The mean of log(sum over c of e^z[c]) - z[label]; dlogits = (softmax(z) - onehot(label)) / N.
 template <class T>
 double softmax_cross_entropy(const T* logits, const Index* labels, T* dlogits, Index N, Index C) {
     const T share = T(1) / static_cast<T>(std::max<Index>(N, 1));

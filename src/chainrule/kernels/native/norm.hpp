@@ -13,6 +13,7 @@ namespace {
 
 // ---- batch norm ----
 
+// y = gamma (x - mean) inverse_std + beta with the statistics given.
 template <class T>
 void batch_norm_inference(
     const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse_std, T* y, Index N, Index C, Index S) {
@@ -28,6 +29,7 @@ void batch_norm_inference(
     });
 }
 
+// y = gamma h + beta, h = (x - mean) / sqrt(variance + epsilon) with the batch's statistics of each channel.
 template <class T>
 void batch_norm_forward(
     const T* x, const T* gamma, const T* beta, T epsilon, T* y, T* mean, T* variance, Index N, Index C, Index S) {
@@ -50,6 +52,8 @@ void batch_norm_forward(
     batch_norm_inference(x, gamma, beta, mean, inverse_std.data(), y, N, C, S);
 }
 
+// y = gamma h + beta, h = (x - mean) inverse_std: dbeta = sum dy, dgamma = sum dy h, and since mean and variance depend on
+// x as well, dx = gamma inverse_std (dy - dbeta / count - h dgamma / count).
 template <class T>
 void batch_norm_backward(
     const T* dy, const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta, Index N,
@@ -78,6 +82,7 @@ void batch_norm_backward(
 
 // ---- layer norm: each of M rows by itself ----
 
+// y = gamma h + beta, h = (x - mean) / sqrt(variance + epsilon) with each row's own statistics.
 template <class T>
 void layer_norm_forward(
     const T* x, const T* gamma, const T* beta, T epsilon, T* y, T* mean, T* inverse_std, Index M, Index D) {
@@ -95,6 +100,7 @@ void layer_norm_forward(
     });
 }
 
+// y = gamma h + beta, h = (x - mean) inverse_std: with g = gamma dy, dx = inverse_std (g - mean(g) - h mean(g h)).
 template <class T>
 void layer_norm_backward(
     const T* dy, const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta, Index M,

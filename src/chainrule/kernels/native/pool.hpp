@@ -152,6 +152,7 @@ inline bool side_by_side(const Windows& at) {
            !at.bottom && !at.left && !at.right;
 }
 
+// y is the largest number of its window, and `place` where in the window it is.
 template <class T>
 void max_pool_forward(const T* x, T* y, std::uint8_t* place, const Windows& at) {
     const Index images = at.samples * at.channels;
@@ -170,6 +171,7 @@ void max_pool_forward(const T* x, T* y, std::uint8_t* place, const Windows& at) 
     });
 }
 
+// y = x[place]: dx is dy there and 0 elsewhere, added up where windows overlap.
 template <class T>
 void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Windows& at) {
     const Index images = at.samples * at.channels, outputs = at.places();
@@ -200,6 +202,7 @@ void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Wind
     });
 }
 
+// y is the mean of its window, padding left out.
 template <class T>
 void avg_pool_forward(const T* x, T* y, const Windows& at) {
     const Index images = at.samples * at.channels;
@@ -224,6 +227,7 @@ void avg_pool_forward(const T* x, T* y, const Windows& at) {
     });
 }
 
+// y is a mean of `count` numbers: each of them gets dy / count, added up where windows overlap.
 template <class T>
 void avg_pool_backward(const T* dy, T* dx, const Windows& at) {
     const Index images = at.samples * at.channels;
