@@ -1,3 +1,4 @@
+// The team of threads: how its members wait, take parts of the work, and survive a fork.
 #include "threads.hpp"
 
 #include <algorithm>
