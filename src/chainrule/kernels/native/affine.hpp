@@ -1,6 +1,6 @@
 // Affine: y = xW + b (N, H) of x (N, D) and W (D, H), and its gradients.
 //
-// x may be mostly zeros (thin.hpp), in single precision beside weights in double, or of fewer samples than threads.
+// x may be mostly zeros (thin.hpp), in single precision beside weights in double, or of few samples.
 #pragma once
 
 #include <algorithm>
@@ -8,26 +8,13 @@
 #include <optional>
 #include <type_traits>
 
-#include "lists.hpp"
-#include "panels.hpp"
-#include "products.hpp"
+#include "dense.hpp"
 #include "scratch.hpp"
 #include "thin.hpp"
 #include "threads.hpp"
 
 namespace chainrule::CHAINRULE_ISA {
 namespace {
-
-// Rows [first, last) of y.
-template <class T>
-void affine_rows(const T* x, const T* W, const T* b, T* y, Index D, Index H, Index first, Index last) {
-    if (D >= 2 * Panels<T>::deep && last - first >= 12 && H >= Panels<T>::lanes) {
-        Panels<T>::times(x + first * D, W, b, y + first * H, last - first, D, H);
-        return;
-    }
-    const auto offset = every(D, H);
-    rows_times(x + first * D, D, W, offset.data(), last - first, D, H, (const T*)nullptr, b, y + first * H, H);
-}
 
 // Rows [first, last) of y: the bias and what the parts have made of the product, `step` apart, added in their order.
 template <class T>
@@ -46,10 +33,10 @@ void sum_of_parts(const T* b, const T* sums, Index step, Index parts, T* y, Inde
 template <class T, class S>
 void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
     const Index room = D + CHAINRULE_VECTOR_BYTES;
-    Scratch<T> sums(thread_count() * N * H), value(thread_count() * room);
-    Scratch<std::int32_t> row(thread_count() * room);
-    const bool large = N * D * H > kWorthIt / 2;
-    divide_if(large, [&](int part, int parts) {
+    const int shares = N * D * H > kWorthIt / 2 ? kShares : 1;
+    Scratch<T> sums(shares * N * H), value(shares * room);
+    Scratch<std::int32_t> row(shares * room);
+    divide(shares, [&](int part, int parts) {
         const auto [first, last] = stretch(D, part, parts, 16);
         T* v = value.data() + part * room;
         std::int32_t* r = row.data() + part * room;
@@ -68,17 +55,11 @@ void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, I
                 for (Index h = 0; h < H; ++h) sum[h] += v[e] * W[(first + r[e]) * H + h];
         }
     });
-    sum_of_parts(b, sums.data(), N * H, large ? thread_count() : 1, y, H, 0, N);
-}
-
-// Rows [first, last) of dW, a row for each of x's columns.
-template <class T>
-void add_weight_gradient_rows(const T* x, const T* dy, T* dW, Index N, Index D, Index H, Index first, Index last) {
-    const auto offset = every(last - first, 1);
-    outer_sums(x + first, offset.data(), D, last - first, dy, H, N, H, dW + first * H, H);
+    sum_of_parts(b, sums.data(), N * H, shares, y, H, 0, N);
 }
 
 constexpr Index kThinColumns = 16;  // are not divided between threads
+constexpr Index kFew = 4;           // samples: fewer are divided by W's rows
 
 // The product with a thin x, divided by x's columns: each thread then reads the rows of W that it alone reads and writes
 // in the weight gradient and the update, and they stay in its cache. The sums of the parts are added up in their order.
@@ -86,19 +67,19 @@ template <class T, class S>
 class ThinProduct {
 public:
     ThinProduct(const S* x, T factor, const T* W, Index N, Index D, Index H)
-        : H_(H), step_(N * H), parts_(thread_count()), sums_(parts_ * step_) {
-        divide([&](int part, int parts) {
+        : H_(H), step_(N * H), sums_(kShares * step_) {
+        divide(kShares, [&](int part, int parts) {
             const auto [first, last] = stretch(D, part, parts, kThinColumns);
             Thin<T, S>::forward(x, factor, W, sums_.data() + part * step_, N, D, H, first, last);
         });
     }
 
     void rows(const T* b, T* y, Index first, Index last) {
-        sum_of_parts(b, sums_.data(), step_, parts_, y, H_, first, last);
+        sum_of_parts(b, sums_.data(), step_, kShares, y, H_, first, last);
     }
 
 private:
-    Index H_, step_, parts_;
+    Index H_, step_;
     Scratch<T> sums_;
 };
 
@@ -126,38 +107,33 @@ private:
 // y = xW + b.
 template <class T, class S>
 void affine_forward(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
-    if (N < thread_count()) {
+    if (N < kFew) {
         affine_of_few(x, W, b, y, N, D, H);
-        return;
+    } else if (Thin<T, S>::pays(x, N, D, H)) {
+        ThinProduct<T, S> product(x, T(1), W, N, D, H);
+        divide_if(N * H > kWorthIt / 4, [&](int part, int parts) {
+            const auto [first, last] = stretch(N, part, parts);
+            product.rows(b, y, first, last);
+        });
+    } else {
+        Converted<T, S> converted(x, N * D);
+        dense_product(ByRows<T>{converted.data(), D}, ByRows<T>{W, H}, b, false, y, N, D, H);
     }
-    const bool thin = Thin<T, S>::pays(x, N, D, H);
-    std::optional<ThinProduct<T, S>> product;
-    if (thin) product.emplace(x, T(1), W, N, D, H);
-    Converted<T, S> converted(x, thin ? 0 : N * D);
-    divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
-        const auto [first, last] = stretch(N, part, parts);
-        if (thin) {
-            product->rows(b, y, first, last);
-        } else {
-            affine_rows(converted.data(), W, b, y, D, H, first, last);
-        }
-    });
 }
 
 // y = xW + b: dW = x^T dy. It is added to dW, or with `fresh` written there.
 template <class T, class S>
 void affine_weight_gradient(const S* x, const T* dy, T* dW, bool fresh, Index N, Index D, Index H) {
-    const bool thin = Thin<T, S>::pays(x, N, D, H);
-    Converted<T, S> converted(x, thin ? 0 : N * D);
-    divide_if(N * D * H > kWorthIt, [&](int part, int parts) {
-        const auto [first, last] = stretch(D, part, parts, thin ? kThinColumns : CHAINRULE_TILE_ROWS);
-        if (fresh) std::fill(dW + first * H, dW + last * H, T(0));
-        if (thin) {
+    if (Thin<T, S>::pays(x, N, D, H)) {
+        divide([&](int part, int parts) {
+            const auto [first, last] = stretch(D, part, parts, kThinColumns);
+            if (fresh) std::fill(dW + first * H, dW + last * H, T(0));
             Thin<T, S>::weight_gradient(x, T(1), dy, dW, N, D, H, first, last);
-        } else {
-            add_weight_gradient_rows(converted.data(), dy, dW, N, D, H, first, last);
-        }
-    });
+        });
+    } else {
+        Converted<T, S> converted(x, N * D);
+        dense_product(ByColumns<T>{converted.data(), D}, ByRows<T>{dy, H}, (const T*)nullptr, !fresh, dW, D, N, H);
+    }
 }
 
 // y = xW + b: db is the sum of dy over the batch.
@@ -168,28 +144,10 @@ void affine_bias_gradient(const T* dy, T* db, Index N, Index H) {
         for (Index h = 0; h < H; ++h) db[h] += dy[n * H + h];
 }
 
-// The product dy W^T as one with W turned, all of it by one caller; rows [first, last).
-template <class T>
-void input_gradient_rows(const T* dy, const T* turned, T* dx, Index D, Index H, Index first, Index last) {
-    const auto offset = every(H, D);
-    rows_times(
-        dy + first * H, H, turned, offset.data(), last - first, H, D, (const T*)nullptr, (const T*)nullptr, dx + first * D,
-        D);
-}
-
 // y = xW + b: dx = dy W^T.
 template <class T>
 void affine_input_gradient(const T* dy, const T* W, T* dx, Index N, Index D, Index H) {
-    Scratch<T> turned(H * D);
-    const bool large = N * D * H > kWorthIt;
-    divide_if(large, [&](int part, int parts) {
-        const auto [first, last] = stretch(D, part, parts, 16);
-        transpose(W + first * H, H, turned.data() + first, last - first, H, D);
-    });
-    divide_if(large, [&](int part, int parts) {
-        const auto [first, last] = stretch(N, part, parts);
-        input_gradient_rows(dy, turned.data(), dx, D, H, first, last);
-    });
+    dense_product(ByRows<T>{dy, H}, ByColumns<T>{W, H}, (const T*)nullptr, false, dx, N, H, D);
 }
 
 }  // namespace

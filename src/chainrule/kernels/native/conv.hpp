@@ -145,9 +145,9 @@ void dense_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, In
     const Index image = in.direct ? at.channels * in.height * in.width + size - in.size : groups * K * at.places() + lanes;
     // as many samples at a time as stay in the second cache with their gradients
     const Index together = std::max<Index>(1, (Index{384} << 10) / ((filters * size + image) * Index(sizeof(T))));
-    const int most = thread_count();
+    const int most = kShares;
     Scratch<V> sums(most * filters * K);  // each part's own, added up in their order at the end
-    divide([&](int part, int parts) {
+    divide(most, [&](int part, int parts) {
         V* sum = sums.data() + part * filters * K;
         std::fill(sum, sum + filters * K, V{});
         const auto [first, last] = stretch(at.samples, part, parts);

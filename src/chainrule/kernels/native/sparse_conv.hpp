@@ -146,9 +146,9 @@ void weight_gradient_of(
     const Index C = sparse.C, some = sparse.some, kernel = sparse.vectors * sparse.lanes;
     const Index places = source.places();
     source.stand(at.stride_across * C, at.stride_down * sparse.width * C);
-    const int most = thread_count();
+    const int most = kShares;
     Scratch<T> sums(most * filters * kernel), biases(most * filters);  // each part's own, added up in their order below
-    divide([&](int part, int parts) {
+    divide(most, [&](int part, int parts) {
         T* sum = sums.data() + part * filters * kernel;
         T* bias = biases.data() + part * filters;
         std::fill(sum, sum + filters * kernel, T(0));

@@ -247,11 +247,12 @@ int thread_count() {
     return count;
 }
 
-void divide(const std::function<void(int, int)>& work) {
-    const int parts = thread_count();
-    if (parts > 1 && !alone && in_use.try_lock()) {
+void divide(const std::function<void(int, int)>& work) { divide(thread_count(), work); }
+
+void divide(int parts, const std::function<void(int, int)>& work) {
+    if (parts > 1 && thread_count() > 1 && !alone && in_use.try_lock()) {
         std::lock_guard<std::mutex> lock(in_use, std::adopt_lock);
-        if (team == nullptr) team = new Team(parts);  // lives as long as the process
+        if (team == nullptr) team = new Team(thread_count());  // lives as long as the process
         team->run(work, parts);
         return;
     }
