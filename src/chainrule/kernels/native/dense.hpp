@@ -152,12 +152,12 @@ private:
     }
 };
 
-// All of out, divided by columns or rows, so that each thread copies little; `after` is called for each part: with its rows
-// [m0, m1) and columns [h0, h1).
+// All of out, divided by rows, which the same thread then finds in its cache in the next layer; or by columns where right is
+// too large for each to copy all of it. `after` is called for each part: with its rows [m0, m1) and columns [h0, h1).
 template <class T, class Left, class Right, class After>
 void dense_product(
     Left left, Right right, const T* of_column, bool add, T* out, Index M, Index K, Index H, After after) {
-    const bool by_columns = H > M;
+    const bool by_columns = H > M && K * H * Index(sizeof(T)) > (Index{1} << 20);
     divide_if(M * K * H > kWorthIt, [&](int part, int parts) {
         const auto [first, last] = by_columns ? stretch(H, part, parts, Dense<T>::widest) : stretch(M, part, parts);
         if (first == last) return;
