@@ -1,7 +1,21 @@
 """The hot operations: array arguments, array results. Each is its native twin where that was compiled, else NumPy."""
 
 from chainrule.kernels.native import FOR_NUMPY, IMPLEMENTATION, NATIVE, WITHOUT_TWIN, accelerated, work_alone
-from chainrule.kernels.reference import affine, batches, conv, elementwise, fused, images, losses, norm, pool, updates
+from chainrule.kernels.reference import (
+    affine,
+    attention,
+    batches,
+    conv,
+    elementwise,
+    fused,
+    images,
+    losses,
+    norm,
+    pool,
+    recurrent,
+    updates,
+)
+from chainrule.kernels.reference import ctc as ctc_
 
 __all__ = [
     "FOR_NUMPY",
@@ -16,6 +30,8 @@ __all__ = [
     "affine_forward",
     "affine_input_gradient",
     "affine_weight_gradient",
+    "attention_backward",
+    "attention_forward",
     "average_update",
     "avg_pool_backward",
     "avg_pool_forward",
@@ -32,6 +48,7 @@ __all__ = [
     "conv_relu_pool_weight_gradient",
     "conv_weight_gradient",
     "count_right",
+    "ctc",
     "decay_update",
     "distort_images",
     "dropout",
@@ -39,16 +56,23 @@ __all__ = [
     "embedding_weight_gradient",
     "gelu_backward",
     "gelu_forward",
+    "gru_backward",
+    "gru_forward",
     "layer_norm_backward",
     "layer_norm_forward",
     "leaky_relu_backward",
     "leaky_relu_forward",
+    "lstm_backward",
+    "lstm_forward",
     "masked_relu_forward",
     "max_pool_backward",
     "max_pool_forward",
     "relu_backward",
     "relu_forward",
     "rmsprop_update",
+    "rnn_backward",
+    "rnn_forward",
+    "rotate_heads",
     "scale_forward",
     "sgd_update",
     "sigmoid_backward",
@@ -116,6 +140,16 @@ avg_pool_backward = accelerated(pool.avg_pool_backward)
 avg_pool_forward = accelerated(pool.avg_pool_forward)
 max_pool_backward = accelerated(pool.max_pool_backward)
 max_pool_forward = accelerated(pool.max_pool_forward)
+attention_backward = accelerated(attention.attention_backward)
+attention_forward = accelerated(attention.attention_forward)
+rotate_heads = accelerated(attention.rotate_heads)
+ctc = accelerated(ctc_.ctc)
+gru_backward = accelerated(recurrent.gru_backward)
+gru_forward = accelerated(recurrent.gru_forward)
+lstm_backward = accelerated(recurrent.lstm_backward)
+lstm_forward = accelerated(recurrent.lstm_forward)
+rnn_backward = accelerated(recurrent.rnn_backward)
+rnn_forward = accelerated(recurrent.rnn_forward)
 adagrad_update = accelerated(updates.adagrad_update)
 adam_update = accelerated(updates.adam_update)
 average_update = accelerated(updates.average_update)
