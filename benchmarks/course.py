@@ -21,6 +21,7 @@ from types import SimpleNamespace
 import numpy as np
 
 import chainrule as cr
+from chainrule.bench.fair import begin_fairly
 from chainrule.kernels import IMPLEMENTATION
 from chainrule.scratch import layers, optimizer, util
 from chainrule.scratch.dataset.mnist import load_mnist
@@ -271,6 +272,7 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
+    begin_fairly(sys.argv)
     if len(sys.argv) > 2:
         one(*sys.argv[1:])
     else:

@@ -18,6 +18,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 import chainrule as cr
+from chainrule.bench.fair import begin_fairly
 from chainrule.estimators import NetClassifier
 
 RESULTS = Path(__file__).parent / "results" / "estimators.json"
@@ -69,4 +70,5 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
+    begin_fairly(sys.argv)
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)

@@ -22,6 +22,7 @@ import httpx
 import numpy as np
 
 import chainrule as cr
+from chainrule.bench.fair import begin_fairly
 from chainrule.io.onnx_export import export_onnx
 from chainrule.kernels import IMPLEMENTATION
 
@@ -136,4 +137,5 @@ def main(seconds: int, rounds: int) -> None:
 
 
 if __name__ == "__main__":
+    begin_fairly(sys.argv)
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 60, int(sys.argv[2]) if len(sys.argv) > 2 else 5)

@@ -11,9 +11,12 @@ import pytest
 
 import chainrule as cr
 from catalogue import CATALOGUE
+from chainrule import kernels
 
 SOURCE = Path(cr.__file__).parent
 MODULES = sorted(path.relative_to(SOURCE).with_suffix("").as_posix() for path in SOURCE.rglob("*.py"))
+NATIVE = Path(__file__).parents[1] / "src" / "chainrule" / "kernels" / "native"
+CPP = {path.name: path.read_text(encoding="utf-8") for path in sorted(NATIVE.iterdir())}
 
 # A room may import from rows below its own, and from itself. Within a row nobody knows anybody else.
 ROWS = [
@@ -134,6 +137,28 @@ def test_a_file_is_short_and_says_what_it_is(module):
     docstring = ast.get_docstring(tree(module))
     assert docstring, "no docstring"
     assert docstring.splitlines()[0][-1] in ".?:", "the first line is a sentence"
+
+
+@pytest.mark.parametrize("name", CPP)
+def test_a_file_of_cpp_is_short_and_says_what_it_is(name):
+    lines = CPP[name].splitlines()
+    assert len(lines) <= 400
+    assert re.match(r"// .*\.$", lines[0]), "the first line is a sentence"
+
+
+def test_a_kernel_has_one_place():
+    """Kernel `f` of reference/x.py is bound in bind_x.cpp and computed in x.hpp, and neither anywhere else."""
+    bound = {name: [file for file, text in CPP.items() if f'"{name}"' in text] for name in kernels.REFERENCES}
+    subject = {name: kernel.__module__.rpartition(".")[2] for name, kernel in kernels.REFERENCES.items()}
+    native = {name: files for name, files in bound.items() if files}
+    assert native == {name: [f"bind_{subject[name]}.cpp"] for name in native}
+    assert len(native) > 50
+    headers = {file: text for file, text in CPP.items() if file.endswith(".hpp")}
+    for entry in re.findall(r"\b([a-z_]+)(?=<T|,$)", CPP["kernels.cpp"].partition("return {")[2], re.MULTILINE):
+        defined = rf"^(?:inline )?(?:void|T|double|Index) {entry}\("
+        places = [file for file, text in headers.items() if re.search(defined, text, re.MULTILINE)]
+        assert len(places) == 1, f"{entry} is defined in {places}"
+        assert places[0] == f"{subject.get(entry, places[0].removesuffix('.hpp'))}.hpp"
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if not STAR_IMPORTED.search(m)])

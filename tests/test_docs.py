@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 import chainrule as cr
+from chainrule import kernels
 from chainrule.models import NETWORKS
 from pages import LEVELS, make_page
 
@@ -130,3 +131,23 @@ def test_the_bricks_page_names_everything_there_is(name):
         summary = make().build((1, 28, 28), seed=0).summary()
         row = next(line for line in text.splitlines() if line.startswith(f"| `{model}` "))
         assert f"| {summary.parameters:,} | {summary.multiply_adds:,} |" in row
+
+
+@pytest.mark.parametrize("name", ["docs/kernels.md", "docs/kernels.zh-CN.md"])
+def test_the_kernels_page_leads_to_every_kernel(name):
+    """Each subject has a row with its three files, its kernels, and tests that there are; each other file a link."""
+    native = ROOT / "src" / "chainrule" / "kernels" / "native"
+    text = (ROOT / name).read_text(encoding="utf-8")
+    tests = (ROOT / "tests" / "kernels" / "test_native.py").read_text(encoding="utf-8")
+    rows = {match[1]: line for line in text.splitlines() if (match := re.search(r"/reference/(\w+)\.py\)", line))}
+    for subject, row in rows.items():
+        assert f"native/{subject}.hpp)" in row
+        assert f"native/bind_{subject}.cpp)" in row
+        named = re.findall(r"`(test_\w+)`", row)
+        assert named
+        assert not [test for test in named if f"def {test}(" not in tests]
+    for kernel, reference in kernels.REFERENCES.items():
+        if kernel not in kernels.WITHOUT_TWIN:
+            assert f"`{kernel}`" in rows[reference.__module__.rpartition(".")[2]]
+    unseen = {path.name for path in native.iterdir() if f"native/{path.name})" not in text}
+    assert unseen == {"memory.cpp", "threads.cpp"}  # their headers are there

@@ -105,7 +105,7 @@ class CTC(Loss):
         sizes = self._sizes(outputs, labels)
         self._check_lengths(outputs, labels, sizes, lengths)
         shares = sample_shares(weights, samples).astype(outputs.dtype)
-        losses, dlogits = kernels.ctc(outputs, labels, sizes, lengths, self.blank)
+        losses, dlogits = kernels.ctc_loss(outputs, labels, sizes, lengths, self.blank)
         return float((shares * losses).sum()), shares[:, np.newaxis, np.newaxis] * dlogits
 
     def _sizes(self, outputs: Array, labels: Array) -> Array:

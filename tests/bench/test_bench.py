@@ -2,15 +2,20 @@
 
 import itertools
 import json
+import os
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from chainrule.bench import SECTIONS, Result, lines
+from chainrule.bench.dense import DENSE
+from chainrule.bench.neighbours import neighbours
 from chainrule.bench.peers import PEERS, load_peers
 from chainrule.bench.rounds import OURS, by_turns
-from chainrule.bench.work import Goal, Work, network, products, time_to, training
+from chainrule.bench.work import Goal, Work, data, network, products, time_to, training
 from chainrule.bench.worker import peak_memory, working
 
 
@@ -102,3 +107,33 @@ def test_a_peer_that_is_not_there_is_left_out(monkeypatch):
     for package in ("torch", "jax", "sklearn", "onnxruntime", "onnx"):
         monkeypatch.setitem(sys.modules, package, None)
     assert load_peers() == ({}, list(PEERS))
+
+
+def test_numpy_is_not_held_back(chainrule, tmp_path):
+    result = chainrule(
+        "bench",
+        "--only",
+        "nothing",
+        "--output",
+        tmp_path,
+        environment={"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_L2_SIZE": ""},
+    )
+    assert "OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE would hold NumPy back: measured without" in result.stderr
+    assert "there is no section 'nothing'" in result.stderr  # by the process that began anew
+    assert result.returncode == 2
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_dense_work(name):
+    work = Work(name, 1, batch=4, momentum=0.9)
+    run = training(work, data(work))
+    assert 0 < run() < 60
+    assert np.count_nonzero(data(work).x) > 0.999 * data(work).x.size
+
+
+def test_neighbours_are_busy_and_end():
+    with neighbours(2) as count:
+        assert count == 2
+        children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+        assert len(children) >= 2
+    assert len(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()) == len(children) - 2

@@ -20,6 +20,8 @@ from fuzz.corpus import READERS
 from fuzz.mutate import mutate
 
 SECONDS = 5
+"""Of the processor; of the clock, on which a busy machine may be late, WAITING times as many."""
+WAITING = 6
 MEMORY = 2**30
 """More than the process has when it begins."""
 
@@ -75,7 +77,7 @@ def attempt(name: str, content: bytes, folder: Path) -> str:
     """ "read", "refused", or what is wrong: "hang", "memory", or the exception."""
     path = folder / f"file.{READERS[name].ending}"
     path.write_bytes(content)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    _set_alarms(SECONDS)
     try:
         READERS[name].read(path)
         return "read"
@@ -92,7 +94,12 @@ def attempt(name: str, content: bytes, folder: Path) -> str:
         where = traceback.extract_tb(error.__traceback__)[-1]
         return f"{type(error).__name__}: {error!s:.200} ({Path(where.filename).name}:{where.lineno})"
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _set_alarms(0)
+
+
+def _set_alarms(seconds: float) -> None:
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, WAITING * seconds)
 
 
 def in_child(work: Callable[[], str]) -> str:
@@ -126,6 +133,7 @@ def _limit() -> None:
         raise Hang
 
     signal.signal(signal.SIGALRM, stop)
+    signal.signal(signal.SIGPROF, stop)
     with open(os.devnull, "w") as nothing:  # codecs in C talk
         os.dup2(nothing.fileno(), 2)
 
@@ -148,7 +156,7 @@ def _batch(
     done = numbers.start
     with contextlib.suppress(EOFError):
         while done < numbers.stop:
-            if not ours.poll(SECONDS + 10):  # code in C hears no alarm
+            if not ours.poll(WAITING * SECONDS + 10):  # code in C hears no alarm
                 process.kill()
                 _count(result, "hang", name, seeds, seed, done, keep)
                 done += 1

@@ -15,6 +15,8 @@ from chainrule.data.archive import read_npz
 from chainrule.data.idx import read_idx
 from chainrule.data.images import encode_png
 from chainrule.data.packed import largest_unpacked
+from chainrule.data.pixel_rows import read_pixel_rows
+from chainrule.data.sheet import read_sheet
 from chainrule.errors import DataError, ModelFileError, OptionError
 from chainrule.io.checkpoint import load_checkpoint
 from chainrule.io.plain_json import dump_json, parse_json
@@ -199,3 +201,15 @@ def test_pictures_at_once_have_one_allowance(monkeypatch):
         assert not inside.wait(0.1)
     assert inside.wait(5)
     thread.join()
+
+
+def test_a_pixel_of_5000_digits_is_refused(tmp_path):
+    (tmp_path / "digits.csv").write_text("label,a,b,c,d\n" + f"1,{'9' * 5000},0,3,4\n" * 12)
+    with pytest.raises(DataError):
+        read_pixel_rows(read_sheet(tmp_path / "digits.csv"))
+
+
+def test_no_labels_of_impossibly_many_classes(tmp_path):
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (0, 9223372036854775807), }"
+    y = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + header.ljust(117) + b"\n"
+    assert in_child(lambda: attempt("npz", y, tmp_path)) in ("read", "refused")

@@ -1,5 +1,6 @@
 """A small share of `make fuzz`, the same files every time; and that the campaign tells what it looks for."""
 
+import itertools
 import os
 import time
 
@@ -30,6 +31,7 @@ def test_whole_files_are_read(name, tmp_path):
         (lambda path: os.abort(), "crashes"),
         (lambda path: 1 / 0, "foreign"),
         (lambda path: time.sleep(60), "hangs"),
+        (lambda path: sum(itertools.repeat(1)), "hangs"),
         (lambda path: bytes(2**31), "memory"),
     ],
 )

@@ -12,7 +12,6 @@ from chainrule.io.onnx_export import export_onnx, to_onnx, without_onnx
 from chainrule.io.onnx_import import from_onnx, import_onnx
 from chainrule.models import NETWORKS
 
-
 OF_SEQUENCES = (cr.RNN, cr.LSTM, cr.GRU, cr.Attention)
 """Layers that are written, and not read yet."""
 

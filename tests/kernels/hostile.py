@@ -19,7 +19,7 @@ import numpy as np
 
 from chainrule import kernels
 from chainrule.kernels import native
-from chainrule.kernels.reference import conv, fused, pool
+from chainrule.kernels.reference import chain, conv, conv_relu_pool, pool
 
 __all__ = ["EXPECTED", "RIGHT", "attempt"]
 
@@ -36,7 +36,7 @@ def _affine(rng: Rng, kind: str) -> dict[str, list[Any]]:
     N, D, H = (int(n) for n in rng.integers(0, 20, 3))
     x, W, b, dy = _draw(rng, kind, (N, D), (D, H), (H,), (N, H))
     factor = 1 / 255
-    outputs = fused.chain_forward(x, factor, [W], [b])
+    outputs = chain.chain_forward(x, factor, [W], [b])
     return {
         "affine_forward": [x, W, b],
         "add_affine_weight_gradient": [x, dy, W.copy()],
@@ -57,7 +57,7 @@ def _conv(rng: Rng, kind: str) -> dict[str, list[Any]]:
     x, W, b = _draw(rng, kind, (N, C * G, *size), (F * G, C, *kernel), (F * G,))
     (dy,) = _draw(rng, kind, conv.conv_forward(x, W, b, *reading).shape)
     dy *= rng.random(dy.shape) < rng.choice([0.05, 1])  # the way for gradients that are mostly zeros, and the other
-    y, place = fused.conv_relu_pool_forward(x, W, b, *reading)
+    y, place = conv_relu_pool.conv_relu_pool_forward(x, W, b, *reading)
     (dpooled,) = _draw(rng, kind, y.shape)
     return {
         "conv_forward": [x, W, b, *reading],

@@ -31,7 +31,7 @@ RULES = [
     ),
     Rule(
         "no layer pools less than a window, nor two rows; tests/kernels/test_arguments.py does both",
-        r"fused _below",
+        r"conv_relu_pool _below",
         r"^(if min\(size\) < 2: -> if|return np\.zeros\(\(len\(dy\), weight_shape\[0\], \*size\))",
     ),
     Rule(

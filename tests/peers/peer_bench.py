@@ -5,16 +5,17 @@ import pytest
 import torch
 
 import chainrule as cr
+from chainrule.bench.dense import DENSE
 from chainrule.bench.peers import pytorch
-from chainrule.bench.work import RATE, Goal, Work, network
+from chainrule.bench.work import RATE, Goal, Work, data, network
 
 torch.set_num_threads(1)  # the test processes share the cores
 
 
-@pytest.mark.parametrize("name", ["two-layer", "simple-conv", "lenet", "resnet-mini"])
-def test_outputs_and_a_step(name, mnist):
-    net = network(Work(name, 1))
-    x, t = mnist[0].x[:32], mnist[0].y[:32].astype(np.int64)
+@pytest.mark.parametrize("name", ["two-layer", "simple-conv", "lenet", "resnet-mini", *DENSE])
+def test_outputs_and_a_step(name):
+    net, train = network(Work(name, 1)), data(Work(name, 1))
+    x, t = train.x[:32], train.y[:32].astype(np.int64)
     module = pytorch.convert(net)
     logits, cache = net.forward(x, train=True)
     theirs = module(torch.tensor(x))

@@ -3,6 +3,8 @@
 import os
 import platform
 from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -50,7 +52,20 @@ def versions(peers: Mapping[str, Peer]) -> dict[str, str]:
     """Of chainrule, Python, NumPy and the peers; and the machine."""
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {_processor()}"
     own = {OURS: __version__, "kernels": IMPLEMENTATION, "Python": platform.python_version(), "NumPy": np.__version__}
-    return own | {name: peer.version() for name, peer in peers.items()} | {"machine": machine}
+    own |= {name: peer.version() for name, peer in peers.items()}
+    return own | {"libraries of products": _products()} | {"machine": machine}
+
+
+def _products() -> str:
+    """Which kernels the loaded libraries of linear algebra run, and on how many threads."""
+    if find_spec("threadpoolctl") is None:
+        return "unknown: pip install threadpoolctl"
+    pools = import_module("threadpoolctl").threadpool_info()
+    told = (
+        f"{pool['internal_api']} {pool['version'] or ''} {pool.get('architecture', '')} ({pool['num_threads']} threads)"
+        for pool in pools
+    )
+    return "; ".join(" ".join(text.split()) for text in told)
 
 
 def _processor() -> str:

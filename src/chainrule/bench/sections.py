@@ -5,14 +5,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
+from chainrule.bench.neighbours import neighbours
 from chainrule.bench.peers import Peer
 from chainrule.bench.rounds import OURS, Result, Run, by_turns
-from chainrule.bench.work import Goal, Work, inference, network, products, time_to, training
+from chainrule.bench.work import Goal, Work, data, inference, network, products, time_to, training
 from chainrule.bench.worker import peak_memory, working
 from chainrule.data import mnist
 from chainrule.kernels import NATIVE
@@ -44,6 +45,80 @@ def _steps(peers: Mapping[str, Peer], rounds: int) -> Measured:
                 runs["chainrule's NumPy kernels"] = stack.enter_context(working(fewer, CHAINRULE_KERNELS="reference"))
             runs["matrix products alone"] = products(network(work), work.batch, max(work.steps // 4, 2))
             yield work.title, by_turns(runs, rounds)
+
+
+_DENSE_WORK = [
+    Work("table 20-256-256-10", 200, batch=200, momentum=0.9),
+    Work("dense 784-512-10", 100, batch=100, momentum=0.9),
+    Work("dense 3072-1024-512-10", 12, batch=128, momentum=0.9),
+    Work("three convolutions of 3x32x32", 4, batch=64, momentum=0.9),
+]
+
+
+def _dense(peers: Mapping[str, Peer], rounds: int) -> Measured:
+    """A training step with momentum on numbers that are all there, from float32."""
+    for work in _DENSE_WORK:
+        train = data(work)
+        runs: dict[str, Run] = {OURS: training(work, train)}
+        for peer in peers.values():
+            runs |= peer.training(network(work), work, train)
+        yield work.title, by_turns(runs, rounds)
+
+
+def _busy(peers: Mapping[str, Peer], rounds: int) -> Measured:
+    """Beside a busy process for each core: dense steps next to peers and to one thread, and whole commands."""
+    for work in _DENSE_WORK:
+        train = data(work)
+        with ExitStack() as stack:
+            runs: dict[str, Run] = {OURS: training(work, train)}
+            runs["chainrule, one thread"] = stack.enter_context(working(work, CHAINRULE_NUM_THREADS="1"))
+            for peer in peers.values():
+                runs |= peer.training(network(work), work, train)
+            stack.enter_context(neighbours())
+            yield work.title, by_turns(runs, rounds)
+    with tempfile.TemporaryDirectory() as folder, neighbours():
+        script = Path(folder, "gradient_check.py")
+        script.write_text(_GRADIENT_CHECK, "utf-8")
+        commands = {
+            "chainrule train": ["train", "--epochs", "1", "--output", f"{folder}/run"],
+            "a gradient check by chainrule run": ["run", str(script)],
+        }
+        for title, words in commands.items():
+            yield title, by_turns({OURS: _command(words), "one thread": _command(words, "1")}, rounds)
+
+
+_GRADIENT_CHECK = """import numpy as np
+from common.gradient import numerical_gradient
+from common.layers import Affine, Relu, SoftmaxWithLoss
+from dataset.mnist import load_mnist
+
+(x, t), _ = load_mnist(normalize=True, one_hot_label=True)
+x, t = x[:3], t[:3]
+W, V = 0.01 * np.random.randn(784, 50), 0.01 * np.random.randn(50, 10)
+first, relu, second, last = Affine(W, np.zeros(50)), Relu(), Affine(V, np.zeros(10)), SoftmaxWithLoss()
+
+
+def loss(_):
+    return last.forward(second.forward(relu.forward(first.forward(x))), t)
+
+
+numerical = numerical_gradient(loss, W)
+loss(W)
+first.backward(relu.backward(second.backward(last.backward())))
+print(np.abs(first.dW - numerical).mean())
+"""
+
+
+def _command(words: Sequence[str], threads: str | None = None) -> Run:
+    """A whole `chainrule ...`, from the start of the process to its end."""
+    environment = os.environ | ({"CHAINRULE_NUM_THREADS": threads} if threads else {})
+
+    def run() -> float:
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "chainrule", *words], check=True, capture_output=True, env=environment)
+        return time.perf_counter() - started
+
+    return run
 
 
 def _inference(peers: Mapping[str, Peer], rounds: int) -> Measured:
@@ -152,6 +227,8 @@ def _growth(peers: Mapping[str, Peer], rounds: int) -> Measured:
 
 SECTIONS: dict[str, Callable[[Mapping[str, Peer], int], Measured]] = {
     "training": _steps,
+    "dense": _dense,
+    "busy": _busy,
     "inference": _inference,
     "start": _start,
     "accuracy": _accuracy,

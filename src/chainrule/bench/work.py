@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.bench.dense import DENSE, dense_data
 from chainrule.bench.rounds import Run
-from chainrule.data import Dataset
+from chainrule.data import Dataset, mnist
 from chainrule.errors import OptionError
 from chainrule.layers import Affine, Conv2D, Layer, Sequential
 from chainrule.losses import SoftmaxCrossEntropy
@@ -16,18 +17,31 @@ from chainrule.models import NETWORKS
 from chainrule.optimizers import SGD, Adam
 from chainrule.training import Trainer
 
-__all__ = ["RATE", "Goal", "Work", "check_same", "inference", "network", "products", "repeated", "time_to", "training"]
+__all__ = [
+    "RATE",
+    "Goal",
+    "Work",
+    "check_same",
+    "data",
+    "inference",
+    "network",
+    "products",
+    "repeated",
+    "time_to",
+    "training",
+]
 
 RATE = 0.05
 
 
 class Work(NamedTuple):
-    """A network by name and how many steps make a round; `hidden` is for the two-layer network."""
+    """A network of DENSE or NETWORKS, and how many steps make a round; `hidden` is for the two-layer network."""
 
     network: str
     steps: int
     batch: int = 100
     hidden: int = 50
+    momentum: float = 0.0
 
     @property
     def title(self) -> str:
@@ -45,13 +59,22 @@ class Goal(NamedTuple):
 
 def network(work: Work) -> Sequential:
     """The built network, always with the same first weights."""
+    if work.network in DENSE:
+        layers, shape = DENSE[work.network]
+        return Sequential(*layers()).build(shape, seed=0)
     options = {"hidden": work.hidden} if work.network == "two-layer" else {}
     return NETWORKS[work.network](**options).build((1, 28, 28), seed=0)
 
 
+def data(work: Work) -> Dataset:
+    """What the network learns from: MNIST's images, or dense numbers."""
+    return dense_data(work.network) if work.network in DENSE else mnist()[0]
+
+
 def training(work: Work, train: Dataset) -> Run:
-    """Steps of plain SGD from uint8 images: gathering, scaling, forward, loss, backward, update."""
-    trainer = Trainer(network(work), loss=SoftmaxCrossEntropy(), optimizer=SGD(RATE))
+    """Steps of SGD from what `data` has: gathering, scaling where there are pixels, forward, loss, backward, update."""
+    optimizer = SGD(RATE, momentum=work.momentum)
+    trainer = Trainer(network(work), loss=SoftmaxCrossEntropy(), optimizer=optimizer)
     steps = trainer.steps(train, batch_size=work.batch)
 
     def run() -> float:

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 
 from chainrule.bench.peers import load_peer
 from chainrule.bench.rounds import OURS, Run
-from chainrule.bench.work import Work, network, training
-from chainrule.data import mnist
+from chainrule.bench.work import Work, data, network, training
 from chainrule.errors import ChainruleError
 
 __all__ = ["peak_memory", "serve", "working"]
@@ -57,7 +56,7 @@ def serve() -> None:
     """A round for each line that comes in; with "memory" as second argument, at the end the most bytes used."""
     peer, options = json.loads(sys.argv[1])
     work = Work(**options)
-    train, _ = mnist()
+    train = data(work)
     if peer == OURS:
         run = training(work, train)
     else:

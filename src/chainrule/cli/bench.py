@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.bench import SECTIONS, lines, versions
+from chainrule.bench.fair import begin_fairly
 from chainrule.bench.peers import load_peers
 from chainrule.bench.report import as_json
 from chainrule.cli.terminal import note, say
@@ -34,6 +35,8 @@ def bench(
     Example: chainrule bench --only training --rounds 5
     """
     chosen = only or ["training", "inference", "start"]
+    sections = [word for name in only or () for word in ("--only", name)]
+    begin_fairly(["-m", "chainrule", "bench", *sections, f"--rounds={rounds}", f"--output={output}"], note)
     if unknown := [name for name in chosen if name not in SECTIONS]:
         raise OptionError(f"there is no section {unknown[0]!r}: choose from {', '.join(SECTIONS)}")
     make_folder(output)

@@ -45,7 +45,7 @@ def read_labels(parts: Sequence[Array], where: object, classes: Sequence[str] | 
         return [Labels(part, ()) for part in flat]
     every = np.concatenate(flat)
     if every.ndim == 2:
-        return _of_rows(flat, classes)
+        return _of_rows(flat, where, classes)
     if every.dtype.kind == "S":
         every = np.char.decode(every, "utf-8", "replace")
     if every.dtype.kind in "Ub":
@@ -81,9 +81,11 @@ def _flat(part: Array) -> Array:
     return part[:, 0] if part.ndim == 2 and part.shape[1] == 1 else part
 
 
-def _of_rows(parts: Sequence[Array], classes: Sequence[str] | None) -> list[Labels]:
+def _of_rows(parts: Sequence[Array], where: object, classes: Sequence[str] | None) -> list[Labels]:
     """One-hot rows, or several numbers to predict."""
     every = np.concatenate(parts)
+    if every.shape[1] > MOST_CLASSES:
+        raise DataError(f"{where} has {every.shape[1]:,} labels a sample: expected {MOST_CLASSES:,} at most")
     one_hot = every.dtype.kind in "iufb" and ((every == 0) | (every == 1)).all() and (every.sum(axis=1) == 1).all()
     if not one_hot:
         return _divided(every.astype(np.float32), (), parts, "labels are several numbers a sample: they are predicted")

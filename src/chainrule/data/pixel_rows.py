@@ -135,5 +135,5 @@ def _pixels(
 def _are_bytes(head: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:
     cells = [row[column] for row in head for column in columns]
     return all(cell.isdecimal() or not is_number(cell) for cell in cells) and not all(
-        int(cell) > 255 for cell in cells if cell.isdecimal()
+        float(cell) > 255 for cell in cells if cell.isdecimal()
     )

@@ -101,7 +101,7 @@ def _arrays(*arrays: Array) -> list[Any]:
 
 
 def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
-    """Plain SGD, a step at a time and many in one program."""
+    """SGD, a step at a time and many in one program."""
     first, forward = convert(net)
     assert train.y is not None
     images, labels = jnp.asarray(train.x), jnp.asarray(train.y.astype(np.int32))
@@ -111,12 +111,17 @@ def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = Tr
         scores = jax.nn.log_softmax(forward(parameters, x))
         return -jnp.mean(jnp.take_along_axis(scores, t[:, None], 1))
 
-    def step(parameters: Any, chosen: Any) -> tuple[Any, Any]:
+    def step(state: Any, chosen: Any) -> tuple[Any, Any]:
+        parameters, velocity = state
         value, gradients = jax.value_and_grad(loss)(parameters, images[chosen], labels[chosen])
-        return jax.tree.map(lambda p, g: p - RATE * g, parameters, gradients), value
+        if work.momentum:
+            velocity = jax.tree.map(lambda v, g: work.momentum * v + g, velocity, gradients)
+        moved = velocity if work.momentum else gradients
+        return (jax.tree.map(lambda p, v: p - RATE * v, parameters, moved), velocity), value
 
-    one, many = jax.jit(step), jax.jit(lambda parameters, order: lax.scan(step, parameters, order))
-    state = {"step": first, "epoch": first}
+    one, many = jax.jit(step), jax.jit(lambda state, order: lax.scan(step, state, order))
+    begin = first, jax.tree.map(jnp.zeros_like, first) if work.momentum else None
+    state = {"step": begin, "epoch": begin}
 
     def order() -> Array:
         picked: Array = rng.integers(0, len(images), (work.steps, work.batch))

@@ -99,7 +99,7 @@ def convert(layer: Layer) -> Any:
 
 
 def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
-    """Plain SGD, eager and compiled."""
+    """SGD, eager and compiled."""
     runs = {"PyTorch, eager": _training(convert(net), work, train)}
     if not compiled:
         return runs
@@ -113,7 +113,7 @@ def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = Tr
 
 
 def _training(module: Any, work: Work, train: Dataset) -> Run:
-    loss, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(module.parameters(), lr=RATE)
+    loss, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(module.parameters(), lr=RATE, momentum=work.momentum)
     images, labels = _tensors(train)
     order, at = torch.randperm(len(images)), 0
 

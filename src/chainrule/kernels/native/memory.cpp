@@ -1,3 +1,4 @@
+// Shelves of buffers by size: one that all threads share, for results, and one for each thread, for scratch.
 #include "memory.hpp"
 
 #include <cstdint>

@@ -9,25 +9,30 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
+// Call work(n as a constant), where n is from 1 to `most`.
+template <int most, class Work>
+inline void as_constant(int n, Work work) {
+    if constexpr (most > 1)
+        if (n < most) {
+            as_constant<most - 1>(n, work);
+            return;
+        }
+    work(std::integral_constant<int, most>{});
+}
+
 template <class T>
 struct Panels {
     using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
     static constexpr Index lanes = sizeof(V) / sizeof(T);
-    static constexpr int most = 4;       // vectors of a panel
-    static constexpr Index deep = 128;   // rows of a panel
-    static constexpr int tall = CHAINRULE_VECTOR_BYTES == 64 ? 6 : 2;  // rows of a tile, by the registers there are
+    static constexpr int most = 4;     // vectors of a panel
+    static constexpr Index ahead = 8;  // rows lie far from each other: the memory is asked for them in time
 
     // Call work(first column, how many vectors, as a constant) for each panel of H columns.
     template <class Work>
     static void panels(Index H, Work work) {
-        for (Index h = 0; h < H; h += most * lanes) {
-            switch (std::min<Index>(most, (H - h + lanes - 1) / lanes)) {
-                case 1: work(h, std::integral_constant<int, 1>{}); break;
-                case 2: work(h, std::integral_constant<int, 2>{}); break;
-                case 3: work(h, std::integral_constant<int, 3>{}); break;
-                default: work(h, std::integral_constant<int, most>{}); break;
-            }
-        }
+        for (Index h = 0; h < H; h += most * lanes)
+            as_constant<most>(
+                static_cast<int>(std::min<Index>(most, (H - h + lanes - 1) / lanes)), [&](auto vectors) { work(h, vectors); });
     }
 
     // A row of a panel: `width` numbers and, in the lanes beyond them, anything (what is not beyond `end`).
@@ -51,55 +56,10 @@ struct Panels {
     static void copy_panel(const T* from, const T* end, Index H, Index rows, Index width, T* panel) {
         for (Index r = 0; r < rows; ++r) {
             V row[count]{};
+            for (Index h = 0; h < width; h += 64 / Index(sizeof(T))) __builtin_prefetch(from + (r + ahead) * H + h);
             take<count>(from + r * H, end, width, row);
             for (int i = 0; i < count; ++i) store(panel + (r * count + i) * lanes, row[i]);
         }
-    }
-
-    // rows of y = xW + b: x and y are at their first rows
-    static void times(const T* x, const T* W, const T* b, T* y, Index rows, Index D, Index H) {
-        Scratch<T> panel(deep * most * lanes), sums(rows * most * lanes);
-        panels(H, [&](Index h, auto vectors) {
-            constexpr int count = vectors.value;
-            constexpr Index line = count * lanes;
-            const Index width = std::min<Index>(line, H - h);
-            V bias[count]{};
-            take<count>(b + h, b + H, width, bias);
-            for (Index n = 0; n < rows; ++n)
-                for (int i = 0; i < count; ++i) store(sums.data() + n * line + i * lanes, bias[i]);
-            for (Index d = 0; d < D; d += deep) {
-                const Index depth = std::min(deep, D - d);
-                copy_panel<count>(W + d * H + h, W + D * H, H, depth, width, panel.data());
-                Index n = 0;
-                for (; n + tall <= rows; n += tall)
-                    add_tile<tall, count>(x + n * D + d, D, panel.data(), depth, sums.data() + n * line);
-                for (; n < rows; ++n) add_tile<1, count>(x + n * D + d, D, panel.data(), depth, sums.data() + n * line);
-            }
-            for (Index n = 0; n < rows; ++n) {
-                V row[count];
-                for (int i = 0; i < count; ++i) row[i] = load<V>(sums.data() + n * line + i * lanes);
-                give<count>(row, width, y + n * H + h);
-            }
-        });
-    }
-
-    // sums (rows, count vectors) += x panel
-    template <int rows, int count>
-    static void add_tile(const T* x, Index D, const T* panel, Index depth, T* sums) {
-        constexpr Index line = count * lanes;
-        V sum[rows][count];
-        for (int r = 0; r < rows; ++r)
-            for (int i = 0; i < count; ++i) sum[r][i] = load<V>(sums + r * line + i * lanes);
-        for (Index k = 0; k < depth; ++k) {
-            V from[count];
-            for (int i = 0; i < count; ++i) from[i] = load<V>(panel + k * line + i * lanes);
-            for (int r = 0; r < rows; ++r) {
-                const T a = x[r * D + k];
-                for (int i = 0; i < count; ++i) sum[r][i] += a * from[i];
-            }
-        }
-        for (int r = 0; r < rows; ++r)
-            for (int i = 0; i < count; ++i) store(sums + r * line + i * lanes, sum[r][i]);
     }
 };
 

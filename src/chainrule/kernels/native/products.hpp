@@ -2,7 +2,6 @@
 //
 //     rows_times:     out[m, q] = of_row[m] + of_column[q] + sum over k of left[m, k] right[offset[k] + q]
 //     windows_times:  out[m, f] = of_column[f] + sum over k of image[begin[m] + offset[k]] right[k, f]
-//     outer_sums:     out[k, h] = out[k, h] + sum over q of left[offset[k] + q step] right[q, h]
 //     inner_sums:     out[f, k] = out[f, k] + sum over q of left[f, q] right[offset[k] + q]
 //
 // With offset[k] = k H the first is a matrix product; with offsets into an image it is a convolution that copies no
@@ -110,91 +109,6 @@ void rows_times(
                 T sum = (of_column ? of_column[q] : T(0)) + (of_row ? of_row[m] : T(0));
                 for (Index k = 0; k < K; ++k) sum += left[m * left_stride + k] * right[offset[k] + q];
                 out[m * out_stride + q] = sum;
-            }
-    }
-}
-
-template <class T, class V, int rows, int vectors>
-inline void outer_sums_tile(
-    const T* left, const Index* offset, Index step, const T* right, Index right_stride, Index count, const Index* place,
-    T* out, Index out_stride) {
-    V sum[rows][vectors];
-    for (int r = 0; r < rows; ++r)
-        for (int v = 0; v < vectors; ++v) sum[r][v] = load<V>(out + r * out_stride + place[v]);
-    const T* line[rows];
-    for (int r = 0; r < rows; ++r) line[r] = left + offset[r];
-    for (Index q = 0; q < count; ++q) {
-        V b[vectors];
-        for (int v = 0; v < vectors; ++v) b[v] = load<V>(right + q * right_stride + place[v]);
-        for (int r = 0; r < rows; ++r) {
-            const T a = line[r][q * step];
-            for (int v = 0; v < vectors; ++v) sum[r][v] += a * b[v];
-        }
-    }
-    for (int r = 0; r < rows; ++r)
-        for (int v = 0; v < vectors; ++v) store(out + r * out_stride + place[v], sum[r][v]);
-}
-
-template <class T, class V, int vectors>
-inline void outer_sums_strip(
-    const T* left, const Index* offset, Index step, Index K, const T* right, Index right_stride, Index count,
-    const Index* place, T* out, Index out_stride) {
-    constexpr int rows = CHAINRULE_TILE_ROWS;
-    Index k = 0;
-    for (; k + rows <= K; k += rows)
-        outer_sums_tile<T, V, rows, vectors>(
-            left, offset + k, step, right, right_stride, count, place, out + k * out_stride, out_stride);
-    for (; k < K; ++k)
-        outer_sums_tile<T, V, 1, vectors>(
-            left, offset + k, step, right, right_stride, count, place, out + k * out_stride, out_stride);
-}
-
-// out (K, size) is added to, so two vectors that share numbers must be taken together: the odd ones come first.
-template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
-void outer_sums(
-    const T* left, const Index* offset, Index step, Index K, const T* right, Index right_stride, Index count, Index size,
-    T* out, Index out_stride) {
-    constexpr Index lanes = bytes / sizeof(T);
-    if constexpr (lanes > 1) {
-        if (size < lanes) {
-            outer_sums<T, bytes / 2>(left, offset, step, K, right, right_stride, count, size, out, out_stride);
-            return;
-        }
-        using V = Vector<T, bytes>;
-        constexpr int most = CHAINRULE_TILE_VECTORS;
-        const Index vectors = (size + lanes - 1) / lanes;
-        Index place[most];
-        for (Index v = 0; v < vectors;) {
-            const int take = (vectors - v) % most ? static_cast<int>((vectors - v) % most) : most;
-            for (int i = 0; i < take; ++i) place[i] = vector_place(v + i, lanes, size);
-            switch (take) {
-                case 1:
-                    outer_sums_strip<T, V, 1>(
-                        left, offset, step, K, right, right_stride, count, place, out, out_stride);
-                    break;
-                case 2:
-                    outer_sums_strip<T, V, 2>(
-                        left, offset, step, K, right, right_stride, count, place, out, out_stride);
-                    break;
-                case 3:
-                    if constexpr (most >= 3)
-                        outer_sums_strip<T, V, 3>(
-                            left, offset, step, K, right, right_stride, count, place, out, out_stride);
-                    break;
-                default:
-                    if constexpr (most >= 4)
-                        outer_sums_strip<T, V, 4>(
-                            left, offset, step, K, right, right_stride, count, place, out, out_stride);
-                    break;
-            }
-            v += take;
-        }
-    } else {
-        for (Index k = 0; k < K; ++k)
-            for (Index h = 0; h < size; ++h) {
-                T sum = out[k * out_stride + h];
-                for (Index q = 0; q < count; ++q) sum += left[offset[k] + q * step] * right[q * right_stride + h];
-                out[k * out_stride + h] = sum;
             }
     }
 }

@@ -113,6 +113,8 @@ struct Table {
 
     // returns the loss
     double (*softmax_cross_entropy)(const T* logits, const Index* labels, T* dlogits, Index N, Index C);
+    // a label outside the classes is never right
+    Index (*count_right)(const T* logits, const Index* labels, Index N, Index C);
 
     // they clear the gradients; velocity may be null
     void (*sgd_update)(T* values, T* gradients, T* velocity, T rate, T momentum, bool nesterov, Index size);

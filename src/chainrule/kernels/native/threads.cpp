@@ -1,3 +1,4 @@
+// The team of threads: how its members wait, take parts of the work, and survive a fork.
 #include "threads.hpp"
 
 #include <algorithm>
@@ -129,23 +130,26 @@ private:
     struct alignas(64) Member {
         Share share;
         std::atomic<bool> asleep{false};
-        int missed = 0;  // rounds since it began one, of those that left it time to
+        bool woken = false;  // for this round
+        int missed = 0;      // rounds that it had time to begin and did not, halved by each that it began
         std::mutex mutex;
         std::condition_variable wake;
         std::thread thread;
 
-        // A wake-up takes some microseconds, and a neighbour's core is not ours: who never comes is called seldom. Where
-        // the mutex is taken it is about to sleep or to look for work, and may miss this round.
+        // A wake-up takes some microseconds of both: who seldom comes in time is seldom called. Where the mutex is taken it
+        // is about to sleep or to look for work, and may miss this round.
         void wake_up(std::uint64_t round) {
+            woken = false;
             if (!asleep.load(std::memory_order_seq_cst)) return;
             if (missed > 3 && round % (std::uint64_t{1} << std::min(missed - 3, 6)) != 0) return;
             if (const std::unique_lock<std::mutex> lock(mutex, std::try_to_lock); lock) wake.notify_one();
+            woken = true;
         }
 
         void note_whether_it_runs(Clock::duration time) {
             if (share.is_begun()) {
-                missed = 0;
-            } else if (time > std::chrono::microseconds(50)) {
+                missed /= 2;
+            } else if (woken || time > std::chrono::microseconds(50)) {
                 missed = std::min(missed + 1, 9);
             }
         }
@@ -165,26 +169,39 @@ private:
 
     // Spinning keeps a neighbour's thread, or the very one that is waited for, from this core: only for a short time.
     void wait_for_the_begun() {
-        const Clock::time_point patience = Clock::now() + kPatience;
+        const Clock::time_point start = Clock::now();
         while (pending_.load(std::memory_order_acquire) > 0) {
-            if (const Clock::time_point now = Clock::now(); now < patience) {
+            if (const Clock::time_point now = Clock::now(); now - start < kPatience) {
                 relax();
             } else {
-                crowded_until_.store((now + kCrowded).time_since_epoch().count(), std::memory_order_relaxed);
+                note_a_crowd(now);
                 std::this_thread::yield();
             }
         }
     }
 
-    // A member waits a short while without sleeping, because the next kernel of a training step comes within microseconds;
-    // after that it sleeps and costs nothing. Where the cores are crowded it does not spin.
+    // The next kernel of a training step comes within microseconds: so a member first waits a short while without sleeping.
+    // Who is kept from running meanwhile has a neighbour; beside one, nobody spins.
+    void spin_until_after(std::uint64_t seen) {
+        const Clock::time_point start = Clock::now();
+        if (start.time_since_epoch().count() < crowded_until_.load(std::memory_order_relaxed)) return;
+        for (Clock::time_point before = start, now; round_.load(std::memory_order_seq_cst) == seen; before = now) {
+            relax();
+            now = Clock::now();
+            if (now - before > kPatience) note_a_crowd(now);
+            if (now - start > kPatience) return;
+        }
+    }
+
+    void note_a_crowd(Clock::time_point now) {
+        crowded_until_.store((now + kCrowded).time_since_epoch().count(), std::memory_order_relaxed);
+    }
+
     void serve(int own) {
         Member& self = members_[own];
         std::uint64_t seen = 0;
         for (;;) {
-            const Clock::time_point start = Clock::now();
-            const bool crowded = start.time_since_epoch().count() < crowded_until_.load(std::memory_order_relaxed);
-            while (round_.load(std::memory_order_seq_cst) == seen && !crowded && Clock::now() - start < kPatience) relax();
+            spin_until_after(seen);
             if (round_.load(std::memory_order_seq_cst) == seen) {
                 std::unique_lock<std::mutex> lock(self.mutex);
                 self.asleep.store(true, std::memory_order_seq_cst);
@@ -230,11 +247,12 @@ int thread_count() {
     return count;
 }
 
-void divide(const std::function<void(int, int)>& work) {
-    const int parts = thread_count();
-    if (parts > 1 && !alone && in_use.try_lock()) {
+void divide(const std::function<void(int, int)>& work) { divide(thread_count(), work); }
+
+void divide(int parts, const std::function<void(int, int)>& work) {
+    if (parts > 1 && thread_count() > 1 && !alone && in_use.try_lock()) {
         std::lock_guard<std::mutex> lock(in_use, std::adopt_lock);
-        if (team == nullptr) team = new Team(parts);  // lives as long as the process
+        if (team == nullptr) team = new Team(thread_count());  // lives as long as the process
         team->run(work, parts);
         return;
     }

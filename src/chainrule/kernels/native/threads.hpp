@@ -10,9 +10,14 @@ using Index = std::int64_t;
 
 int thread_count();
 
-// Call work(part, parts) once for each part, on as many threads as run; returns when all are done. The parts are the same
-// whoever does them (a member that does not run has its part done by another; of two callers that meet the second does all
-// its parts alone), so results do not depend on it.
+// Shares of sums that are added up in their order: as many whoever computes them, so that a result has the same bytes on any
+// number of threads.
+constexpr int kShares = 4;
+
+// Call work(part, parts) once for each part, on as many threads as run; returns when all are done. There are as many parts as
+// threads, or as asked for, and they are the same whoever does them: a member that does not run has its part done by another,
+// and of two callers that meet the second does all its parts alone.
+void divide(int parts, const std::function<void(int part, int parts)>& work);
 void divide(const std::function<void(int part, int parts)>& work);
 
 // From now on the calling thread leaves the others to those who wait for them: it does all parts itself.

@@ -4,10 +4,10 @@ import numpy as np
 
 from chainrule.arrays import Array
 
-__all__ = ["ctc"]
+__all__ = ["ctc_loss"]
 
 
-def ctc(logits: Array, labels: Array, sizes: Array, lengths: Array, blank: int) -> tuple[Array, Array]:
+def ctc_loss(logits: Array, labels: Array, sizes: Array, lengths: Array, blank: int) -> tuple[Array, Array]:
     """-log p(labels) of each sample (N,), and its gradient with respect to the logits (N, T, C).
 
     logits (N, T, C); labels (N, L), of which the first `sizes` (N,) count; lengths (N,), how many steps there are.

@@ -1,0 +1,154 @@
+// Affine: y = xW + b (N, H) of x (N, D) and W (D, H), and its gradients.
+//
+// x may be mostly zeros (thin.hpp), in single precision beside weights in double, or of few samples.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+
+#include "dense.hpp"
+#include "scratch.hpp"
+#include "thin.hpp"
+#include "threads.hpp"
+
+namespace chainrule::CHAINRULE_ISA {
+namespace {
+
+// Rows [first, last) of y: the bias and what the parts have made of the product, `step` apart, added in their order.
+template <class T>
+void sum_of_parts(const T* b, const T* sums, Index step, Index parts, T* y, Index H, Index first, Index last) {
+    for (Index n = first; n < last; ++n) {
+        T* to = y + n * H;
+        std::copy_n(b, H, to);
+        for (Index part = 0; part < parts; ++part) {
+            const T* sum = sums + part * step + n * H;
+            for (Index h = 0; h < H; ++h) to[h] += sum[h];
+        }
+    }
+}
+
+// All of y for few samples, when reading W is what takes the time: divided by W's rows, those left out that meet a zero.
+template <class T, class S>
+void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
+    const Index room = D + CHAINRULE_VECTOR_BYTES;
+    const int shares = N * D * H > kWorthIt / 2 ? kShares : 1;
+    Scratch<T> sums(shares * N * H), value(shares * room);
+    Scratch<std::int32_t> row(shares * room);
+    divide(shares, [&](int part, int parts) {
+        const auto [first, last] = stretch(D, part, parts, 16);
+        T* v = value.data() + part * room;
+        std::int32_t* r = row.data() + part * room;
+        for (Index n = 0; n < N; ++n) {
+            T* sum = sums.data() + (part * N + n) * H;
+            std::fill(sum, sum + H, T(0));
+            const Index entries = gather_nonzero(x + n * D + first, last - first, T(1), r, v);
+            Index e = 0;
+            for (; e + 4 <= entries; e += 4) {
+                const T* from[4];
+                for (int i = 0; i < 4; ++i) from[i] = W + (first + r[e + i]) * H;
+                for (Index h = 0; h < H; ++h)
+                    sum[h] += (v[e] * from[0][h] + v[e + 1] * from[1][h]) + (v[e + 2] * from[2][h] + v[e + 3] * from[3][h]);
+            }
+            for (; e < entries; ++e)
+                for (Index h = 0; h < H; ++h) sum[h] += v[e] * W[(first + r[e]) * H + h];
+        }
+    });
+    sum_of_parts(b, sums.data(), N * H, shares, y, H, 0, N);
+}
+
+constexpr Index kThinColumns = 16;  // are not divided between threads
+constexpr Index kFew = 4;           // samples: fewer are divided by W's rows
+
+// The product with a thin x, divided by x's columns: each thread then reads the rows of W that it alone reads and writes
+// in the weight gradient and the update, and they stay in its cache. The sums of the parts are added up in their order.
+template <class T, class S>
+class ThinProduct {
+public:
+    ThinProduct(const S* x, T factor, const T* W, Index N, Index D, Index H)
+        : H_(H), step_(N * H), sums_(kShares * step_) {
+        divide(kShares, [&](int part, int parts) {
+            const auto [first, last] = stretch(D, part, parts, kThinColumns);
+            Thin<T, S>::forward(x, factor, W, sums_.data() + part * step_, N, D, H, first, last);
+        });
+    }
+
+    void rows(const T* b, T* y, Index first, Index last) {
+        sum_of_parts(b, sums_.data(), step_, kShares, y, H_, first, last);
+    }
+
+private:
+    Index H_, step_;
+    Scratch<T> sums_;
+};
+
+// x as numbers of the kind that W holds: itself, or a copy.
+template <class T, class S>
+class Converted {
+public:
+    Converted(const S* x, Index size) : x_(x), memory_(std::is_same_v<S, T> ? 0 : size) {
+        if constexpr (!std::is_same_v<S, T>) std::copy_n(x, size, memory_.data());
+    }
+
+    const T* data() {
+        if constexpr (std::is_same_v<S, T>) {
+            return x_;
+        } else {
+            return memory_.data();
+        }
+    }
+
+private:
+    const S* x_;
+    Scratch<T> memory_;
+};
+
+// y = xW + b.
+template <class T, class S>
+void affine_forward(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
+    if (N < kFew) {
+        affine_of_few(x, W, b, y, N, D, H);
+    } else if (Thin<T, S>::pays(x, N, D, H)) {
+        ThinProduct<T, S> product(x, T(1), W, N, D, H);
+        divide_if(N * H > kWorthIt / 4, [&](int part, int parts) {
+            const auto [first, last] = stretch(N, part, parts);
+            product.rows(b, y, first, last);
+        });
+    } else {
+        Converted<T, S> converted(x, N * D);
+        dense_product(ByRows<T>{converted.data(), D}, ByRows<T>{W, H}, b, false, y, N, D, H);
+    }
+}
+
+// y = xW + b: dW = x^T dy. It is added to dW, or with `fresh` written there.
+template <class T, class S>
+void affine_weight_gradient(const S* x, const T* dy, T* dW, bool fresh, Index N, Index D, Index H) {
+    if (Thin<T, S>::pays(x, N, D, H)) {
+        divide([&](int part, int parts) {
+            const auto [first, last] = stretch(D, part, parts, kThinColumns);
+            if (fresh) std::fill(dW + first * H, dW + last * H, T(0));
+            Thin<T, S>::weight_gradient(x, T(1), dy, dW, N, D, H, first, last);
+        });
+    } else {
+        Converted<T, S> converted(x, N * D);
+        dense_product(ByColumns<T>{converted.data(), D}, ByRows<T>{dy, H}, (const T*)nullptr, !fresh, dW, D, N, H);
+    }
+}
+
+// y = xW + b: db is the sum of dy over the batch.
+template <class T>
+void affine_bias_gradient(const T* dy, T* db, Index N, Index H) {
+    std::fill(db, db + H, T(0));
+    for (Index n = 0; n < N; ++n)
+        for (Index h = 0; h < H; ++h) db[h] += dy[n * H + h];
+}
+
+// y = xW + b: dx = dy W^T.
+template <class T>
+void affine_input_gradient(const T* dy, const T* W, T* dx, Index N, Index D, Index H) {
+    dense_product(ByRows<T>{dy, H}, ByColumns<T>{W, H}, (const T*)nullptr, false, dx, N, H, D);
+}
+
+}  // namespace
+}  // namespace chainrule::CHAINRULE_ISA

@@ -1,0 +1,133 @@
+// Batch norm over x (N, C, S) and layer norm over the rows of x (M, D), forward and backward.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "scratch.hpp"
+#include "sums.hpp"
+#include "threads.hpp"
+
+namespace chainrule::CHAINRULE_ISA {
+namespace {
+
+// ---- batch norm ----
+
+// y = gamma (x - mean) inverse_std + beta with the statistics given.
+template <class T>
+void batch_norm_inference(
+    const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse_std, T* y, Index N, Index C, Index S) {
+    divide_if(N * C * S > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(N * C, part, parts);
+        for (Index row = first; row < last; ++row) {
+            const Index c = row % C;
+            const T scale = gamma[c] * inverse_std[c], middle = mean[c], shift = beta[c];
+            const T* from = x + row * S;
+            T* to = y + row * S;
+            for (Index s = 0; s < S; ++s) to[s] = (from[s] - middle) * scale + shift;
+        }
+    });
+}
+
+// y = gamma h + beta, h = (x - mean) / sqrt(variance + epsilon) with the batch's statistics of each channel.
+template <class T>
+void batch_norm_forward(
+    const T* x, const T* gamma, const T* beta, T epsilon, T* y, T* mean, T* variance, Index N, Index C, Index S) {
+    const T count = static_cast<T>(N * S);
+    divide_if(N * C * S > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(C, part, parts);
+        for (Index c = first; c < last; ++c) {
+            const auto at = [&](Index n, Index s) { return x[(n * C + c) * S + s]; };
+            const T middle = sum_over<T>(N, S, at) / count;
+            mean[c] = middle;
+            variance[c] = sum_over<T>(N, S, [&](Index n, Index s) {
+                              const T d = at(n, s) - middle;
+                              return d * d;
+                          }) /
+                          count;
+        }
+    });
+    Scratch<T> inverse_std(C);
+    for (Index c = 0; c < C; ++c) inverse_std[c] = 1 / std::sqrt(variance[c] + epsilon);
+    batch_norm_inference(x, gamma, beta, mean, inverse_std.data(), y, N, C, S);
+}
+
+// y = gamma h + beta, h = (x - mean) inverse_std: dbeta = sum dy, dgamma = sum dy h, and since mean and variance depend on
+// x as well, dx = gamma inverse_std (dy - dbeta / count - h dgamma / count).
+template <class T>
+void batch_norm_backward(
+    const T* dy, const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta, Index N,
+    Index C, Index S) {
+    const T count = static_cast<T>(N * S);
+    divide_if(N * C * S > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(C, part, parts);
+        for (Index c = first; c < last; ++c) {
+            const T middle = mean[c], inverse = inverse_std[c];
+            const T shift = sum_over<T>(N, S, [&](Index n, Index s) { return dy[(n * C + c) * S + s]; });
+            const T scale = sum_over<T>(N, S, [&](Index n, Index s) {
+                const Index i = (n * C + c) * S + s;
+                return dy[i] * ((x[i] - middle) * inverse);
+            });
+            dbeta[c] = shift;
+            dgamma[c] = scale;
+            const T by = gamma[c] * inverse, of_mean = shift / count, of_variance = scale / count;
+            for (Index n = 0; n < N; ++n) {
+                const Index row = (n * C + c) * S;
+                for (Index s = row; s < row + S; ++s)
+                    dx[s] = by * (dy[s] - of_mean - (x[s] - middle) * inverse * of_variance);
+            }
+        }
+    });
+}
+
+// ---- layer norm: each of M rows by itself ----
+
+// y = gamma h + beta, h = (x - mean) / sqrt(variance + epsilon) with each row's own statistics.
+template <class T>
+void layer_norm_forward(
+    const T* x, const T* gamma, const T* beta, T epsilon, T* y, T* mean, T* inverse_std, Index M, Index D) {
+    divide_if(M * D > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(M, part, parts);
+        for (Index m = first; m < last; ++m) {
+            const T* row = x + m * D;
+            const T middle = sum_over<T>(1, D, [&](Index, Index d) { return row[d]; }) / static_cast<T>(D);
+            const T variance = sum_over<T>(1, D, [&](Index, Index d) { return (row[d] - middle) * (row[d] - middle); });
+            const T inverse = 1 / std::sqrt(variance / static_cast<T>(D) + epsilon);
+            for (Index d = 0; d < D; ++d) y[m * D + d] = gamma[d] * ((row[d] - middle) * inverse) + beta[d];
+            mean[m] = middle;
+            inverse_std[m] = inverse;
+        }
+    });
+}
+
+// y = gamma h + beta, h = (x - mean) inverse_std: with g = gamma dy, dx = inverse_std (g - mean(g) - h mean(g h)).
+template <class T>
+void layer_norm_backward(
+    const T* dy, const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta, Index M,
+    Index D) {
+    divide_if(M * D > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(M, part, parts);
+        for (Index m = first; m < last; ++m) {
+            const Index row = m * D;
+            const auto h = [&](Index d) { return (x[row + d] - mean[m]) * inverse_std[m]; };
+            const T shift = sum_over<T>(1, D, [&](Index, Index d) { return gamma[d] * dy[row + d]; }) / static_cast<T>(D);
+            const T scale =
+                sum_over<T>(1, D, [&](Index, Index d) { return gamma[d] * dy[row + d] * h(d); }) / static_cast<T>(D);
+            for (Index d = 0; d < D; ++d)
+                dx[row + d] = inverse_std[m] * (gamma[d] * dy[row + d] - shift - h(d) * scale);
+        }
+    });
+    divide_if(M * D > kWorthIt / 4, [&](int part, int parts) {
+        const auto [first, last] = stretch(D, part, parts, 16);
+        std::fill(dgamma + first, dgamma + last, T(0));
+        std::fill(dbeta + first, dbeta + last, T(0));
+        for (Index m = 0; m < M; ++m)
+            for (Index d = first; d < last; ++d) {
+                dgamma[d] += dy[m * D + d] * ((x[m * D + d] - mean[m]) * inverse_std[m]);
+                dbeta[d] += dy[m * D + d];
+            }
+    });
+}
+
+}  // namespace
+}  // namespace chainrule::CHAINRULE_ISA
