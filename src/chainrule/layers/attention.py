@@ -28,7 +28,7 @@ from chainrule.errors import OptionError, ShapeError
 from chainrule.initializers import Initializer, Xavier
 from chainrule.layers.base import Layer
 from chainrule.layers.positions import angles
-from chainrule.layers.recurrent import checked_mask
+from chainrule.layers.recurrent import checked_mask, without_padding
 from chainrule.parameters import Parameter
 
 __all__ = ["Attention"]
@@ -114,13 +114,13 @@ class Attention(Layer):
             k, v = np.concatenate((before[0], k), axis=1), np.concatenate((before[1], v), axis=1)
             seen = _both(before[2], mask, start, x)
         y, cache = self._mixed(q, k, v, seen, self.causal)
-        return _without(y, mask), (k, v, seen), (rows, start, mask, cache)
+        return without_padding(y, mask), (k, v, seen), (rows, start, mask, cache)
 
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         rows, start, mask, mixed = cache
         # y = shares v W_out + b_out, and 0 at padding; k and v of steps before these are constants
-        dq, dk, dv = self._mixed_backward(_without(dy, mask), mixed)
+        dq, dk, dv = self._mixed_backward(without_padding(dy, mask), mixed)
         dk, dv = dk[:, start:], dv[:, start:]
         # q, k are turned by their places
         dq, dk = self._turned(dq, start, back=True), self._turned(dk, start, back=True)
@@ -275,11 +275,6 @@ def _rows(x: Array) -> Array:
 def _of_rows(rows: Array, like: Array) -> Array:
     """(N T, E) -> (N, T, E)."""
     return rows.reshape(*like.shape[:2], rows.shape[1])
-
-
-def _without(x: Array, mask: Array | None) -> Array:
-    """x (N, T, D) with 0 at padding."""
-    return x if mask is None else np.where(mask[:, :, np.newaxis], x, 0)
 
 
 def _both(before: Array | None, mask: Array | None, start: int, x: Array) -> Array | None:

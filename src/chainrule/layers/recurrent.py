@@ -29,7 +29,7 @@ from chainrule.initializers import Initializer, Xavier
 from chainrule.layers.base import Layer
 from chainrule.parameters import Parameter
 
-__all__ = ["Recurrent", "State", "checked_mask"]
+__all__ = ["Recurrent", "State", "checked_mask", "without_padding"]
 
 State = tuple[Array, ...]
 
@@ -163,25 +163,24 @@ class Recurrent(Layer):
         caches, mask = cache
         H, ways = self.hidden_size, len(self._ways)
         if dstate is None:
-            dstate = tuple(np.zeros((len(caches), len(dy), H), dy.dtype) for _ in self.held)
+            zeros = np.zeros((len(caches), len(dy), H), dy.dtype)
+            dstate = (zeros,) * len(self.held)
         if not self.sequence:
             # y = the last states of the uppermost layer, side by side
             above = dstate[0].copy()
             above[-ways:] += dy.reshape(len(dy), ways, H).swapaxes(0, 1)
             dstate = (above, *dstate[1:])
-            dy = np.zeros((len(dy), caches[0][2][0].shape[1], ways * H), dy.dtype)
+            _, _, (states, *_), _ = caches[0]
+            dy = np.zeros((*states.shape[:2], ways * H), dy.dtype)
         begin: list[State] = []
         for layer in reversed(range(self.layers)):
             # x = the outputs of both directions, side by side
-            wanted, parts, firsts = layer > 0 or input_gradient, np.split(dy, ways, axis=2), []
-            gradients = []
-            for (place, suffix, way), part in zip(self._cells(layer), parts, strict=True):
-                dlast = tuple(of_all[place] for of_all in dstate)
-                dx, dfirst = self._back(suffix, way, part, dlast, caches[place], mask, wanted)
-                gradients.append(dx)
-                firsts.append(dfirst)
-            begin = firsts + begin
-            dy = sum(gradients[1:], gradients[0])
+            backs = [
+                self._back(cell, part, dstate, caches, mask, layer > 0 or input_gradient)
+                for cell, part in zip(self._cells(layer), np.split(dy, ways, axis=2), strict=True)
+            ]
+            begin = [dfirst for _, dfirst in backs] + begin
+            dy = sum(dx for dx, _ in backs)
         return dy if input_gradient else None, tuple(np.stack(parts) for parts in zip(*begin, strict=True))
 
     def _there(
@@ -193,18 +192,25 @@ class Recurrent(Layer):
         a = kernels.affine_forward(rows, self._held("W", suffix).value, self._held("b", suffix).value)
         a = a.reshape(*x.shape[:2], a.shape[1])
         states, kept = self.steps(suffix, a, first, _turned(mask, way))
-        y = states[0][:, ::way]
-        y = y if mask is None else np.where(mask[:, :, np.newaxis], y, 0)
+        y = without_padding(states[0][:, ::way], mask)
         return y, tuple(of_all[:, -1] for of_all in states), (rows, first, states, kept)
 
     def _back(
-        self, suffix: str, way: int, dy: Array, dlast: State, cache: Any, mask: Array | None, input_gradient: bool
-    ) -> tuple[Array, State]:
-        """dx, or dy where it is not wanted, and the gradient of the first state."""
-        rows, first, states, kept = cache
-        W, U = self._held("W", suffix), self._held("U", suffix)
+        self,
+        cell: tuple[int, str, int],
+        dy: Array,
+        dstate: State,
+        caches: list[Any],
+        mask: Array | None,
+        input_gradient: bool,
+    ) -> tuple[Any, State]:
+        """dx (0 where it is not asked for) and the gradient of the first state, of one direction of one layer."""
+        place, suffix, way = cell
+        rows, first, states, kept = caches[place]
+        dlast = tuple(part[place] for part in dstate)
+        W, U, b = (self._held(name, suffix) for name in "WUb")
         # y = the states, and 0 at padding
-        dy = dy if mask is None else np.where(mask[:, :, np.newaxis], dy, 0)
+        dy = without_padding(dy, mask)
         dstates = np.ascontiguousarray(dy[:, ::way])
         da, du, dfirst = self.steps_backward(suffix, dstates, dlast, first, states, kept, _turned(mask, way))
         # step t computes h_{t-1} @ U
@@ -215,9 +221,9 @@ class Recurrent(Layer):
         # a = x @ W + b
         da = da.reshape(len(rows), W.shape[1])
         kernels.add_affine_weight_gradient(rows, da, W.grad)
-        self._held("b", suffix).grad += kernels.affine_bias_gradient(da)
+        b.grad += kernels.affine_bias_gradient(da)
         if not input_gradient:
-            return dy, dfirst
+            return 0, dfirst
         dx = kernels.affine_input_gradient(da, W.value)
         return dx.reshape(*dy.shape[:2], W.shape[0])[:, ::way], dfirst
 
@@ -313,6 +319,11 @@ def checked_mask(layer: Layer, x: Array, mask: Array | None) -> Array | None:
             f"needs a mask of booleans {x.shape[:2]}, got {mask.dtype} {mask.shape}: true where a step is there", layer
         )
     return mask
+
+
+def without_padding(x: Array, mask: Array | None) -> Array:
+    """x (N, T, D) with 0 where mask (N, T) is false."""
+    return x if mask is None else np.where(mask[:, :, np.newaxis], x, 0)
 
 
 def _turned(mask: Array | None, way: int) -> Array | None:
