@@ -133,6 +133,36 @@ CATALOGUE = [
     Row("Embedding", lambda: cr.Embedding(5, 3), (4,), entries=5),
     Row("Embedding-single", lambda: cr.Embedding(7, 2, cr.Normal(0.5)), (), entries=7),
     Row("Embedding-network", lambda: cr.Sequential(cr.Embedding(5, 3), cr.Flatten(), cr.Affine(2)), (4,), entries=5),
+    Row("RNN", lambda: cr.RNN(4), (5, 3)),
+    Row("RNN-stacked-both-ways", lambda: cr.RNN(2, layers=3, bidirectional=True), (4, 3)),
+    Row("RNN-last", lambda: cr.RNN(4, sequence=False), (3, 2)),
+    Row("LSTM", lambda: cr.LSTM(4), (5, 3)),
+    Row("LSTM-two-steps", lambda: cr.LSTM(2, forget_bias=0.0), (2, 3)),
+    Row("LSTM-stacked-both-ways", lambda: cr.LSTM(2, layers=2, bidirectional=True), (4, 3)),
+    Row("LSTM-last-both-ways", lambda: cr.LSTM(2, 2, True, sequence=False), (4, 3)),
+    Row("GRU", lambda: cr.GRU(4), (5, 3)),
+    Row("GRU-stacked-both-ways", lambda: cr.GRU(2, layers=2, bidirectional=True), (4, 3)),
+    Row("GRU-last", lambda: cr.GRU(3, layers=2, sequence=False, initializer=cr.Normal(0.5)), (4, 2)),
+    Row("Attention", lambda: cr.Attention(2), (5, 6)),
+    Row("Attention-causal", lambda: cr.Attention(3, causal=True), (4, 6)),
+    Row("Attention-rotary", lambda: cr.Attention(2, rotary=True, initializer=cr.Normal(0.5)), (3, 8)),
+    Row("Attention-causal-rotary", lambda: cr.Attention(1, causal=True, rotary=True), (5, 4)),
+    Row("Positions", lambda: cr.Positions(), (5, 3)),
+    Row("Positions-longer", lambda: cr.Positions(length=7, initializer=cr.Normal(1.0)), (4, 3)),
+    Row("Positions-sinusoidal", lambda: cr.Positions("sinusoidal"), (5, 6)),
+    Row("TransformerBlock", lambda: cr.TransformerBlock(4, heads=2), (5, 4)),
+    Row("TransformerBlock-causal", lambda: cr.TransformerBlock(4, 1, True, True, 2, cr.Normal(0.4)), (3, 4)),
+    Row("Padded-Attention", lambda: cr.Padded(cr.Embedding(4, 6), cr.Attention(2)), (5,), entries=4),
+    Row(
+        "Padded-TransformerBlock",
+        lambda: cr.Padded(cr.Embedding(4, 6), cr.Positions(), cr.TransformerBlock(6, 1, True, True), padding=3),
+        (5,),
+        entries=4,
+    ),
+    Row("Padded-RNN", lambda: cr.Padded(cr.Embedding(4, 3), cr.RNN(2, 2, True)), (5,), entries=4),
+    Row("Padded-LSTM", lambda: cr.Padded(cr.Embedding(4, 3), cr.LSTM(2, 1, True, False)), (5,), entries=4),
+    Row("Padded-LSTM-residual", lambda: cr.Padded(cr.Embedding(4, 3), cr.Residual(cr.LSTM(3, 2))), (5,), entries=4),
+    Row("Padded-GRU", lambda: cr.Padded(cr.Embedding(4, 3), cr.GRU(2, 2, True), padding=2), (5,), entries=4),
     Row("Residual", lambda: cr.Residual(cr.Affine(4), cr.Tanh(), cr.Affine(4)), (4,)),
     Row(
         "Residual-images",
@@ -189,4 +219,11 @@ def shared_convolution() -> cr.Sequential:
     return cr.Sequential(twice, activation, cr.Residual(twice), cr.MaxPool2D(2), activation, cr.Flatten(), cr.Affine(2))
 
 
+def tied_weights() -> cr.Sequential:
+    """One table that is read at the beginning and compared with at the end."""
+    words = cr.Embedding(5, 3)
+    return cr.Sequential(words, cr.RNN(3), cr.Unembedding(words))
+
+
+CATALOGUE.append(Row("Unembedding-shared", tied_weights, (4,), entries=5))
 CATALOGUE.append(Row("Sequential-shared-convolution", shared_convolution, (3, 4, 6)))

@@ -29,6 +29,7 @@ ROWS = [
     # `numerical` (central differences) is maths on arrays: gradcheck and models both stand on it
     # `diagnosis` tells what is wrong with an array of gradients: it knows no layer
     {"losses", "metrics", "optimizers", "numerical", "data", "diagnosis"},
+    {"sequence_losses"},
     {"layers"},
     {"io", "gradcheck", "models", "plots"},
     # `vision` reads pages with networks that `io` loads; it trains nothing

@@ -28,6 +28,7 @@ SOFT = RNG.dirichlet(np.ones(4), 5)
         (cr.MeanSquaredError(), RNG.standard_normal((5, 4))),
         (cr.Huber(), RNG.standard_normal((5, 4))),
         (cr.Huber(0.3), RNG.standard_normal((5, 4))),
+        (cr.NegativeSampling(), np.array([0, 3, 2, 2, 1])),
     ],
     ids=[
         "indices",
@@ -41,6 +42,7 @@ SOFT = RNG.dirichlet(np.ones(4), 5)
         "squares",
         "huber",
         "huber-narrow",
+        "negative-sampling",
     ],
 )
 @pytest.mark.parametrize("weights", [None, np.array([1, 0, 2.5, 0.1, 3])], ids=["alike", "weighted"])
@@ -58,6 +60,7 @@ LOSSES = [
     (cr.SigmoidCrossEntropy(), SOFT),
     (cr.MeanSquaredError(), SOFT),
     (cr.Huber(), SOFT),
+    (cr.NegativeSampling(), np.array([0, 3, 2, 2, 1])),
 ]
 
 

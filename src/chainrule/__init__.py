@@ -15,8 +15,12 @@ from chainrule.initializers import He, Normal, Xavier, Zeros
 from chainrule.layers import (
     ELU,
     GELU,
+    GRU,
+    LSTM,
+    RNN,
     SELU,
     Affine,
+    Attention,
     AvgPool1D,
     AvgPool2D,
     BatchNorm,
@@ -43,8 +47,10 @@ from chainrule.layers import (
     Mish,
     Pad,
     Pad1D,
+    Padded,
     Parallel,
     PointwiseAffine,
+    Positions,
     PReLU,
     ReLU,
     Reshape,
@@ -60,15 +66,18 @@ from chainrule.layers import (
     Softplus,
     Standardize,
     Tanh,
+    TransformerBlock,
     Transpose,
+    Unembedding,
     Upsample,
 )
-from chainrule.losses import Huber, Loss, MeanSquaredError, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from chainrule.losses import Huber, Loss, MeanSquaredError, NegativeSampling, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from chainrule.metrics import accuracy, confusion
 from chainrule.numerical import numerical_gradient
 from chainrule.optimizers import SGD, AdaGrad, Adam, AdamW, Muon, Optimizer, RMSProp, WeightAverage, clip_gradients
 from chainrule.parameters import Buffer, Parameter
 from chainrule.schedules import Constant, Cosine, OneCycle, Schedule, StepDecay, Warmup
+from chainrule.sequence_losses import CTC, SequenceCrossEntropy
 from chainrule.version import __version__
 
 if TYPE_CHECKING:
@@ -86,14 +95,19 @@ if TYPE_CHECKING:
     from chainrule.vision import read_numbers
 
 __all__ = [
+    "CTC",
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "SGD",
     "AdaGrad",
     "Adam",
     "AdamW",
     "Affine",
+    "Attention",
     "AvgPool1D",
     "AvgPool2D",
     "BatchNorm",
@@ -129,15 +143,18 @@ __all__ = [
     "MeanSquaredError",
     "Mish",
     "Muon",
+    "NegativeSampling",
     "Normal",
     "OneCycle",
     "Optimizer",
     "PReLU",
     "Pad",
     "Pad1D",
+    "Padded",
     "Parallel",
     "Parameter",
     "PointwiseAffine",
+    "Positions",
     "RMSNorm",
     "RMSProp",
     "ReLU",
@@ -146,6 +163,7 @@ __all__ = [
     "Scale",
     "ScaleShift",
     "Schedule",
+    "SequenceCrossEntropy",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -158,8 +176,10 @@ __all__ = [
     "StepDecay",
     "Tanh",
     "Trainer",
+    "TransformerBlock",
     "Transpose",
     "TwoLayerNet",
+    "Unembedding",
     "Upsample",
     "Warmup",
     "WeightAverage",

@@ -123,7 +123,7 @@ def gradcheck(
     perturb: float = 0.1,
     inputs: Array | None = None,
     loss: Loss | None = None,
-    labels: Array | None = None,
+    labels: Array | tuple[Array, ...] | None = None,
 ) -> GradientReport:
     """Compare a layer's or network's backward pass with central differences; the layer itself is not changed.
 
@@ -166,13 +166,14 @@ def gradcheck(
     y, cache = forward()
     upstream = rng.standard_normal(y.shape)
     kept = {"input": x.copy(), "output": y.copy()}
+    targets: Any = labels if isinstance(labels, tuple) else np.asarray(labels)
     if loss is None:
         magnitude = float(np.abs(upstream * y).sum())
         dy = upstream.copy()
     else:
-        value, dy = _value_and_gradient(loss, y, np.asarray(labels))
+        value, dy = _value_and_gradient(loss, y, targets)
         # a softmax that is sure of itself has a loss near 0, whose digits are those of the sum of exponentials within
-        magnitude = max(abs(value), abs(loss(np.zeros_like(y), np.asarray(labels))[0]), float(np.abs(dy * y).sum()))
+        magnitude = max(abs(value), abs(loss(np.zeros_like(y), targets)[0]), float(np.abs(dy * y).sum()))
     kept["gradient from above"] = dy.copy()
     dx = layer.backward(dy, cache)
     now = {"input": x, "output": y, "gradient from above": dy}
@@ -182,7 +183,7 @@ def gradcheck(
 
     def objective() -> float:
         y, _ = forward()
-        return float(np.sum(upstream * y)) if loss is None else loss(y, np.asarray(labels))[0]
+        return float(np.sum(upstream * y)) if loss is None else loss(y, targets)[0]
 
     arrays: dict[str, tuple[Array, Any]] = {} if layer.takes_indices else {"input": (x, dx)}
     arrays |= {name: (p.value, gradients[name]) for name, p in layer.parameters.items()}
@@ -198,7 +199,7 @@ def gradcheck(
     return GradientReport((*rows, *alone, *written), tolerance)
 
 
-def _value_and_gradient(loss: Loss, y: Array, labels: Array) -> tuple[float, Array]:
+def _value_and_gradient(loss: Loss, y: Array, labels: Any) -> tuple[float, Array]:
     found = loss(y, labels)
     if not (isinstance(found, tuple) and len(found) == 2 and np.shape(found[1]) == y.shape):
         raise OptionError(f"{loss!r} must return (loss, gradient), the gradient of the outputs' shape {y.shape}")

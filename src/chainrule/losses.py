@@ -13,9 +13,18 @@ from chainrule import kernels
 from chainrule.arrays import Array, quiet
 from chainrule.config import Configured
 from chainrule.errors import LabelError, OptionError, ShapeError
-from chainrule.functions import class_indices, distributions
+from chainrule.functions import class_indices, distributions, one_hot
 
-__all__ = ["Huber", "Loss", "MeanSquaredError", "SigmoidCrossEntropy", "SoftmaxCrossEntropy"]
+__all__ = [
+    "Huber",
+    "Loss",
+    "MeanSquaredError",
+    "NegativeSampling",
+    "SigmoidCrossEntropy",
+    "SoftmaxCrossEntropy",
+    "sample_shares",
+    "sample_weights",
+]
 
 
 class Loss(Configured):
@@ -68,7 +77,7 @@ class SoftmaxCrossEntropy(Loss):
         if plain and (targets.ndim == 1 or ((targets == 0) | (targets == 1)).all()):
             return kernels.softmax_cross_entropy(outputs, class_indices(targets, samples, classes))
         shares = distributions(targets, samples, classes).astype(outputs.dtype)
-        counts = _sample_weights(weights, samples)[:, np.newaxis] * self._class_weights(classes)
+        counts = sample_weights(weights, samples)[:, np.newaxis] * self._class_weights(classes)
         total = float((counts * shares).sum())
         if samples and not total:
             raise OptionError(f"{self!r} got samples whose weights are all 0: at least one must count")
@@ -98,6 +107,31 @@ class SigmoidCrossEntropy(Loss):
             *(_rows(array) for array in (outputs, targets, _element_weights(outputs, weights)))
         )
         return loss, dlogits.reshape(outputs.shape)
+
+
+class NegativeSampling(Loss):
+    """Mean over the batch of -log s(score of the true one) - sum of log(1 - s(score)) of the others, s the sigmoid.
+
+    Scores (N, K) of K candidates each, labels (N,) which of them is true, the others being drawn at random;
+    dscores = (s(scores) - onehot(label)) / N (Mikolov et al. 2013, arXiv:1310.4546).
+
+    (InfoNCE, van den Oord et al. 2018, arXiv:1807.03748, is SoftmaxCrossEntropy of the same scores and labels.)
+
+    Example:
+        >>> word = Sequential(Slice(0, 1), Embedding(1000, 32))  # (N, 1 + K): a word, then its candidates
+        >>> others = Sequential(Slice(1, 7), Embedding(1000, 32))
+        >>> dots = [Parallel(word, others, join="product"), GlobalAvgPool1D(), Scale(32)]  # sums of 32 products
+        >>> net = Sequential(*dots).build((7,), seed=0)
+    """
+
+    @quiet
+    def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
+        if outputs.ndim != 2:
+            raise ShapeError(f"needs scores (N, K), got {outputs.shape}: one a candidate", self)
+        samples, candidates = outputs.shape
+        true = one_hot(class_indices(targets, samples, candidates), candidates).astype(outputs.dtype)
+        shares = sample_shares(weights, samples).astype(outputs.dtype)[:, np.newaxis]
+        return kernels.sigmoid_cross_entropy(outputs, true, np.broadcast_to(shares, outputs.shape))
 
 
 class MeanSquaredError(Loss):
@@ -146,7 +180,12 @@ def _same_shape(loss: Loss, outputs: Array, targets: Array) -> Array:
     return np.asarray(targets, outputs.dtype)
 
 
-def _sample_weights(weights: Array | None, samples: int) -> Array:
+def sample_weights(weights: Array | None, samples: int) -> Array:
+    """What each sample counts (N,): 1, or as given.
+
+    Raises:
+        OptionError: they are not N numbers of 0 or more.
+    """
     if weights is None:
         return np.ones(samples)
     weights = np.asarray(weights, np.float64)
@@ -157,10 +196,23 @@ def _sample_weights(weights: Array | None, samples: int) -> Array:
     return weights
 
 
+def sample_shares(weights: Array | None, samples: int) -> Array:
+    """What each sample counts in the mean (N,): all of them sum to 1.
+
+    Raises:
+        OptionError: as `sample_weights`, or all are 0.
+    """
+    counts = sample_weights(weights, samples)
+    if samples and not counts.any():
+        raise OptionError("the samples' weights are all 0: at least one must count")
+    shares: Array = counts / (counts.sum() or 1)
+    return shares
+
+
 def _element_weights(outputs: Array, weights: Array | None) -> Array:
     """What each element of `outputs` counts in the mean: all of them sum to 1."""
     samples = len(outputs)
-    counts = _sample_weights(weights, samples)
+    counts = sample_weights(weights, samples)
     total = counts.sum() * (outputs.size / max(samples, 1))
     if samples and not total:
         raise OptionError("the samples' weights are all 0: at least one must count")

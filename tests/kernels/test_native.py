@@ -88,7 +88,17 @@ def test_the_native_kernels_are_there_and_are_told():
     assert set(kernels.WITHOUT_TWIN) == {
         "embedding_forward",
         "embedding_weight_gradient",
+        "attention_backward",
+        "attention_forward",
         "batch_norm_inference_backward",
+        "ctc_loss",
+        "gru_backward",
+        "gru_forward",
+        "lstm_backward",
+        "lstm_forward",
+        "rnn_backward",
+        "rnn_forward",
+        "rotate_heads",
         "sigmoid_cross_entropy",
         "weighted_cross_entropy",
     }

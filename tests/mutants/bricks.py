@@ -18,6 +18,7 @@ from catalogue import CATALOGUE, Row
 from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.layers.fused import AffineChain, ConvReLUPool
+from mutants import sequences
 from mutants.trial import Configuration, Subject
 
 __all__ = ["catalogue_functions", "losses"]
@@ -41,6 +42,7 @@ def _affine_chain(shape: tuple[int, ...]) -> cr.Layer:
 
 ROWS = [
     *CATALOGUE,
+    *sequences.ROWS,
     Row("Conv2D-same-uneven", lambda: cr.Conv2D(3, (3, 4), padding="same"), (2, 5, 6)),
     Row("MaxPool2D-one-sided", lambda: cr.MaxPool2D((2, 3), stride=2, padding=(1, 0)), (3, 4, 5)),
     Row("AvgPool2D-one-sided", lambda: cr.AvgPool2D((2, 3), stride=(1, 2), padding=(1, 0)), (3, 4, 5)),
@@ -178,30 +180,40 @@ class Weighted(cr.Loss):
         return self.loss(outputs, targets, None if self.weights is None else np.array(self.weights))
 
 
+Draw = Callable[[np.random.Generator], Any]
+
+
 def losses() -> Iterator[Subject]:
     """Every loss, and the kernels that they call; a mutant that changes the loss itself is none of backward."""
     of_labels, of_shares, of_numbers = _labels, _shares, lambda rng: rng.standard_normal((5, 4))
-    cases: list[tuple[cr.Loss, Callable[[np.random.Generator], Array]]] = [
-        (cr.SoftmaxCrossEntropy(), of_labels),
-        (cr.SoftmaxCrossEntropy(), lambda rng: np.eye(4)[_labels(rng)]),
-        (cr.SoftmaxCrossEntropy(), of_shares),
-        (cr.SoftmaxCrossEntropy(0.2, class_weight=(1, 0.5, 0, 3)), of_labels),
-        (cr.SigmoidCrossEntropy(), of_shares),
-        (cr.MeanSquaredError(), of_numbers),
-        (cr.Huber(), of_numbers),
-        (cr.Huber(0.3), of_numbers),
+    cases: list[tuple[cr.Loss, Draw, tuple[int, ...]]] = [
+        (cr.SoftmaxCrossEntropy(), of_labels, (5, 4)),
+        (cr.SoftmaxCrossEntropy(), lambda rng: np.eye(4)[_labels(rng)], (5, 4)),
+        (cr.SoftmaxCrossEntropy(), of_shares, (5, 4)),
+        (cr.SoftmaxCrossEntropy(0.2, class_weight=(1, 0.5, 0, 3)), of_labels, (5, 4)),
+        (cr.SigmoidCrossEntropy(), of_shares, (5, 4)),
+        (cr.MeanSquaredError(), of_numbers, (5, 4)),
+        (cr.Huber(), of_numbers, (5, 4)),
+        (cr.Huber(0.3), of_numbers, (5, 4)),
+        (cr.NegativeSampling(), of_labels, (5, 4)),
+        (cr.SequenceCrossEntropy(), lambda rng: rng.integers(0, 4, (5, 6)), (5, 6, 4)),
+        (cr.SequenceCrossEntropy(3), lambda rng: rng.integers(0, 4, (5, 6)), (5, 6, 4)),
+        (cr.CTC(), _words, (5, 6, 4)),
+        (cr.CTC(), lambda rng: (_words(rng), rng.integers(5, 7, 5)), (5, 6, 4)),
     ]
     configurations = [
-        (type(loss), Configuration(f"{loss} {index} {weights}", partial(_loss_gradients, Weighted(loss, weights), draw),
-                                   partial(_loss_told, Weighted(loss, weights), draw)))
-        for index, (loss, draw) in enumerate(cases)
+        (type(loss), Configuration(f"{loss} {index} {weights}",
+                                   partial(_loss_gradients, Weighted(loss, weights), draw, shape),
+                                   partial(_loss_told, Weighted(loss, weights), draw, shape)))
+        for index, (loss, draw, shape) in enumerate(cases)
         for weights in (None, (1, 0, 2.5, 0.1, 3))
     ]  # fmt: skip
-    for cls in (cr.SoftmaxCrossEntropy, cr.SigmoidCrossEntropy, cr.MeanSquaredError, cr.Huber):
+    for cls in dict.fromkeys(type(loss) for loss, _, _ in cases):
         own = tuple(configuration for kind, configuration in configurations if kind is cls)
         source = inspect.getsource(cls)
-        part = r"^return" if cls in (cr.MeanSquaredError, cr.Huber) else "kernels"
-        yield Subject(f"losses {cls.__name__}", inspect.unwrap(vars(cls)["__call__"]), source, source, own, part)
+        part = r"^return" if cls in (cr.MeanSquaredError, cr.Huber, cr.CTC) else "kernels|dlogits|dchosen"
+        room = cls.__module__.removeprefix("chainrule.")
+        yield Subject(f"{room} {cls.__name__}", inspect.unwrap(vars(cls)["__call__"]), source, source, own, part)
     for swift in (kernels.softmax_cross_entropy, kernels.weighted_cross_entropy, kernels.sigmoid_cross_entropy):
         kernel = inspect.unwrap(swift)
         kind = cr.SigmoidCrossEntropy if "sigmoid" in kernel.__name__ else cr.SoftmaxCrossEntropy
@@ -209,6 +221,11 @@ def losses() -> Iterator[Subject]:
         yield Subject(
             f"kernels.reference.losses {kernel.__name__}", kernel, inspect.getsource(kernel), "", own, "dlogits"
         )
+    of_alignments = tuple(configuration for kind, configuration in configurations if kind is cr.CTC)
+    room = sys.modules["chainrule.kernels.reference.ctc"]
+    for function in (value for value in vars(room).values() if isinstance(value, FunctionType)):
+        source = inspect.getsource(function)
+        yield Subject(f"kernels.reference.ctc {function.__name__}", function, source, "", of_alignments)
 
 
 def _labels(rng: np.random.Generator) -> Array:
@@ -219,13 +236,20 @@ def _shares(rng: np.random.Generator) -> Array:
     return rng.dirichlet(np.ones(4), 5)
 
 
-def _loss_gradients(loss: cr.Loss, targets: Callable[[np.random.Generator], Array], draw: int) -> dict[str, Any]:
+def _words(rng: np.random.Generator) -> Array:
+    """Up to three labels of a sample, equal neighbours among them."""
+    words = rng.integers(1, 4, (5, 3))
+    words[np.arange(3) >= rng.integers(0, 4, (5, 1))] = -1
+    return words
+
+
+def _loss_gradients(loss: cr.Loss, targets: Draw, shape: tuple[int, ...], draw: int) -> dict[str, Any]:
     rng = np.random.default_rng([draw, 29])
-    value, gradient = loss(rng.standard_normal((5, 4)), targets(rng))
+    value, gradient = loss(rng.standard_normal(shape), targets(rng))
     return {"out": value, "gradient": gradient}
 
 
-def _loss_told(loss: cr.Loss, targets: Callable[[np.random.Generator], Array]) -> str:
+def _loss_told(loss: cr.Loss, targets: Draw, shape: tuple[int, ...]) -> str:
     rng = np.random.default_rng(31)
-    report = cr.gradcheck(cr.Sequential(), inputs=rng.standard_normal((5, 4)), labels=targets(rng), loss=loss)
+    report = cr.gradcheck(cr.Sequential(), inputs=rng.standard_normal(shape), labels=targets(rng), loss=loss)
     return "" if report.ok else str(report)

@@ -26,7 +26,7 @@ _RELATIVE = 1e-9
 _NUMPY = str(Path(np.__file__).parent)
 _SOURCE = str(Path(chainrule.__file__).parent)
 _CHECKED = re.compile(
-    r"/(layers|kernels|models)/|/(losses|functions|arrays).py|/scratch/(layers|multi_layer_net\w*|functions|util).py"
+    r"/(layers|kernels|models)/|/((sequence_)?losses|functions|arrays).py|/scratch/(layers|multi_layer_net\w*|functions|util).py"
 )
 """Files of chainrule whose mistakes are told; those of all others tell."""
 

@@ -79,6 +79,28 @@ class Layer(Configured):
         """
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
+    def run(
+        self,
+        x: Array,
+        state: Any = None,
+        mask: Array | None = None,
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, Any, Any]:
+        """`forward` of a stretch of sequences: y, the state that the stretch leaves behind, and the cache.
+
+        Layers without a memory for what came before have the state None; they and their backward pass know no masks.
+
+        Args:
+            x: (N, T, ...), the next T steps.
+            state: what `run` returned for the steps before these; None at the beginning. No gradient goes into it.
+            mask: (N, T), which steps are there; the others are padding. None: all.
+            train, rng: as in `forward`.
+        """
+        y, cache = self.forward(x, train=train, rng=rng)
+        return y, None, cache
+
     def __call__(self, x: Array) -> Array:
         """Inference: the output alone, keeping nothing."""
         return self.forward(x)[0]

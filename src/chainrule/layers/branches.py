@@ -50,6 +50,19 @@ class Residual(Sequential):
         return x + y, cache
 
     @quiet
+    def run(
+        self,
+        x: Array,
+        state: Any = None,
+        mask: Array | None = None,
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, Any, Any]:
+        y, state, cache = super().run(x, state, mask, train=train, rng=rng)
+        return x + y, state, cache
+
+    @quiet
     def __call__(self, x: Array) -> Array:
         return x + super().__call__(x)
 
@@ -100,8 +113,27 @@ class Parallel(Layer):
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         outputs, caches = zip(*(b.forward(b.entering(x), train=train, rng=rng) for b in self.branches), strict=True)
-        kept = outputs if self.join == "product" else [output.shape[1] for output in outputs]
-        return self._joined(outputs), (caches, kept)
+        return self._joined(outputs), (caches, self._kept(outputs))
+
+    def run(
+        self,
+        x: Array,
+        state: Any = None,
+        mask: Array | None = None,
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, Any, Any]:
+        """As `Layer.run`; the state is a tuple, one of each branch."""
+        befores = state or [None] * len(self.branches)
+        outputs, states, caches = zip(
+            *(
+                branch.run(branch.entering(x), before, mask, train=train, rng=rng)
+                for branch, before in zip(self.branches, befores, strict=True)
+            ),
+            strict=True,
+        )
+        return self._joined(outputs), states, (caches, self._kept(outputs))
 
     def __call__(self, x: Array) -> Array:
         return self._joined(tuple(branch(branch.entering(x)) for branch in self.branches))
@@ -124,6 +156,10 @@ class Parallel(Layer):
     def parts(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
         for name, branch in self.children():
             yield name, branch, shape
+
+    def _kept(self, outputs: tuple[Array, ...]) -> Any:
+        """What backward needs to know of the outputs."""
+        return outputs if self.join == "product" else [output.shape[1] for output in outputs]
 
     @quiet
     def _joined(self, outputs: tuple[Array, ...]) -> Array:

@@ -92,6 +92,25 @@ class Sequential(Layer):
             caches.append(cache)
         return x, caches
 
+    def run(
+        self,
+        x: Array,
+        state: Any = None,
+        mask: Array | None = None,
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, Any, Any]:
+        """As `Layer.run`; the stretches may have any length. The state is a tuple, one of each layer."""
+        self._check_stretch(x)
+        states: list[Any] = []
+        caches: list[Any] = []
+        for layer, before in zip(self._steps, state or [None] * len(self._steps), strict=True):
+            x, after, cache = layer.run(layer.entering(x), before, mask, train=train, rng=rng)
+            states.append(after)
+            caches.append(cache)
+        return x, tuple(states), caches
+
     def __call__(self, x: Array) -> Array:
         self._check(x)
         for layer in self._steps:
@@ -156,6 +175,16 @@ class Sequential(Layer):
     def _check_built(self) -> None:
         if self.input_shape is None:
             raise NotBuiltError("the network has no parameters yet: call net.build(input_shape, seed=0) first")
+
+    def _check_stretch(self, x: Array) -> None:
+        self._check_built()
+        assert self.input_shape is not None
+        if x.ndim != len(self.input_shape) + 1 or x.shape[2:] != self.input_shape[1:]:
+            features = "".join(f", {number}" for number in self.input_shape[1:])
+            raise ShapeError(
+                f"the network runs over sequences (N, T{features}), got {x.shape}: "
+                "reshape the data, or build the network for this shape"
+            )
 
     def _check(self, x: Array) -> None:
         self._check_built()

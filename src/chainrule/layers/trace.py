@@ -97,6 +97,20 @@ class _Recorder(Layer):
         row.y, row.cache = self.layer.forward(x, train=train, rng=rng)
         return row.y, row
 
+    def run(
+        self,
+        x: Array,
+        state: Any = None,
+        mask: Array | None = None,
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, Any, Any]:
+        row = TraceRow(self.name, self.layer, x, x, None)
+        self.rows.append(row)
+        row.y, state, row.cache = self.layer.run(x, state, mask, train=train, rng=rng)
+        return row.y, state, row
+
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         row: TraceRow = cache
         own = {} if any(self.layer.children()) else self.layer.parameters
@@ -117,7 +131,7 @@ def _replace_children(layer: Layer, prefix: str, rows: list[TraceRow], done: set
         _replace_children(child, f"{prefix}{name}.", rows, done)
         recorders[name] = _Recorder(child, prefix + name, rows)
     for name, value in vars(layer).items():
-        if isinstance(value, Layer):
+        if name in recorders:
             vars(layer)[name] = recorders[name]
         elif isinstance(value, list | tuple) and any(isinstance(item, Layer) for item in value):
             vars(layer)[name] = type(value)(

@@ -7,13 +7,16 @@ What a file here names in `__all__` is a kernel: `chainrule.kernels` has it unde
 """
 
 from chainrule.kernels.reference.affine import *  # noqa: F403
+from chainrule.kernels.reference.attention import *  # noqa: F403
 from chainrule.kernels.reference.batches import *  # noqa: F403
 from chainrule.kernels.reference.chain import *  # noqa: F403
 from chainrule.kernels.reference.conv import *  # noqa: F403
 from chainrule.kernels.reference.conv_relu_pool import *  # noqa: F403
+from chainrule.kernels.reference.ctc import *  # noqa: F403
 from chainrule.kernels.reference.elementwise import *  # noqa: F403
 from chainrule.kernels.reference.images import *  # noqa: F403
 from chainrule.kernels.reference.losses import *  # noqa: F403
 from chainrule.kernels.reference.norm import *  # noqa: F403
 from chainrule.kernels.reference.pool import *  # noqa: F403
+from chainrule.kernels.reference.recurrent import *  # noqa: F403
 from chainrule.kernels.reference.updates import *  # noqa: F403

@@ -1,0 +1,330 @@
+"""Recurrent: what RNN, LSTM and GRU share, which is all but the step: stacks, directions, states, masks.
+
+A layer of the stack reads x (N, T, D) in one direction and computes
+
+    a = xW + b   for all steps at once,   then state_t = step(a_t, state_{t-1})   one after another
+
+Backward goes back through time, from the last step to the first, and sums
+
+    dW = sum of x_t^T da_t,   db = sum of da_t,   dx_t = da_t W^T,   dU = sum of h_{t-1}^T da_t
+
+(Werbos 1990, "Backpropagation through time: what it does and how to do it"; both directions: Schuster and Paliwal 1997,
+"Bidirectional recurrent neural networks"; stretches with a state carried on: Williams and Peng 1990, "An efficient
+gradient-based algorithm for on-line training of recurrent network trajectories".)
+Legend: N batch, T steps, D features, H hidden size, G gates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from chainrule import kernels
+from chainrule.arrays import Array, Shape, quiet
+from chainrule.errors import OptionError, ShapeError
+from chainrule.initializers import Initializer, Xavier
+from chainrule.layers.base import Layer
+from chainrule.parameters import Parameter
+
+__all__ = ["Recurrent", "State", "checked_mask", "without_padding"]
+
+State = tuple[Array, ...]
+
+
+class Recurrent(Layer):
+    """x (N, T, D) -> y (N, T, H), or the last state (N, H); with both directions side by side 2 H.
+
+    Parameters are W (D, G H), U (H, G H), b (G H,) of the first layer, with "_back" of the other direction, and with
+    "_2", "_3", ... of the layers above. A subclass has the step, forward and backward.
+
+    A state is a tuple of arrays, (h,) or for LSTM (h, c), each (layers, N, H), with two directions (2 layers, N, H): of
+    each layer first forwards, then backwards.
+    """
+
+    gates = 1
+    """G, how many of H numbers a step computes."""
+    held: tuple[str, ...] = ("h",)
+    """What a state consists of."""
+    onnx_gates: tuple[int, ...] = (0,)
+    """Our gates in the order of ONNX."""
+    onnx_options: Mapping[str, int] = MappingProxyType({})
+    """Attributes of ONNX's operator."""
+
+    def __init__(
+        self,
+        hidden_size: int,
+        layers: int = 1,
+        bidirectional: bool = False,
+        sequence: bool = True,
+        initializer: Initializer = Xavier(),  # noqa: B008 (an initializer has no state)
+    ) -> None:
+        if hidden_size < 1 or layers < 1:
+            raise OptionError(
+                f"{type(self).__name__} needs a hidden_size and layers of 1 or more, got {hidden_size} and {layers}"
+            )
+        self.hidden_size = hidden_size
+        self.layers = layers
+        self.bidirectional = bidirectional
+        self.sequence = sequence
+        self.initializer = initializer
+
+    # ---- what a subclass has ----
+
+    def build_step(self, suffix: str) -> None:
+        """Make what a layer has besides W, U and b, or change how these begin."""
+
+    def steps(self, suffix: str, a: Array, begin: State, mask: Array | None) -> tuple[State, tuple[Array, ...]]:
+        """a (N, T, G H), the first state (N, H) -> all states (N, T, H), and what else backward needs."""
+        raise NotImplementedError
+
+    def steps_backward(
+        self,
+        suffix: str,
+        dy: Array,
+        end: State,
+        begin: State,
+        states: State,
+        kept: tuple[Array, ...],
+        mask: Array | None,
+    ) -> tuple[Array, Array, State]:
+        """Gradients of all states h and of the last state -> da, what U is multiplied by, those of the first state."""
+        raise NotImplementedError
+
+    # ---- what all have ----
+
+    def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
+        if len(shape) != 2 or shape[0] < 1:
+            raise self.shape_error(
+                f"needs sequences (T, D) of 1 step or more, got {shape}: put Reshape((T, D)) before it"
+            )
+        (length, inputs), H = shape, self.hidden_size
+        self.check_room((length, H), self.gates + len(self.held) + 1)
+        for layer in range(self.layers):
+            self.check_room((inputs + H + 1, self.gates * H), 2 * len(self._ways) * self.layers)
+            for _, suffix, _ in self._cells(layer):
+                for name, rows in (("W", inputs), ("U", H)):
+                    value = self.initializer((rows, self.gates * H), rows, H, rng)
+                    vars(self)[name + suffix] = Parameter(value)
+                vars(self)["b" + suffix] = Parameter(np.zeros(self.gates * H, np.float32), decay=False)
+                self.build_step(suffix)
+            inputs = H * len(self._ways)
+        return (length, inputs) if self.sequence else (inputs,)
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        y, _, cache = self.run(x)
+        return y, cache
+
+    @quiet
+    def run(
+        self,
+        x: Array,
+        state: Any = None,
+        mask: Array | None = None,
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, Any, Any]:
+        """As `Layer.run`. Padding leaves a state as it is, and has outputs of 0.
+
+        Carried on, the backward direction begins each stretch with what it had at the first step of the one before.
+
+        Raises:
+            ShapeError: the state is of another batch or layer, or the mask of other sequences.
+        """
+        begin, mask = self._begin(x, state), checked_mask(self, x, mask)
+        end: list[State] = []
+        caches = []
+        for layer in range(self.layers):
+            outputs = []
+            for place, suffix, way in self._cells(layer):
+                y, last, cache = self._there(suffix, way, x, tuple(part[place] for part in begin), mask)
+                outputs.append(y)
+                end.append(last)
+                caches.append(cache)
+            x = np.concatenate(outputs, axis=2)
+        if not self.sequence:
+            x = np.concatenate([last[0] for last in end[-len(self._ways) :]], axis=1)
+        return x, tuple(np.stack(parts) for parts in zip(*end, strict=True)), (caches, mask)
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        return self.run_backward(dy, cache, input_gradient=input_gradient)[0]
+
+    @quiet
+    def run_backward(
+        self, dy: Array, cache: Any, dstate: State | None = None, *, input_gradient: bool = True
+    ) -> tuple[Array | None, State]:
+        """`backward` with the states' gradients: dy, and that of the state after the stretch -> dx, and that of before.
+
+        So an encoder learns from a decoder that begins with its state.
+        """
+        caches, mask = cache
+        H, ways = self.hidden_size, len(self._ways)
+        if dstate is None:
+            zeros = np.zeros((len(caches), len(dy), H), dy.dtype)
+            dstate = (zeros,) * len(self.held)
+        if not self.sequence:
+            # y = the last states of the uppermost layer, side by side
+            above = dstate[0].copy()
+            above[-ways:] += dy.reshape(len(dy), ways, H).swapaxes(0, 1)
+            dstate = (above, *dstate[1:])
+            _, _, (states, *_), _ = caches[0]
+            dy = np.zeros((*states.shape[:2], ways * H), dy.dtype)
+        begin: list[State] = []
+        for layer in reversed(range(self.layers)):
+            # x = the outputs of both directions, side by side
+            backs = [
+                self._back(cell, part, dstate, caches, mask, layer > 0 or input_gradient)
+                for cell, part in zip(self._cells(layer), np.split(dy, ways, axis=2), strict=True)
+            ]
+            begin = [dfirst for _, dfirst in backs] + begin
+            dy = sum(dx for dx, _ in backs)
+        return dy if input_gradient else None, tuple(np.stack(parts) for parts in zip(*begin, strict=True))
+
+    def _there(
+        self, suffix: str, way: int, x: Array, first: State, mask: Array | None
+    ) -> tuple[Array, State, tuple[Any, ...]]:
+        """One direction of one layer: its outputs, the last state, and what backward needs."""
+        x = np.ascontiguousarray(x[:, ::way])
+        rows = x.reshape(len(x) * x.shape[1], x.shape[2])
+        a = kernels.affine_forward(rows, self._held("W", suffix).value, self._held("b", suffix).value)
+        a = a.reshape(*x.shape[:2], a.shape[1])
+        states, kept = self.steps(suffix, a, first, _turned(mask, way))
+        y = without_padding(states[0][:, ::way], mask)
+        return y, tuple(of_all[:, -1] for of_all in states), (rows, first, states, kept)
+
+    def _back(
+        self,
+        cell: tuple[int, str, int],
+        dy: Array,
+        dstate: State,
+        caches: list[Any],
+        mask: Array | None,
+        input_gradient: bool,
+    ) -> tuple[Any, State]:
+        """dx (0 where it is not asked for) and the gradient of the first state, of one direction of one layer."""
+        place, suffix, way = cell
+        rows, first, states, kept = caches[place]
+        dlast = tuple(part[place] for part in dstate)
+        W, U, b = (self._held(name, suffix) for name in "WUb")
+        # y = the states, and 0 at padding
+        dy = without_padding(dy, mask)
+        dstates = np.ascontiguousarray(dy[:, ::way])
+        da, du, dfirst = self.steps_backward(suffix, dstates, dlast, first, states, kept, _turned(mask, way))
+        # step t computes h_{t-1} @ U
+        before = np.concatenate((first[0][:, np.newaxis], states[0][:, :-1]), axis=1)
+        kernels.add_affine_weight_gradient(
+            before.reshape(len(rows), U.shape[0]), du.reshape(len(rows), U.shape[1]), U.grad
+        )
+        # a = x @ W + b
+        da = da.reshape(len(rows), W.shape[1])
+        kernels.add_affine_weight_gradient(rows, da, W.grad)
+        b.grad += kernels.affine_bias_gradient(da)
+        if not input_gradient:
+            return 0, dfirst
+        dx = kernels.affine_input_gradient(da, W.value)
+        return dx.reshape(*dy.shape[:2], W.shape[0])[:, ::way], dfirst
+
+    def multiply_adds(self, shape: Shape) -> int:
+        cells = [suffix for layer in range(self.layers) for _, suffix, _ in self._cells(layer)]
+        return shape[0] * sum(self._held(name, suffix).size for suffix in cells for name in ("W", "U"))
+
+    @property
+    def _ways(self) -> tuple[int, ...]:
+        """The directions: 1 from the first step to the last, -1 from the last to the first."""
+        return (1, -1) if self.bidirectional else (1,)
+
+    def _cells(self, layer: int) -> Iterator[tuple[int, str, int]]:
+        """Of each direction of a layer its place in a state, what its parameters are called, and its way."""
+        for place, way in enumerate(self._ways, start=layer * len(self._ways)):
+            yield place, f"_{layer + 1}" * (layer > 0) + "_back" * (way < 0), way
+
+    def _held(self, name: str, suffix: str) -> Parameter:
+        found: Parameter = vars(self)[name + suffix]
+        return found
+
+    def _begin(self, x: Array, state: Any) -> State:
+        shape = (self.layers * len(self._ways), len(x), self.hidden_size)
+        if state is None:
+            return tuple(np.zeros(shape, x.dtype) for _ in self.held)
+        if not isinstance(state, tuple | list) or [np.shape(part) for part in state] != [shape] * len(self.held):
+            got = [np.shape(part) for part in state] if isinstance(state, tuple | list) else state
+            raise ShapeError(
+                f"carries ({', '.join(self.held)}), each {shape}, got {got}: pass what run returned for the same batch",
+                self,
+            )
+        return tuple(np.asarray(part, x.dtype) for part in state)
+
+    # ---- ONNX ----
+
+    def onnx(self, graph: Any, x: str) -> str:
+        assert self.input_shape is not None
+        ways, H = len(self._ways), self.hidden_size
+        for layer in range(self.layers):
+            arrays = [
+                np.stack(parts) for parts in zip(*(self._onnx_arrays(s) for _, s, _ in self._cells(layer)), strict=True)
+            ]
+            y = graph.add(
+                type(self).__name__,
+                graph.add("Transpose", x, perm=[1, 0, 2]),
+                *(graph.constant(array) for array in arrays),
+                hidden_size=H,
+                direction="bidirectional" if self.bidirectional else "forward",
+                **self.onnx_options,
+            )
+            y = graph.add("Transpose", y, perm=[2, 0, 1, 3])
+            x = graph.add("Reshape", y, graph.constant([-1, self.input_shape[0], ways * H], np.int64))
+        if self.sequence:
+            return x
+        last = [(self.input_shape[0] - 1, 0), (0, H)][:ways]  # the step and the features where each way ends
+        parts = [
+            graph.add(
+                "Slice",
+                graph.add("Gather", x, graph.constant(step, np.int64), axis=1),
+                *(graph.constant([number], np.int64) for number in (feature, feature + H, 1)),
+            )
+            for step, feature in last
+        ]
+        joined: str = graph.add("Concat", *parts, axis=1)
+        return joined
+
+    def _onnx_arrays(self, suffix: str) -> tuple[Array, Array, Array]:
+        """W (G H, D), R (G H, H), B (2 G H,) of a direction, with ONNX's order of gates."""
+        W, U, b = (self._gates_of(self._held(name, suffix).value) for name in ("W", "U", "b"))
+        return W.T, U.T, np.concatenate((b, self.onnx_hidden_bias(suffix)))
+
+    def onnx_hidden_bias(self, suffix: str) -> Array:
+        """The second half of ONNX's B (G H,)."""
+        return np.zeros_like(self._held("b", suffix).value)
+
+    def _gates_of(self, array: Array) -> Array:
+        """The gates along the last axis in ONNX's order."""
+        parts = np.split(array, self.gates, axis=-1)
+        return np.concatenate([parts[gate] for gate in self.onnx_gates], axis=-1)
+
+
+def checked_mask(layer: Layer, x: Array, mask: Array | None) -> Array | None:
+    """`mask` (N, T) of sequences x (N, T, ...), as booleans.
+
+    Raises:
+        ShapeError: it has another shape, or other numbers than true and false.
+    """
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    if mask.shape != x.shape[:2] or mask.dtype != bool:
+        raise ShapeError(
+            f"needs a mask of booleans {x.shape[:2]}, got {mask.dtype} {mask.shape}: true where a step is there", layer
+        )
+    return mask
+
+
+def without_padding(x: Array, mask: Array | None) -> Array:
+    """x (N, T, D) with 0 where mask (N, T) is false."""
+    return x if mask is None else np.where(mask[:, :, np.newaxis], x, 0)
+
+
+def _turned(mask: Array | None, way: int) -> Array | None:
+    return None if mask is None else np.ascontiguousarray(mask[:, ::way])
