@@ -103,7 +103,7 @@ RULES = [
     Rule(
         "the lists are equally long, so that nothing is there to be refused",
         "",
-        r"strict=True.* -> .*(\)\)|parts, caches\)|strict=False\)+)(:|$)",
+        r"strict=True.* -> .*(\)\)|parts, caches\)|strict=False\)+\]?)(:|$)",
     ),
     Rule("zero has no sign", "", r"-> .*-(np\.|_)zeros"),
     Rule(
@@ -164,11 +164,6 @@ RULES = [
         "h has mean 0 over the row, so that taking dh's mean off it changes no mean of dh h",
         "layer_norm_backward",
         r"\(dx \* h\)",
-    ),
-    Rule(
-        "poolings pad both sides of an axis alike",
-        "pool _zeros",
-        r"-> .*(bottom \+ bottom|top \+ top|left \+ left|right \+ right)",
     ),
     Rule("only its dtype is taken", "avg_pool_backward", r"padding, share\)"),
     Rule("tanh enters as its square", r"Tanh\.backward", "y = -cache"),
