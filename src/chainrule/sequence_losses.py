@@ -3,6 +3,8 @@
 As those of `losses`, they return the loss and its gradient: `value, doutputs = loss(outputs, targets)`.
 """
 
+from typing import Any
+
 import numpy as np
 
 from chainrule import kernels
@@ -36,10 +38,11 @@ class SequenceCrossEntropy(Loss):
         samples, steps, classes = outputs.shape
         labels = self._labels(outputs, targets)
         logits, counts = outputs.reshape(samples * steps, classes), np.repeat(sample_weights(weights, samples), steps)
-        there = (labels != self.padding) & (counts > 0)
-        if labels.size and not there.any():
+        chosen: Any = (labels != self.padding) & (counts > 0)
+        if labels.size and not chosen.any():
             raise LabelError(f"{self!r} got nothing that counts: every label is padding, or of a sample of weight 0")
-        chosen = slice(None) if there.all() else np.flatnonzero(there)  # none is copied where all are chosen
+        if chosen.all():
+            chosen = slice(None)  # nothing is copied
         if weights is None:
             value, dchosen = kernels.softmax_cross_entropy(logits[chosen], labels[chosen])
         else:

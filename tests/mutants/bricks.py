@@ -198,8 +198,8 @@ def losses() -> Iterator[Subject]:
         (cr.NegativeSampling(), of_labels, (5, 4)),
         (cr.SequenceCrossEntropy(), lambda rng: rng.integers(0, 4, (5, 6)), (5, 6, 4)),
         (cr.SequenceCrossEntropy(3), lambda rng: rng.integers(0, 4, (5, 6)), (5, 6, 4)),
-        (cr.CTC(), _words, (5, 6, 4)),
-        (cr.CTC(), lambda rng: (_words(rng), rng.integers(5, 7, 5)), (5, 6, 4)),
+        (cr.CTC(), _words, (5, 8, 4)),
+        (cr.CTC(), lambda rng: (_words(rng), rng.integers(5, 9, 5)), (5, 8, 4)),
     ]
     configurations = [
         (type(loss), Configuration(f"{loss} {index} {weights}",
@@ -211,7 +211,8 @@ def losses() -> Iterator[Subject]:
     for cls in dict.fromkeys(type(loss) for loss, _, _ in cases):
         own = tuple(configuration for kind, configuration in configurations if kind is cls)
         source = inspect.getsource(cls)
-        part = r"^return" if cls in (cr.MeanSquaredError, cr.Huber, cr.CTC) else "kernels|dlogits|dchosen"
+        part = r"^return" if cls in (cr.MeanSquaredError, cr.Huber, cr.CTC) else "kernels"
+        part = "kernels|dlogits|dchosen" if cls is cr.SequenceCrossEntropy else part
         room = cls.__module__.removeprefix("chainrule.")
         yield Subject(f"{room} {cls.__name__}", inspect.unwrap(vars(cls)["__call__"]), source, source, own, part)
     for swift in (kernels.softmax_cross_entropy, kernels.weighted_cross_entropy, kernels.sigmoid_cross_entropy):
@@ -222,10 +223,13 @@ def losses() -> Iterator[Subject]:
             f"kernels.reference.losses {kernel.__name__}", kernel, inspect.getsource(kernel), "", own, "dlogits"
         )
     of_alignments = tuple(configuration for kind, configuration in configurations if kind is cr.CTC)
-    room = sys.modules["chainrule.kernels.reference.ctc"]
-    for function in (value for value in vars(room).values() if isinstance(value, FunctionType)):
+    ctc = sys.modules["chainrule.kernels.reference.ctc"]
+    for function, part in (
+        (vars(ctc)["ctc_loss"], "^behind|^ways|^of_class|^dlogits|^there|^return"),
+        (vars(ctc)["_behind"], ""),
+    ):
         source = inspect.getsource(function)
-        yield Subject(f"kernels.reference.ctc {function.__name__}", function, source, "", of_alignments)
+        yield Subject(f"kernels.reference.ctc {function.__name__}", function, source, "", of_alignments, part)
 
 
 def _labels(rng: np.random.Generator) -> Array:
@@ -250,6 +254,9 @@ def _loss_gradients(loss: cr.Loss, targets: Draw, shape: tuple[int, ...], draw: 
 
 
 def _loss_told(loss: cr.Loss, targets: Draw, shape: tuple[int, ...]) -> str:
-    rng = np.random.default_rng(31)
-    report = cr.gradcheck(cr.Sequential(), inputs=rng.standard_normal(shape), labels=targets(rng), loss=loss)
-    return "" if report.ok else str(report)
+    for seed in (31, 32, 33):
+        rng = np.random.default_rng(seed)
+        report = cr.gradcheck(cr.Sequential(), inputs=rng.standard_normal(shape), labels=targets(rng), loss=loss)
+        if not report.ok:
+            return str(report)
+    return ""

@@ -20,7 +20,7 @@ class Rule(NamedTuple):
 
 _LENGTH = re.compile(r"len\((?:\*?[\w.]+(?:\[some\])?)\)")
 _SHAPE = re.compile(r"\b[\w.]+\.shape\b")
-_LAST = {"axis=-1": "axis=1", "shape[-2]": "shape[2]", "weight_shape[-3]": "weight_shape[3]"}
+_LAST = {"axis=-1": "axis=1", "shape[-1]": "shape[1]", "shape[-2]": "shape[2]", "weight_shape[-3]": "weight_shape[3]"}
 _LAST |= {"kernel[-1]": "kernel[1]", "stride[-1]": "stride[1]", "output[-1]": "output[1]"}
 
 RULES = [
@@ -103,7 +103,7 @@ RULES = [
     Rule(
         "the lists are equally long, so that nothing is there to be refused",
         "",
-        r"strict=True.* -> .*(\)\)|parts, caches\)|strict=False\)+\]?)(:|$)",
+        r"strict=True.* -> .*(\)\)|parts, caches\)|axis=-1\)\)|strict=False\)+)\]?(:|$)",
     ),
     Rule("zero has no sign", "", r"-> .*-(np\.|_)zeros"),
     Rule(
@@ -146,7 +146,7 @@ RULES = [
     Rule("constant, edge and reflect: the first is the smallest word", r"shape Pad\.", r"mode <= 'constant'"),
     Rule("swapaxes takes its two axes in either order", r"shape Pad\.", r"swapaxes\(axis, 0\)"),
     Rule("a gradient is that of rows or of signals", r"signals _Signal", r"dy\.ndim >= 3"),
-    Rule("swapaxes takes its two axes in either order", "conv_", r"swapaxes\((2, 1|3, 2)\)"),
+    Rule("swapaxes takes its two axes in either order", "conv_|attention_", r"swapaxes\((2, 1|3, 2)\)"),
     Rule("at the kink itself, where either slope is one", "leaky_relu_backward|relu_backward", r"x >= 0|y != 0"),
     Rule("both forms of the sigmoid are the same function", "sigmoid_forward|sigmoid_cross_entropy", r"> 0, 1, e"),
     Rule(
@@ -183,6 +183,31 @@ RULES = [
     ),
     Rule("a function that returns nothing returns None", "", r"return None -> return$"),
     Rule("another name for the same array or shape", r"layers\.", r"-> .*(\bcache\b|self\.W\.value)"),
+    Rule("rows of one batch and as many steps", "attention", r"-> .*_of_rows\(.*, (q|a|dy|dq|dk|dv)\)"),
+    Rule("W_out is square", r"Attention\.attend_backward", r"-> features = self\.W_out\.shape\[1\]"),
+    Rule(
+        "a dx that nobody asked for is computed and dropped",
+        r"Attention\.backward|Recurrent\.run_backward",
+        r"-> (return _of_rows\(.*dy\)$|.*(>=|!=) 0 or input_gradient|.*(ways|self\.\w+) > 0 or input_gradient)",
+    ),
+    Rule("the gradients of what is not asked for are dropped", r"Recurrent\._back", r"return \(0, dfirst\) -> "),
+    Rule("a tuple or what makes one, read once", r"Recurrent\._back", r"-> dlast = \(part\[place\]"),
+    Rule("zeros of any number of columns are zeros", r"Recurrent\.run_backward", r"-> dy = np\.zeros\("),
+    Rule("swapaxes takes its two axes in either order", r"Recurrent\.run_backward", r"swapaxes\(1, 0\)"),
+    Rule("one array in a tuple is an axis of length 1", r"RNN\.steps_backward", r"rnn_backward\(dy, end,"),
+    Rule("a sum over two axes does not depend on their order", r"GRU\.steps_backward", r"axis=\(1, 0\)"),
+    Rule("of the two kinds learned is the smaller word", r"Positions\.backward", r"kind <= 'learned'"),
+    Rule("numbers of each sample go with any number of candidates", "NegativeSampling", r"true, shares\)"),
+    Rule("the losses of samples have one axis", "sequence_losses CTC", r"-> .*sum\(axis=0\)|-> return \(\(shares"),
+    Rule(
+        "of a sum the order does not matter",
+        r"ctc _behind",
+        r"-> on = _either\(_moved|-> on = _either\(said, _moved\(np",
+    ),
+    Rule("steps behind the last are left out at the end", r"ctc _behind", r"-> .*t \+ 1 != lengths|^on = end -> "),
+    Rule("all of it is written over", r"ctc _behind|recurrent \w+_backward", r"-> (found|da|da, du) = .*np\.empty"),
+    Rule("zero has no sign", r"recurrent _divided", r"-0\.0\)$"),
+    Rule("a column either way", r"recurrent _divided", r"-> there = mask\[:, np\.newaxis, t\]"),
     Rule("rows already", "SigmoidCrossEntropy", r"\*\(array for array"),
     Rule("one shape", "SigmoidCrossEntropy", r"_element_weights\(targets"),
     Rule("a NumPy number in place of a plain one", "", r"float\((loss|np.*)\), .* -> return \((loss|np)"),

@@ -71,7 +71,7 @@ class Attention(Layer):
                 f"needs sequences (T, D) of 1 step or more, got {shape}: put Reshape((T, D)) before it"
             )
         length, features = shape
-        if features % (self.heads * (1 + self.rotary)):
+        if features < 1 or features % (self.heads * (1 + self.rotary)):
             parts = "heads of an even number of features" if self.rotary else "heads"
             raise self.shape_error(f"cannot divide {features} features into {self.heads} {parts}, got {shape}")
         self.check_room((length, length), self.heads)
@@ -106,7 +106,7 @@ class Attention(Layer):
         mask = checked_mask(self, x, mask)
         before = self._before(x, state)
         rows = _rows(x)
-        q, k, v = np.split(_of_rows(kernels.affine_forward(rows, self.W_in.value, self.b_in.value), x), 3, axis=2)
+        q, k, v = np.split(_of_rows(kernels.affine_forward(rows, self.W_in.value, self.b_in.value), x), 3, axis=-1)
         start = 0 if before is None else before[0].shape[1]
         q, k = self._turned(q, start), self._turned(k, start)
         seen = mask
@@ -124,7 +124,7 @@ class Attention(Layer):
         dk, dv = dk[:, start:], dv[:, start:]
         # q, k are turned by their places
         dq, dk = self._turned(dq, start, back=True), self._turned(dk, start, back=True)
-        dprojected = _rows(np.concatenate((dq, dk, dv), axis=2))
+        dprojected = _rows(np.concatenate((dq, dk, dv), axis=-1))
         # q, k, v = x @ W_in + b_in
         kernels.add_affine_weight_gradient(rows, dprojected, self.W_in.grad)
         self.b_in.grad += kernels.affine_bias_gradient(dprojected)
@@ -157,7 +157,7 @@ class Attention(Layer):
         read, seen = _rows(queries), _rows(keys_values)
         q = _of_rows(kernels.affine_forward(read, W[:, :features], b[:features]), queries)
         projected = _of_rows(kernels.affine_forward(seen, W[:, features:], b[features:]), keys_values)
-        k, v = np.split(projected, 2, axis=2)
+        k, v = np.split(projected, 2, axis=-1)
         y, cache = self._mixed(q, k, v, mask, False)
         return y, (read, seen, cache)
 
@@ -167,7 +167,7 @@ class Attention(Layer):
         read, seen, mixed = cache
         features = self.W_out.shape[0]
         dq, dk, dv = self._mixed_backward(dy, mixed)
-        dq_rows, dkv_rows = _rows(dq), _rows(np.concatenate((dk, dv), axis=2))
+        dq_rows, dkv_rows = _rows(dq), _rows(np.concatenate((dk, dv), axis=-1))
         # q = queries @ W_in[:, :D] + b_in[:D], and k, v = keys_values @ W_in[:, D:] + b_in[D:]
         self.W_in.grad[:, :features] += kernels.affine_weight_gradient(read, dq_rows)
         self.W_in.grad[:, features:] += kernels.affine_weight_gradient(seen, dkv_rows)

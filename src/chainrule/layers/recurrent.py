@@ -161,23 +161,23 @@ class Recurrent(Layer):
         So an encoder learns from a decoder that begins with its state.
         """
         caches, mask = cache
-        H, ways = self.hidden_size, len(self._ways)
+        ways = len(self._ways)
         if dstate is None:
-            zeros = np.zeros((len(caches), len(dy), H), dy.dtype)
+            zeros = np.zeros((len(caches), len(dy), self.hidden_size), dy.dtype)
             dstate = (zeros,) * len(self.held)
         if not self.sequence:
             # y = the last states of the uppermost layer, side by side
             above = dstate[0].copy()
-            above[-ways:] += dy.reshape(len(dy), ways, H).swapaxes(0, 1)
+            above[-ways:] += dy.reshape(len(dy), ways, self.hidden_size).swapaxes(0, 1)
             dstate = (above, *dstate[1:])
             _, _, (states, *_), _ = caches[0]
-            dy = np.zeros((*states.shape[:2], ways * H), dy.dtype)
+            dy = np.zeros((*states.shape[:2], ways * self.hidden_size), dy.dtype)
         begin: list[State] = []
         for layer in reversed(range(self.layers)):
             # x = the outputs of both directions, side by side
             backs = [
                 self._back(cell, part, dstate, caches, mask, layer > 0 or input_gradient)
-                for cell, part in zip(self._cells(layer), np.split(dy, ways, axis=2), strict=True)
+                for cell, part in zip(self._cells(layer), np.split(dy, ways, axis=-1), strict=True)
             ]
             begin = [dfirst for _, dfirst in backs] + begin
             dy = sum(dx for dx, _ in backs)

@@ -23,7 +23,7 @@ def attention_forward(
     that may see no key has shares of 0.
     """
     q, k, v = (_by_head(array, heads) for array in (q, k, v))
-    scores = q @ k.swapaxes(2, 3) * q.dtype.type(1 / math.sqrt(max(q.shape[3], 1)))
+    scores = q @ k.swapaxes(2, 3) * q.dtype.type(1 / math.sqrt(q.shape[3]))
     queries, keys = scores.shape[2:]
     if causal:
         scores = np.where(np.tri(queries, keys, keys - queries, dtype=bool), scores, -np.inf)
@@ -45,9 +45,9 @@ def attention_backward(
     dv = shares.swapaxes(2, 3) @ dy
     dshares = dy @ v.swapaxes(2, 3)
     # shares = softmax(scores)
-    dscores = shares * (dshares - (dshares * shares).sum(axis=3, keepdims=True))
+    dscores = shares * (dshares - (dshares * shares).sum(axis=-1, keepdims=True))
     # scores = q k^T / sqrt(D / heads)
-    dscores *= q.dtype.type(1 / math.sqrt(max(q.shape[3], 1)))
+    dscores *= q.dtype.type(1 / math.sqrt(q.shape[3]))
     return _side_by_side(dscores @ k), _side_by_side(dscores.swapaxes(2, 3) @ q), _side_by_side(dv)
 
 

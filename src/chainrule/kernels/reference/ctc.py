@@ -16,15 +16,15 @@ def ctc_loss(logits: Array, labels: Array, sizes: Array, lengths: Array, blank: 
     numbers, so that all is computed in double precision.
     """
     dtype, logits = logits.dtype, logits.astype(np.float64)
-    shifted = logits - logits.max(axis=2, keepdims=True, initial=-np.inf)
-    log_shares = shifted - np.log(np.exp(shifted).sum(axis=2, keepdims=True))
+    shifted = logits - logits.max(axis=-1, keepdims=True, initial=-np.inf)
+    log_shares = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     places, skips, ends = _places(labels, sizes, blank)
-    says = np.take_along_axis(log_shares, places[:, np.newaxis], axis=2)  # (N, T, S)
+    says = np.take_along_axis(log_shares, places[:, np.newaxis], axis=-1)  # (N, T, S)
     before = _before(says, skips)
     behind = _behind(says, skips, ends, lengths)
     samples = np.arange(len(logits))
     last = np.where(ends, before[samples, lengths - 1], -np.inf)
-    total = np.logaddexp.reduce(last, axis=1)
+    total = np.logaddexp.reduce(last, axis=-1)
     ways = np.exp(before + behind - total[:, np.newaxis, np.newaxis])
     # the ways that say each class: those at one of its places
     of_class = (places[:, :, np.newaxis] == np.arange(logits.shape[2])).astype(np.float64)
@@ -55,15 +55,14 @@ def _before(says: Array, skips: Array) -> Array:
 
 def _behind(says: Array, skips: Array, ends: Array, lengths: Array) -> Array:
     """log of the sum over all ways on from a place at a step to an end, with what they will say, this not."""
-    found = np.full_like(says, -np.inf)
+    found = np.empty_like(says)
     end = np.where(ends, 0, -np.inf)
-    step = end
+    on = end
     for t in reversed(range(says.shape[1])):
-        if t + 1 < says.shape[1]:
-            on = found[:, t + 1] + says[:, t + 1]
-            step = _either(on, _moved(on, -1), _moved(np.where(skips, on, -np.inf), -2))
-        # a shorter sequence begins here, from its own last step
-        found[:, t] = np.where((lengths - 1 == t)[:, np.newaxis], end, step)
+        # each sequence ends at its own last step
+        found[:, t] = np.where((t + 1 < lengths)[:, np.newaxis], on, end)
+        said = found[:, t] + says[:, t]
+        on = _either(said, _moved(said, -1), _moved(np.where(skips, said, -np.inf), -2))
     return found
 
 
