@@ -165,11 +165,6 @@ RULES = [
         "layer_norm_backward",
         r"\(dx \* h\)",
     ),
-    Rule(
-        "poolings pad both sides of an axis alike",
-        "pool _zeros",
-        r"-> .*(bottom \+ bottom|top \+ top|left \+ left|right \+ right)",
-    ),
     Rule("only its dtype is taken", "avg_pool_backward", r"padding, share\)"),
     Rule("tanh enters as its square", r"Tanh\.backward", "y = -cache"),
     Rule("of the kinds of joining concat is the first word, sum the last", "Parallel", "join (>= 'sum'|<= 'concat')"),

@@ -3,6 +3,7 @@
 import ipaddress
 import secrets
 import socket
+import sys
 from collections.abc import Callable, Sequence
 
 import uvicorn
@@ -15,6 +16,10 @@ from chainrule.server.app import create_app
 from chainrule.server.protocol import bounded_protocol
 
 __all__ = ["serve"]
+
+
+_SWITCH = 0.0005
+"""Seconds after which a thread that computes gives way; Python's 5 ms let an answer wait for several such threads."""
 
 
 class _Server(uvicorn.Server):
@@ -67,6 +72,7 @@ def serve(
         backlog=256,
     )
     ready(f"http://{shown}:{taken}/" + (f"?token={token}" if token else ""))
+    sys.setswitchinterval(_SWITCH)
     with listener:
         _Server(config).run(sockets=[listener])
 

@@ -48,9 +48,10 @@ void chain_forward(const S* x, T factor, const T* const* W, const T* const* b, T
     Scaled<T, S> scaled(x, factor, at, thin);
     for (std::size_t k = 0; k < depth; ++k) {
         const Index D = width[k], H = width[k + 1];
-        const auto relu = [&, k](Index m0, Index m1, Index h0, Index h1) {
-            for (Index m = m0; k + 1 < depth && m < m1; ++m)
-                for (Index i = m * H + h0; i < m * H + h1; ++i) y[k][i] = y[k][i] < T(0) ? T(0) : y[k][i];
+        const bool is_last = k + 1 == depth;
+        const auto relu = [out = y[k], H, is_last](Index m0, Index m1, Index h0, Index h1) {
+            for (Index m = m0; !is_last && m < m1; ++m)
+                for (Index i = m * H + h0; i < m * H + h1; ++i) out[i] = out[i] < T(0) ? T(0) : out[i];
         };
         if (k == 0 && thin) {
             ThinProduct<T, S> product(x, factor, W[0], N, D, H);
@@ -91,10 +92,14 @@ void add_chain_gradients(
         T* below = k ? deltas.data() + begin[k - 1] : dx;
         dense_product(
             ByRows<T>{delta(k), H}, ByColumns<T>{W[k], H}, (const T*)nullptr, false, below, N, H, D,
-            [&, k](Index m0, Index m1, Index d0, Index d1) {
-                for (Index m = m0; m < m1; ++m)
-                    for (Index i = m * D + d0; i < m * D + d1; ++i)
-                        below[i] *= k ? (y[k - 1][i] > T(0) ? T(1) : T(0)) : factor;
+            [=, at_relu = k ? y[k - 1] : nullptr](Index m0, Index m1, Index d0, Index d1) {
+                for (Index m = m0; m < m1; ++m) {
+                    if (at_relu) {
+                        for (Index i = m * D + d0; i < m * D + d1; ++i) below[i] *= at_relu[i] > T(0) ? T(1) : T(0);
+                    } else {
+                        for (Index i = m * D + d0; i < m * D + d1; ++i) below[i] *= factor;
+                    }
+                }
             });
     }
     for (std::size_t k = 0; k < depth; ++k) {

@@ -4,9 +4,9 @@
 //     dW = x^T dy     left is x, read by columns    right is dy (N, H)
 //     dx = dy W^T     left is dy (N, H)             right is W, read by columns
 //
-// Both are copied, `deep` of K at a time: of right a panel of some vectors' width into the first cache, of left the rows in
-// tiles into the second. A tile of `out` stays in registers while the sum runs. Each number of `out` is summed in the same
-// order, however the work is divided.
+// Of right, a panel of some vectors' width and `deep` of K is copied into the first cache, and left goes past it, some rows at a
+// time: a tile of `out` stays in registers while the sum runs. Each number of `out` is summed in the same order, however the
+// work is divided.
 #pragma once
 
 #include <algorithm>
@@ -25,6 +25,9 @@ template <class T>
 struct ByRows {
     const T* at;
     Index line;
+
+    T operator()(Index i, Index j) const { return at[i * line + j]; }
+    ByRows from(Index i, Index j) const { return {at + i * line + j, line}; }
 };
 
 // A matrix whose element (i, j) is at[j * line + i].
@@ -32,6 +35,9 @@ template <class T>
 struct ByColumns {
     const T* at;
     Index line;
+
+    T operator()(Index i, Index j) const { return at[j * line + i]; }
+    ByColumns from(Index i, Index j) const { return {at + j * line + i, line}; }
 };
 
 template <class T>
@@ -46,27 +52,38 @@ public:
     static void block(
         Left left, Right right, const T* of_column, bool add, T* out, Index H, Index K, Index m0, Index m1, Index h0,
         Index h1) {
-        const Index highest = std::min(m1 - m0, high);
-        Scratch<T> panel(deep * widest), tiles(highest * deep);
+        if (h1 - h0 <= 2 * lanes) {
+            block_of<2, CHAINRULE_TILE_ROWS * CHAINRULE_TILE_VECTORS / 2>(left, right, of_column, add, out, H, K, m0, m1, h0, h1);
+        } else {
+            block_of<most, CHAINRULE_TILE_ROWS>(left, right, of_column, add, out, H, K, m0, m1, h0, h1);
+        }
+    }
+
+private:
+    using V = typename Panels<T>::V;
+    static constexpr Index deep = 128, high = 192;
+
+    // With tiles of up to so many vectors and rows, by the registers there are.
+    template <int wide, int tall, class Left, class Right>
+    static void block_of(
+        Left left, Right right, const T* of_column, bool add, T* out, Index H, Index K, Index m0, Index m1, Index h0,
+        Index h1) {
+        Scratch<T> panel(deep * wide * lanes);
         for (Index m = m0; m < m1; m += high) {
             const Index rows = std::min(high, m1 - m), count = (rows + tall - 1) / tall;
             for (Index k = 0; k < K || k == 0; k += deep) {
                 const Index depth = std::min(deep, K - k);
-                for (Index t = 0; t < count; ++t) {
-                    const auto [first, last] = stretch(rows, static_cast<int>(t), static_cast<int>(count));
-                    copy_tile(left, m + first, last - first, k, depth, tiles.data() + first * deep);
-                }
-                for (Index h = h0; h < h1; h += widest) {
-                    const Index width = std::min(widest, h1 - h);
-                    as_constant<most>(static_cast<int>((width + lanes - 1) / lanes), [&](auto vectors) {
+                for (Index h = h0; h < h1; h += wide * lanes) {
+                    const Index width = std::min(wide * lanes, h1 - h);
+                    const T* bias = k == 0 && of_column ? of_column + h : nullptr;
+                    as_constant<wide>(static_cast<int>((width + lanes - 1) / lanes), [&](auto vectors) {
                         copy_panel<vectors.value>(right, k, depth, h, width, K, panel.data());
                         for (Index t = 0; t < count; ++t) {
-                            const auto [first, last] = stretch(rows, static_cast<int>(t), static_cast<int>(count));
-                            const T* bias = k == 0 && of_column ? of_column + h : nullptr;
-                            as_constant<tall>(static_cast<int>(last - first), [&, first = first](auto tile_rows) {
+                            const Index first = m + rows * t / count, last = m + rows * (t + 1) / count;
+                            as_constant<tall>(static_cast<int>(last - first), [&](auto tile_rows) {
                                 tile<tile_rows.value, vectors.value>(
-                                    tiles.data() + first * deep, panel.data(), depth, bias, add || k > 0, width,
-                                    out + (m + first) * H + h, H);
+                                    left.from(first, k), panel.data(), depth, bias, add || k > 0, width, out + first * H + h,
+                                    H);
                             });
                         }
                     });
@@ -75,35 +92,30 @@ public:
         }
     }
 
-private:
-    using V = typename Panels<T>::V;
-    static constexpr int tall = CHAINRULE_TILE_ROWS;  // rows of a tile, by the registers there are
-    static constexpr Index deep = 128, high = 192;
-
-    // out (rows, width) = [out] + [bias] + tile (rows of each k side by side) panel
-    template <int rows, int count>
+    // out (rows, width) = [out] + [bias] + left (rows, depth) panel
+    template <int rows, int count, class Left>
     static void tile(
-        const T* left, const T* panel, Index depth, const T* bias, bool add, Index width, T* out, Index H) {
+        Left left, const T* panel, Index depth, const T* bias, bool add, Index width, T* out, Index H) {
         V sum[rows][count] = {};
+        if (bias) {
+            V of_column[count] = {};
+            take<count>(bias, width, of_column);
+            for (int r = 0; r < rows; ++r)
+                for (int i = 0; i < count; ++i) sum[r][i] = of_column[i];
+        }
         for (Index k = 0; k < depth; ++k) {
             V b[count];
             for (int i = 0; i < count; ++i) b[i] = load<V>(panel + (k * count + i) * lanes);
             for (int r = 0; r < rows; ++r) {
-                const T a = left[k * rows + r];
+                const T a = left(r, k);
                 for (int i = 0; i < count; ++i) sum[r][i] += a * b[i];
             }
         }
         for (int r = 0; r < rows; ++r, out += H) {
-            V before[count] = {};
-            if (bias) {
-                take<count>(bias, width, before);
-                for (int i = 0; i < count; ++i) sum[r][i] += before[i];
-            }
-            if (add) {
-                take<count>(out, width, before);
-                for (int i = 0; i < count; ++i) sum[r][i] += before[i];
-            }
-            Panels<T>::template give<count>(sum[r], width, out);
+            V row[count] = {};  // a copy, so that the sums need no memory
+            if (add) take<count>(out, width, row);
+            for (int i = 0; i < count; ++i) row[i] += sum[r][i];
+            give<count>(row, width, out);
         }
     }
 
@@ -117,17 +129,12 @@ private:
         }
     }
 
-    static void copy_tile(ByRows<T> from, Index m, Index rows, Index k, Index depth, T* to) {
-        for (Index r = 0; r < rows; ++r) {
-            const T* row = from.at + (m + r) * from.line + k;
-            for (Index i = 0; i < depth; ++i) to[i * rows + r] = row[i];
-        }
-    }
-
-    static void copy_tile(ByColumns<T> from, Index m, Index rows, Index k, Index depth, T* to) {
-        for (Index i = 0; i < depth; ++i, to += rows) {
-            const T* column = from.at + (k + i) * from.line + m;
-            for (Index r = 0; r < rows; ++r) to[r] = column[r];
+    template <int count>
+    static void give(const V* row, Index width, T* to) {
+        if (width == count * lanes) {
+            for (int i = 0; i < count; ++i) store(to + i * lanes, row[i]);
+        } else {
+            Panels<T>::template give<count>(row, width, to);
         }
     }
 
@@ -145,12 +152,12 @@ private:
     }
 };
 
-// All of out, divided by columns or rows, so that each thread copies little; `after` is called for each part: with its rows
-// [m0, m1) and columns [h0, h1).
+// All of out, divided by rows, which the same thread then finds in its cache in the next layer; or by columns where right is
+// too large for each to copy all of it. `after` is called for each part: with its rows [m0, m1) and columns [h0, h1).
 template <class T, class Left, class Right, class After>
 void dense_product(
     Left left, Right right, const T* of_column, bool add, T* out, Index M, Index K, Index H, After after) {
-    const bool by_columns = H > M;
+    const bool by_columns = H > M && K * H * Index(sizeof(T)) > (Index{1} << 20);
     divide_if(M * K * H > kWorthIt, [&](int part, int parts) {
         const auto [first, last] = by_columns ? stretch(H, part, parts, Dense<T>::widest) : stretch(M, part, parts);
         if (first == last) return;

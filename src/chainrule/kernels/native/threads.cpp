@@ -171,10 +171,11 @@ private:
     void wait_for_the_begun() {
         const Clock::time_point start = Clock::now();
         while (pending_.load(std::memory_order_acquire) > 0) {
-            if (const Clock::time_point now = Clock::now(); now - start < kPatience) {
+            const Clock::time_point now = Clock::now();
+            if (now - start > kSlice) note_a_crowd(now);
+            if (now - start < kPatience) {
                 relax();
             } else {
-                note_a_crowd(now);
                 std::this_thread::yield();
             }
         }
@@ -188,7 +189,7 @@ private:
         for (Clock::time_point before = start, now; round_.load(std::memory_order_seq_cst) == seen; before = now) {
             relax();
             now = Clock::now();
-            if (now - before > kPatience) note_a_crowd(now);
+            if (now - before > kSlice) note_a_crowd(now);
             if (now - start > kPatience) return;
         }
     }
@@ -214,6 +215,7 @@ private:
     }
 
     static constexpr std::chrono::microseconds kPatience{100};
+    static constexpr std::chrono::milliseconds kSlice{1};  // less than a scheduler gives a neighbour
     static constexpr std::chrono::milliseconds kCrowded{50};
 
     std::vector<Member> members_;  // the caller first
