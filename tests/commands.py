@@ -45,7 +45,7 @@ class Commands:
                 [sys.executable, "-m", "chainrule", *words],
                 capture_output=True,
                 text=True,
-                timeout=300,
+                timeout=1200,
                 check=False,
                 cwd=cwd,
                 env=environment,

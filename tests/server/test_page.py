@@ -39,7 +39,7 @@ def draw(page, digit: int, move=lambda x, y: (x, y)) -> None:
         page.mouse.up()
 
 
-def until(page, expression: str, seconds: float = 10) -> None:
+def until(page, expression: str, seconds: float = 60) -> None:
     """Wait until an expression is true (playwright's own way to wait is not allowed by the page's security policy)."""
     ends = time.monotonic() + seconds
     while not page.evaluate(expression):
@@ -80,7 +80,7 @@ def test_several_digits_are_read_as_a_number(open_page):
     page = open_page()
     for place, digit in enumerate((2, 7, 3)):
         draw(page, digit, lambda x, y, place=place: (10 + 90 * place + 0.5 * (x - 80), 70 + 0.8 * (y - 50)))
-    until(page, "document.querySelector('#reading .numbers')?.textContent.includes('273')", seconds=15)
+    until(page, "document.querySelector('#reading .numbers')?.textContent.includes('273')")
     assert page.locator("#reading img").get_attribute("src").startswith("data:image/png")
 
 
@@ -168,7 +168,7 @@ def test_training_is_seen(open_page):
     page.click("#once")
     until(page, "document.querySelector('#training-state').textContent.includes('step 1')")
     page.click("#run")
-    until(page, "document.querySelector('#at').textContent.match(/9\\d\\.\\d %/)", seconds=30)
+    until(page, "document.querySelector('#at').textContent.match(/9\\d\\.\\d %/)")
     page.click("#run")
     until(page, "document.querySelector('#training-state').textContent.includes('paused')")
     points = page.locator("#accuracy-chart polyline.b").get_attribute("points").split()
@@ -189,7 +189,7 @@ def test_training_is_seen(open_page):
 def test_the_race_is_run(open_page):
     page = open_page("place=train&gradient=both")
     page.click("#run")
-    until(page, "document.querySelector('#race')?.textContent.includes('times as long')", seconds=30)
+    until(page, "document.querySelector('#race')?.textContent.includes('times as long')")
     ratio = re.search(r"([\d,]+) times as long", page.locator("#race").inner_text())
     assert int(ratio[1].replace(",", "")) > 10
     page.click("#reset")
