@@ -16,11 +16,12 @@ OF_SEQUENCES = (cr.RNN, cr.LSTM, cr.GRU, cr.Attention)
 """Layers that are written, and not read yet."""
 
 
-@pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: row.name)
+WRITTEN = [row for row in CATALOGUE if not without_onnx(cr.Sequential(row.make()).build(row.shape, seed=0))]
+
+
+@pytest.mark.parametrize("row", WRITTEN, ids=lambda row: row.name)
 def test_what_was_exported_comes_back(row: Row):
     net = cr.Sequential(row.make()).build(row.shape, seed=0)
-    if without_onnx(net):
-        pytest.skip("the layer has no ONNX form")
     rng = np.random.default_rng(5)
     for name, array in net.arrays.items():
         array[...] += 0.3 * rng.random(array.shape, np.float32) * (1 if "running" not in name else 2)
