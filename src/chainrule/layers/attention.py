@@ -28,7 +28,7 @@ from chainrule.errors import OptionError, ShapeError
 from chainrule.initializers import Initializer, Xavier
 from chainrule.layers.base import Layer
 from chainrule.layers.positions import angles
-from chainrule.layers.recurrent import checked_mask, without_padding
+from chainrule.layers.recurrent import check_sequence, checked_mask, without_padding
 from chainrule.parameters import Parameter
 
 __all__ = ["Attention"]
@@ -66,10 +66,7 @@ class Attention(Layer):
         self.initializer = initializer
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
-        if len(shape) != 2 or shape[0] < 1:
-            raise self.shape_error(
-                f"needs sequences (T, D) of 1 step or more, got {shape}: put Reshape((T, D)) before it"
-            )
+        check_sequence(self, shape)
         length, features = shape
         if features < 1 or features % (self.heads * (1 + self.rotary)):
             parts = "heads of an even number of features" if self.rotary else "heads"

@@ -29,7 +29,7 @@ from chainrule.initializers import Initializer, Xavier
 from chainrule.layers.base import Layer
 from chainrule.parameters import Parameter
 
-__all__ = ["Recurrent", "State", "checked_mask", "without_padding"]
+__all__ = ["Recurrent", "State", "check_sequence", "checked_mask", "without_padding"]
 
 State = tuple[Array, ...]
 
@@ -96,10 +96,7 @@ class Recurrent(Layer):
     # ---- what all have ----
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
-        if len(shape) != 2 or shape[0] < 1:
-            raise self.shape_error(
-                f"needs sequences (T, D) of 1 step or more, got {shape}: put Reshape((T, D)) before it"
-            )
+        check_sequence(self, shape)
         (length, inputs), H = shape, self.hidden_size
         self.check_room((length, H), self.gates + len(self.held) + 1)
         for layer in range(self.layers):
@@ -303,6 +300,12 @@ class Recurrent(Layer):
         """The gates along the last axis in ONNX's order."""
         parts = np.split(array, self.gates, axis=-1)
         return np.concatenate([parts[gate] for gate in self.onnx_gates], axis=-1)
+
+
+def check_sequence(layer: Layer, shape: Shape) -> None:
+    """Raise ShapeError unless the shape of a sample is (T, D), with a step or more."""
+    if len(shape) != 2 or shape[0] < 1:
+        raise layer.shape_error(f"needs sequences (T, D) of 1 step or more, got {shape}: put Reshape((T, D)) before it")
 
 
 def checked_mask(layer: Layer, x: Array, mask: Array | None) -> Array | None:

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
 #include <type_traits>
 
 #include "dense.hpp"
@@ -61,27 +60,22 @@ void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, I
 constexpr Index kThinColumns = 16;  // are not divided between threads
 constexpr Index kFew = 4;           // samples: fewer are divided by W's rows
 
-// The product with a thin x, divided by x's columns: each thread then reads the rows of W that it alone reads and writes
-// in the weight gradient and the update, and they stay in its cache. The sums of the parts are added up in their order.
-template <class T, class S>
-class ThinProduct {
-public:
-    ThinProduct(const S* x, T factor, const T* W, Index N, Index D, Index H)
-        : H_(H), step_(N * H), sums_(kShares * step_) {
-        divide(kShares, [&](int part, int parts) {
-            const auto [first, last] = stretch(D, part, parts, kThinColumns);
-            Thin<T, S>::forward(x, factor, W, sums_.data() + part * step_, N, D, H, first, last);
-        });
-    }
-
-    void rows(const T* b, T* y, Index first, Index last) {
-        sum_of_parts(b, sums_.data(), step_, kShares, y, H_, first, last);
-    }
-
-private:
-    Index H_, step_;
-    Scratch<T> sums_;
-};
+// y = factor xW + b of a thin x, divided by x's columns: each thread then reads the rows of W that it alone reads and writes in
+// the weight gradient and the update, and they stay in its cache. The sums of the shares are added up in their order; `after`
+// is called for each part: with its rows [m0, m1) and columns [h0, h1).
+template <class T, class S, class After>
+void thin_product(const S* x, T factor, const T* W, const T* b, T* y, Index N, Index D, Index H, After after) {
+    Scratch<T> sums(kShares * N * H);
+    divide(kShares, [&](int part, int parts) {
+        const auto [first, last] = stretch(D, part, parts, kThinColumns);
+        Thin<T, S>::forward(x, factor, W, sums.data() + part * N * H, N, D, H, first, last);
+    });
+    divide_if(N * H > kWorthIt / 8, [&](int part, int parts) {
+        const auto [first, last] = stretch(N, part, parts);
+        sum_of_parts(b, sums.data(), N * H, kShares, y, H, first, last);
+        after(first, last, Index{0}, H);
+    });
+}
 
 // x as numbers of the kind that W holds: itself, or a copy.
 template <class T, class S>
@@ -110,11 +104,7 @@ void affine_forward(const S* x, const T* W, const T* b, T* y, Index N, Index D, 
     if (N < kFew) {
         affine_of_few(x, W, b, y, N, D, H);
     } else if (Thin<T, S>::pays(x, N, D, H)) {
-        ThinProduct<T, S> product(x, T(1), W, N, D, H);
-        divide_if(N * H > kWorthIt / 4, [&](int part, int parts) {
-            const auto [first, last] = stretch(N, part, parts);
-            product.rows(b, y, first, last);
-        });
+        thin_product(x, T(1), W, b, y, N, D, H, [](Index, Index, Index, Index) {});
     } else {
         Converted<T, S> converted(x, N * D);
         dense_product(ByRows<T>{converted.data(), D}, ByRows<T>{W, H}, b, false, y, N, D, H);

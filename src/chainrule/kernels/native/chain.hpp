@@ -54,12 +54,7 @@ void chain_forward(const S* x, T factor, const T* const* W, const T* const* b, T
                 for (Index i = m * H + h0; i < m * H + h1; ++i) out[i] = out[i] < T(0) ? T(0) : out[i];
         };
         if (k == 0 && thin) {
-            ThinProduct<T, S> product(x, factor, W[0], N, D, H);
-            divide_if(N * H > kWorthIt / 8, [&](int part, int parts) {
-                const auto [first, last] = stretch(N, part, parts);
-                product.rows(b[0], y[0], first, last);
-                relu(first, last, 0, H);
-            });
+            thin_product(x, factor, W[0], b[0], y[0], N, D, H, relu);
             continue;
         }
         const T* from = k == 0 ? scaled.data() : y[k - 1];

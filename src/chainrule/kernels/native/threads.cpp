@@ -80,8 +80,11 @@ public:
         return -1;
     }
 
-    // For the caller.
-    bool is_begun() const { return next(now_.load(std::memory_order_relaxed)) > first_; }
+    // Whether it has parts and none was taken; for the caller.
+    bool is_untouched() const {
+        const std::uint64_t now = now_.load(std::memory_order_relaxed);
+        return next(now) == first_ && first_ < (now & kMost);
+    }
 
     static constexpr std::uint64_t kMost = 4095;
 
@@ -147,7 +150,7 @@ private:
         }
 
         void note_whether_it_runs(Clock::duration time) {
-            if (share.is_begun()) {
+            if (!share.is_untouched()) {
                 missed /= 2;
             } else if (woken || time > std::chrono::microseconds(50)) {
                 missed = std::min(missed + 1, 9);
