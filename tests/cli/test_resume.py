@@ -96,12 +96,17 @@ def test_a_schedule_is_resumed_as_it_was_planned(small_folder, chainrule, reject
     ],
 )
 def test_killed_at_random_moments_the_model_is_that_of_an_uninterrupted_run(name, is_used, model, tmp_path):
-    """A fixed share of `make chaos`."""
+    """A fixed share of `make chaos`. A training that is quicker than its kill is no trial, so there may be another."""
     options = [*CONFIGURATIONS[name], "--data", small_data(tmp_path / "data")]
     whole = Uninterrupted.of(options, tmp_path / "whole")
-    trial = Trial(whole, tmp_path / "run", random.Random(name), model.parent if is_used else None)
-    assert trial.wrong == []
-    assert sum(trial.kills.values()) >= 1
+    kills = 0
+    for number in range(8):
+        trial = Trial(whole, tmp_path / f"run {number}", random.Random(name), model.parent if is_used else None)
+        assert trial.wrong == []
+        kills += sum(trial.kills.values())
+        if kills:
+            break
+    assert kills
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import FileError, OptionError
-from chainrule.training import JsonLog, TensorBoardLog
+from chainrule.training import JsonLog, Step, TensorBoardLog
 
 
 def data() -> cr.Dataset:
@@ -142,6 +142,17 @@ def test_tensorboard_events_hold_the_numbers(tmp_path):
     assert [step for tag, step, _ in values if tag == "step/loss"] == [2, 4, 6, 8, 10, 12]
     losses = [value for tag, _, value in values if tag == "epoch/train_loss"]
     assert losses == pytest.approx([epoch.train_loss for epoch in t.history])
+
+
+def test_runs_of_one_second_keep_their_events_in_order(tmp_path):
+    logs = []
+    for step in (1, 2, 3):
+        logs.append(TensorBoardLog(tmp_path, after=step - 1, every=1))
+        logs[-1].step(Step(step, 1, 1, 1, 0.5, None, 0.1, 1, 1.0))
+        logs[-1].close()
+    files = sorted(tmp_path.iterdir())
+    steps = [[step for tag, step, _ in scalars(file.read_bytes()) if tag == "step/loss"] for file in files]
+    assert steps == [[1], [2], [3]]
 
 
 def test_a_signal_in_the_middle_of_tensorboards_work_leaves_no_thread_waiting():

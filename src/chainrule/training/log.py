@@ -7,6 +7,7 @@ was interrupted reads like that of one that was not.
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict
@@ -126,7 +127,10 @@ class TensorBoardLog:
         except ModuleNotFoundError:
             raise MissingExtraError("tensorboardX", "a log for TensorBoard", "tensorboard") from None
         self.every = every
-        self._writer = SummaryWriter(os.fspath(folder), purge_step=after + 1 if after else None)
+        # The file's own name is made of seconds, and a run of the same second would replace an earlier one's events.
+        # TensorBoard reads the files in the order of their names, so what makes the name unique goes up with time.
+        suffix = f".{time.time_ns()}"
+        self._writer = SummaryWriter(os.fspath(folder), purge_step=after + 1 if after else None, filename_suffix=suffix)
 
     def step(self, step: Step) -> None:
         """Every so many steps: loss, learning rate and images a second."""
