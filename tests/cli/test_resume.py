@@ -101,7 +101,9 @@ def test_killed_at_random_moments_the_model_is_that_of_an_uninterrupted_run(name
     whole = Uninterrupted.of(options, tmp_path / "whole")
     kills = 0
     for number in range(8):
-        trial = Trial(whole, tmp_path / f"run {number}", random.Random(name), model.parent if is_used else None)
+        trial = Trial(
+            whole, tmp_path / f"run {number}", random.Random(f"{name} {number}"), model.parent if is_used else None
+        )
         assert trial.wrong == []
         kills += sum(trial.kills.values())
         if kills:
