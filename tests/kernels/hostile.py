@@ -107,6 +107,7 @@ def _rows(rng: Rng, kind: str) -> dict[str, list[Any]]:
         "softmax_backward": [dy, x],
         "dropout": [x, x > 0, 0.5],
         "scale_forward": [x, 1 / 255, x.dtype],
+        "sum_forward": [x, dy],
         "softmax_cross_entropy": [x, labels],
         "count_right": [x, labels],
     }

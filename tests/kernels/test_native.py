@@ -269,6 +269,7 @@ def test_each_number_by_itself(seed, dtype, shape):
     both("leaky_relu_forward", dtype, x, 0.2)
     both("leaky_relu_backward", dtype, dy, x, 0.2)
     both("scale_forward", dtype, x, 0.3, np.dtype(dtype))
+    both("sum_forward", dtype, x, dy)
     both("dropout", dtype, x, dy > 0, 0.4)
     pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     both("scale_forward", dtype, pixels, 1 / 255, np.dtype(dtype))
