@@ -99,7 +99,12 @@ def load(
             tell(f"{path} holds nothing but a folder: {inner} is read")
         return _prepared(*_folder(inner, seed, reading, pictures), like, tell)
     if path.name.endswith(_SHEETS):
-        return _prepared(*_sheet(path, seed, reading, like, tell), like, tell)
+        try:
+            return _prepared(*_sheet(path, seed, reading, like, tell), like, tell)
+        except DataError as error:
+            if path.suffix != ".txt":
+                raise
+            raise DataError(f"{error} (a text to learn to write is read with --model char-gpt)") from error
     if path.suffix == ".npz":
         first, second = read_npz(path, like=like, tell=tell)
         parts: tuple[Part, Part] = _divided(first, path, seed) if second is None else _same_classes(first, second)

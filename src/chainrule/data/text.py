@@ -141,7 +141,7 @@ class Text:
         Raises:
             DataError: one of them is shorter than a window.
         """
-        cut, context = round(share * len(self.tokens)), self.preparation.context
+        cut, context = int(share * len(self.tokens)), self.preparation.context
         learned = Text(self.tokens[:cut], self.preparation, EPOCH, f"the beginning of {self.name} ({share:.0%})")
         side_by_side = max(1, (len(self.tokens) - cut - 1) // context)
         measured = Text(
