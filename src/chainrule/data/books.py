@@ -8,9 +8,9 @@ from chainrule.data.packed import sha256
 from chainrule.errors import DataError
 
 try:
-    import bz2
+    import bz2 as _bz2
 except ImportError:  # Python was compiled without it
-    bz2 = None  # type: ignore[assignment]
+    _bz2 = None  # type: ignore[assignment]
 
 __all__ = ["BOOKS", "Book", "book"]
 
@@ -51,10 +51,10 @@ def book(name: str) -> str:
 
 
 def _unpack(name: str, digest: str) -> bytes:
-    if bz2 is None:
+    if _bz2 is None:
         raise DataError(f"{name} is packed, and this Python cannot read bz2: use a text file of your own")
     try:
-        content = bz2.decompress((_FOLDER / f"{name}.txt.bz2").read_bytes())
+        content = _bz2.decompress((_FOLDER / f"{name}.txt.bz2").read_bytes())
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"the bundled text {name}.txt.bz2 cannot be read: install chainrule again") from error
     if sha256(content) != digest:

@@ -13,8 +13,10 @@ from chainrule.errors import DataError, OptionError
 
 __all__ = ["EPOCH", "MEASURED", "Text", "TextPreparation", "check_context"]
 
-EPOCH, MEASURED = 6_000, 2_000
-"""Windows of an epoch, however long the text is (500 steps of 12), and at most of what is measured after it."""
+EPOCH = 6_000
+"""Windows of an epoch, however long the text is: 500 steps of 12."""
+MEASURED = 2_000
+"""Windows on which an epoch is measured, at most."""
 
 _COUNTED = 100_000
 """Tokens of which the number of characters in a token is told."""
