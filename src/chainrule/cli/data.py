@@ -8,7 +8,7 @@ import typer
 
 from chainrule.cli.choices import DATA
 from chainrule.cli.terminal import note, progress, say
-from chainrule.data import BOOKS, REMOTE, USUAL, Dataset, Text, cache_folder, fetch, load, mnist_file
+from chainrule.data import BOOKS, REMOTE, USUAL, Dataset, Text, book, cache_folder, fetch, load, mnist_file
 from chainrule.data.mnist import DIGESTS
 from chainrule.errors import DataError
 from chainrule.files import make_folder, replacing
@@ -114,9 +114,10 @@ def _show(
 @data.command("fetch")
 def _fetch(
     name: Annotated[str, typer.Argument(help="Which data.")] = "mnist",
-    output: Annotated[Path, typer.Option(help="Folder for the IDX files of mnist.")] = Path("data"),
+    output: Annotated[Path, typer.Option(help="Folder for the files of bundled data.")] = Path("data"),
 ) -> None:
-    """Download a data set into the cache folder; mnist is bundled, and its four raw IDX files are written instead.
+    """Download a data set into the cache folder; what is bundled is written instead: mnist as its four raw IDX
+    files, a book as its text.
 
     A download that breaks off goes on where it stopped when the command is given again.
 
@@ -129,11 +130,15 @@ def _fetch(
             )
         say(folder)
         return
-    if name != "mnist":
-        raise DataError(f"no data {name!r} to fetch: use one of mnist, {', '.join(REMOTE)}")
+    if name == "mnist":
+        contents = {stem: mnist_file(stem) for stem in DIGESTS}
+    elif name in BOOKS:
+        contents = {f"{name}.txt": book(name).encode()}
+    else:
+        raise DataError(f"no data {name!r} to fetch: use one of mnist, {', '.join([*BOOKS, *REMOTE])}")
     make_folder(output)
-    for stem in DIGESTS:
-        with replacing(output / stem) as file:
-            file.write(mnist_file(stem))
-        say(output / stem)
+    for place, content in contents.items():
+        with replacing(output / place) as file:
+            file.write(content)
+        say(output / place)
     note("nothing was downloaded: the data is part of the package")
