@@ -150,3 +150,14 @@ def test_what_does_not_fit_together(trained, rejects, small_folder, tmp_path):
 
 def test_a_terminal_is_given_no_commands():
     assert printable("a\x1b[2Jb\x9b\n\tc\r") == "a�[2Jb�\n\tc�"
+
+
+def test_books_among_the_data(chainrule, tmp_path):
+    listed = chainrule("data", "list").stdout
+    assert "shakespeare     1,003,854  111,540  characters   bundled" in listed
+    assert "hongloumeng" in listed
+    told = chainrule("data", "info", "shakespeare").stdout.split()
+    assert told == ["part", "characters", "different", "training", "1,003,854", "65", "test", "111,540", "65"]
+    result = chainrule("data", "fetch", "hongloumeng", "--output", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "hongloumeng.txt").read_text("utf-8") == book("hongloumeng")
