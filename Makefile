@@ -46,7 +46,7 @@ false-alarms: .venv/.installed  ## Check a thousand right starts of training; no
 chaos: .venv/.installed  ## Kill trainings, fill disks, save from many writers; nothing may be lost (about 30 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos
 
-fuzz: .venv/.installed  ## Read 100,000 changed files with each of nine readers (about 40 minutes)
+fuzz: .venv/.installed  ## Read 100,000 changed files with each of ten readers (about 40 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz 100000
 
 # The reference kernels are changed, so that these are what has to serve.

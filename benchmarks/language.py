@@ -99,7 +99,7 @@ def ours(train: Text, test: Text, steps: int, seed: int, rate: Schedule) -> floa
         cr.clip_gradients(net, RECIPE.clip_norm)
         optimizer.step(net)
         _tell("chainrule", number, value)
-    return cr.evaluate(net, test, loss, RECIPE.batch_size).loss
+    return cr.evaluate(net, test).loss
 
 
 def theirs(train: Text, test: Text, steps: int, seed: int, rate: Schedule) -> float:

@@ -45,7 +45,7 @@ def main(folder: Path, epochs: int) -> None:
         _train(network, train, place / "checkpoint.safetensors", epochs)
         cr.save(network, place / "model.safetensors", half=True)
         sizes += (place / "model.safetensors").stat().st_size
-        measured = cr.evaluate(network, test, cr.SequenceCrossEntropy(), 24)
+        measured = cr.evaluate(network, test)
         bits = bits_of_a_character(measured.loss, test.characters_of_a_token)
         print(f"{name}: {network.values.size:,} parameters, {bits:.3f} bits a character of the test part of {book}")
         print("".join(cr.write_text(network, "\n", length=300)))

@@ -172,6 +172,24 @@ def test_a_text_that_is_too_short():
         next(numbers(9, 4).batches(0))
 
 
+def test_measuring_needs_no_more_memory_than_a_few_windows():
+    assert numbers(99, 64).largest_batch == 128
+    assert numbers(70_000, 2**16).largest_batch == 1
+    text = Text(np.arange(20_000) % 256, TextPreparation(Bytes(), 64))
+    net = cr.models.char_lstm(256).build((64,), seed=0)
+    sizes = []
+
+    class Watched:
+        def __call__(self, x):
+            sizes.append(len(x))
+            return net(x)
+
+    report = cr.evaluate(Watched(), text)
+    assert max(sizes) == 128
+    assert (report.n, report.accuracy, report.r_squared) == (312, None, None)
+    assert report.loss == pytest.approx(np.log(256), rel=0.1)
+
+
 def test_characters_of_a_token():
     text = book("hongloumeng")[:3000]
     assert Text(Bytes().encode(text), TextPreparation(Bytes(), 8)).characters_of_a_token == pytest.approx(

@@ -15,15 +15,11 @@ from chainrule.errors import DataError, OptionError
 from chainrule.layers import Sequential
 from chainrule.losses import MeanSquaredError
 from chainrule.plots import plot_confusion
-from chainrule.sequence_losses import SequenceCrossEntropy
 from chainrule.text import table
 from chainrule.training import Ensemble, shifted
 from chainrule.training import evaluate as measure
 
 __all__ = ["evaluate"]
-
-_WINDOWS = 12
-"""Of a text at a time: logits of many tokens need memory."""
 
 
 def evaluate(
@@ -99,7 +95,7 @@ def _tell_text(networks: list[Sequential], models: list[str], test: Part, data: 
         raise DataError(f"{models[0]} writes text, and {data} is none: use --data with a text")
     if test.preparation != networks[0].preparation:
         raise DataError(f"{data} is a text, and {models[0]} does not read text: use data as it learned from")
-    tell_text(measure(networks[0], test, SequenceCrossEntropy(), _WINDOWS), test)
+    tell_text(measure(networks[0], test), test)
 
 
 def _fitting(test: Dataset | Shards, network: Sequential, model: str, data: str) -> Dataset | Shards:

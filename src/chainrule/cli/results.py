@@ -44,7 +44,7 @@ def write_results(
 ) -> None:
     """Measure the network that is kept, and write and tell everything about it."""
     history = trainer.history
-    on_train, on_test = (_measured(network, part, recipe) for part in (train, test))
+    on_train, on_test = evaluate(network, train), evaluate(network, test)
     trouble = on_train.trouble and (
         f"on the training data {on_train.trouble}: try a learning rate of {_another_rate(recipe):g}; "
         "chainrule train --find-learning-rate proposes one"
@@ -92,12 +92,6 @@ def write_results(
     _tell(on_test, report, folder)
     if trouble:
         note(f"warning: {trouble}")
-
-
-def _measured(network: Sequential, part: Part, recipe: Recipe) -> Evaluation:
-    if isinstance(part, Text):
-        return evaluate(network, part, recipe.loss(network), recipe.batch_size)
-    return evaluate(network, part)
 
 
 def _reached(on_test: Evaluation) -> str:

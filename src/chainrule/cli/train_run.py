@@ -164,12 +164,11 @@ def _epochs(trainer: Trainer, data: Portions, recipe: Recipe, logs: list[Log]) -
                         f"epoch {step.epoch}/{recipe.epochs}  loss {step.loss:.3f}{right}  "
                         f"{step.images_per_second:,.0f} samples/s",
                     )
-            is_text = isinstance(data.watched, Text)
-            epoch = trainer.end_epoch(data.watched, **({"batch_size": recipe.batch_size} if is_text else {}))
+            epoch = trainer.end_epoch(data.watched)
             if not quick or epoch.number <= _EVERY or epoch.number % _EVERY == 0 or epoch.number == recipe.epochs:
                 told = str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss")
                 note(told + of_text(epoch.validation_loss, data.watched))
-                if is_text:
+                if isinstance(data.watched, Text):
                     note(_sample(trainer, recipe))
             yield epoch
 

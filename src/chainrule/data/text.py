@@ -21,6 +21,7 @@ MEASURED = 2_000
 _COUNTED = 100_000
 """Tokens of which the number of characters in a token is told."""
 _LARGEST_CONTEXT = 2**16
+_MOST_NUMBERS = 2**22
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,12 @@ class Text:
     def sample_shape(self) -> Shape:
         """The shape of one window, (T,)."""
         return self.preparation.shape
+
+    @property
+    def largest_batch(self) -> int:
+        """Windows that are measured at once: logits need memory for each token, attention for each two of a context."""
+        context = self.preparation.context
+        return max(1, _MOST_NUMBERS // (context * max(self.preparation.tokenizer.size, 8 * context)))
 
     @property
     def characters_of_a_token(self) -> float:

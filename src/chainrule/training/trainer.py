@@ -177,8 +177,8 @@ class Trainer:
             )
             started = time.perf_counter()  # what the caller does between steps is not training
 
-    def end_epoch(self, validation: Batches | None = None, *, batch_size: int = 1000) -> Epoch:
-        """Measure, record and count the epoch whose steps are done; `batch_size` is that of measuring.
+    def end_epoch(self, validation: Batches | None = None) -> Epoch:
+        """Measure, record and count the epoch whose steps are done.
 
         Raises:
             DivergenceError: the parameters are no longer finite.
@@ -188,7 +188,7 @@ class Trainer:
         if self.average is not None:
             network = network.copy()  # the own weights stay where they are: an interrupt finds nothing half exchanged
             self.average.apply(network)
-        measured = None if validation is None else evaluate(network, validation, self.loss, batch_size)
+        measured = None if validation is None else evaluate(network, validation, self.loss)
         arrays = {name: array.copy() for name, array in network.arrays.items()} if measured else {}
         sums = self._sums
         samples, seconds = max(sums["samples"], 1), max(sums["seconds"], 1e-9)
