@@ -52,13 +52,13 @@ def read_text(
         FileError: there is no room for its tokens.
     """
     name, size, pieces = _source(source)
+    if not any(pieces()):
+        raise DataError(f"{name} is empty: there is nothing to learn from it")
     tokenizer = like.tokenizer if like else _learned(pieces, reading, name)
     context = like.context if like else reading.context
     parts = (tokenizer.encode(piece, name) for piece in pieces())
     dtype = smallest_dtype(tokenizer.size)
     tokens = np.concatenate([np.zeros(0, dtype), *parts]) if size <= _IN_MEMORY else _mapped(parts, dtype, name)
-    if not len(tokens):
-        raise DataError(f"{name} is empty: there is nothing to learn from it")
     return Text(tokens, TextPreparation(tokenizer, context), name=name).divided(1 - TEXT_TEST_SHARE)
 
 
@@ -110,12 +110,7 @@ def _learned(pieces: _Pieces, reading: Reading, name: str) -> Tokenizer:
     if kind == Bytes.kind:
         return Bytes()
     if kind == Characters.kind:
-        characters: set[str] = set()
-        for piece in pieces():
-            characters.update(piece)
-        if not characters:
-            raise DataError(f"{name} is empty: there is nothing to learn from it")
-        return Characters("".join(sorted(characters)))
+        return Characters.of(pieces())
     return learn_byte_pairs(_beginning(pieces()), reading.vocabulary)
 
 
@@ -136,7 +131,7 @@ def _mapped(parts: Iterable[Array], dtype: np.dtype[np.unsignedinteger], name: s
             for part in parts:
                 file.write(part.astype(dtype, copy=False).tobytes())
             file.flush()
-            return np.memmap(file, dtype, "r") if file.tell() else np.zeros(0, dtype)
+            return np.memmap(file, dtype, "r")
     except OSError as error:
         raise FileError(
             f"cannot keep the tokens of {name} in {folder}: {explain(error)}; CHAINRULE_CACHE names another folder"

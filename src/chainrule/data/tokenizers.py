@@ -15,6 +15,9 @@ from chainrule.errors import DataError
 
 __all__ = ["Bytes", "Characters", "Tokenizer", "smallest_dtype", "utf8"]
 
+_CODE_POINTS = 0x110000
+"""Of Unicode."""
+
 
 class Tokenizer:
     """Which tokens there are, and which of them a text is made of."""
@@ -78,6 +81,14 @@ class Characters(Tokenizer):
         if (np.diff(_points(self.characters).astype(np.int64)) <= 0).any():
             raise DataError("a tokenizer's characters stand in order, each once")
 
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "Characters":
+        """The characters of some texts (parts of one)."""
+        there = np.zeros(_CODE_POINTS, bool)
+        for text in texts:
+            there[_points(text)] = True
+        return cls("".join(map(chr, np.flatnonzero(there))))
+
     @property
     def pieces(self) -> Sequence[bytes]:
         return [character.encode() for character in self.characters]
@@ -88,14 +99,18 @@ class Characters(Tokenizer):
 
     def encode(self, text: str, what: str = "the text") -> Array:
         known, points = _points(self.characters), _points(text)
-        tokens = np.minimum(np.searchsorted(known, points), len(known) - 1)
-        if (wrong := known[tokens] != points).any():
+        beyond = known[-1] + 1
+        table = np.full(int(beyond) + 1, self.size, np.int32)
+        table[known] = np.arange(self.size)
+        tokens = table[np.minimum(points, beyond)]
+        if (wrong := tokens == self.size).any():
             place = int(wrong.argmax())
             raise DataError(
                 f"{what} has {text[place]!r} at character {place + 1:,}, which is none of the {self.size:,} characters "
                 "that the network learned: leave it out, or train with --tokens bytes, which knows every character"
             )
-        return tokens.astype(smallest_dtype(self.size))
+        found: Array = tokens.astype(smallest_dtype(self.size))
+        return found
 
     def describe(self) -> dict[str, Any]:
         return {"tokens": self.kind, "characters": self.characters}
