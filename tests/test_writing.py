@@ -89,6 +89,13 @@ def test_a_token_costs_the_same_whatever_stands_before_it(name, monkeypatch):
     assert max(read) <= max(1, CONTEXT // 2)
 
 
+def test_without_a_prompt():
+    net = network()
+    assert [*cr.write_text(net, length=9)] == [*cr.write_text(net, "\n", length=9)]
+    net = network(tokenizer=Characters("abcdefgh"))  # which knows no newline
+    assert [*cr.write_text(net, length=9)] == [*cr.write_text(net, "a", length=9)]
+
+
 def test_a_context_of_one():
     net = char_gpt(LETTERS.size).build((1,), seed=0)
     net.preparation = TextPreparation(LETTERS, 1)

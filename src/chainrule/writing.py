@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.data import TextPreparation
+from chainrule.data import Characters, TextPreparation, Tokenizer
 from chainrule.errors import DivergenceError, ModelFileError, OptionError
 from chainrule.functions import softmax
 from chainrule.layers import Attention, Layer, Positions, Sequential
@@ -18,7 +18,7 @@ __all__ = ["write_text"]
 
 def write_text(
     network: Sequential,
-    prompt: str = "\n",
+    prompt: str | None = None,
     *,
     length: int = 500,
     temperature: float = 0.8,
@@ -34,7 +34,8 @@ def write_text(
 
     Args:
         network: learned from a text, so that it has a TextPreparation.
-        prompt: what the text begins with; of one longer than the context, networks with attention read the end.
+        prompt: what the text begins with; of one longer than the context, networks with attention read the end. None:
+            a new line, or where the network knows none its first character.
         length: tokens to write (characters, if the network learned these).
         temperature: logits are divided by it; 0 takes the most probable token always.
         top_k: draw from so many most probable tokens only; None: from all.
@@ -60,11 +61,17 @@ def write_text(
         raise OptionError(f"--top-k must be 1 token or more, got {top_k}")
     if seed < 0:
         raise OptionError(f"--seed must be 0 or more, got {seed}")
+    if prompt is None:
+        prompt = _usual_prompt(preparation.tokenizer)
     if not prompt:
         raise OptionError("the prompt is empty: give a character or more for the text to begin with")
     begin = preparation.tokenizer.encode(prompt, "the prompt")
     rng = np.random.default_rng(seed)
     return preparation.tokenizer.stream(_drawn(network, preparation, begin, length, (temperature, top_k), rng))
+
+
+def _usual_prompt(tokenizer: Tokenizer) -> str:
+    return tokenizer.characters[0] if isinstance(tokenizer, Characters) and "\n" not in tokenizer.characters else "\n"
 
 
 def _drawn(

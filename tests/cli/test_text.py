@@ -110,6 +110,18 @@ def test_a_resumed_training_equals_an_uninterrupted_one(trained, little, chainru
     assert files[0] == files[1]
 
 
+@pytest.mark.parametrize("content", ["a" * 999, "从前有座山，山上有座庙。" * 99], ids=["one character", "one line"])
+def test_odd_texts(content, chainrule, tmp_path):
+    (tmp_path / "odd.txt").write_text(content, "utf-8")
+    command = ("train", "--data", tmp_path / "odd.txt", "--model", "char-lstm", *QUICK, "--output", tmp_path / "run")
+    result = chainrule(*command)
+    assert result.returncode == 0, result.stderr
+    written = chainrule("write", tmp_path / "run" / "model.safetensors", "--length", 5)
+    assert written.returncode == 0, written.stderr
+    assert set(written.stdout) <= {*content, "\n"}
+    assert len(written.stdout) == 6
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -204,7 +204,7 @@ def _finished(trainer: Trainer, data: Portions, recipe: Recipe) -> Sequential:
 
 def _sample(trainer: Trainer, recipe: Recipe) -> str:
     """What the network writes by now, on lines of its own."""
-    text = "".join(write_text(trainer.network, "\n", length=_SAMPLE, seed=recipe.seed))
+    text = "".join(write_text(trainer.network, length=_SAMPLE, seed=recipe.seed))
     return "\n".join(f"    {line}" for line in printable(text).splitlines())
 
 

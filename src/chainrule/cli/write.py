@@ -15,7 +15,7 @@ __all__ = ["write"]
 
 def write(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file that `chainrule train` wrote of a text.")],
-    prompt: Annotated[str, typer.Option(help="What the text begins with; a new line if not given.")] = "\n",
+    prompt: Annotated[str | None, typer.Option(help="What the text begins with; a new line if not given.")] = None,
     length: Annotated[
         int, typer.Option(help="Tokens to write behind it: characters, if the model learned these.")
     ] = 500,
@@ -36,7 +36,7 @@ def write(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # of a terminal that cannot show every character
     shown = printable if sys.stdout.isatty() else str
-    print(shown(prompt), end="", flush=True)
+    print(shown(prompt or ""), end="", flush=True)
     for piece in pieces:
         print(shown(piece), end="", flush=True)
     print()
