@@ -114,7 +114,10 @@ def _rows(rng: Rng, kind: str) -> dict[str, list[Any]]:
 
 def _updates(rng: Rng, kind: str) -> dict[str, list[Any]]:
     values, gradients, first, second = _draw(rng, kind, *[(int(rng.integers(0, 70)),)] * 4)
+    N, D, H = (int(n) for n in rng.integers(1, 40, 3))
+    W, dW, velocity, x, dy = _draw(rng, kind, *[(D, H)] * 3, (N, D), (N, H))
     return {
+        "sgd_product_update": [W, dW, velocity, x, dy, 0.1, 0.9, bool(rng.random() < 0.5)],
         "sgd_update": [values, gradients, first, 0.1, 0.9, bool(rng.random() < 0.5)],
         "adagrad_update": [values, gradients, first, 0.1, 1e-7],
         "rmsprop_update": [values, gradients, first, 0.1, 0.9, 1e-7],

@@ -421,6 +421,36 @@ def test_updates(seed, dtype, size, momentum, step):
     agree(ours, theirs, dtype)
 
 
+@given(
+    SEED,
+    DTYPE,
+    st.integers(1, 300),
+    st.integers(1, 70),
+    st.integers(1, 150),
+    st.sampled_from([0.0, 0.9]),
+    st.booleans(),
+)
+def test_an_update_by_a_product(seed, dtype, samples, inputs, outputs, momentum, nesterov):
+    """The bytes of a gradient and an update one after the other, and what the reference says."""
+    shapes = (inputs, outputs), (inputs, outputs), (samples, inputs), (samples, outputs)
+    W, velocity, x, dy = (np.ascontiguousarray(draw(seed + i, dtype, *shape)) for i, shape in enumerate(shapes))
+    nesterov = nesterov and momentum > 0
+
+    def after(update):
+        arrays = [W.copy(), np.zeros_like(W), velocity.copy() if momentum else None]
+        update(*arrays, x, dy, 0.1, momentum, nesterov)
+        assert not arrays[1].any()
+        return arrays[0], arrays[2] if momentum else arrays[0]
+
+    def by_two(values, gradients, moved, x, dy, *options):
+        kernels.add_affine_weight_gradient(x, dy, gradients)
+        kernels.sgd_update(values.ravel(), gradients.ravel(), None if moved is None else moved.ravel(), *options)
+
+    ours = after(kernels.sgd_product_update)
+    assert [array.tobytes() for array in ours] == [array.tobytes() for array in after(by_two)]
+    agree(ours, after(kernels.REFERENCES["sgd_product_update"]), dtype)
+
+
 def test_updates_reach_arrays_that_are_not_dense():
     values, gradients = np.ones(10), np.ones(10)
     kernels.sgd_update(values[::2], gradients[::2], None, 0.5, 0.0, False)
