@@ -26,7 +26,8 @@ struct Head {
 
     template <class T>
     ByRows<T> rows(Features<T> x, Index length) const {
-        return {x.at + sample() * length * x.line + offset(), x.line, x.at + (all.N * length - 1) * x.line + all.D};
+        const Index size = length > 0 ? (all.N * length - 1) * x.line + all.D : 0;
+        return {x.at + sample() * length * x.line + offset(), x.line, x.at + size};
     }
     template <class T>
     ByColumns<T> columns(Features<T> x, Index length) const {
@@ -50,16 +51,21 @@ void divide_heads(const Heads& all, Work work) {
 template <class T>
 void share_out(T* row, Index seen, Index S, const std::uint8_t* mask, T scale) {
     constexpr T lowest = -std::numeric_limits<T>::infinity();
-    for (Index s = 0; s < seen; ++s) row[s] = mask && !mask[s] ? lowest : row[s] * scale;
-    std::fill(row + seen, row + S, T(0));
-    const T top = seen > 0 ? largest_of(row, seen) : lowest;
+    const Index end = std::min((seen + 15) / 16 * 16, S);  // whole vectors
+    for (Index s = 0; s < seen; ++s) row[s] *= scale;
+    if (mask) {
+        for (Index s = 0; s < seen; ++s) row[s] = mask[s] ? row[s] : lowest;
+    }
+    std::fill(row + seen, row + end, lowest);
+    std::fill(row + end, row + S, T(0));
+    const T top = seen > 0 ? largest_of(row, end) : lowest;
     if (top == lowest) {
-        std::fill(row, row + seen, T(0));
+        std::fill(row, row + end, T(0));
         return;
     }
-    for (Index s = 0; s < seen; ++s) row[s] = exponential(row[s] - top);
-    const T total = sum_over<T>(1, seen, [&](Index, Index s) { return row[s]; });
-    for (Index s = 0; s < seen; ++s) row[s] /= total;
+    for (Index s = 0; s < end; ++s) row[s] = exponential(row[s] - top);
+    const T by = 1 / sum_over<T>(1, end, [&](Index, Index s) { return row[s]; });
+    for (Index s = 0; s < end; ++s) row[s] *= by;
 }
 
 // shares (N, heads, T, S) = softmax(q k^T / sqrt(d)) over the keys that are there and, if causal, not behind: the last query

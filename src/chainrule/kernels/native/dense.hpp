@@ -128,11 +128,12 @@ private:
     template <int wide, int tall, class Left, class Right, class To>
     static void block_of(
         Left left, Right right, const T* of_column, To to, Index K, Index m0, Index m1, Index h0, Index h1) {
-        Scratch<T> panel(deep * wide * lanes);
+        Scratch<T> panel(deep * wide * lanes), memory(std::is_same_v<Left, ByColumns<T>> ? deep * apart : 0);
         for (Index m = m0; m < m1; m += high) {
             const Index rows = std::min(high, m1 - m), count = (rows + tall - 1) / tall;
             for (Index k = 0; k < K || k == 0; k += deep) {
                 const Index depth = std::min(deep, K - k);
+                const Left from = closer(left.from(m, k), rows, depth, memory.data());
                 for (Index h = h0; h < h1; h += wide * lanes) {
                     const Index width = std::min(wide * lanes, h1 - h);
                     const T* bias = k == 0 && of_column ? of_column + h : nullptr;
@@ -142,7 +143,7 @@ private:
                             const Index first = m + rows * t / count, last = m + rows * (t + 1) / count;
                             as_constant<tall>(static_cast<int>(last - first), [&](auto tile_rows) {
                                 tile<tile_rows.value, vectors.value>(
-                                    left.from(first, k), at, depth, bias, to, first, h, width, k > 0);
+                                    from.from(first - m, 0), at, depth, bias, to, first, h, width, k > 0);
                             });
                         }
                     });
@@ -171,6 +172,20 @@ private:
             }
         }
         for (int r = 0; r < rows; ++r) to.template operator()<count>(sum[r], m + r, h, width, more);
+    }
+
+    // Left read by columns has the numbers that a tile reads one after the other in lines of memory that may lie a power of two
+    // apart, which push each other out of the cache: so they are copied to where they do not.
+    static constexpr Index apart = high + 16;
+
+    static ByColumns<T> closer(ByColumns<T> left, Index rows, Index depth, T* memory) {
+        for (Index k = 0; k < depth; ++k) std::copy_n(left.at + k * left.line, rows, memory + k * apart);
+        return {memory, apart};
+    }
+
+    template <class Left>
+    static Left closer(Left left, Index, Index, T*) {
+        return left;
     }
 
     template <int wide, class Right>

@@ -1,4 +1,4 @@
-// Functions of each number by itself, and softmax: the activations both ways, scaling, dropout.
+// Functions of each number by itself, and softmax: the activations both ways, scaling, sums, dropout.
 #pragma once
 
 #include <cmath>
@@ -142,6 +142,13 @@ void softmax_backward(const T* dy, const T* y, T* dx, Index N, Index C) {
             const T sum = sum_over<T>(1, C, [&](Index, Index c) { return dy[row + c] * y[row + c]; });
             for (Index i = row; i < row + C; ++i) dx[i] = y[i] * (dy[i] - sum);
         }
+    });
+}
+
+template <class T>
+void sum_forward(const T* a, const T* b, T* y, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) y[i] = a[i] + b[i];
     });
 }
 

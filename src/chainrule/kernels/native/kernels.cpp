@@ -62,6 +62,7 @@ constexpr Table<T> make_table() {
         {apply<T, gelu<T>>, apply_backward<T, gelu_slope<T>>},
         softmax<T>,
         softmax_backward<T>,
+        sum_forward<T>,
         dropout<T>,
         scale_bytes<T>,
         scale_numbers<T>,

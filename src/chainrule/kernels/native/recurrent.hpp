@@ -11,6 +11,9 @@
 #include "dense.hpp"
 #include "maths.hpp"
 
+// Before a loop whose arrays do not overlap: they are too many for the compiler to look whether they do.
+#define CHAINRULE_APART _Pragma("GCC ivdep")
+
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
@@ -57,6 +60,7 @@ void recur_back(const T* du, Packed<T> U_transposed, T* dh, Index G, const Seque
 template <class T>
 inline bool enter(const T* dy, T* dh, T* da, Index G, const Sequences& at, Index n, Index t) {
     const T* more = dy + at.at(n, t) * at.H;
+    CHAINRULE_APART
     for (Index j = 0; j < at.H; ++j) dh[j] += more[j];
     if (!at.there(n, t)) std::fill_n(da, G, T(0));
     return at.there(n, t);
@@ -77,6 +81,7 @@ void rnn_forward(
                 const T* u = sums.data() + n * H;
                 T* state = states + at.at(n, t) * H;
                 if (at.there(n, t)) {
+                    CHAINRULE_APART
                     for (Index j = 0; j < H; ++j) state[j] = tangent(a_t[j] + u[j]);
                 } else {
                     std::copy_n(before(h, states, at, n, t), H, state);
@@ -100,6 +105,7 @@ void rnn_backward(
                 T* da_t = da + at.at(n, t) * H;
                 if (!enter(dy, dh_n, da_t, H, at, n, t)) continue;
                 const T* state = states + at.at(n, t) * H;
+                CHAINRULE_APART
                 for (Index j = 0; j < H; ++j) {
                     da_t[j] = dh_n[j] * (1 - state[j] * state[j]);
                     dh_n[j] = T(0);
@@ -125,11 +131,16 @@ void lstm_forward(
             for (Index n = 0; n < at.count(); ++n) {
                 const T *a_t = a + at.at(n, t) * G, *u = sums.data() + n * G, *c_before = before(c, cells, at, n, t);
                 T *gate = gates + at.at(n, t) * G, *state = states + at.at(n, t) * H, *cell = cells + at.at(n, t) * H;
+                CHAINRULE_APART
                 for (Index j = 0; j < 2 * H; ++j) gate[j] = sigmoid(a_t[j] + u[j]);
+                CHAINRULE_APART
                 for (Index j = 2 * H; j < 3 * H; ++j) gate[j] = tangent(a_t[j] + u[j]);
+                CHAINRULE_APART
                 for (Index j = 3 * H; j < G; ++j) gate[j] = sigmoid(a_t[j] + u[j]);
                 if (at.there(n, t)) {
+                    CHAINRULE_APART
                     for (Index j = 0; j < H; ++j) cell[j] = gate[H + j] * c_before[j] + gate[j] * gate[2 * H + j];
+                    CHAINRULE_APART
                     for (Index j = 0; j < H; ++j) state[j] = gate[3 * H + j] * tangent(cell[j]);
                 } else {
                     std::copy_n(c_before, H, cell);
@@ -157,6 +168,7 @@ void lstm_backward(
                 if (!enter(dy, dh_n, da_t, G, at, n, t)) continue;
                 const T *gate = gates + at.at(n, t) * G, *cell = cells + at.at(n, t) * H;
                 const T* c_before = before(c, cells, at, n, t);
+                CHAINRULE_APART
                 for (Index j = 0; j < H; ++j) {
                     const T i = gate[j], f = gate[H + j], g = gate[2 * H + j], o = gate[3 * H + j];
                     const T tanh_cell = tangent(cell[j]), dcell = dc_n[j] + dh_n[j] * o * (1 - tanh_cell * tanh_cell);
@@ -189,10 +201,14 @@ void gru_forward(
             for (Index n = 0; n < at.count(); ++n) {
                 const T *a_t = a + at.at(n, t) * G, *u = sums.data() + n * G, *h_before = before(h, states, at, n, t);
                 T *gate = gates + at.at(n, t) * G, *state = states + at.at(n, t) * H, *inner = inners + at.at(n, t) * H;
+                CHAINRULE_APART
                 for (Index j = 0; j < 2 * H; ++j) gate[j] = sigmoid(a_t[j] + u[j]);
+                CHAINRULE_APART
                 for (Index j = 0; j < H; ++j) inner[j] = u[2 * H + j] + b_hidden[j];
+                CHAINRULE_APART
                 for (Index j = 0; j < H; ++j) gate[2 * H + j] = tangent(a_t[2 * H + j] + gate[j] * inner[j]);
                 if (at.there(n, t)) {
+                    CHAINRULE_APART
                     for (Index j = 0; j < H; ++j)
                         state[j] = (1 - gate[H + j]) * gate[2 * H + j] + gate[H + j] * h_before[j];
                 } else {
@@ -223,6 +239,7 @@ void gru_backward(
                 }
                 const T *gate = gates + at.at(n, t) * G, *inner = inners + at.at(n, t) * H;
                 const T* h_before = before(h, states, at, n, t);
+                CHAINRULE_APART
                 for (Index j = 0; j < H; ++j) {
                     const T r = gate[j], z = gate[H + j], value = gate[2 * H + j];
                     const T dvalue = dh_n[j] * (1 - z) * (1 - value * value);

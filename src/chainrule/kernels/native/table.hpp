@@ -122,6 +122,7 @@ struct Table {
     OneByOne<T> sigmoid, tanh, silu, softplus, gelu;
     void (*softmax)(const T* x, T* y, Index N, Index C);
     void (*softmax_backward)(const T* dy, const T* y, T* dx, Index N, Index C);
+    void (*sum_forward)(const T* a, const T* b, T* y, Index size);
     void (*dropout)(const T* x, const std::uint8_t* keep, T scale, T* y, Index size);
     void (*scale_bytes)(const std::uint8_t* x, T factor, T* y, Index size);
     void (*scale_numbers)(const T* x, T factor, T* y, Index size);
