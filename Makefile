@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-reference test-everywhere test-peers mutants right false-alarms chaos fuzz sanitize check bench models accuracy clean
+.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check bench models accuracy clean
 
 help:  ## Say what each target does
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 16
 
 # Installed anew where the C++ sources changed, since they are compiled then.
 .venv/.installed: pyproject.toml CMakeLists.txt $(wildcard src/chainrule/kernels/native/*)
@@ -34,6 +34,11 @@ EVERYWHERE := tests/kernels tests/layers tests/test_gradcheck.py tests/test_loss
   tests/estimators tests/training
 test-everywhere: .venv/.installed  ## Run what depends on arithmetic with each instruction set, BLAS and number of threads
 	$(BIN)/python tools/test_everywhere.py $(EVERYWHERE)
+
+# QEMU limits no memory, so the test that runs out of it is left out.
+arm64: .venv/.installed  ## Cross-compile the native kernels for ARM64 and run their tests under QEMU (on Debian)
+	$(BIN)/python tools/arm64.py build/arm64 tests/kernels \
+	  --deselect tests/kernels/test_hostile.py::test_a_team_that_runs_out_of_memory_says_so_and_goes_on
 
 # PyTorch is the oracle here, and no part of chainrule.
 test-peers: .venv/.installed  ## Compare with PyTorch, and read models made elsewhere (installs torch, keras, ...)
