@@ -57,7 +57,7 @@ OPTIONAL = {
     "pydantic_core": {"server"},
     "uvicorn": {"server"},
     "prometheus_client": {"server"},
-    "torch": {"bench/peers/pytorch"},
+    "torch": {"bench/peers/pytorch", "bench/peers/torch_sequences"},
     "jax": {"bench/peers/jax"},
     "tensorboardX": {"training/log"},
     "sklearn": {"bench/peers/sklearn", "data/digits", "estimators"},
