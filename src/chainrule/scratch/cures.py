@@ -13,9 +13,14 @@ from chainrule.scratch.answer import COURSE, Course
 __all__ = ["OF_THE_BOOK", "cure"]
 
 OF_THE_BOOK = {"lena.png", "lena_gray.png", "cactus.png", "cactus_gray.png", "sample_weight.pkl", "params.pkl"} | {
-    "deep_convnet_params.pkl"
+    "deep_convnet_params.pkl",
+    "cbow_params.pkl",
+    "skipgram_params.pkl",
+    "Rnnlm.pkl",
+    "BetterRnnlm.pkl",
+    "AttentionSeq2seq.pkl",
 }
-"""Files that the book's scripts open, of its repository or written by another script of the chapter."""
+"""Files that the books' scripts open, of its repository or written by another script of the chapter."""
 
 
 def cure(error: BaseException, course: Course) -> str | None:

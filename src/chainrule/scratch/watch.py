@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.layers import Layer
-from chainrule.scratch import layers
+from chainrule.scratch import layers, time_layers, time_steps
 from chainrule.scratch.check import LayerCheck, check_layer, check_network
 from chainrule.scratch.reach import reach
 from chainrule.scratch.whose import is_learners
@@ -178,7 +178,8 @@ def watching(
     """
     watch = _Watch(told, begins)
     build = builtins.__build_class__
-    ours = [value for value in vars(layers).values() if isinstance(value, type) and hasattr(value, "backward")]
+    names = {**vars(layers), **vars(time_steps), **vars(time_layers)}
+    ours = [value for value in names.values() if isinstance(value, type) and hasattr(value, "backward")]
     before = [(cls, name, vars(cls)[name]) for cls in ours for name in ("forward", "backward")]
 
     def build_watched(function: Any, name: str, *bases: Any, **options: Any) -> Any:
