@@ -145,7 +145,7 @@ class Course(_Answer):
 class _Above(MetaPathFinder):
     """Finds, after all others, what Python would find if it were started in the script's folder, or in one above.
 
-    Besides, what lies beside a module of the learner's: for a script in `ch08`, `ch07/peeky.py` finds its neighbour too.
+    Besides, what lies beside a module of theirs: for a script in `ch08`, `ch07/peeky.py` finds its neighbour too.
     """
 
     def __init__(self, script: Path) -> None:

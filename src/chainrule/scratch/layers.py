@@ -34,23 +34,33 @@ class _Layer:
 
     @property
     def grads(self) -> list[Any]:
-        """A gradient for each of `params`: the same arrays always, made when somebody first asks for them."""
+        """A gradient for each of `params`: always the same arrays, made when somebody first asks for them."""
         if self._grads is None:
             self._grads = [np.zeros_like(param) for param in self.params]
+            self._fill_grads()
         return self._grads  # type: ignore[no-any-return]
 
-    def _fill_grads(self, *gradients: Array) -> None:
-        for grad, gradient in zip(self._grads or (), gradients, strict=False):
-            grad[...] = gradient
+    def _gradients(self) -> list[Any]:
+        """Of the last backward pass; None before it."""
+        return []
+
+    def _fill_grads(self) -> None:
+        for grad, gradient in zip(self._grads or (), self._gradients(), strict=False):
+            grad[...] = 0 if gradient is None else gradient
 
 
 class _WeightAndBias(_Layer):
     W: Any
     b: Any
+    dW: Any
+    db: Any
 
     @property
     def params(self) -> list[Any]:
         return [self.W, self.b]
+
+    def _gradients(self) -> list[Any]:
+        return [self.dW, self.db]
 
 
 class Relu(_Layer):
@@ -119,47 +129,41 @@ class Affine(_WeightAndBias):
         # out = np.dot(x, W) + b
         self.dW = kernels.affine_weight_gradient(self.x, dout)
         self.db = kernels.affine_bias_gradient(dout)
-        self._fill_grads(self.dW, self.db)
+        self._fill_grads()
         return kernels.affine_input_gradient(dout, self.W).reshape(self.original_x_shape)
 
 
-class MatMul(_Layer):
+class MatMul:
     """out = xW for x (N, D), W (D, M)."""
 
     def __init__(self, W: Array) -> None:
-        self.W = W
+        self.params = [W]
+        self.grads = [np.zeros_like(W)]
         self.x: Any = None
-
-    @property
-    def params(self) -> list[Any]:
-        return [self.W]
 
     def forward(self, x: Array) -> Array:
         self.x = x
-        out: Array = np.dot(x, self.W)
+        out: Array = np.dot(x, self.params[0])
         return out
 
     def backward(self, dout: Array) -> Array:
         # out = np.dot(x, W)
-        self._fill_grads(np.dot(self.x.T, dout))
-        dx: Array = np.dot(dout, self.W.T)
+        self.grads[0][...] = np.dot(self.x.T, dout)
+        dx: Array = np.dot(dout, self.params[0].T)
         return dx
 
 
-class Embedding(_Layer):
+class Embedding:
     """out = W[idx]: of W (V, D) the rows that idx, whole numbers of any shape, names."""
 
     def __init__(self, W: Array) -> None:
-        self.W = W
+        self.params = [W]
+        self.grads = [np.zeros_like(W)]
         self.idx: Any = None
-
-    @property
-    def params(self) -> list[Any]:
-        return [self.W]
 
     def forward(self, idx: Array) -> Array:
         self.idx = idx
-        out: Array = self.W[idx]
+        out: Array = self.params[0][idx]
         return out
 
     def backward(self, dout: Array) -> None:
@@ -283,6 +287,9 @@ class BatchNormalization(_Layer):
     def params(self) -> list[Any]:
         return [self.gamma, self.beta]
 
+    def _gradients(self) -> list[Any]:
+        return [self.dgamma, self.dbeta]
+
     def forward(self, x: Array, train_flg: bool = True) -> Array:
         self.input_shape = x.shape
         x = x.reshape(len(x), -1)
@@ -308,7 +315,7 @@ class BatchNormalization(_Layer):
         # out = gamma xn + beta
         self.dbeta = dout.sum(axis=0)
         self.dgamma = np.sum(self.xn * dout, axis=0)
-        self._fill_grads(self.dgamma, self.dbeta)
+        self._fill_grads()
         dxn = self.gamma * dout
         # xn = (x - mean) / std, where mean and std depend on every x of the batch
         dx: Array = (dxn - dxn.mean(axis=0) - self.xn * np.mean(dxn * self.xn, axis=0)) / self.std
@@ -357,7 +364,7 @@ class Convolution(_WeightAndBias):
         dout = np.ascontiguousarray(dout, self.x.dtype)
         self.db = kernels.conv_bias_gradient(dout)
         self.dW = kernels.conv_weight_gradient(self.x, dout, self.W.shape, *self._reading)
-        self._fill_grads(self.dW, self.db)
+        self._fill_grads()
         W = self.W.astype(self.x.dtype, copy=False)
         return kernels.conv_input_gradient(dout, W, self.x.shape, *self._reading)
 

@@ -34,8 +34,8 @@ def drawing_numbers() -> Iterator[None]:
         is_one = isinstance(result, np.ndarray) and result.size == 1 and result.dtype.kind in "iuf"
         return result.view(_OneNumber) if is_one else result
 
-    np.random.choice = drawn  # type: ignore[assignment]
+    np.random.choice = drawn
     try:
         yield
     finally:
-        np.random.choice = choice  # type: ignore[method-assign]
+        np.random.choice = choice

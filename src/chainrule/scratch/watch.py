@@ -180,7 +180,7 @@ def watching(
     build = builtins.__build_class__
     names = {**vars(layers), **vars(time_steps), **vars(time_layers)}
     ours = [value for value in names.values() if isinstance(value, type) and hasattr(value, "backward")]
-    before = [(cls, name, vars(cls)[name]) for cls in ours for name in ("forward", "backward")]
+    before = [(cls, name, vars(cls)[name]) for cls in ours for name in ("forward", "backward") if name in vars(cls)]
 
     def build_watched(function: Any, name: str, *bases: Any, **options: Any) -> Any:
         cls = build(function, name, *bases, **options)
