@@ -33,10 +33,11 @@ def cure(error: BaseException, course: Course) -> str | None:
         return "this file is of the book's repository, or written by another script of its chapter: put it there"
     lines = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
     for name, file in course.files.items():
-        if name == "dataset.mnist" and file in lines:
+        if file in lines and (name == "dataset.mnist" or (name == "dataset.ptb" and isinstance(error, OSError))):
+            brought = "MNIST" if name == "dataset.mnist" else "another text"
             return (
-                f"{file} is yours, and could not get its data; chainrule brings MNIST along: `chainrule run --ours` "
-                "takes all of chainrule's modules, and without this file chainrule answers just this one"
+                f"{file} is yours, and could not get its data; chainrule brings {brought} along: `chainrule run --ours`"
+                " takes all of chainrule's modules, and without this file chainrule answers just this one"
             )
     return None
 

@@ -27,6 +27,8 @@ _BATCH = (3, 4, 5, 7)
 """Samples of a check: the first of these that is no length of the layer's own, so that axes cannot be confused."""
 _SETTINGS = 4
 """Layers of one kind and shape that are checked where their settings (numbers, texts) differ."""
+_LARGE = 1_000_000
+"""Numbers within a layer from which its check takes so long that its beginning is told."""
 _WAITING = 1000
 """Layers that may wait for their backward pass."""
 
@@ -133,6 +135,8 @@ class _Watch:
             return
         self._seen.add((type(layer), _shapes(forward.whole), _settings(layer)))
         upstream = [*upstream, *options.values()]
+        if sum(value.size for _, value in reach(layer) if isinstance(value, np.ndarray)) > _LARGE:
+            self._begins(type(layer).__name__)
         with self._busy():
             check = check_layer(layer, forward.few, forward.options, upstream, returned=forward.returned)
             if check.failure:  # a state of the layer's own may be as long as the batch
@@ -174,7 +178,7 @@ def watching(
     Args:
         script: decides which files are the learner's.
         told: is called with each result, when it is there.
-        begins: is called with the name of a network whose check begins, which may take seconds.
+        begins: is called with the name of a network or large layer whose check begins, which may take minutes.
     """
     watch = _Watch(told, begins)
     build = builtins.__build_class__
