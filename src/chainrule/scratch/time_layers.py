@@ -17,6 +17,11 @@ from chainrule.scratch.layers import Affine, SigmoidWithLoss, SoftmaxWithLoss
 from chainrule.scratch.time_steps import GRU, LSTM, RNN  # noqa: F401
 
 
+def _rows_times(xs: Array, W: Array) -> Array:
+    """xs W for xs (N, T, D), as one product of N T rows: of N small ones each would cost as much as it takes."""
+    return (xs.reshape(-1, xs.shape[2]) @ W).reshape(*xs.shape[:2], W.shape[1])
+
+
 class _Recurrent:
     """Wx, Wh, b as in the step; `h` is the last state, which a stateful layer goes on from, and `dh` the first's
     gradient."""
@@ -50,7 +55,7 @@ class _Recurrent:
     def _affine(self, xs: Array, order: Any = slice(None)) -> tuple[Array, Array]:
         """xs Wx + b of all steps, and Wh, with the columns in this order."""
         Wx, Wh, b = (np.ascontiguousarray(param[..., order], np.result_type(xs, *self.params)) for param in self.params)
-        return xs @ Wx + b, Wh
+        return _rows_times(xs, Wx) + b, Wh
 
     def _affine_backward(self, das: Array, xs: Array, h: Array, hs: Array) -> Array:
         """dxs of a_t = x_t Wx + h_{t-1} Wh + b, and `grads`, which sum over batch and time."""
@@ -60,8 +65,7 @@ class _Recurrent:
         dWx[...] = xs.reshape(len(flat), -1).T @ flat
         dWh[...] = before.reshape(len(flat), -1).T @ flat
         db[...] = flat.sum(axis=0)
-        dxs: Array = das @ self.params[0].T
-        return dxs
+        return _rows_times(das, self.params[0].T)
 
 
 class TimeRNN(_Recurrent):
@@ -199,8 +203,7 @@ class TimeAffine:
     def forward(self, x: Array) -> Array:
         self.x = x
         W, b = self.params
-        out: Array = x @ W + b
-        return out
+        return _rows_times(x, W) + b
 
     def backward(self, dout: Array) -> Array:
         # out = x W + b, where batch and time are both rows of one product
@@ -209,8 +212,7 @@ class TimeAffine:
         rows, drows = self.x.reshape(-1, len(W)), dout.reshape(-1, dout.shape[2])
         dW[...] = rows.T @ drows
         db[...] = drows.sum(axis=0)
-        dx: Array = dout @ W.T
-        return dx
+        return _rows_times(dout, W.T)
 
 
 class TimeSoftmaxWithLoss:
@@ -228,20 +230,24 @@ class TimeSoftmaxWithLoss:
     def forward(self, xs: Array, ts: Array) -> float:
         if ts.ndim == 3:
             ts = ts.argmax(axis=2)
-        rows, labels = xs.reshape(-1, xs.shape[2]), ts.reshape(-1)
-        taken = np.flatnonzero(labels != self.ignore_label)
-        shifted = rows[taken] - rows[taken].max(axis=1, keepdims=True)
-        log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        self.cache = xs.shape, xs.dtype, taken, labels[taken], log_p
-        return float(-log_p[np.arange(len(taken)), labels[taken]].sum() / max(len(taken), 1))
+        rows, given = xs.reshape(-1, xs.shape[2]), ts.reshape(-1)
+        mask = given != self.ignore_label
+        labels = np.where(mask, given, 0)
+        shifted = rows - rows.max(axis=1, keepdims=True)
+        scores = shifted[np.arange(len(rows)), labels]
+        y = np.exp(shifted, out=shifted)
+        total = y.sum(axis=1, keepdims=True)
+        y /= total
+        self.cache = xs.shape, labels, mask, y
+        return float(np.sum(np.log(total[mask, 0]) - scores[mask]) / max(mask.sum(), 1))
 
     def backward(self, dout: float = 1) -> Array:
-        shape, dtype, taken, labels, log_p = self.cache
-        # loss = -sum(log softmax(x)[t]) / labels, over those that count; the others stay at 0
-        rows = np.exp(log_p)
-        rows[np.arange(len(taken)), labels] -= 1
-        dx = np.zeros((shape[0] * shape[1], shape[2]), dtype)
-        dx[taken] = rows * (dout / max(len(taken), 1))
+        shape, labels, mask, y = self.cache
+        # loss = -sum(log softmax(x)[t]) / labels, over those that count
+        dx: Array = y.copy()
+        dx[np.arange(len(dx)), labels] -= 1
+        dx *= np.asarray(dout / max(mask.sum(), 1), dx.dtype)
+        dx[~mask] = 0
         return dx.reshape(shape)
 
 
