@@ -157,7 +157,7 @@ def test_a_kernel_has_one_place():
     assert len(native) > 50
     headers = {file: text for file, text in CPP.items() if file.endswith(".hpp")}
     for entry in re.findall(r"\b([a-z_]+)(?=<T|,$)", CPP["kernels.cpp"].partition("return {")[2], re.MULTILINE):
-        defined = rf"^(?:inline )?(?:void|T|double|Index) {entry}\("
+        defined = rf"^(?:inline |CHAINRULE_INLINE )?(?:void|T|double|Index) {entry}\("
         places = [file for file, text in headers.items() if re.search(defined, text, re.MULTILINE)]
         assert len(places) == 1, f"{entry} is defined in {places}"
         assert places[0] == f"{subject.get(entry, places[0].removesuffix('.hpp'))}.hpp"

@@ -1,14 +1,16 @@
 """What a layer keeps: trained Parameters and saved Buffers, all values of a network in one flat array."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.errors import ShapeError
 
-__all__ = ["Buffer", "Parameter", "flat_buffers", "spans"]
+__all__ = ["Buffer", "Parameter", "flat_buffers", "held", "placed", "spans"]
 
 
 class Parameter:
@@ -20,6 +22,10 @@ class Parameter:
         value: the initial array, any shape; kept as it is.
         grad: its gradient, or None for zeros.
         decay: whether weight decay applies (weights yes, biases no).
+
+    Attributes:
+        frozen: whether optimizers leave it as it is.
+        holding: whether a product that is added to the gradient may wait for the optimizer; `held` sets it.
     """
 
     def __init__(self, value: Array, grad: Array | None = None, decay: bool = True) -> None:
@@ -27,6 +33,8 @@ class Parameter:
         self._grad = np.zeros_like(value) if grad is None else grad
         self.decay = decay
         self.frozen = False
+        self.holding = False
+        self._product: tuple[Array, Array] | None = None  # what is still to be added to the gradient
         self._home: tuple[Array, Array] | None = None  # the flat buffers that hold it
         self._start = 0  # and where in them it begins
 
@@ -41,12 +49,41 @@ class Parameter:
 
     @property
     def grad(self) -> Array:
+        self.add_waiting()
         return self._grad
 
     @grad.setter
     def grad(self, grad: Array) -> None:
         if grad is not self._grad:
             _copy_into(self._grad, grad)
+            self._product = None
+
+    def add_product(self, x: Array, dy: Array) -> None:
+        """grad += x^T dy, for x (N, D), dy (N, H) and a gradient (D, H).
+
+        While `holding` it may wait until the gradient is read or an optimizer takes it; x and dy must stay as they are.
+        """
+        if self.holding and self._product is None:
+            self._product = x, dy
+        else:
+            kernels.add_affine_weight_gradient(x, dy, self.grad)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a product is still to be added."""
+        return self._product is not None
+
+    def add_waiting(self) -> None:
+        """Add the product that waits, if one does."""
+        if self._product is not None:
+            kernels.add_affine_weight_gradient(*self._product, self._grad)
+            self._product = None
+
+    def take_product(self) -> tuple[Array, Array]:
+        """x and dy of the product that waits; the gradient goes without it."""
+        assert self._product is not None
+        product, self._product = self._product, None
+        return product
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,10 +95,10 @@ class Parameter:
 
     def cast(self, dtype: np.dtype[Any]) -> None:
         """Convert value and gradient to `dtype`; the flat buffers are laid out anew when next asked for."""
-        self._value, self._grad, self._home = self._value.astype(dtype), self._grad.astype(dtype), None
+        self._value, self._grad, self._home = self._value.astype(dtype), self.grad.astype(dtype), None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"value": self._value, "grad": self._grad, "decay": self.decay, "frozen": self.frozen}
+        return {"value": self._value, "grad": self.grad, "decay": self.decay, "frozen": self.frozen}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["value"].copy(), state["grad"].copy(), state["decay"])  # type: ignore[misc]
@@ -97,8 +134,10 @@ def _copy_into(array: Array, value: Array) -> None:
     array[...] = value
 
 
-def flat_buffers(parameters: Iterable[Parameter]) -> tuple[Array, Array]:
+def flat_buffers(parameters: Iterable[Parameter], waiting: bool = False) -> tuple[Array, Array]:
     """All values and all gradients, each as one array (P,) that the parameters are views of.
+
+    Products that wait are added to the gradients first, unless they may go on `waiting`.
 
     Parameters that lie side by side in one buffer already are returned as a slice of it (a network within a
     network); otherwise they are copied into new buffers and pointed there.
@@ -111,6 +150,8 @@ def flat_buffers(parameters: Iterable[Parameter]) -> tuple[Array, Array]:
     for parameter in members:
         if home is None or parameter._home is not home or parameter._start != stop:
             return _move(members)
+        if not waiting:
+            parameter.add_waiting()
         stop += parameter.size
     assert home is not None
     return home[0][start:stop], home[1][start:stop]
@@ -129,6 +170,28 @@ def _move(members: list[Parameter]) -> tuple[Array, Array]:
         parameter._home, parameter._start = home, start
         start = stop
     return home
+
+
+@contextmanager
+def held(parameters: Sequence[Parameter]) -> Iterator[None]:
+    """Within the block products may wait for the optimizer's step; what waits at its end is added."""
+    for parameter in parameters:
+        parameter.holding = True
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.holding = False
+            parameter.add_waiting()
+
+
+def placed(parameters: Iterable[Parameter]) -> Iterator[tuple[Parameter, slice]]:
+    """Each parameter with the stretch of the flat buffers that holds it."""
+    start = 0
+    for parameter in parameters:
+        stop = start + parameter.size
+        yield parameter, slice(start, stop)
+        start = stop
 
 
 def spans(parameters: Iterable[Parameter], wanted: Callable[[Parameter], bool]) -> Iterator[slice]:

@@ -48,6 +48,8 @@ class SequenceCrossEntropy(Loss):
         else:
             shares = (counts[chosen] / (counts[chosen].sum() or 1))[:, np.newaxis] * one_hot(labels[chosen], classes)
             value, dchosen = kernels.weighted_cross_entropy(logits[chosen], shares.astype(outputs.dtype))
+        if len(dchosen) == len(logits):
+            return value, dchosen.reshape(outputs.shape)
         dlogits = np.zeros_like(logits)
         dlogits[chosen] = dchosen
         return value, dlogits.reshape(outputs.shape)

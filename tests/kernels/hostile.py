@@ -107,14 +107,44 @@ def _rows(rng: Rng, kind: str) -> dict[str, list[Any]]:
         "softmax_backward": [dy, x],
         "dropout": [x, x > 0, 0.5],
         "scale_forward": [x, 1 / 255, x.dtype],
+        "sum_forward": [x, dy],
         "softmax_cross_entropy": [x, labels],
         "count_right": [x, labels],
     }
 
 
+def _sequences(rng: Rng, kind: str) -> dict[str, list[Any]]:
+    N, T, H = (int(n) for n in rng.integers(1, 9, 3))
+    one, four, three = _draw(rng, kind, (H, H), (H, 4 * H), (H, 3 * H))
+    a1, a4, a3 = _draw(rng, kind, (N, T, H), (N, T, 4 * H), (N, T, 3 * H))
+    h, c, dh, dc, b = _draw(rng, kind, *[(N, H)] * 4, (H,))
+    dy, states, cells = _draw(rng, kind, *[(N, T, H)] * 3)
+    mask = rng.random((N, T)) < 0.7 if rng.random() < 0.5 else None
+    heads, S = int(rng.integers(1, 4)), int(rng.integers(1, 9))
+    q, k, v, above = _draw(rng, kind, (N, T, heads * H), *[(N, S, heads * H)] * 2, (N, T, heads * H))
+    there = rng.random((N, S)) < 0.7 if rng.random() < 0.5 else None
+    (shares,) = _draw(rng, kind, (N, heads, T, S))
+    chosen = rng.integers(0, H, (N, T))
+    return {
+        "rnn_forward": [a1, one, h, mask],
+        "rnn_backward": [dy, dh, one, states, mask],
+        "lstm_forward": [a4, four, h, c, mask],
+        "lstm_backward": [dy, dh, dc, four, c, cells, a4, mask],
+        "gru_forward": [a3, three, b, h, mask],
+        "gru_backward": [dy, dh, three, h, states, a3, cells, mask],
+        "attention_forward": [q, k, v, heads, bool(rng.random() < 0.5), there],
+        "attention_backward": [above, q, k, v, shares, heads],
+        "embedding_forward": [chosen, one],
+        "embedding_weight_gradient": [chosen, dy, H],
+    }
+
+
 def _updates(rng: Rng, kind: str) -> dict[str, list[Any]]:
     values, gradients, first, second = _draw(rng, kind, *[(int(rng.integers(0, 70)),)] * 4)
+    N, D, H = (int(n) for n in rng.integers(1, 40, 3))
+    W, dW, velocity, x, dy = _draw(rng, kind, *[(D, H)] * 3, (N, D), (N, H))
     return {
+        "sgd_product_update": [W, dW, velocity, x, dy, 0.1, 0.9, bool(rng.random() < 0.5)],
         "sgd_update": [values, gradients, first, 0.1, 0.9, bool(rng.random() < 0.5)],
         "adagrad_update": [values, gradients, first, 0.1, 1e-7],
         "rmsprop_update": [values, gradients, first, 0.1, 0.9, 1e-7],
@@ -136,7 +166,15 @@ def _images(rng: Rng, _: str) -> dict[str, list[Any]]:
     }
 
 
-RIGHT: tuple[Callable[[Rng, str], dict[str, list[Any]]], ...] = (_affine, _conv, _pool, _rows, _updates, _images)
+RIGHT: tuple[Callable[[Rng, str], dict[str, list[Any]]], ...] = (
+    _affine,
+    _conv,
+    _pool,
+    _rows,
+    _sequences,
+    _updates,
+    _images,
+)
 """Right arguments for every kernel, by its name."""
 
 

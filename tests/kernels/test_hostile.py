@@ -74,7 +74,7 @@ kernels.conv_forward(x[:, :, :64, :64], W, b, *options)  # the team is there
 with open("/proc/self/status") as file:
     used = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmSize"))
 refused = 0
-for more in (40, 36, 33, 20, 5, 1):
+for more in (1, 5, 20, 33, 36, 40):  # once it succeeds, its memory is kept for the next
     resource.setrlimit(resource.RLIMIT_AS, (used + more * 2**20, resource.RLIM_INFINITY))
     try:
         kernels.conv_forward(x, W, b, *options)

@@ -86,18 +86,8 @@ def test_the_native_kernels_are_there_and_are_told():
     """Where they are missing, everything below would compare the reference with itself."""
     assert native.IMPLEMENTATION.startswith("native (C++, ")
     assert set(kernels.WITHOUT_TWIN) == {
-        "embedding_forward",
-        "embedding_weight_gradient",
-        "attention_backward",
-        "attention_forward",
         "batch_norm_inference_backward",
         "ctc_loss",
-        "gru_backward",
-        "gru_forward",
-        "lstm_backward",
-        "lstm_forward",
-        "rnn_backward",
-        "rnn_forward",
         "rotate_heads",
         "sigmoid_cross_entropy",
         "weighted_cross_entropy",
@@ -279,6 +269,7 @@ def test_each_number_by_itself(seed, dtype, shape):
     both("leaky_relu_forward", dtype, x, 0.2)
     both("leaky_relu_backward", dtype, dy, x, 0.2)
     both("scale_forward", dtype, x, 0.3, np.dtype(dtype))
+    both("sum_forward", dtype, x, dy)
     both("dropout", dtype, x, dy > 0, 0.4)
     pixels = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
     both("scale_forward", dtype, pixels, 1 / 255, np.dtype(dtype))
@@ -392,6 +383,67 @@ def test_large_batches_are_taken_by_many():
     np.testing.assert_array_equal(kernels.take_rows(rows, chosen), rows[chosen])
 
 
+def draw_sequences(seed, dtype, N, T, H, gates, masked):
+    """What a recurrence of so many gates takes: a, U, h, c, the gradients of all states and of the last, and a mask."""
+    U = draw(seed, dtype, H, gates * H) / np.sqrt(H).astype(dtype)
+    a, h, c = draw(seed + 1, dtype, N, T, gates * H), draw(seed + 2, dtype, N, H), draw(seed + 3, dtype, N, H)
+    dy, dh, dc = draw(seed + 4, dtype, N, T, H), draw(seed + 5, dtype, N, H), draw(seed + 6, dtype, N, H)
+    mask = np.random.default_rng(seed).random((N, T)) < 0.6 if masked else None
+    return a, U, h, c, dy, dh, dc, mask
+
+
+STEPS = st.integers(0, 7)
+HIDDEN = st.one_of(st.integers(1, 20), st.sampled_from([32, 33, 130]))
+
+
+@given(SEED, DTYPE, st.integers(0, 20), STEPS, HIDDEN, st.booleans())
+def test_recurrences(seed, dtype, N, T, H, masked):
+    a, U, h, c, dy, dh, dc, mask = draw_sequences(seed, dtype, N, T, H, 1, masked)
+    both("rnn_forward", dtype, a, U, h, mask)
+    states = kernels.REFERENCES["rnn_forward"](a, U, h, mask)
+    both("rnn_backward", dtype, dy, dh, U, states, mask)
+    a, U, h, c, dy, dh, dc, mask = draw_sequences(seed, dtype, N, T, H, 4, masked)
+    both("lstm_forward", dtype, a, U, h, c, mask)
+    _, cells, gates = kernels.REFERENCES["lstm_forward"](a, U, h, c, mask)
+    both("lstm_backward", dtype, dy, dh, dc, U, c, cells, gates, mask)
+    a, U, h, c, dy, dh, dc, mask = draw_sequences(seed, dtype, N, T, H, 3, masked)
+    b = draw(seed + 7, dtype, H)
+    both("gru_forward", dtype, a, U, b, h, mask)
+    states, gates, inner = kernels.REFERENCES["gru_forward"](a, U, b, h, mask)
+    both("gru_backward", dtype, dy, dh, U, h, states, gates, inner, mask)
+
+
+@given(SEED, DTYPE, st.integers(0, 4), st.integers(0, 40), st.integers(0, 40), st.integers(1, 4), st.integers(1, 20))
+def test_attention(seed, dtype, N, T, S, heads, size):
+    """Also of features that are a part of a larger array, and where a mask leaves no key."""
+    D, rng = heads * size, np.random.default_rng(seed)
+    q, k, v = np.split(draw(seed, dtype, N, max(T, S), 3 * D), 3, axis=-1)
+    q, k, v, dy = q[:, :T], k[:, :S], v[:, :S], draw(seed + 1, dtype, N, T, D)
+    for causal in (False, True):
+        for mask in (None, rng.random((N, S)) < rng.choice([0.1, 0.7])):
+            both("attention_forward", dtype, q, k, v, heads, causal, mask)
+            _, shares = kernels.REFERENCES["attention_forward"](q, k, v, heads, causal, mask)
+            both("attention_backward", dtype, dy, q, k, v, shares, heads)
+
+
+@given(SEED, DTYPE, st.lists(LENGTH, min_size=1, max_size=2), st.integers(1, 50), LENGTH)
+def test_embedding(seed, dtype, shape, entries, size):
+    chosen = np.random.default_rng(seed).integers(0, entries, shape)
+    both("embedding_forward", dtype, chosen, draw(seed, dtype, entries, size))
+    both("embedding_weight_gradient", dtype, chosen, draw(seed, dtype, *shape, size), entries)
+    with pytest.raises(IndexError, match="a chosen row is not there"):
+        kernels.embedding_forward(chosen + entries if chosen.size else np.array([-1]), draw(seed, dtype, entries, size))
+
+
+def test_sequences_are_the_same_on_slices_of_the_features():
+    """A slice is read where it stands: the bytes are those of its copy."""
+    x = np.random.default_rng(0).standard_normal((3, 20, 96)).astype(np.float32)
+    slices = np.split(x, 3, axis=-1)
+    ours, shares = native._native.attention_forward(*slices, 4, True, None)
+    theirs, same = native._native.attention_forward(*map(np.ascontiguousarray, slices), 4, True, None)
+    assert (ours.tobytes(), shares.tobytes()) == (theirs.tobytes(), same.tobytes())
+
+
 @given(SEED, DTYPE, LENGTH, st.sampled_from([(0.0, False), (0.9, False), (0.9, True)]), st.integers(1, 3))
 def test_updates(seed, dtype, size, momentum, step):
     start = [draw(seed + i, dtype, size).copy() for i in range(4)]
@@ -419,6 +471,36 @@ def test_updates(seed, dtype, size, momentum, step):
     kernels.average_update(ours, start[1], 0.7)
     updates.average_update(theirs, start[1], 0.7)
     agree(ours, theirs, dtype)
+
+
+@given(
+    SEED,
+    DTYPE,
+    st.integers(1, 300),
+    st.integers(1, 70),
+    st.integers(1, 150),
+    st.sampled_from([0.0, 0.9]),
+    st.booleans(),
+)
+def test_an_update_by_a_product(seed, dtype, samples, inputs, outputs, momentum, nesterov):
+    """The bytes of a gradient and an update one after the other, and what the reference says."""
+    shapes = (inputs, outputs), (inputs, outputs), (samples, inputs), (samples, outputs)
+    W, velocity, x, dy = (np.ascontiguousarray(draw(seed + i, dtype, *shape)) for i, shape in enumerate(shapes))
+    nesterov = nesterov and momentum > 0
+
+    def after(update):
+        arrays = [W.copy(), np.zeros_like(W), velocity.copy() if momentum else None]
+        update(*arrays, x, dy, 0.1, momentum, nesterov)
+        assert not arrays[1].any()
+        return arrays[0], arrays[2] if momentum else arrays[0]
+
+    def by_two(values, gradients, moved, x, dy, *options):
+        kernels.add_affine_weight_gradient(x, dy, gradients)
+        kernels.sgd_update(values.ravel(), gradients.ravel(), None if moved is None else moved.ravel(), *options)
+
+    ours = after(kernels.sgd_product_update)
+    assert [array.tobytes() for array in ours] == [array.tobytes() for array in after(by_two)]
+    agree(ours, after(kernels.REFERENCES["sgd_product_update"]), dtype)
 
 
 def test_updates_reach_arrays_that_are_not_dense():

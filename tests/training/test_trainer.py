@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import time
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
 from chainrule.io import load_checkpoint, save_checkpoint
+from chainrule.parameters import flat_buffers, held
 from chainrule.training import find_learning_rate, write_history
 
 
@@ -44,6 +46,50 @@ def trainer(momentum: float = 0.9, seed: int = 0, rate: float = 0.05, accumulate
     net = cr.Sequential(cr.Affine(6), Noise(), cr.Tanh(), cr.Affine(3)).build((5,), seed=seed)
     optimizer = cr.SGD(rate, momentum=momentum)
     return cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=optimizer, seed=seed, accumulate=accumulate)
+
+
+class Tells(cr.SGD):
+    """SGD that notes which gradients had a product waiting."""
+
+    def apply(self, values, gradients, parameters, rate):
+        self.waited = [parameter.waits for parameter in parameters]
+        super().apply(values, gradients, parameters, rate)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_large_weights_need_no_gradient_in_memory(momentum, monkeypatch):
+    """The bytes are those of a gradient that is written out and an update that reads it."""
+    rng = np.random.default_rng(0)
+    some = cr.Dataset(rng.standard_normal((90, 600)).astype(np.float32), rng.integers(0, 10, 90))
+
+    def trained(large: int, **options) -> tuple[list[bool], list[bytes]]:
+        monkeypatch.setattr("chainrule.training.trainer._LARGE", large)
+        net = cr.Sequential(cr.Affine(500), cr.ReLU(), cr.Affine(20), cr.ReLU(), cr.Affine(10)).build((600,), seed=0)
+        optimizer = Tells(0.05, momentum=momentum)
+        t = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=optimizer, **options)
+        list(t.fit(some, epochs=2, batch_size=40))
+        assert not net.gradients.any()
+        return optimizer.waited, state(t)
+
+    waited, arrays = trained(1 << 18)
+    assert waited == [cr.kernels.NATIVE] + [False] * 5
+    assert trained(1 << 30) == ([False] * 6, arrays)
+    assert trained(1 << 18, clip_norm=1e9) == ([False] * 6, arrays)
+    assert trained(1 << 18, accumulate=2)[0] == [False] * 6
+
+
+def test_whoever_reads_a_gradient_finds_what_waits():
+    x, dy = np.ones((3, 2), np.float32), np.full((3, 4), 2, np.float32)
+    for look in (lambda p: p.grad, lambda p: flat_buffers([p])[1].reshape(2, 4), lambda p: deepcopy(p).grad):
+        parameter = cr.Parameter(np.zeros((2, 4), np.float32))
+        with held([parameter]):
+            parameter.add_product(x, dy)
+            assert parameter.waits
+            assert look(parameter).tolist() == [[6] * 4] * 2
+            parameter.add_product(x, dy)
+            parameter.add_product(x, dy)
+        assert not parameter.waits
+        assert parameter.grad.tolist() == [[18] * 4] * 2
 
 
 def full_trainer() -> cr.Trainer:

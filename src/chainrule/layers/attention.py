@@ -103,7 +103,7 @@ class Attention(Layer):
         mask = checked_mask(self, x, mask)
         before = self._before(x, state)
         rows = _rows(x)
-        q, k, v = np.split(_of_rows(kernels.affine_forward(rows, self.W_in.value, self.b_in.value), x), 3, axis=-1)
+        q, k, v = _parts(_of_rows(kernels.affine_forward(rows, self.W_in.value, self.b_in.value), x), 3)
         start = 0 if before is None else before[0].shape[1]
         q, k = self._turned(q, start), self._turned(k, start)
         seen = mask
@@ -154,7 +154,7 @@ class Attention(Layer):
         read, seen = _rows(queries), _rows(keys_values)
         q = _of_rows(kernels.affine_forward(read, W[:, :features], b[:features]), queries)
         projected = _of_rows(kernels.affine_forward(seen, W[:, features:], b[features:]), keys_values)
-        k, v = np.split(projected, 2, axis=-1)
+        k, v = _parts(projected, 2)
         y, cache = self._mixed(q, k, v, mask, False)
         return y, (read, seen, cache)
 
@@ -262,6 +262,12 @@ class Attention(Layer):
 def _slice(graph: Any, x: str, start: int, stop: int, axis: int) -> str:
     name: str = graph.add("Slice", x, *(graph.constant([number], np.int64) for number in (start, stop, axis)))
     return name
+
+
+def _parts(x: Array, count: int) -> list[Array]:
+    """(N, T, count D) -> so many (N, T, D), where they stand."""
+    size = x.shape[2] // count
+    return [x[:, :, part * size : (part + 1) * size] for part in range(count)]
 
 
 def _rows(x: Array) -> Array:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import kernels
 from chainrule.arrays import Array, Shape, quiet
 from chainrule.errors import OptionError, ShapeError
 from chainrule.layers.base import Layer
@@ -47,7 +48,7 @@ class Residual(Sequential):
     @quiet
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         y, cache = super().forward(x, train=train, rng=rng)
-        return x + y, cache
+        return kernels.sum_forward(x, y), cache
 
     @quiet
     def run(
@@ -60,17 +61,17 @@ class Residual(Sequential):
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any, Any]:
         y, state, cache = super().run(x, state, mask, train=train, rng=rng)
-        return x + y, state, cache
+        return kernels.sum_forward(x, y), state, cache
 
     @quiet
     def __call__(self, x: Array) -> Array:
-        return x + super().__call__(x)
+        return kernels.sum_forward(x, super().__call__(x))
 
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         # y = x + f(x)
         dx = super().backward(dy, cache, input_gradient=input_gradient)
-        return dy + dx if dx is not None else None
+        return kernels.sum_forward(dy, dx) if dx is not None else None
 
 
 class Parallel(Layer):

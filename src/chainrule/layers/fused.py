@@ -74,6 +74,8 @@ class AffineChain(Layer):
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         shape, rows, outputs = cache
+        if self.factor == 1 and rows.dtype == dy.dtype and any(affine.W.holding for affine in self.affines):
+            return self._backward_holding(dy, cache, input_gradient)
         # y = max(factor x W1 + b1, 0) W2 + b2, and so on
         dx = kernels.add_chain_gradients(
             rows,
@@ -86,6 +88,22 @@ class AffineChain(Layer):
             input_gradient,
         )
         return None if dx is None else dx.reshape(shape)
+
+    @quiet
+    def _backward_holding(self, dy: Array, cache: Any, input_gradient: bool) -> Array | None:
+        """The same one after the other; weights that hold their products have them."""
+        shape, rows, outputs = cache
+        for index in reversed(range(len(self.affines))):
+            affine = self.affines[index]
+            # y = x @ W + b
+            affine.W.add_product(outputs[index - 1] if index else rows, dy)
+            affine.b.grad += kernels.affine_bias_gradient(dy)
+            if index or input_gradient:
+                dy = kernels.affine_input_gradient(dy, affine.W.value)
+            if index:
+                # x = max(x, 0)
+                dy = kernels.relu_backward(dy, outputs[index - 1])
+        return dy.reshape(shape) if input_gradient else None
 
 
 def fuse(layers: Sequence[Layer]) -> tuple[Layer, ...]:

@@ -34,6 +34,7 @@ class Optimizer(Configured):
     A subclass names its state arrays (each as long as the flat buffer, zero at first) and writes `update`.
 
     Attributes:
+        takes_products: whether `apply` makes a product that waits and the update it is for in one pass.
         learning_rate: a number, or a Schedule of the steps done.
         weight_decay: how strongly the parameters that decay (weights, not biases) are drawn to zero: by
             weight_decay * p added to their gradient, unless a subclass says otherwise.
@@ -55,6 +56,10 @@ class Optimizer(Configured):
         self.weight_decay = weight_decay
 
     @property
+    def takes_products(self) -> bool:
+        return False
+
+    @property
     def rate(self) -> float:
         """The learning rate of the next step."""
         return rate_at(self.learning_rate, self.steps)
@@ -63,7 +68,7 @@ class Optimizer(Configured):
     def step(self, network: Trainable) -> None:
         """One update of all parameters that are not frozen; uses the gradients and clears them."""
         parameters = list(network.parameters.values())
-        values, gradients = flat_buffers(parameters)
+        values, gradients = flat_buffers(parameters, waiting=self.takes_products)
         if self.state is None:
             self.state = {name: np.zeros_like(values) for name in self.state_names}
         for array in self.state.values():

@@ -16,7 +16,7 @@ from chainrule.arrays import Array, quiet
 from chainrule.errors import OptionError
 from chainrule.optimizers.adaptive import AdamW
 from chainrule.optimizers.base import check_share
-from chainrule.parameters import Parameter, spans
+from chainrule.parameters import Parameter, placed, spans
 from chainrule.schedules import Rate
 
 __all__ = ["Muon", "orthogonalize"]
@@ -59,10 +59,7 @@ class Muon(AdamW):
     def apply(self, values: Array, gradients: Array, parameters: list[Parameter], rate: float) -> None:
         for span in spans(parameters, lambda parameter: not (parameter.frozen or _is_matrix(parameter))):
             self.update(values[span], gradients[span], self.state_of(span), rate * self.vector_factor)
-        start = 0
-        for parameter in parameters:
-            span = slice(start, start + parameter.size)
-            start = span.stop
+        for parameter, span in placed(parameters):
             if _is_matrix(parameter) and not parameter.frozen:
                 mean, gradient = self.state_of(span)["mean"], gradients[span]
                 mean *= self.momentum

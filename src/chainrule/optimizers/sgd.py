@@ -3,7 +3,8 @@
 from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.errors import OptionError
-from chainrule.optimizers.base import Optimizer, check_share
+from chainrule.optimizers.base import Optimizer, check_share, trains
+from chainrule.parameters import Parameter, placed, spans
 from chainrule.schedules import Rate
 
 __all__ = ["SGD"]
@@ -32,6 +33,29 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
         self.state_names = ("velocity",) if momentum else ()
+
+    @property
+    def takes_products(self) -> bool:
+        return not self.weight_decay  # which is added to the whole gradient
+
+    def apply(self, values: Array, gradients: Array, parameters: list[Parameter], rate: float) -> None:
+        if not any(parameter.waits for parameter in parameters):
+            super().apply(values, gradients, parameters, rate)
+            return
+        for span in spans(parameters, lambda parameter: trains(parameter) and not parameter.waits):
+            self.update(values[span], gradients[span], self.state_of(span), rate)
+        for parameter, span in placed(parameters):
+            if trains(parameter) and parameter.waits:
+                shape, velocity = parameter.shape, self.state_of(span).get("velocity")
+                kernels.sgd_product_update(
+                    values[span].reshape(shape),
+                    gradients[span].reshape(shape),
+                    None if velocity is None else velocity.reshape(shape),
+                    *parameter.take_product(),
+                    rate,
+                    self.momentum,
+                    self.nesterov,
+                )
 
     def update(self, values: Array, gradients: Array, state: dict[str, Array], rate: float) -> None:
         kernels.sgd_update(values, gradients, state.get("velocity"), rate, self.momentum, self.nesterov)

@@ -6,7 +6,7 @@ It is a generator, not a framework: `fit` yields epochs, `steps` yields steps, a
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from itertools import pairwise
@@ -23,12 +23,16 @@ from chainrule.layers import Sequential
 from chainrule.losses import Loss
 from chainrule.metrics import accuracy
 from chainrule.optimizers import Optimizer, WeightAverage, clip_gradients
+from chainrule.parameters import Parameter, held
 from chainrule.training.evaluate import Batches, evaluate
 from chainrule.training.history import Epoch, Step
 from chainrule.training.interrupt import Hold, holding_interrupts, interrupted_by_all_signals, uninterrupted
 from chainrule.training.progress import check_count, read_epoch, read_form, read_generator, read_sums
 
 __all__ = ["Trainer"]
+
+_LARGE = 1 << 18
+"""Weights of so many numbers do not stay in a processor's cache from backward to the update."""
 
 
 class Trainer:
@@ -147,13 +151,14 @@ class Trainer:
             yield from self._steps(data, batch_size, steps_in_epoch, hold)
 
     def _steps(self, data: Batches, batch_size: int, steps_in_epoch: int, hold: Hold) -> Iterator[Step]:
+        large = self._may_hold()
         started = time.perf_counter()
         for x, labels in data.batches(batch_size, self._order, start=self._position):
             if labels is None:
                 raise DataError("the data has no labels to learn from: use labelled data")
             rate = self.optimizer.rate
             with hold:
-                loss, correct = self._learn(x, labels)
+                loss, correct = self._learn(x, labels, large)
                 seconds = time.perf_counter() - started
                 self._position += 1
                 self.step += 1
@@ -287,19 +292,27 @@ class Trainer:
         self._order_state, self.seed = began.state, seed
         return run
 
-    def _learn(self, x: Array, labels: Array) -> tuple[float, float | None]:
-        """One step: loss and accuracy of the batch before its update."""
+    def _learn(self, x: Array, labels: Array, large: Sequence[Parameter]) -> tuple[float, float | None]:
+        """One step: loss and accuracy of the batch before its update. The gradients of `large` may wait for it."""
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is told by the loss, below
-            if self.accumulate == 1:
-                loss, right = self._add_gradients(x, labels)
-            else:
-                loss, right = self._add_parts(x, labels)
-            if self.clip_norm is not None:
-                clip_gradients(self.network, self.clip_norm)
-            self.optimizer.step(self.network)
+            with held(large):
+                if self.accumulate == 1:
+                    loss, right = self._add_gradients(x, labels)
+                else:
+                    loss, right = self._add_parts(x, labels)
+                if self.clip_norm is not None:
+                    clip_gradients(self.network, self.clip_norm)
+                self.optimizer.step(self.network)
             if self.average is not None:
                 self.average.update(self.network)
         return loss, right
+
+    def _may_hold(self) -> list[Parameter]:
+        """Weights whose gradients need not be in memory: the large ones, where nothing but the optimizer reads them."""
+        if self.clip_norm is not None or self.accumulate > 1 or not self.optimizer.takes_products:
+            return []
+        parameters = self.network.parameters.values()
+        return [p for p in parameters if p.size >= _LARGE and p.value.ndim == 2 and not p.frozen]
 
     def _add_gradients(self, x: Array, labels: Array, share: float = 1.0) -> tuple[float, float | None]:
         """Forward and backward; gradients are added times `share`."""

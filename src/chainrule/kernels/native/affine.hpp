@@ -1,4 +1,4 @@
-// Affine: y = xW + b (N, H) of x (N, D) and W (D, H), and its gradients.
+// Affine: y = xW + b (N, H) of x (N, D) and W (D, H), rows picked from W, and the gradients of both.
 //
 // x may be mostly zeros (thin.hpp), in single precision beside weights in double, or of few samples.
 #pragma once
@@ -129,9 +129,34 @@ void affine_weight_gradient(const S* x, const T* dy, T* dW, bool fresh, Index N,
 // y = xW + b: db is the sum of dy over the batch.
 template <class T>
 void affine_bias_gradient(const T* dy, T* db, Index N, Index H) {
-    std::fill(db, db + H, T(0));
-    for (Index n = 0; n < N; ++n)
-        for (Index h = 0; h < H; ++h) db[h] += dy[n * H + h];
+    divide_if(N * H > kWorthIt / 2, [&](int part, int parts) {
+        const auto [first, last] = stretch(H, part, parts, 16);
+        std::fill(db + first, db + last, T(0));
+        for (Index n = 0; n < N; ++n)
+            for (Index h = first; h < last; ++h) db[h] += dy[n * H + h];
+    });
+}
+
+// y (N, D) = the chosen rows of W.
+template <class T>
+void embedding_forward(const Index* chosen, const T* W, T* y, Index N, Index D) {
+    divide_if(N * D > 16384, [&](int part, int parts) {
+        const auto [first, last] = stretch(N, part, parts);
+        for (Index n = first; n < last; ++n) std::copy_n(W + chosen[n] * D, D, y + n * D);
+    });
+}
+
+// y = the chosen rows of W: of dW (V, D) each row is the sum of the dy that picked it.
+template <class T>
+void embedding_weight_gradient(const Index* chosen, const T* dy, T* dW, Index N, Index V, Index D) {
+    divide_if(N * D > 16384, [&](int part, int parts) {
+        const auto [first, last] = stretch(D, part, parts, 16);
+        for (Index v = 0; v < V; ++v) std::fill(dW + v * D + first, dW + v * D + last, T(0));
+        for (Index n = 0; n < N; ++n) {
+            T* row = dW + chosen[n] * D;
+            for (Index d = first; d < last; ++d) row[d] += dy[n * D + d];
+        }
+    });
 }
 
 // y = xW + b: dx = dy W^T.

@@ -62,11 +62,46 @@ void bind(nb::module_& m) {
     }, exactly, exactly);
 }
 
+// Indices that are not all rows are the reference's to refuse.
+void expect_rows(const In<Index>& chosen, Index rows) {
+    for (std::size_t i = 0; i < chosen.size(); ++i)
+        if (chosen.data()[i] < 0 || chosen.data()[i] >= rows) throw nb::next_overload();
+}
+
+template <class T>
+void bind_embedding(nb::module_& m) {
+    const auto& kernels = table<T>();
+    m.def("embedding_forward", [&kernels](In<Index> chosen, In<T> W) {
+        expect_axes(W, 2, "W");
+        const Index N = static_cast<Index>(chosen.size()), V = length(W, 0), D = length(W, 1);
+        expect_rows(chosen, V);
+        std::vector<std::size_t> shape(chosen.ndim() + 1, W.shape(1));
+        for (std::size_t axis = 0; axis < chosen.ndim(); ++axis) shape[axis] = chosen.shape(axis);
+        Fresh<T> y(shape);
+        Free free;
+        kernels.embedding_forward(chosen.data(), W.data(), y.data, N, D);
+        return y.array;
+    }, exactly, exactly);
+    m.def("embedding_weight_gradient", [&kernels](In<Index> chosen, In<T> dy, Index entries) {
+        if (dy.ndim() != chosen.ndim() + 1 || entries < 0) throw nb::next_overload();
+        for (std::size_t axis = 0; axis < chosen.ndim(); ++axis)
+            if (dy.shape(axis) != chosen.shape(axis)) throw nb::next_overload();
+        const Index N = static_cast<Index>(chosen.size()), D = length(dy, chosen.ndim());
+        expect_rows(chosen, entries);
+        Fresh<T> dW({entries, D});
+        Free free;
+        kernels.embedding_weight_gradient(chosen.data(), dy.data(), dW.data, N, entries, D);
+        return dW.array;
+    }, exactly, exactly, nb::arg());
+}
+
 }  // namespace
 
 void bind_affine(nb::module_& m) {
     bind<float>(m);
     bind<double>(m);
+    bind_embedding<float>(m);
+    bind_embedding<double>(m);
 }
 
 }  // namespace chainrule::bindings

@@ -86,6 +86,13 @@ void bind(nb::module_& m) {
         kernels.softmax_backward(dy.data(), y.data(), dx.data, static_cast<Index>(y.size()) / C, C);
         return dx.array;
     }, exactly, exactly);
+    m.def("sum_forward", [&kernels](In<T> a, In<T> b) {
+        if (name(a) != name(b)) throw nb::next_overload();
+        auto y = Fresh<T>::like(a);
+        Free free;
+        kernels.sum_forward(a.data(), b.data(), y.data, static_cast<Index>(a.size()));
+        return y.array;
+    }, exactly, exactly);
     m.def("dropout", [&kernels](In<T> x, In<bool> keep, double rate) {
         if (name(x) != name(keep)) throw nb::next_overload();
         auto y = Fresh<T>::like(x);

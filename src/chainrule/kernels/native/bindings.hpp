@@ -200,8 +200,11 @@ void bind_conv_relu_pool(nb::module_& m);
 void bind_pool(nb::module_& m);
 void bind_norm(nb::module_& m);
 void bind_elementwise(nb::module_& m);
+void bind_recurrent(nb::module_& m);
+void bind_attention(nb::module_& m);
 void bind_losses(nb::module_& m);
 void bind_updates(nb::module_& m);
+void bind_descent(nb::module_& m);
 void bind_batches(nb::module_& m);
 void bind_images(nb::module_& m);
 

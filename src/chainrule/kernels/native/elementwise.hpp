@@ -1,4 +1,4 @@
-// Functions of each number by itself, and softmax: the activations both ways, scaling, dropout.
+// Functions of each number by itself, and softmax: the activations both ways, scaling, sums, dropout.
 #pragma once
 
 #include <cmath>
@@ -92,31 +92,28 @@ void apply_backward(const T* dy, const T* at, T* dx, Index size) {
 }
 
 template <class T>
-inline T sigmoid_slope(T y) { return y * (1 - y); }
+CHAINRULE_INLINE T sigmoid_slope(T y) { return y * (1 - y); }
 
 template <class T>
-inline T tangent_slope(T y) { return 1 - y * y; }
+CHAINRULE_INLINE T tangent_slope(T y) { return 1 - y * y; }
 
 template <class T>
-inline T silu(T x) { return x * sigmoid(x); }
+CHAINRULE_INLINE T silu(T x) { return x * sigmoid(x); }
 
 template <class T>
-inline T silu_slope(T x) {
+CHAINRULE_INLINE T silu_slope(T x) {
     const T s = sigmoid(x);
     return s * (1 + x * (1 - s));
 }
 
 template <class T>
-inline T softplus(T x) { return (x > 0 ? x : x == x ? T(0) : x) + logarithm_of_one_plus(exponential(-std::abs(x))); }
+CHAINRULE_INLINE T softplus(T x) { return (x > 0 ? x : x == x ? T(0) : x) + logarithm_of_one_plus(exponential(-std::abs(x))); }
 
 template <class T>
-inline T normal_share(T x) { return T(0.5) * std::erfc(x * T(-0.70710678118654752440)); }
+CHAINRULE_INLINE T gelu(T x) { return x * normal_share(x); }
 
 template <class T>
-inline T gelu(T x) { return x * normal_share(x); }
-
-template <class T>
-inline T gelu_slope(T x) { return normal_share(x) + x * T(0.39894228040143267794) * exponential(T(-0.5) * x * x); }
+CHAINRULE_INLINE T gelu_slope(T x) { return normal_share(x) + x * T(0.39894228040143267794) * exponential(T(-0.5) * x * x); }
 
 // Softmax over rows of C numbers.
 template <class T>
@@ -124,17 +121,12 @@ void softmax(const T* x, T* y, Index N, Index C) {
     divide_if(N * C > 16384, [&](int part, int parts) {
         const auto [first, last] = stretch(N, part, parts);
         for (Index n = first; n < last; ++n) {
-            T top = x[n * C];
-            for (Index c = 1; c < C; ++c) {
-                const T z = x[n * C + c];
-                top = z > top || z != z ? z : top;
-            }
+            const T top = largest_of(x + n * C, C);
             for (Index c = 0; c < C; ++c) y[n * C + c] = x[n * C + c] - top;
         }
         for (Index i = first * C; i < last * C; ++i) y[i] = exponential(y[i]);
         for (Index n = first; n < last; ++n) {
-            T total = T(0);
-            for (Index c = 0; c < C; ++c) total += y[n * C + c];
+            const T total = sum_over<T>(1, C, [&](Index, Index c) { return y[n * C + c]; });
             for (Index c = 0; c < C; ++c) y[n * C + c] /= total;
         }
     });
@@ -150,6 +142,13 @@ void softmax_backward(const T* dy, const T* y, T* dx, Index N, Index C) {
             const T sum = sum_over<T>(1, C, [&](Index, Index c) { return dy[row + c] * y[row + c]; });
             for (Index i = row; i < row + C; ++i) dx[i] = y[i] * (dy[i] - sum);
         }
+    });
+}
+
+template <class T>
+void sum_forward(const T* a, const T* b, T* y, Index size) {
+    divide_numbers(size, [=](Index first, Index last) {
+        for (Index i = first; i < last; ++i) y[i] = a[i] + b[i];
     });
 }
 

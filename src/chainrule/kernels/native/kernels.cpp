@@ -1,14 +1,17 @@
 // The table of kernels for one instruction set: compiled once for each, see simd.hpp for which one this is.
 #include "affine.hpp"
+#include "attention.hpp"
 #include "batches.hpp"
 #include "chain.hpp"
 #include "conv.hpp"
 #include "conv_relu_pool.hpp"
+#include "descent.hpp"
 #include "elementwise.hpp"
 #include "images.hpp"
 #include "losses.hpp"
 #include "norm.hpp"
 #include "pool.hpp"
+#include "recurrent.hpp"
 #include "updates.hpp"
 #include "table.hpp"
 
@@ -22,6 +25,8 @@ constexpr Table<T> make_table() {
         affine_weight_gradient<T, T>,
         affine_bias_gradient<T>,
         affine_input_gradient<T>,
+        embedding_forward<T>,
+        embedding_weight_gradient<T>,
         affine_forward<T, float>,
         affine_weight_gradient<T, float>,
         chain_forward<T, T>,
@@ -57,12 +62,22 @@ constexpr Table<T> make_table() {
         {apply<T, gelu<T>>, apply_backward<T, gelu_slope<T>>},
         softmax<T>,
         softmax_backward<T>,
+        sum_forward<T>,
         dropout<T>,
         scale_bytes<T>,
         scale_numbers<T>,
+        rnn_forward<T>,
+        rnn_backward<T>,
+        lstm_forward<T>,
+        lstm_backward<T>,
+        gru_forward<T>,
+        gru_backward<T>,
+        attention_forward<T>,
+        attention_backward<T>,
         softmax_cross_entropy<T>,
         count_right<T>,
         sgd_update<T>,
+        sgd_product_update<T>,
         adagrad_update<T>,
         rmsprop_update<T>,
         adam_update<T>,

@@ -5,6 +5,9 @@
 #include <cmath>
 
 #include "maths.hpp"
+#include "scratch.hpp"
+#include "sums.hpp"
+#include "threads.hpp"
 
 namespace chainrule::CHAINRULE_ISA {
 namespace {
@@ -13,25 +16,26 @@ namespace {
 template <class T>
 double softmax_cross_entropy(const T* logits, const Index* labels, T* dlogits, Index N, Index C) {
     const T share = T(1) / static_cast<T>(std::max<Index>(N, 1));
-    for (Index n = 0; n < N; ++n) {
-        const T* z = logits + n * C;
-        T top = z[0];
-        for (Index c = 1; c < C; ++c) top = z[c] > top || z[c] != z[c] ? z[c] : top;
-        for (Index c = 0; c < C; ++c) dlogits[n * C + c] = z[c] - top;
-    }
-    double loss = 0;
-    for (Index n = 0; n < N; ++n) loss -= static_cast<double>(dlogits[n * C + labels[n]]);
-    for (Index i = 0; i < N * C; ++i) dlogits[i] = exponential(dlogits[i]);
-    for (Index n = 0; n < N; ++n) {
-        T* d = dlogits + n * C;
-        T total = T(0);
-        for (Index c = 0; c < C; ++c) total += d[c];
-        loss += static_cast<double>(std::log(total));
-        const T by = share / total;
-        for (Index c = 0; c < C; ++c) d[c] *= by;
-        d[labels[n]] -= share;
-    }
-    return N ? loss / static_cast<double>(N) : 0.0;
+    Scratch<double> losses(N);
+    divide_if(N * C > 16384, [&](int part, int parts) {
+        const auto [first, last] = stretch(N, part, parts);
+        for (Index n = first; n < last; ++n) {
+            const T* z = logits + n * C;
+            const T top = largest_of(z, C);
+            for (Index c = 0; c < C; ++c) dlogits[n * C + c] = z[c] - top;
+            losses[n] = -static_cast<double>(dlogits[n * C + labels[n]]);
+        }
+        for (Index i = first * C; i < last * C; ++i) dlogits[i] = exponential(dlogits[i]);
+        for (Index n = first; n < last; ++n) {
+            T* d = dlogits + n * C;
+            const T total = sum_over<T>(1, C, [&](Index, Index c) { return d[c]; });
+            losses[n] += static_cast<double>(std::log(total));
+            const T by = share / total;
+            for (Index c = 0; c < C; ++c) d[c] *= by;
+            d[labels[n]] -= share;
+        }
+    });
+    return N ? std::accumulate(losses.data(), losses.data() + N, 0.0) / static_cast<double>(N) : 0.0;
 }
 
 // How many rows have their largest number at their label, as argmax has it: the first of equals, and NaN before all.

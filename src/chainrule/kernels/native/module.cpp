@@ -27,8 +27,11 @@ NB_MODULE(_native, m) {
     bind_pool(m);
     bind_norm(m);
     bind_elementwise(m);
+    bind_recurrent(m);
+    bind_attention(m);
     bind_losses(m);
     bind_updates(m);
+    bind_descent(m);
     bind_batches(m);
     bind_images(m);
     for (nb::handle kernel : nb::list(m.attr("__dict__").attr("keys")()))

@@ -29,6 +29,10 @@
 #define CHAINRULE_TILE_VECTORS 2
 #endif
 
+// For functions of one number: called, and not put into the loop that needs it, one keeps that loop from becoming vectors. Left
+// to itself the compiler stops doing so in a file as large as the table of all kernels.
+#define CHAINRULE_INLINE __attribute__((always_inline)) inline
+
 namespace chainrule::CHAINRULE_ISA {
 
 template <class T, int bytes>

@@ -36,6 +36,18 @@ struct OneByOne {
     void (*backward)(const T* dy, const T* at, T* dx, Index size);
 };
 
+// Attention of N samples: so many queries and keys of D features, divided into heads.
+struct Heads {
+    Index N, queries, keys, D, heads;
+};
+
+// An array (N, length, D) that may be a part of the features of a larger one: rows lie `line` apart.
+template <class T>
+struct Features {
+    const T* at;
+    Index line;
+};
+
 template <class T>
 struct Table {
     // y = xW + b
@@ -44,7 +56,10 @@ struct Table {
     void (*affine_weight_gradient)(const T* x, const T* dy, T* dW, bool fresh, Index N, Index D, Index H);
     void (*affine_bias_gradient)(const T* dy, T* db, Index N, Index H);
     void (*affine_input_gradient)(const T* dy, const T* W, T* dx, Index N, Index D, Index H);
-    // the same of x in single precision, whatever T is
+    // chosen: rows of W, from 0 to V - 1
+    void (*embedding_forward)(const Index* chosen, const T* W, T* y, Index N, Index D);
+    void (*embedding_weight_gradient)(const Index* chosen, const T* dy, T* dW, Index N, Index V, Index D);
+    // the affine ones of x in single precision, whatever T is
     void (*affine_forward_singles)(const float* x, const T* W, const T* b, T* y, Index N, Index D, Index H);
     void (*affine_weight_gradient_singles)(const float* x, const T* dy, T* dW, bool fresh, Index N, Index D, Index H);
 
@@ -107,9 +122,33 @@ struct Table {
     OneByOne<T> sigmoid, tanh, silu, softplus, gelu;
     void (*softmax)(const T* x, T* y, Index N, Index C);
     void (*softmax_backward)(const T* dy, const T* y, T* dx, Index N, Index C);
+    void (*sum_forward)(const T* a, const T* b, T* y, Index size);
     void (*dropout)(const T* x, const std::uint8_t* keep, T scale, T* y, Index size);
     void (*scale_bytes)(const std::uint8_t* x, T factor, T* y, Index size);
     void (*scale_numbers)(const T* x, T factor, T* y, Index size);
+
+    // mask may be null; backward changes dh and dc from the last state's to the first one's
+    void (*rnn_forward)(
+        const T* a, const T* U, const T* h, const std::uint8_t* mask, T* states, Index N, Index steps, Index H);
+    void (*rnn_backward)(
+        const T* dy, T* dh, const T* U, const T* states, const std::uint8_t* mask, T* da, Index N, Index steps, Index H);
+    void (*lstm_forward)(
+        const T* a, const T* U, const T* h, const T* c, const std::uint8_t* mask, T* states, T* cells, T* gates, Index N,
+        Index steps, Index H);
+    void (*lstm_backward)(
+        const T* dy, T* dh, T* dc, const T* U, const T* c, const T* cells, const T* gates, const std::uint8_t* mask, T* da,
+        Index N, Index steps, Index H);
+    void (*gru_forward)(
+        const T* a, const T* U, const T* b_hidden, const T* h, const std::uint8_t* mask, T* states, T* gates, T* inners,
+        Index N, Index steps, Index H);
+    void (*gru_backward)(
+        const T* dy, T* dh, const T* U, const T* h, const T* states, const T* gates, const T* inners,
+        const std::uint8_t* mask, T* da, T* du, Index N, Index steps, Index H);
+    void (*attention_forward)(
+        Features<T> q, Features<T> k, Features<T> v, const std::uint8_t* mask, bool causal, T* y, T* shares,
+        const Heads& at);
+    void (*attention_backward)(
+        const T* dy, Features<T> q, Features<T> k, Features<T> v, const T* shares, T* dq, T* dk, T* dv, const Heads& at);
 
     // returns the loss
     double (*softmax_cross_entropy)(const T* logits, const Index* labels, T* dlogits, Index N, Index C);
@@ -118,6 +157,10 @@ struct Table {
 
     // they clear the gradients; velocity may be null
     void (*sgd_update)(T* values, T* gradients, T* velocity, T rate, T momentum, bool nesterov, Index size);
+    // of values (D, H) whose gradients, 0 so far, are x^T dy
+    void (*sgd_product_update)(
+        T* values, T* gradients, T* velocity, const T* x, const T* dy, T rate, T momentum, bool nesterov, Index N, Index D,
+        Index H);
     void (*adagrad_update)(T* values, T* gradients, T* square, T rate, T epsilon, Index size);
     void (*rmsprop_update)(T* values, T* gradients, T* square, T rate, T decay, T epsilon, Index size);
     void (*adam_update)(

@@ -217,7 +217,7 @@ private:
         }
     }
 
-    static constexpr std::chrono::microseconds kPatience{100};
+    static constexpr std::chrono::microseconds kPatience{300};
     static constexpr std::chrono::milliseconds kSlice{1};  // less than a scheduler gives a neighbour
     static constexpr std::chrono::milliseconds kCrowded{50};
 

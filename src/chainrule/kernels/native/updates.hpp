@@ -18,20 +18,34 @@ void divide_update(Index size, Work work) {
     });
 }
 
+// v <- momentum v + g, p <- p - rate v; with nesterov, p <- p - rate (g + momentum v). Of numbers or of vectors.
+template <class T>
+struct Descent {
+    T rate, momentum;
+    bool nesterov;
+
+    template <class Value>
+    void without(Value& value, Value g) const {
+        value -= rate * g;
+    }
+
+    template <class Value>
+    void with_momentum(Value& value, Value g, Value& velocity) const {
+        velocity = momentum * velocity + g;
+        value -= rate * (nesterov ? g + momentum * velocity : velocity);
+    }
+};
+
 template <class T>
 void sgd_update(T* values, T* gradients, T* velocity, T rate, T momentum, bool nesterov, Index size) {
+    const Descent<T> descent{rate, momentum, nesterov};
     divide_update(size, [=](Index first, Index last) {
-        if (velocity == nullptr) {
-            for (Index i = first; i < last; ++i) {
-                values[i] -= rate * gradients[i];
-                gradients[i] = T(0);
-            }
-            return;
-        }
         for (Index i = first; i < last; ++i) {
-            const T g = gradients[i];
-            velocity[i] = momentum * velocity[i] + g;
-            values[i] -= rate * (nesterov ? g + momentum * velocity[i] : velocity[i]);
+            if (velocity == nullptr) {
+                descent.without(values[i], gradients[i]);
+            } else {
+                descent.with_momentum(values[i], gradients[i], velocity[i]);
+            }
             gradients[i] = T(0);
         }
     });

@@ -13,6 +13,7 @@ from chainrule.kernels.reference.chain import *  # noqa: F403
 from chainrule.kernels.reference.conv import *  # noqa: F403
 from chainrule.kernels.reference.conv_relu_pool import *  # noqa: F403
 from chainrule.kernels.reference.ctc import *  # noqa: F403
+from chainrule.kernels.reference.descent import *  # noqa: F403
 from chainrule.kernels.reference.elementwise import *  # noqa: F403
 from chainrule.kernels.reference.images import *  # noqa: F403
 from chainrule.kernels.reference.losses import *  # noqa: F403

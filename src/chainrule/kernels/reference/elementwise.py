@@ -25,6 +25,7 @@ __all__ = [
     "softmax_backward",
     "softplus_backward",
     "softplus_forward",
+    "sum_forward",
     "tanh_backward",
     "tanh_forward",
     "zero_update",
@@ -147,6 +148,12 @@ def scale_forward(x: Array, factor: float, dtype: npt.DTypeLike) -> Array:
     """x * factor in `dtype`, converting pixels (uint8) on the way."""
     y = x.astype(dtype)
     y *= factor
+    return y
+
+
+def sum_forward(a: Array, b: Array) -> Array:
+    """a + b, of one shape."""
+    y: Array = a + b
     return y
 
 
