@@ -80,6 +80,16 @@ RULES = [
         r"dout \* \(self.*-> return \(self|return dx \* dout -> return dx( / dout)?$",
     ),
     Rule(
+        "the gradient of a loss from above is 1: nothing stands above it",
+        r"lesson sequence_loss|SigmoidWithLoss|TimeSoftmaxWithLoss",
+        r"\bdout\b.*-> (?!.*\bdout\b)|\* dout -> .*/ dout|-> .*/ dout|dout \* dx -> .*dx / dout",
+    ),
+    Rule(
+        "both are h's shape in zeros, and there are always two labels or more that count",
+        r"time_layers (TimeLSTM|TimeRNN|TimeSoftmaxWithLoss)",
+        r"-> .*(np\.zeros_like\((self\.h|c|self\.c)\)|max\(mask\.sum\(\), [02]\)|mask\.sum\(\)( / |, dx))",
+    ),
+    Rule(
         "labels as indices (N,) or (N, 1) are never more numbers than the scores",
         "layers SoftmaxWithLoss",
         r"self\.t\.size >= self\.y\.size",
