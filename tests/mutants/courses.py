@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.lessons import EXERCISES, find_lessons, judge
 from chainrule.models import TwoLayerNet
-from chainrule.scratch import layers, time_layers, time_steps
+from chainrule.scratch import layers, time_steps
 from chainrule.scratch.check import check_layer, check_network
 from chainrule.scratch.multi_layer_net import MultiLayerNet
 from chainrule.scratch.multi_layer_net_extend import MultiLayerNetExtend
@@ -236,29 +236,13 @@ def _table(cls: Any, rng: Rng) -> Made:
     return cls(rng.standard_normal((6, 4))), [rng.integers(6, size=(5, 3))]
 
 
-def _affine_of_sequences(cls: Any, rng: Rng) -> Made:
-    return cls(rng.standard_normal((4, 5)), rng.standard_normal(5)), [rng.standard_normal((2, 3, 4))]
-
-
 _WORD_LAYERS: dict[str, Callable[[Any, Rng], Made]] = {
     "MatMul": lambda cls, rng: (cls(rng.standard_normal((4, 5))), [rng.standard_normal((3, 4))]),
     "Embedding": _table,
     "Softmax": _rows,
     "SigmoidWithLoss": lambda cls, rng: (cls(), [rng.standard_normal(5), rng.integers(2, size=5)]),
 }
-_STEPS = {
-    "RNN": partial(_recurrent, 1, False),
-    "LSTM": partial(_recurrent, 4, False),
-    "GRU": partial(_recurrent, 3, False),
-}
-_TIME_LAYERS: dict[str, Callable[[Any, Rng], Made]] = {
-    "TimeRNN": partial(_recurrent, 1, True),
-    "TimeLSTM": partial(_recurrent, 4, True),
-    "TimeGRU": partial(_recurrent, 3, True),
-    "TimeEmbedding": _table,
-    "TimeAffine": _affine_of_sequences,
-    "TimeSoftmaxWithLoss": _sequences,
-}
+_STEPS = {"RNN": partial(_recurrent, 1, False), "LSTM": partial(_recurrent, 4, False)}
 
 
 def scratch_layers() -> Iterator[Subject]:
@@ -278,7 +262,7 @@ def scratch_layers() -> Iterator[Subject]:
     for name, makes in rows.items():
         if cls := getattr(layers, name, None):
             yield of_a_class(cls, {key: partial(make, cls) for key, make in makes.items()})
-    for module, of_sequences in ((layers, _WORD_LAYERS), (time_steps, _STEPS), (time_layers, _TIME_LAYERS)):
+    for module, of_sequences in ((layers, _WORD_LAYERS), (time_steps, _STEPS)):
         for name, make in of_sequences.items():
             cls = getattr(module, name)
             yield of_a_class(cls, {"plain": partial(make, cls)})

@@ -81,13 +81,18 @@ RULES = [
     ),
     Rule(
         "the gradient of a loss from above is 1: nothing stands above it",
-        r"lesson sequence_loss|SigmoidWithLoss|TimeSoftmaxWithLoss",
+        r"lesson sequence_loss|SigmoidWithLoss",
         r"\bdout\b.*-> (?!.*\bdout\b)|\* dout -> .*/ dout|-> .*/ dout|dout \* dx -> .*dx / dout",
     ),
     Rule(
-        "both are h's shape in zeros, and there are always two labels or more that count",
-        r"time_layers (TimeLSTM|TimeRNN|TimeSoftmaxWithLoss)",
-        r"-> .*(np\.zeros_like\((self\.h|c|self\.c)\)|max\(mask\.sum\(\), [02]\)|mask\.sum\(\)( / |, dx))",
+        "zeros that gradients are added to take their shape",
+        "lesson through_time",
+        r"-> .*np\.zeros_like\(self\.d",
+    ),
+    Rule(
+        "the gradient of a layer that is new is 0 already",
+        "layers Embedding",
+        r"^dW\[\.\.\.\] = 0 -> (pass|dW\[\.\.\.\] = -0)$",
     ),
     Rule(
         "labels as indices (N,) or (N, 1) are never more numbers than the scores",
