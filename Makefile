@@ -3,10 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-reference test-everywhere test-peers mutants right false-alarms chaos fuzz sanitize check bench models accuracy clean
+.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check bench models accuracy clean
 
 help:  ## Say what each target does
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 16
 
 # Installed anew where the C++ sources changed, since they are compiled then.
 .venv/.installed: pyproject.toml CMakeLists.txt $(wildcard src/chainrule/kernels/native/*)
@@ -35,6 +35,11 @@ EVERYWHERE := tests/kernels tests/layers tests/test_gradcheck.py tests/test_loss
 test-everywhere: .venv/.installed  ## Run what depends on arithmetic with each instruction set, BLAS and number of threads
 	$(BIN)/python tools/test_everywhere.py $(EVERYWHERE)
 
+# QEMU limits no memory, so the test that runs out of it is left out.
+arm64: .venv/.installed  ## Cross-compile the native kernels for ARM64 and run their tests under QEMU (on Debian)
+	$(BIN)/python tools/arm64.py build/arm64 tests/kernels \
+	  --deselect tests/kernels/test_hostile.py::test_a_team_that_runs_out_of_memory_says_so_and_goes_on
+
 # PyTorch is the oracle here, and no part of chainrule.
 test-peers: .venv/.installed  ## Compare with PyTorch, and read models made elsewhere (installs torch, keras, ...)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 keras onnxscript skl2onnx
@@ -46,7 +51,7 @@ false-alarms: .venv/.installed  ## Check a thousand right starts of training; no
 chaos: .venv/.installed  ## Kill trainings, fill disks, save from many writers; nothing may be lost (about 30 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos
 
-fuzz: .venv/.installed  ## Read 100,000 changed files with each of nine readers (about 40 minutes)
+fuzz: .venv/.installed  ## Read 100,000 changed files with each of ten readers (about 40 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz 100000
 
 # The reference kernels are changed, so that these are what has to serve.
@@ -87,7 +92,7 @@ bench: .venv/.installed  ## Measure against PyTorch, JAX, scikit-learn and ONNX 
 	$(BIN)/chainrule bench --only training --only inference --only start --only accuracy --only growth \
 	  --output benchmarks/results
 
-# Each about eight minutes on two cores; docs/models.md says what came out.
+# Each about eight minutes on two cores, those that write a quarter of an hour; docs/models.md says what came out.
 MODELS := $(BIN)/chainrule train --output runs/models
 models: .venv/.installed  ## Train the networks that are part of the package anew
 	$(MODELS)/two-layer --recipe lesson --validation 0.05
@@ -97,7 +102,8 @@ models: .venv/.installed  ## Train the networks that are part of the package ane
 	$(MODELS)/first --recipe reader --data runs/models/first.npz --half
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 $(BIN)/python tools/reader_data.py 1000 runs/models/reader.npz runs/models/first/model.safetensors
 	$(MODELS)/reader --recipe reader --data runs/models/reader.npz --half
-	for name in two-layer cnn freehand reader; do \
+	$(BIN)/python tools/writers.py runs/models
+	for name in two-layer cnn freehand reader char-gpt char-gpt-zh; do \
 	  cp runs/models/$$name/model.safetensors src/chainrule/io/files/$$name.safetensors || exit 1; \
 	done
 

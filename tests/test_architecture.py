@@ -33,7 +33,8 @@ ROWS = [
     {"layers"},
     {"io", "gradcheck", "models", "plots"},
     # `vision` reads pages with networks that `io` loads; it trains nothing
-    {"training", "vision"},
+    # `writing` lets a network that learned from a text write one
+    {"training", "vision", "writing"},
     {"recipes"},
     {"scratch", "bench", "estimators", "server"},
     # the lessons' exercises are checked as `chainrule run --check` checks, with the course's layers
@@ -57,7 +58,7 @@ OPTIONAL = {
     "pydantic_core": {"server"},
     "uvicorn": {"server"},
     "prometheus_client": {"server"},
-    "torch": {"bench/peers/pytorch"},
+    "torch": {"bench/peers/pytorch", "bench/peers/torch_sequences"},
     "jax": {"bench/peers/jax"},
     "tensorboardX": {"training/log"},
     "sklearn": {"bench/peers/sklearn", "data/digits", "estimators"},

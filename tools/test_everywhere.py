@@ -16,6 +16,7 @@ KERNELS = {
     "SSE2": {"CHAINRULE_INSTRUCTIONS": "sse2"},
     "AVX2": {"CHAINRULE_INSTRUCTIONS": "avx2"},
     "AVX-512": {"CHAINRULE_INSTRUCTIONS": "avx512"},
+    "NEON": {},
     "NumPy": {"CHAINRULE_KERNELS": "reference"},
 }
 """As `chainrule info` names them, and what forces each."""

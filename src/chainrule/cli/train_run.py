@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli.results import write_model, write_results
-from chainrule.cli.terminal import note, progress
-from chainrule.data import Part
+from chainrule.cli.terminal import note, printable, progress
+from chainrule.cli.text_results import of_text
+from chainrule.data import Part, Text
 from chainrule.errors import DataError, DivergenceError
 from chainrule.layers import Scale, Sequential
 from chainrule.recipes import Recipe
@@ -25,10 +26,13 @@ from chainrule.training import (
     prove,
     uninterrupted,
 )
+from chainrule.writing import write_text
 
 __all__ = ["CHECKPOINT", "Portions", "train_and_write"]
 
 CHECKPOINT = "checkpoint.safetensors"
+_SAMPLE = 200
+"""Tokens that a network writes after each epoch, to show what it has learned."""
 _MANY, _EVERY = 50, 10
 """Of more epochs than that, the first ten are told and then every tenth; all are in history.csv."""
 
@@ -162,7 +166,10 @@ def _epochs(trainer: Trainer, data: Portions, recipe: Recipe, logs: list[Log]) -
                     )
             epoch = trainer.end_epoch(data.watched)
             if not quick or epoch.number <= _EVERY or epoch.number % _EVERY == 0 or epoch.number == recipe.epochs:
-                note(str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss"))
+                told = str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss")
+                note(told + of_text(epoch.validation_loss, data.watched))
+                if isinstance(data.watched, Text):
+                    note(_sample(trainer, recipe))
             yield epoch
 
 
@@ -182,7 +189,7 @@ def _finished(trainer: Trainer, data: Portions, recipe: Recipe) -> Sequential:
         trainer.use_average()
     if data.units is not None:
         return data.units.restored(trainer.network)
-    if not recipe.validation:
+    if not recipe.validation or isinstance(data.learned, Text):
         return trainer.network
     try:
         network = calibrate(trainer.network, data.watched)
@@ -195,5 +202,14 @@ def _finished(trainer: Trainer, data: Portions, recipe: Recipe) -> Sequential:
     return network
 
 
+def _sample(trainer: Trainer, recipe: Recipe) -> str:
+    """What the network writes by now, on lines of its own."""
+    text = "".join(write_text(trainer.network, length=_SAMPLE, seed=recipe.seed))
+    return "\n".join(f"    {line}" for line in printable(text).splitlines())
+
+
 def _things(data: Portions) -> str:
+    if isinstance(data.learned, Text):
+        preparation = data.learned.preparation
+        return f"windows of {preparation.context} {preparation.tokenizer.kind} an epoch"
     return "images" if len(data.learned.sample_shape) > 1 else "rows"

@@ -37,6 +37,8 @@ Choice choose() {
     if ((any || std::strcmp(most, "avx2") == 0) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return {&avx2::singles, &avx2::doubles, "AVX2"};
     return {&baseline::singles, &baseline::doubles, "SSE2"};
+#elif defined(__ARM_NEON)
+    return {&baseline::singles, &baseline::doubles, "NEON"};  // every ARM64 processor has it
 #else
     return {&baseline::singles, &baseline::doubles, "plain"};
 #endif

@@ -30,6 +30,8 @@ namespace {
 void relax() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
 #endif
 }
 
@@ -99,6 +101,12 @@ private:
 // The caller and other members. Each does its own share of the parts, and then what the others have not begun: a member
 // that does not run, because a neighbour has its core, is not waited for, and a wake-up that comes late or is lost costs
 // no more than that its parts are done by somebody else. Only a part that was begun is waited for.
+//
+// What is ordered, for processors that order less by themselves than x86 (ARM): round_ is stored once all shares are open, and
+// a member takes parts only after it has loaded that round, so it sees the work and its data. pending_ falls at the end of
+// each part and is loaded by the caller last, so the caller sees all results. A member says asleep and then looks at round_,
+// the caller stores round_ and then looks at asleep: sequentially consistent, at least one of them sees the other's. Relaxed are
+// the caller's own words to itself (round_ in run, pending_ before the round), and hints, which if late cost time and no more.
 class Team {
 public:
     explicit Team(int most) : members_(static_cast<std::size_t>(most)) {

@@ -1,0 +1,150 @@
+"""Build the native kernels for ARM64 with a cross compiler, and run tests on them under emulation.
+
+    python tools/arm64.py build/arm64 tests/kernels
+
+It runs on Debian, with Debian's cross compiler and QEMU. Debian's Python for ARM64 is unpacked into the folder, not
+installed; NumPy, nanobind and what the tests need come from PyPI. Afterwards build/arm64/python is an ARM64 Python that
+has chainrule. Exit code 1 if a test failed, 2 if something is missing.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+COMPILER = "aarch64-linux-gnu-g++"
+NEEDED = {COMPILER: "g++-aarch64-linux-gnu", "qemu-aarch64": "qemu-user", "cmake": "cmake", "make": "make"}
+"""The commands that are needed, and the packages that have them."""
+
+PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
+PROCESSOR = "cortex-a72"
+"""The oldest kind that still is common (ARMv8.0): code that needs more of a processor fails here."""
+
+
+class MissingError(Exception):
+    """What is missing, and where it comes from."""
+
+
+def run(*command: object, **options: Any) -> None:
+    """Run a command; CalledProcessError if it fails."""
+    subprocess.run([*map(str, command)], check=True, **options)
+
+
+def install_tools() -> None:
+    """Install the cross compiler and QEMU where they are missing and this is root on Debian, else say how."""
+    if shutil.which("apt-get") is None:
+        raise MissingError("apt-get is missing: this runs on Debian, whose packages for ARM64 it unpacks")
+    missing = [package for command, package in NEEDED.items() if shutil.which(command) is None]
+    install = ("apt-get", "install", "--yes", "--no-remove", *missing)
+    if missing and os.geteuid() != 0:
+        raise MissingError(f"{', '.join(missing)}: not installed. As root: {' '.join(install)}")
+    if missing:
+        run("apt-get", "update")
+        run(*install)
+
+
+def unpack_python(folder: Path) -> None:
+    """Put Debian's Python for ARM64 and its headers into folder/sysroot; apt keeps its records in the folder too."""
+    if (folder / "sysroot" / "usr" / "bin" / "python3").exists():
+        return
+    records = folder / "apt"
+    shutil.rmtree(records, ignore_errors=True)
+    for name in ("lists", "archives"):
+        (records / name / "partial").mkdir(parents=True)
+    (records / "status").touch()  # nothing is installed, so that all that Python needs is fetched
+    (records / "conf").write_text(
+        'APT::Architecture "arm64"; APT::Architectures { "arm64"; };\n'
+        f'Dir::State "{records}"; Dir::State::status "{records}/status"; Dir::Cache "{records}";\n'
+        'APT::Sandbox::User "root";\n',
+        encoding="utf-8",
+    )
+    environment = os.environ | {"APT_CONFIG": str(records / "conf")}
+    run("apt-get", "-qq", "update", env=environment)
+    fetch = ("apt-get", "-qq", "install", "--download-only", "--no-install-recommends")
+    run(*fetch, "python3", "libpython3-dev", "libstdc++6", env=environment)
+    unpacked = folder / "sysroot.part"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    for package in sorted((records / "archives").glob("*.deb")):
+        run("dpkg", "--extract", package, unpacked)
+    unpacked.rename(folder / "sysroot")
+    shutil.rmtree(records)
+
+
+def version_of(folder: Path) -> str:
+    """The name of the ARM64 Python with its version, such as python3.11."""
+    return (folder / "sysroot" / "usr" / "bin" / "python3").readlink().name
+
+
+def write_starter(folder: Path) -> Path:
+    """A script that runs the ARM64 Python; what this starts as sys.executable is the script again."""
+    system, script = folder / "sysroot", folder / "python"
+    script.write_text(
+        "#!/bin/sh\n"
+        f'exec env PYTHONHOME="{system}/usr" PYTHONPATH="{folder}/packages" PYTHONDONTWRITEBYTECODE=1 \\\n'
+        f'  qemu-aarch64 -cpu {PROCESSOR} -L "{system}" -0 "{script}" "{system}/usr/bin/python3" "$@"\n',
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
+    return script
+
+
+def install_packages(folder: Path) -> None:
+    """NumPy, what the tests need and nanobind, as for ARM64, in folder/packages."""
+    if (folder / "packages" / "numpy").exists():
+        return
+    platforms = [f"--platform={name}" for name in PLATFORMS]
+    which = (
+        "--only-binary=:all:",
+        "--implementation=cp",
+        f"--python-version={version_of(folder).removeprefix('python')}",
+        *platforms,
+    )
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    run(*pip, "--target", folder / "packages", *which, "numpy", "pytest", "hypothesis", "nanobind")
+
+
+def build(folder: Path, python: Path) -> None:
+    """Compile the kernels and lay chainrule into folder/packages."""
+    packages = folder / "packages"
+    shutil.rmtree(packages / "chainrule", ignore_errors=True)
+    shutil.copytree(ROOT / "src" / "chainrule", packages / "chainrule", ignore=shutil.ignore_patterns("native", "*.so"))
+    headers = folder / "sysroot" / "usr" / "include"  # of Python; the cross compiler's own come first
+    options = {
+        "CMAKE_BUILD_TYPE": "Release",
+        "CMAKE_SYSTEM_NAME": "Linux",
+        "CMAKE_SYSTEM_PROCESSOR": "aarch64",
+        "CMAKE_CXX_COMPILER": COMPILER,
+        "CMAKE_CXX_FLAGS": f'-idirafter "{headers}"',
+        "Python_EXECUTABLE": python,
+        "Python_INCLUDE_DIR": headers / version_of(folder),
+        "nanobind_DIR": packages / "nanobind" / "cmake",
+    }
+    run("cmake", "-S", ROOT, "-B", folder / "build", *(f"-D{name}={value}" for name, value in options.items()))
+    run("cmake", "--build", folder / "build", "--parallel", os.cpu_count() or 1)
+    run("cmake", "--install", folder / "build", "--prefix", packages)
+
+
+def main(folder: Path, tests: list[str]) -> int:
+    """Build, say what runs, and run the tests; the exit code."""
+    try:
+        install_tools()
+        folder.mkdir(parents=True, exist_ok=True)
+        python = write_starter(folder)
+        unpack_python(folder)
+        install_packages(folder)
+        build(folder, python)
+        run(python, "-c", "from chainrule import kernels; print(kernels.IMPLEMENTATION)")
+    except (MissingError, subprocess.CalledProcessError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "CHAINRULE_KERNELS": "native"}
+    return subprocess.run([str(python), "-m", "pytest", *tests], env=environment, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    sys.exit(main(Path(sys.argv[1]).resolve(), sys.argv[2:]))
