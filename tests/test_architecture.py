@@ -45,7 +45,8 @@ ROWS = [
 ]
 # The one place of each optional package.
 OPTIONAL = {
-    "matplotlib": {"plots", "scratch/figures"},  # the latter is loaded by matplotlib itself
+    # `figures` is loaded by matplotlib itself; `pyplot` shows a curve as the script that asks for it would
+    "matplotlib": {"plots", "scratch/figures", "scratch/pyplot"},
     "PIL": {"data/images"},
     "scipy": {"data/ink"},
     "typer": {"cli"},
@@ -66,7 +67,8 @@ OPTIONAL = {
 }
 # Scripts of the lesson rely on what a star import of these carries along (np among it), so they have no __all__.
 STAR_IMPORTED = re.compile(
-    r"scratch/(functions|gradient|layers|load_data|multi_layer_net(_extend)?|optimizer|trainer|util|dataset/mnist)$"
+    r"scratch/(base_model|functions|gradient|layers|load_data|multi_layer_net(_extend)?|np|optimizer|time_layers|trainer"
+    r"|util|dataset/(mnist|ptb|sequence|spiral))$"
 )
 
 

@@ -80,6 +80,21 @@ RULES = [
         r"dout \* \(self.*-> return \(self|return dx \* dout -> return dx( / dout)?$",
     ),
     Rule(
+        "the gradient of a loss from above is 1: nothing stands above it",
+        r"lesson sequence_loss|SigmoidWithLoss",
+        r"\bdout\b.*-> (?!.*\bdout\b)|\* dout -> .*/ dout|-> .*/ dout|dout \* dx -> .*dx / dout",
+    ),
+    Rule(
+        "zeros that gradients are added to take their shape",
+        "lesson through_time",
+        r"-> .*np\.zeros_like\(self\.d",
+    ),
+    Rule(
+        "the gradient of a layer that is new is 0 already",
+        "layers Embedding",
+        r"^dW\[\.\.\.\] = 0 -> (pass|dW\[\.\.\.\] = -0)$",
+    ),
+    Rule(
         "labels as indices (N,) or (N, 1) are never more numbers than the scores",
         "layers SoftmaxWithLoss",
         r"self\.t\.size >= self\.y\.size",
