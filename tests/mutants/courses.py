@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.lessons import EXERCISES, find_lessons, judge
 from chainrule.models import TwoLayerNet
-from chainrule.scratch import layers, time_steps
+from chainrule.scratch import layers, time_layers, time_steps
 from chainrule.scratch.check import check_layer, check_network
 from chainrule.scratch.multi_layer_net import MultiLayerNet
 from chainrule.scratch.multi_layer_net_extend import MultiLayerNetExtend
@@ -89,7 +89,11 @@ def _recurrent(gates: int, whole: bool, cls: Any, rng: Rng) -> Made:
     N, T, D, H = rng.permutation([2, 3, 4, 5])
     layer = cls(*(0.5 * rng.standard_normal(shape) for shape in ((D, gates * H), (H, gates * H), (gates * H,))))
     states = [rng.standard_normal((N, H)) for _ in range(2 if gates == 4 else 1)]
-    return layer, [rng.standard_normal((N, T, D))] if whole else [rng.standard_normal((N, D)), *states]
+    if not whole:
+        return layer, [rng.standard_normal((N, D)), *states]
+    layer.stateful = True
+    layer.set_state(*states)
+    return layer, [rng.standard_normal((N, T, D))]
 
 
 def _attended(cls: Any, rng: Rng) -> Made:
@@ -147,6 +151,9 @@ def layer_gradients(make: Callable[[Rng], Made], draw: int) -> dict[str, Any]:
     # the gradient of a loss from above is 1: nothing stands above it
     returned = layer.backward(*([1] if is_loss else [rng.standard_normal(np.shape(one))[()] for one in outs]))
     several = returned if isinstance(returned, tuple) else () if returned is None else (returned,)
+    shapes = [np.shape(value) for value in several]
+    if len(set(shapes)) == len(shapes):  # then the order is a matter of style, since each can be known by its shape
+        several = tuple(sorted(several, key=np.shape))
     found = {f"out {index}": value for index, value in enumerate(outs)}
     found |= {f"returned {index}": value for index, value in enumerate(several)}
     found |= {f"grads {index}": value for index, value in enumerate(getattr(layer, "grads", ()))}
@@ -168,7 +175,8 @@ def network_gradients(make: Callable[[Rng], Made], draw: int) -> dict[str, Any]:
     return found
 
 
-def _checked(check: Callable[..., Any], make: Callable[[Rng], Made]) -> str:
+def _checked(check: Callable[..., Any], make: Callable[[Rng], Made], whole: bool = False) -> str:
+    """What is found wrong; with `whole`, also what is taken as constant, as the report of `run --check` says too."""
     np.random.seed(3)
     layer, arguments = make(np.random.default_rng(5))
     if check is check_layer:
@@ -177,16 +185,24 @@ def _checked(check: Callable[..., Any], make: Callable[[Rng], Made]) -> str:
         answer = check(layer, arguments, upstream=list(out) if isinstance(out, tuple) else [1])
     else:
         answer = check(layer, *arguments)
-    return answer.failure or "".join(str(finding) for finding in answer.findings[:1])
+    constants = f"taken as constant: {answer.constants}" if whole and answer.constants else ""
+    return answer.failure or "".join(str(finding) for finding in answer.findings[:1]) or constants
 
 
-def of_a_class(cls: Any, makes: dict[str, Callable[[Rng], Made]], method: str = "backward") -> Subject:
-    """The mutants of a class's own method, checked by check_layer (of a network: check_network)."""
+def of_a_class(
+    cls: Any, makes: dict[str, Callable[[Rng], Made]], method: str = "backward", whole: bool = False
+) -> Subject:
+    """The mutants of a class's own method, checked by check_layer (of a network: check_network).
+
+    whole: the layer has a gradient for all that it reads.
+    """
     function = vars(cls)[method]
     assert isinstance(function, FunctionType)
     draw, check = (layer_gradients, check_layer) if method == "backward" else (network_gradients, check_network)
     configurations = tuple(
-        Configuration(f"{cls.__module__} {cls.__name__} {name}", partial(draw, make), partial(_checked, check, make))
+        Configuration(
+            f"{cls.__module__} {cls.__name__} {name}", partial(draw, make), partial(_checked, check, make, whole)
+        )
         for name, make in makes.items()
     )
     source = inspect.getsource(cls)
@@ -236,13 +252,29 @@ def _table(cls: Any, rng: Rng) -> Made:
     return cls(rng.standard_normal((6, 4))), [rng.integers(6, size=(5, 3))]
 
 
+def _affine_of_sequences(cls: Any, rng: Rng) -> Made:
+    return cls(rng.standard_normal((4, 5)), rng.standard_normal(5)), [rng.standard_normal((2, 3, 4))]
+
+
 _WORD_LAYERS: dict[str, Callable[[Any, Rng], Made]] = {
     "MatMul": lambda cls, rng: (cls(rng.standard_normal((4, 5))), [rng.standard_normal((3, 4))]),
     "Embedding": _table,
     "Softmax": _rows,
     "SigmoidWithLoss": lambda cls, rng: (cls(), [rng.standard_normal(5), rng.integers(2, size=5)]),
 }
-_STEPS = {"RNN": partial(_recurrent, 1, False), "LSTM": partial(_recurrent, 4, False)}
+_STEPS = {
+    "RNN": partial(_recurrent, 1, False),
+    "LSTM": partial(_recurrent, 4, False),
+    "GRU": partial(_recurrent, 3, False),
+}
+_TIME_LAYERS: dict[str, Callable[[Any, Rng], Made]] = {
+    "TimeRNN": partial(_recurrent, 1, True),
+    "TimeLSTM": partial(_recurrent, 4, True),
+    "TimeGRU": partial(_recurrent, 3, True),
+    "TimeEmbedding": _table,
+    "TimeAffine": _affine_of_sequences,
+    "TimeSoftmaxWithLoss": _sequences,
+}
 
 
 def scratch_layers() -> Iterator[Subject]:
@@ -262,10 +294,10 @@ def scratch_layers() -> Iterator[Subject]:
     for name, makes in rows.items():
         if cls := getattr(layers, name, None):
             yield of_a_class(cls, {key: partial(make, cls) for key, make in makes.items()})
-    for module, of_sequences in ((layers, _WORD_LAYERS), (time_steps, _STEPS)):
+    for module, of_sequences in ((layers, _WORD_LAYERS), (time_steps, _STEPS), (time_layers, _TIME_LAYERS)):
         for name, make in of_sequences.items():
             cls = getattr(module, name)
-            yield of_a_class(cls, {"plain": partial(make, cls)})
+            yield of_a_class(cls, {"plain": partial(make, cls)}, whole=module is not layers)
     deep, options = [4, 6, 5], {"weight_decay_lambda": 0.1}
     variants = {"plain": ([4, 6], {}), "decay": (deep, options), "sigmoid": ([4], {"activation": "sigmoid"})}
     yield of_a_class(

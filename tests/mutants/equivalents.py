@@ -225,6 +225,12 @@ RULES = [
     Rule("a column either way", r"recurrent _divided", r"-> there = mask\[:, np\.newaxis, t\]"),
     Rule("rows already", "SigmoidCrossEntropy", r"\*\(array for array"),
     Rule("one shape", "SigmoidCrossEntropy", r"_element_weights\(targets"),
+    Rule(
+        "gradients of different shapes are known by these, in any order",
+        r"time_steps \w+",
+        r"^return \(.* -> return \(",
+    ),
+    Rule("the list is made of dW and db when first asked for", r"layers \w+", r"^self\._fill_grads\(\) -> "),
     Rule("a NumPy number in place of a plain one", "", r"float\((loss|np.*)\), .* -> return \((loss|np)"),
 ]
 _GENERIC = {

@@ -15,7 +15,8 @@ from chainrule.training import Trainer
 
 __all__ = ["CONTEXT", "SEQUENCES", "TOKENS", "SequenceWork", "sequence_data", "sequence_network", "training", "writing"]
 
-TOKENS, CONTEXT = 80, 64
+TOKENS = 80
+CONTEXT = 64
 _RATE = 0.001
 
 
