@@ -70,7 +70,7 @@ def train_and_write(
     _check_gradients(network, data.learned, chosen)
     started = time.perf_counter()
     try:
-        with _logs(folder, trainer.step, run) as logs:
+        with _logs(folder, trainer, run) as logs:
             _run(trainer, data, chosen, checkpoint, run, logs)
     except DivergenceError as error:
         kept = f"; the last good checkpoint is {checkpoint}" if trainer.epoch else ""
@@ -100,15 +100,17 @@ def _check_gradients(network: Sequential, data: Part, recipe: Recipe) -> None:
 
 
 @contextmanager
-def _logs(folder: Path, after: int, run: dict[str, Any]) -> Iterator[list[Log]]:
+def _logs(folder: Path, trainer: Trainer, run: dict[str, Any]) -> Iterator[list[Log]]:
     """The logs of the run, begun anew or after the step of its checkpoint, and closed at the end."""
     with ExitStack() as stack:
-        log = stack.enter_context(JsonLog(folder / "log.jsonl", after=after, run=run["id"]))
+        log = stack.enter_context(JsonLog(folder / "log.jsonl", after=trainer.step, run=run["id"]))
         if log.is_new:
             log.write("start", run)
+            for epoch in trainer.history:  # of a run that was killed between its first checkpoint and its log
+                log.epoch(epoch)
         logs: list[Log] = [log]
         if run["tensorboard"]:
-            logs.append(TensorBoardLog(folder / "tensorboard", after=after))
+            logs.append(TensorBoardLog(folder / "tensorboard", after=trainer.step))
             stack.callback(logs[-1].close)
         yield logs
         log.write("end", {})
