@@ -91,8 +91,9 @@ def _recurrent(gates: int, whole: bool, cls: Any, rng: Rng) -> Made:
     states = [rng.standard_normal((N, H)) for _ in range(2 if gates == 4 else 1)]
     if not whole:
         return layer, [rng.standard_normal((N, D)), *states]
-    layer.stateful = True
-    layer.set_state(*states)
+    if hasattr(layer, "set_state"):
+        layer.stateful = True
+        layer.set_state(*states)
     return layer, [rng.standard_normal((N, T, D))]
 
 
