@@ -106,7 +106,8 @@ def _logs(folder: Path, trainer: Trainer, run: dict[str, Any]) -> Iterator[list[
         log = stack.enter_context(JsonLog(folder / "log.jsonl", after=trainer.step, run=run["id"]))
         if log.is_new:
             log.write("start", run)
-            for epoch in trainer.history:  # of a run that was killed between its first checkpoint and its log
+        for epoch in trainer.history:  # a run may have been killed when it had a checkpoint and no log yet
+            if epoch.number not in log.epochs:
                 log.epoch(epoch)
         logs: list[Log] = [log]
         if run["tensorboard"]:

@@ -50,6 +50,7 @@ class JsonLog:
 
     Attributes:
         is_new: whether no line was there to go on from.
+        epochs: the numbers of those that are told in the lines that were.
 
     Raises:
         FileError: it cannot be written.
@@ -70,6 +71,8 @@ class JsonLog:
         self._file: IO[bytes] = self._beginning.enter_context(replacing(self.path))
         kept = _kept(self.path, after, run) if after else []
         self.is_new = not kept
+        told = [record.get("number") for record in map(json.loads, kept) if record["event"] == "epoch"]
+        self.epochs = {number for number in told if isinstance(number, int)}
         self._file.writelines(kept)
         if after or not self.path.exists():
             self.saved()
