@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.data import Bytes, Characters, TextPreparation, learn_byte_pairs
+from chainrule.data import Bytes, Characters, Text, TextPreparation, learn_byte_pairs
 from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
+from chainrule.metrics import bits_of_a_character
 from chainrule.models import LANGUAGE_MODELS, char_gpt, char_lstm
 
 LETTERS = Characters("\nabcdefg")
@@ -169,3 +170,17 @@ def test_networks_that_cannot_write():
     net.values[:] = np.nan
     with pytest.raises(DivergenceError, match="logits that are not finite"):
         next(cr.write_text(net, "a"))
+
+
+@pytest.mark.parametrize(
+    ("name", "prompt", "book", "most"),
+    [("char-gpt", "ROMEO:", "shakespeare", 2.4), ("char-gpt-zh", "宝玉", "hongloumeng", 6.0)],
+)
+def test_the_package_has_networks_that_write(name, prompt, book, most):
+    net = cr.pretrained(name)
+    written = "".join(cr.write_text(net, prompt, length=80))
+    assert written == "".join(cr.write_text(net, prompt, length=80))
+    tokenizer = net.preparation.tokenizer
+    tokens = tokenizer.encode(cr.data.book(book)[-6000:], "the end")
+    test = Text(tokens, net.preparation)
+    assert bits_of_a_character(cr.evaluate(net, test).loss, test.characters_of_a_token) < most
