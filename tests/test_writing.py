@@ -174,13 +174,13 @@ def test_networks_that_cannot_write():
 
 @pytest.mark.parametrize(
     ("name", "prompt", "book", "most"),
-    [("char-gpt", "ROMEO:", "shakespeare", 2.4), ("char-gpt-zh", "宝玉", "hongloumeng", 6.0)],
+    [("char-gpt", "ROMEO:", "shakespeare", 2.7), ("char-gpt-zh", "宝玉", "hongloumeng", 6.8)],
 )
 def test_the_package_has_networks_that_write(name, prompt, book, most):
     net = cr.pretrained(name)
     written = "".join(cr.write_text(net, prompt, length=80))
     assert written == "".join(cr.write_text(net, prompt, length=80))
     tokenizer = net.preparation.tokenizer
-    tokens = tokenizer.encode(cr.data.book(book)[-6000:], "the end")
+    tokens = tokenizer.encode(cr.data.book(book)[-6_000:], "the end")
     test = Text(tokens, net.preparation)
     assert bits_of_a_character(cr.evaluate(net, test).loss, test.characters_of_a_token) < most
