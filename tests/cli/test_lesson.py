@@ -14,7 +14,7 @@ def lesson(chainrule, tmp_path):
 def test_the_list_is_in_the_language_of_the_terminal(lesson):
     english, chinese = lesson(), lesson(environment={"LC_ALL": "zh_CN.UTF-8"})
     assert "     4  The ReLU layer\n" in english.stdout
-    assert len(english.stdout.splitlines()) == 16
+    assert len(english.stdout.splitlines()) == 22
     assert "ReLU 层" in chinese.stdout
     assert lesson("--language", "en", environment={"LC_ALL": "zh_CN.UTF-8"}).stdout == english.stdout
 
@@ -60,7 +60,7 @@ def test_what_a_solution_shows_is_right(lesson, tmp_path, number):
 
 
 def test_bad_input(lesson, tmp_path):
-    assert "no lesson 99: there are 1 to 15" in lesson(99).stderr
+    assert "no lesson 99: there are 1 to 21" in lesson(99).stderr
     assert "no exercise at exercise_04_relu.py: chainrule lesson 4 writes it" in lesson(4, "--check").stderr
     for text, message in (
         ("class Relu(:\n", f"{FILE}, line 1: invalid syntax"),

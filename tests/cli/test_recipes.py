@@ -115,7 +115,7 @@ def test_models_vote_and_look_again(small_folder, chainrule, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--recipe", "fast"], "no recipe 'fast': use one of cnn, "),
+        (["--recipe", "fast"], "no recipe 'fast': use one of char-gpt, char-lstm, cnn, "),
         (["--recipe", "missing.toml"], "cannot read the recipe missing.toml: there is no such file"),
         (["--patience", 3], "--patience waits for validation data: give --validation 0.1 as well"),
         (["--accumulate", 0], "--accumulate must be 1 or more, got 0"),

@@ -114,3 +114,20 @@ def test_validation_with_averaged_weights_leaves_the_own_ones_alone():
     assert net.values.tobytes() == own.tobytes()
     average.apply(net)
     assert epoch.validation_loss == cr.evaluate(net, data).loss
+
+
+def test_a_signal_in_the_middle_of_a_class_is_one_all_the_same():
+    """Until Python 3.12, what a descriptor raises there becomes a RuntimeError."""
+
+    class Struck:
+        def __set_name__(self, owner, name):
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt) as caught, interrupted_by_all_signals():
+        type("Class", (), {"attribute": Struck()})
+    assert caught.value.args == (signal.SIGTERM,)
+
+
+def test_other_errors_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="its own"), interrupted_by_all_signals():
+        raise RuntimeError("its own")

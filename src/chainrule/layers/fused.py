@@ -61,10 +61,13 @@ class BatchNormReLU(Layer):
         self.input_shape, self.output_shape, self.dtype = norm.input_shape, norm.output_shape, norm.dtype
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
-        return self.norm.normalize(x, train, relu=True)
+        y, cache = self.norm.normalize(x, train, relu=True)
+        return y, (cache, y)
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
-        return self.norm.backward(dy, cache, input_gradient=input_gradient)
+        of_norm, y = cache
+        # y = max(norm(x), 0)
+        return self.norm.normalize_backward(dy, of_norm, y)
 
 
 class AffineChain(Layer):

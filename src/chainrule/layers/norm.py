@@ -85,17 +85,23 @@ class BatchNorm(Layer):
         else:
             mean, inverse_std = self.running_mean.value.copy(), 1 / np.sqrt(self.running_variance.value + self.epsilon)
             y = kernels.batch_norm_inference(flat, gamma, beta, mean, inverse_std, relu)
-        return y.reshape(x.shape), (train and count > 0, flat, y if relu else None, mean, inverse_std)
+        return y.reshape(x.shape), (train and count > 0, flat, mean, inverse_std)
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        return self.normalize_backward(dy, cache)
 
     @quiet
-    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
-        of_batch, x, after_relu, mean, inverse_std = cache
+    def normalize_backward(self, dy: Array, cache: Any, y: Array | None = None) -> Array:
+        """`backward`; y is what came out of a ReLU that ran with it as one, if one did."""
+        of_batch, x, mean, inverse_std = cache
         # y = gamma (x - mean) / sqrt(variance + epsilon) + beta; in training mean and variance are functions of x
         backward = kernels.batch_norm_backward if of_batch else kernels.batch_norm_inference_backward
+        after_relu = None if y is None else y.reshape(x.shape)
         dx, dgamma, dbeta = backward(dy.reshape(x.shape), x, after_relu, self.gamma.value, mean, inverse_std)
         self.gamma.grad += dgamma
         self.beta.grad += dbeta
-        return dx.reshape(dy.shape)
+        result: Array = dx.reshape(dy.shape)
+        return result
 
     def _refuse_single(self, count: int, shape: Shape) -> None:
         if count == 1:

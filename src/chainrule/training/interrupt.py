@@ -86,7 +86,8 @@ def interrupted_by_all_signals() -> Iterator[None]:
     """SIGTERM and SIGHUP raise KeyboardInterrupt within the block, as Ctrl-C does; its argument is their number.
 
     One that is ignored stays so (SIGHUP under nohup), and one that the program receives itself stays its own. An
-    exception that is lost in a destructor, as Python loses all there, is sent again.
+    exception that is lost in a destructor, as Python loses all there, is sent again, and one that Python makes another
+    of (in the middle of a class, while a library is loaded) is itself again.
     """
     taken = []
     if _in_main_thread():
@@ -105,6 +106,10 @@ def interrupted_by_all_signals() -> Iterator[None]:
     sys.unraisablehook = again
     try:
         yield
+    except RuntimeError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise error.__cause__ from None
+        raise
     finally:
         sys.unraisablehook = hook
         if _in_main_thread():
