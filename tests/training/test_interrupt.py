@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.training import interrupted_by_all_signals
 
 ENDED = """
 import os, signal, sys, time, weakref
