@@ -53,7 +53,7 @@ false-alarms: .venv/.installed  ## Check a thousand right starts of training; no
 chaos: .venv/.installed  ## Kill trainings, fill disks, save from many writers; nothing may be lost (about 30 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos
 
-fuzz: .venv/.installed  ## Read 100,000 changed files with each of nine readers (about 40 minutes)
+fuzz: .venv/.installed  ## Read 100,000 changed files with each of ten readers (about 40 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz 100000
 
 # The reference kernels are changed, so that these are what has to serve.
@@ -94,7 +94,7 @@ bench: .venv/.installed  ## Measure against PyTorch, JAX, scikit-learn and ONNX 
 	$(BIN)/chainrule bench --only training --only inference --only start --only accuracy --only growth \
 	  --output benchmarks/results
 
-# Each about eight minutes on two cores; docs/models.md says what came out.
+# Each about eight minutes on two cores, those that write a quarter of an hour; docs/models.md says what came out.
 MODELS := $(BIN)/chainrule train --output runs/models
 models: .venv/.installed  ## Train the networks that are part of the package anew
 	$(MODELS)/two-layer --recipe lesson --validation 0.05
@@ -104,7 +104,8 @@ models: .venv/.installed  ## Train the networks that are part of the package ane
 	$(MODELS)/first --recipe reader --data runs/models/first.npz --half
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 $(BIN)/python tools/reader_data.py 1000 runs/models/reader.npz runs/models/first/model.safetensors
 	$(MODELS)/reader --recipe reader --data runs/models/reader.npz --half
-	for name in two-layer cnn freehand reader; do \
+	$(BIN)/python tools/writers.py runs/models
+	for name in two-layer cnn freehand reader char-gpt char-gpt-zh; do \
 	  cp runs/models/$$name/model.safetensors src/chainrule/io/files/$$name.safetensors || exit 1; \
 	done
 

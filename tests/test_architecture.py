@@ -33,7 +33,8 @@ ROWS = [
     {"layers"},
     {"io", "gradcheck", "models", "plots"},
     # `vision` reads pages with networks that `io` loads; it trains nothing
-    {"training", "vision"},
+    # `writing` lets a network that learned from a text write one
+    {"training", "vision", "writing"},
     {"recipes"},
     {"scratch", "bench", "estimators", "server"},
     # the lessons' exercises are checked as `chainrule run --check` checks, with the course's layers
@@ -44,7 +45,8 @@ ROWS = [
 ]
 # The one place of each optional package.
 OPTIONAL = {
-    "matplotlib": {"plots", "scratch/figures"},  # the latter is loaded by matplotlib itself
+    # `figures` is loaded by matplotlib itself; `pyplot` shows a curve as the script that asks for it would
+    "matplotlib": {"plots", "scratch/figures", "scratch/pyplot"},
     "PIL": {"data/images"},
     "scipy": {"data/ink"},
     "typer": {"cli"},
@@ -56,7 +58,7 @@ OPTIONAL = {
     "pydantic_core": {"server"},
     "uvicorn": {"server"},
     "prometheus_client": {"server"},
-    "torch": {"bench/peers/pytorch"},
+    "torch": {"bench/peers/pytorch", "bench/peers/torch_sequences"},
     "jax": {"bench/peers/jax"},
     "tensorboardX": {"training/log"},
     "sklearn": {"bench/peers/sklearn", "data/digits", "estimators"},
@@ -65,7 +67,8 @@ OPTIONAL = {
 }
 # Scripts of the lesson rely on what a star import of these carries along (np among it), so they have no __all__.
 STAR_IMPORTED = re.compile(
-    r"scratch/(functions|gradient|layers|load_data|multi_layer_net(_extend)?|optimizer|trainer|util|dataset/mnist)$"
+    r"scratch/(base_model|functions|gradient|layers|load_data|multi_layer_net(_extend)?|np|optimizer|time_layers|trainer"
+    r"|util|dataset/(mnist|ptb|sequence|spiral))$"
 )
 
 

@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         find_learning_rate,
     )
     from chainrule.vision import read_numbers
+    from chainrule.writing import write_text
 
 __all__ = [
     "CTC",
@@ -212,6 +213,7 @@ __all__ = [
     "schedules",
     "training",
     "vision",
+    "write_text",
 ]
 
 # What reads and writes files (and loads much of the standard library for it) is imported when it is first asked for.
@@ -232,6 +234,7 @@ _LATER = {
     "find_learning_rate": "chainrule.training",
     "vision": "chainrule.vision",
     "read_numbers": "chainrule.vision",
+    "write_text": "chainrule.writing",
 }
 
 

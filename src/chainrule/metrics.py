@@ -9,7 +9,15 @@ from chainrule.arrays import Array
 from chainrule.errors import ShapeError
 from chainrule.functions import class_indices
 
-__all__ = ["Deviations", "accuracy", "calibration_error", "confusion", "divergence"]
+__all__ = [
+    "Deviations",
+    "accuracy",
+    "bits_of_a_character",
+    "calibration_error",
+    "confusion",
+    "divergence",
+    "perplexity",
+]
 
 _FAR_ABOVE = 2.0
 """A loss so many times that of a constant prediction is told. Confident mistakes come near it, divergence goes far."""
@@ -66,6 +74,19 @@ class Deviations:
     def absolute_error(self) -> float | None:
         """The mean of |prediction - target|; None of no samples."""
         return float(np.mean(self._absolute / self._count)) if self._count else None
+
+
+def perplexity(loss: float) -> float:
+    """e to the mean cross-entropy: among how many equally probable tokens a model of text is in doubt, in the mean."""
+    return math.exp(min(loss, 709.0))
+
+
+def bits_of_a_character(loss: float, characters: float = 1.0) -> float:
+    """The mean cross-entropy of a token in bits, divided among the `characters` that a token stands for.
+
+    Models with different tokens are compared in these.
+    """
+    return loss / math.log(2) / characters
 
 
 def accuracy(logits: Array, labels: Array) -> float:

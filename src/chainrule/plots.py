@@ -25,11 +25,15 @@ _TRAIN, _TEST = "#0072b2", "#d55e00"  # told apart also by colour-blind eyes (Ok
 
 
 def plot_curves(
-    history: Sequence[Mapping[str, Any]], path: str | os.PathLike[str], title: str = "", watched: str = "test"
+    history: Sequence[Mapping[str, Any]],
+    path: str | os.PathLike[str],
+    title: str = "",
+    watched: str = "test",
+    measure: str | None = None,
 ) -> None:
     """Loss and accuracy against epochs as PNG; `history` has a mapping an epoch, with the columns of history.csv.
 
-    `watched` says what epochs were measured on.
+    `watched` says what epochs were measured on, `measure` what the loss is.
     """
     classes = any(row["train_accuracy"] is not None for row in history)
     names = ("loss", "accuracy") if classes else ("loss",)
@@ -48,7 +52,8 @@ def plot_curves(
         panel.spines[["top", "right"]].set_visible(False)
         panel.xaxis.get_major_locator().set_params(integer=True)
         panel.legend(frameon=False)
-    panels[0].set_ylabel("loss (mean cross-entropy)" if classes else "loss (mean squared error, 1: the mean)")
+    measure = measure or ("mean cross-entropy" if classes else "mean squared error, 1: the mean")
+    panels[0].set_ylabel(f"loss ({measure})")
     if classes:
         panels[1].set_ylabel("accuracy (%)")
     figure.suptitle(title)

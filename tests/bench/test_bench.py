@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chainrule.bench import SECTIONS, Result, lines
+from chainrule.bench import SECTIONS, Result, lines, sequences
 from chainrule.bench.dense import DENSE
 from chainrule.bench.neighbours import neighbours
 from chainrule.bench.peers import PEERS, load_peers
 from chainrule.bench.rounds import OURS, by_turns
+from chainrule.bench.sequences import SEQUENCES
 from chainrule.bench.work import Goal, Work, data, network, products, time_to, training
 from chainrule.bench.worker import peak_memory, working
 
@@ -129,6 +130,13 @@ def test_dense_work(name):
     run = training(work, data(work))
     assert 0 < run() < 60
     assert np.count_nonzero(data(work).x) > 0.999 * data(work).x.size
+
+
+@pytest.mark.parametrize("work", SEQUENCES)
+def test_networks_that_write(work):
+    short = work._replace(batch=2, steps=1)
+    assert 0 < sequences.training(short)() < 60
+    assert 0 < sequences.writing(short)() < 60
 
 
 def test_neighbours_are_busy_and_end():

@@ -23,6 +23,7 @@ COMMANDS = [
     "evaluate",
     "predict",
     "read",
+    "write",
     "serve",
     "export",
     "import",

@@ -120,6 +120,19 @@ def test_a_disk_that_is_full_or_read_only_leaves_nothing_half(tmp_path):
     assert 1 <= result["of them full"] < 4
 
 
+def test_a_run_that_was_killed_before_it_had_a_log_has_all_its_epochs_there(small_folder, chainrule, tmp_path):
+    """The log in the folder is then still that of an earlier run."""
+    for name in ("earlier", "run"):
+        done = chainrule("train", "--data", small_folder, "--epochs", 2, "--output", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+    log = tmp_path / "run" / "log.jsonl"
+    log.write_bytes((tmp_path / "earlier" / "log.jsonl").read_bytes())
+    assert chainrule("train", "--resume", "--epochs", 3, "--output", tmp_path / "run").returncode == 0
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [record["number"] for record in records if record["event"] == "epoch"] == [1, 2, 3]
+    assert (records[0]["event"], records[-1]["event"]) == ("start", "end")
+
+
 def test_a_new_training_replaces_nothing_before_it_has_a_checkpoint(small_folder, chainrule, tmp_path):
     """Killed within its first epoch, which is a long one, it leaves the earlier run as it was; and that one goes on."""
     run = tmp_path / "run"

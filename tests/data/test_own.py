@@ -286,7 +286,7 @@ def test_a_split_takes_the_same_share_of_each_class(seed, counts, fraction):
 def test_data_that_is_nothing_known(tmp_path):
     (tmp_path / "own.xls").write_text("")
     for source, message in (
-        ("nothing", "no data 'nothing': use one of mnist, digits, fashion-mnist"),
+        ("nothing", "no data 'nothing': use one of mnist, digits, shakespeare, hongloumeng, fashion-mnist"),
         (tmp_path / "own.xls", "is not data that is recognised"),
         (tmp_path, "has none of MNIST's four IDX files"),
     ):

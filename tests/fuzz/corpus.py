@@ -1,4 +1,4 @@
-"""The nine readers, each with whole files made by code."""
+"""The ten readers, each with whole files made by code."""
 
 import json
 from collections.abc import Callable
@@ -14,6 +14,8 @@ from chainrule.data.archive import read_mapped, read_npz
 from chainrule.data.idx import read_idx
 from chainrule.data.images import read_colour, read_gray
 from chainrule.data.pixel_rows import read_csv
+from chainrule.data.reading import Reading
+from chainrule.data.text_file import read_text
 from chainrule.errors import DataError
 from chainrule.io.onnx_export import export_onnx
 from chainrule.io.onnx_import import import_onnx
@@ -44,6 +46,16 @@ def networks() -> list[cr.Sequential]:
     return [small, images]
 
 
+def writers() -> list[cr.Sequential]:
+    text = "a hill, a hill\n从前有座山"
+    made = []
+    for tokenizer in (cr.data.Characters("".join(sorted(set(text)))), cr.data.learn_byte_pairs([text], 260)):
+        network = cr.models.char_lstm(tokenizer.size, size=2, hidden=2).build((3,), seed=1)
+        network.preparation = cr.data.TextPreparation(tokenizer, 3)
+        made.append(network)
+    return made
+
+
 def trainer() -> Trainer:
     return Trainer(
         networks()[0], loss=cr.SoftmaxCrossEntropy(), optimizer=cr.Adam(), average=cr.WeightAverage(0.9), seed=0
@@ -54,6 +66,9 @@ def _weights(folder: Path) -> list[bytes]:
     files = []
     for index, network in enumerate(networks()):
         cr.save(network, folder / "seed", labels="01", half=bool(index))
+        files.append((folder / "seed").read_bytes())
+    for network in writers():
+        cr.save(network, folder / "seed")
         files.append((folder / "seed").read_bytes())
     return files
 
@@ -100,6 +115,17 @@ def _read_csv(path: Path) -> Any:
         except DataError as error:
             problems.append(error)
     raise problems[0]
+
+
+def _texts(_: Path) -> list[bytes]:
+    text = "Once there was a hill.\nOn it\tstood a house.\r\n从前有座山，山上有座庙。" * 3
+    return [text.encode(), b"\xef\xbb\xbf" + text.encode()]
+
+
+def _read_text(path: Path) -> Any:
+    """A file as characters and as byte pairs."""
+    parts = [read_text(path, Reading(tokens=kind, context=3, vocabulary=270)) for kind in ("characters", "pairs")]
+    return [part.preparation.tokenizer.decode(part.tokens.tolist()) for pair in parts for part in pair]
 
 
 def _npz(folder: Path) -> list[bytes]:
@@ -161,8 +187,8 @@ def _onnx(folder: Path) -> list[bytes]:
 
 def _descriptions(folder: Path) -> list[bytes]:
     files = []
-    for network in networks():
-        cr.save(network, folder / "seed", labels="01")
+    for network in [*networks(), *writers()]:
+        cr.save(network, folder / "seed", labels=None if network.takes_indices else "01")
         content = (folder / "seed").read_bytes()
         metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
         files.append(json.dumps({k: v if k == "chainrule" else json.loads(v) for k, v in metadata.items()}).encode())
@@ -171,7 +197,7 @@ def _descriptions(folder: Path) -> list[bytes]:
 
 @cache
 def _arrays() -> list[dict[str, np.ndarray]]:
-    return [network.arrays for network in networks()]
+    return [network.arrays for network in [*networks(), *writers()]]
 
 
 def _read_description(path: Path) -> Any:
@@ -182,7 +208,7 @@ def _read_description(path: Path) -> Any:
         metadata = {k: v if k == "chainrule" and isinstance(v, str) else json.dumps(v) for k, v in values.items()}
     except (ValueError, AttributeError, RecursionError):
         metadata = {"chainrule": "0.2.0", "network": content.decode("latin-1")}
-    arrays = _arrays()[b"Conv2D" in content]
+    arrays = _arrays()[2 + (b"merges" in content) if b"LSTM" in content else b"Conv2D" in content]
     header: dict[str, Any] = {"__metadata__": metadata}
     place = 0
     for name, array in arrays.items():
@@ -197,6 +223,7 @@ READERS: dict[str, Reader] = {
     "weights": Reader("safetensors", cr.load, _weights),
     "checkpoint": Reader("safetensors", lambda path: trainer().resume(path), _checkpoints),
     "idx": Reader("idx", read_idx, _idx),
+    "text": Reader("txt", _read_text, _texts),
     "csv": Reader("csv", _read_csv, _csv),
     "npz": Reader("npz", _read_npz, _npz),
     "pictures": Reader("png", _read_picture, _pictures),

@@ -90,9 +90,9 @@ def _rows(rng: Rng, kind: str) -> dict[str, list[Any]]:
     labels = rng.integers(0, C, N)
     one_by_one = ("sigmoid", "tanh", "silu", "softplus", "gelu")
     return {
-        "batch_norm_forward": [wide, gamma, beta, 1e-3],
-        "batch_norm_backward": [wide, wide.copy(), gamma, mean, inverse],
-        "batch_norm_inference": [wide, gamma, beta, mean, inverse],
+        "batch_norm_forward": [wide, gamma, beta, 1e-3, bool(rng.random() < 0.5)],
+        "batch_norm_backward": [wide, wide.copy(), wide.copy(), gamma, mean, inverse],
+        "batch_norm_inference": [wide, gamma, beta, mean, inverse, bool(rng.random() < 0.5)],
         "layer_norm_forward": [x, gamma, beta, 1e-3],
         "layer_norm_backward": [dy, x, gamma, norms, stds],
         "relu_forward": [x],

@@ -245,9 +245,11 @@ def test_batch_norm(seed, dtype, N, C, S):
     x, dy = 3 * draw(seed, dtype, N, C, S) + 1, draw(seed + 1, dtype, N, C, S)
     gamma, beta, mean = (draw(seed + i, dtype, C) for i in (2, 3, 4))
     inverse = (1 / (1 + np.abs(draw(seed + 5, dtype, C)))).astype(dtype)
-    both("batch_norm_forward", dtype, x, gamma, beta, 1e-3)
-    both("batch_norm_inference", dtype, x, gamma, beta, mean, inverse)
-    both("batch_norm_backward", dtype, dy, x, gamma, mean, inverse)
+    y = draw(seed + 6, dtype, N, C, S)
+    for relu in (False, True):
+        both("batch_norm_forward", dtype, x, gamma, beta, 1e-3, relu)
+        both("batch_norm_inference", dtype, x, gamma, beta, mean, inverse, relu)
+        both("batch_norm_backward", dtype, dy, x, y if relu else None, gamma, mean, inverse)
 
 
 @given(SEED, DTYPE, LENGTH, POSITIVE)
@@ -598,7 +600,7 @@ NO_PADDING = ((0, 0), (0, 0))
         (lambda a: kernels.softmax_cross_entropy(a(2, 3), np.array([0, 3])), "a label is outside the classes"),
         (lambda a: kernels.softmax_cross_entropy(a(2, 3), np.array([0, -1])), "a label is outside the classes"),
         (
-            lambda a: kernels.batch_norm_inference(a(1, 2, 3), a(2), a(2), a(3), a(2)),
+            lambda a: kernels.batch_norm_inference(a(1, 2, 3), a(2), a(2), a(3), a(2), False),
             r"mean has shape \(3\), expected \(2\)",
         ),
         (lambda a: kernels.adam_update(a(3), a(3), a(3), a(4), 0.1, 0.9, 0.9, 1e-8, 1), "square has shape"),

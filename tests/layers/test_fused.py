@@ -33,6 +33,9 @@ CASES = [
     ((cr.Scale(0.5), cr.Scale(3.0), cr.Affine(4)), (6,), "Scale AffineChain"),
     ((cr.Flatten(), cr.Affine(4)), IMAGE, "Flatten Affine"),
     ((cr.Scale(0.5), cr.Tanh()), (6,), "Scale Tanh"),
+    ((cr.Conv2D(3, 3), cr.BatchNorm(), cr.ReLU(), cr.MaxPool2D(2)), IMAGE, "Conv2D BatchNormReLU MaxPool2D"),
+    ((cr.Affine(5), cr.BatchNorm(), cr.ReLU(), cr.Affine(3)), (6,), "Affine BatchNormReLU Affine"),
+    ((cr.BatchNorm(), cr.Tanh()), IMAGE, "BatchNorm Tanh"),
     ((OwnAffine(5), cr.ReLU(), cr.Affine(4)), (6,), "OwnAffine ReLU Affine"),
 ]
 
@@ -50,21 +53,22 @@ def test_what_runs_as_one(layers, shape, expected):
     assert names(fuse(net.layers)) == expected
 
 
+@pytest.mark.parametrize("train", [False, True])
 @pytest.mark.parametrize(("layers", "shape", "expected"), CASES, ids=[expected for *_, expected in CASES])
-def test_it_gives_the_numbers_of_its_layers(layers, shape, expected):
+def test_it_gives_the_numbers_of_its_layers(layers, shape, expected, train):
     net = cr.Sequential(*copy.deepcopy(layers)).build(shape, seed=0).astype("float64")
     net.values[...] = 0.3 * RNG(1).standard_normal(net.values.size)
     y = x = RNG(2).standard_normal((4, *shape))
     caches = []
     for layer in net.layers:
-        y, cache = layer.forward(y)
+        y, cache = layer.forward(y, train=train)
         caches.append(cache)
     gradient = dy = RNG(3).standard_normal(y.shape)
     for layer, cache in zip(reversed(net.layers), reversed(caches), strict=True):
         gradient = layer.backward(gradient, cache)
     gradients = net.gradients.copy()
     net.gradients.fill(0)
-    as_one, cache = net.forward(x)
+    as_one, cache = net.forward(x, train=train)
     np.testing.assert_allclose(as_one, y, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(net.backward(dy, cache), gradient, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(net.gradients, gradients, rtol=1e-11, atol=1e-13)

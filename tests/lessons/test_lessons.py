@@ -13,7 +13,8 @@ LESSONS = find_lessons()
 CHINESE = {lesson.name: lesson for lesson in find_lessons("zh")}
 TOPICS = [
     "graph", "chain", "node", "relu", "sigmoid", "affine", "softmax", "two_layer", "gradient_check", "numerical",
-    "optimizer", "initialization", "batch_normalization", "dropout", "convolution",
+    "optimizer", "initialization", "batch_normalization", "dropout", "convolution", "recurrent", "through_time", "lstm",
+    "attention", "loss_over_a_sequence", "language_model",
 ]  # fmt: skip
 
 
@@ -32,6 +33,9 @@ def exercise(lesson) -> tuple[str, str, dict]:
     raise AssertionError(f"{lesson.name} has no exercise")
 
 
+RNN, TIME, LSTM = (EXERCISES[key].solution for key in ("rnn", "through_time", "lstm"))
+
+
 @pytest.fixture
 def figures(tmp_path, monkeypatch):
     """The folder that shown figures are written to."""
@@ -46,7 +50,7 @@ def figures(tmp_path, monkeypatch):
 def test_every_topic_has_a_lesson_in_both_languages():
     assert len(LESSONS) == len(TOPICS)
     assert all(topic in lesson.name for topic, lesson in zip(TOPICS, LESSONS, strict=True))
-    assert [lesson.number for lesson in LESSONS] == list(range(1, 16))
+    assert [lesson.number for lesson in LESSONS] == list(range(1, 22))
     assert list(CHINESE) == [lesson.name for lesson in LESSONS]
 
 
@@ -84,7 +88,7 @@ def test_an_exercise_is_wrong_as_it_stands_and_right_when_solved(lesson, capsys)
     assert not judge(key, namespace[task.class_name]).ok
     exec(task.solved(unfinished), namespace)
     check(key, namespace[task.class_name])
-    method = "gradient" if key == "network" else "backward"
+    method = "gradient" if key in ("network", "language_model") else "backward"
     printed = capsys.readouterr().out
     assert re.fullmatch(
         rf"✓ right: {method} is the derivative of its forward \(\d+ gradients compared in 4 draws\)\n", printed
@@ -128,6 +132,17 @@ def test_every_exercise_belongs_to_one_lesson():
         (14, "return dout", "dx is dout itself"),
         (7, "return dout**2 * (self.y - self.t) / len(self.t)", "dx is 2.5 times what it should be"),
         (15, "return 1 / 0", "it fails: ZeroDivisionError: division by zero"),
+        (16, RNN.replace("* (1 - self.h_next**2)", ""), "dx "),
+        (16, RNN.replace("da @ self.Wh.T", "da"), "dh_prev"),
+        (17, TIME.replace(" + dh)", ")"), "dWx"),
+        (17, TIME.replace("self.dWx + dWx", "dWx"), "dWx"),
+        (18, LSTM.replace("dc = dc_next + ", "dc = "), "dc_prev"),
+        (18, LSTM.replace("* self.f * (1 - self.f)", ""), "dWx"),
+        (18, LSTM.replace("np.hstack([df, dg * (1 - self.g**2), di, do])", "np.hstack([di, dg, df, do])"), "dWx"),
+        (19, EXERCISES["attention"].solution.replace(" + ds[:, :, None] * self.h[:, None]", ""), "dhs"),
+        (19, EXERCISES["attention"].solution.replace("(da - (self.a * da).sum(axis=1, keepdims=True))", "da"), "dh"),
+        (20, "return (self.y - np.eye(self.y.shape[2])[self.t]) / self.mask.sum()", "dxs"),
+        (20, EXERCISES["sequence_loss"].solution.replace("self.mask.sum()", "self.mask.size"), "dxs"),
     ],
 )
 def test_mistakes_get_the_hint_that_fits(number, written, hint):

@@ -1,5 +1,6 @@
 """Subjects of the course: its exercises, judged by the lessons; the layers of `scratch`, checked by check_layer."""
 
+import copy
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import numpy as np
 
 from chainrule.lessons import EXERCISES, find_lessons, judge
 from chainrule.models import TwoLayerNet
-from chainrule.scratch import layers
+from chainrule.scratch import layers, time_layers, time_steps
 from chainrule.scratch.check import check_layer, check_network
 from chainrule.scratch.multi_layer_net import MultiLayerNet
 from chainrule.scratch.multi_layer_net_extend import MultiLayerNetExtend
@@ -25,7 +26,7 @@ Made = tuple[Any, list[Any]]
 
 
 def exercises() -> Iterator[Subject]:
-    """The 15 lessons' solutions."""
+    """The 21 lessons' solutions."""
     for lesson in find_lessons():
         namespace: dict[str, Any] = {}
         for cell in lesson.cells:
@@ -37,8 +38,8 @@ def exercises() -> Iterator[Subject]:
         source = EXERCISES[key].solved(cell.text)
         exec(source, namespace)
         cls = namespace[EXERCISES[key].class_name]
-        method = "gradient" if key == "network" else "backward"
-        draw = network_gradients if key == "network" else layer_gradients
+        is_network = key in ("network", "language_model")
+        method, draw = ("gradient", network_gradients) if is_network else ("backward", layer_gradients)
         configuration = Configuration(
             f"lesson {key}", partial(draw, partial(_EXERCISES[key], cls)), partial(_judged, key, cls)
         )
@@ -83,6 +84,36 @@ def _two_layers(cls: Any, rng: Rng) -> Made:
     return cls(6, 5, 3), [rng.standard_normal((4, 6)), np.eye(3)[rng.integers(3, size=4)]]
 
 
+def _recurrent(gates: int, whole: bool, cls: Any, rng: Rng) -> Made:
+    """A step of x and its states, or (whole) a layer of xs (N, T, D)."""
+    N, T, D, H = rng.permutation([2, 3, 4, 5])
+    layer = cls(*(0.5 * rng.standard_normal(shape) for shape in ((D, gates * H), (H, gates * H), (gates * H,))))
+    states = [rng.standard_normal((N, H)) for _ in range(2 if gates == 4 else 1)]
+    if not whole:
+        return layer, [rng.standard_normal((N, D)), *states]
+    layer.stateful = True
+    layer.set_state(*states)
+    return layer, [rng.standard_normal((N, T, D))]
+
+
+def _attended(cls: Any, rng: Rng) -> Made:
+    N, T, H = rng.permutation([2, 3, 4])
+    return cls(), [rng.standard_normal((N, T, H)), rng.standard_normal((N, H))]
+
+
+def _sequences(cls: Any, rng: Rng) -> Made:
+    """Scores (N, T, V) and labels, some of which do not count."""
+    N, T, V = rng.permutation([3, 4, 5])
+    ts = rng.integers(V, size=(N, T))
+    ts[0, 1:] = ts[1, -1] = -1
+    return cls(), [rng.standard_normal((N, T, V)), ts]
+
+
+def _words(cls: Any, rng: Rng) -> Made:
+    np.random.seed(rng.integers(1000))
+    return cls(6, 4, 3), [rng.integers(6, size=(5, 4)), rng.integers(6, size=(5, 4))]
+
+
 _EXERCISES: dict[str, Callable[[Any, Rng], Made]] = {
     "graph": _numbers(0.5, 100, 5, 1),
     "chain": _numbers(0.5, 5, 5),
@@ -99,6 +130,12 @@ _EXERCISES: dict[str, Callable[[Any, Rng], Made]] = {
     "network": _two_layers,
     "batchnorm": _normalization,
     "convolution": _convolution,
+    "rnn": partial(_recurrent, 1, False),
+    "through_time": partial(_recurrent, 1, True),
+    "lstm": partial(_recurrent, 4, False),
+    "attention": _attended,
+    "sequence_loss": _sequences,
+    "language_model": _words,
 }
 """Inputs for each exercise, independent of those that the lessons choose."""
 
@@ -109,11 +146,17 @@ def layer_gradients(make: Callable[[Rng], Made], draw: int) -> dict[str, Any]:
     layer, arguments = make(rng)
     np.random.seed(draw)
     out = layer.forward(*arguments)
-    is_loss = np.ndim(out) == 0 and any(np.ndim(value) for value in arguments)
+    outs = out if isinstance(out, tuple) else (out,)
+    is_loss = np.ndim(outs[0]) == 0 and any(np.ndim(value) for value in arguments)
     # the gradient of a loss from above is 1: nothing stands above it
-    returned = layer.backward(1) if is_loss else layer.backward(rng.standard_normal(np.shape(out))[()])
-    several = returned if isinstance(returned, tuple) else (returned,)
-    found = {"out": out} | {f"returned {index}": value for index, value in enumerate(several)}
+    returned = layer.backward(*([1] if is_loss else [rng.standard_normal(np.shape(one))[()] for one in outs]))
+    several = returned if isinstance(returned, tuple) else () if returned is None else (returned,)
+    shapes = [np.shape(value) for value in several]
+    if len(set(shapes)) == len(shapes):  # then the order is a matter of style, since each can be known by its shape
+        several = tuple(sorted(several, key=np.shape))
+    found = {f"out {index}": value for index, value in enumerate(outs)}
+    found |= {f"returned {index}": value for index, value in enumerate(several)}
+    found |= {f"grads {index}": value for index, value in enumerate(getattr(layer, "grads", ()))}
     return found | {name: value for name, value in vars(layer).items() if re.fullmatch(r"d[a-zA-Z]\w*", name)
                     and (isinstance(value, np.ndarray) or value is None)}  # fmt: skip
 
@@ -132,20 +175,34 @@ def network_gradients(make: Callable[[Rng], Made], draw: int) -> dict[str, Any]:
     return found
 
 
-def _checked(check: Callable[..., Any], make: Callable[[Rng], Made]) -> str:
+def _checked(check: Callable[..., Any], make: Callable[[Rng], Made], whole: bool = False) -> str:
+    """What is found wrong; with `whole`, also what is taken as constant, as the report of `run --check` says too."""
     np.random.seed(3)
     layer, arguments = make(np.random.default_rng(5))
-    answer = check(layer, arguments) if check is check_layer else check(layer, *arguments)
-    return answer.failure or "".join(str(finding) for finding in answer.findings[:1])
+    if check is check_layer:
+        out = copy.deepcopy(layer).forward(*arguments)
+        np.random.seed(3)
+        answer = check(layer, arguments, upstream=list(out) if isinstance(out, tuple) else [1])
+    else:
+        answer = check(layer, *arguments)
+    constants = f"taken as constant: {answer.constants}" if whole and answer.constants else ""
+    return answer.failure or "".join(str(finding) for finding in answer.findings[:1]) or constants
 
 
-def of_a_class(cls: Any, makes: dict[str, Callable[[Rng], Made]], method: str = "backward") -> Subject:
-    """The mutants of a class's own method, checked by check_layer (of a network: check_network)."""
+def of_a_class(
+    cls: Any, makes: dict[str, Callable[[Rng], Made]], method: str = "backward", whole: bool = False
+) -> Subject:
+    """The mutants of a class's own method, checked by check_layer (of a network: check_network).
+
+    whole: the layer has a gradient for all that it reads.
+    """
     function = vars(cls)[method]
     assert isinstance(function, FunctionType)
     draw, check = (layer_gradients, check_layer) if method == "backward" else (network_gradients, check_network)
     configurations = tuple(
-        Configuration(f"{cls.__module__} {cls.__name__} {name}", partial(draw, make), partial(_checked, check, make))
+        Configuration(
+            f"{cls.__module__} {cls.__name__} {name}", partial(draw, make), partial(_checked, check, make, whole)
+        )
         for name, make in makes.items()
     )
     source = inspect.getsource(cls)
@@ -191,6 +248,35 @@ def _two_layer_net(rng: Rng) -> Made:
     return net, [rng.standard_normal((7, 5)), rng.integers(3, size=7)]
 
 
+def _table(cls: Any, rng: Rng) -> Made:
+    return cls(rng.standard_normal((6, 4))), [rng.integers(6, size=(5, 3))]
+
+
+def _affine_of_sequences(cls: Any, rng: Rng) -> Made:
+    return cls(rng.standard_normal((4, 5)), rng.standard_normal(5)), [rng.standard_normal((2, 3, 4))]
+
+
+_WORD_LAYERS: dict[str, Callable[[Any, Rng], Made]] = {
+    "MatMul": lambda cls, rng: (cls(rng.standard_normal((4, 5))), [rng.standard_normal((3, 4))]),
+    "Embedding": _table,
+    "Softmax": _rows,
+    "SigmoidWithLoss": lambda cls, rng: (cls(), [rng.standard_normal(5), rng.integers(2, size=5)]),
+}
+_STEPS = {
+    "RNN": partial(_recurrent, 1, False),
+    "LSTM": partial(_recurrent, 4, False),
+    "GRU": partial(_recurrent, 3, False),
+}
+_TIME_LAYERS: dict[str, Callable[[Any, Rng], Made]] = {
+    "TimeRNN": partial(_recurrent, 1, True),
+    "TimeLSTM": partial(_recurrent, 4, True),
+    "TimeGRU": partial(_recurrent, 3, True),
+    "TimeEmbedding": _table,
+    "TimeAffine": _affine_of_sequences,
+    "TimeSoftmaxWithLoss": _sequences,
+}
+
+
 def scratch_layers() -> Iterator[Subject]:
     """Every layer and network of `chainrule.scratch`, and the lesson's TwoLayerNet."""
     rows: dict[str, dict[str, Callable[[Any, Rng], Made]]] = {
@@ -208,6 +294,10 @@ def scratch_layers() -> Iterator[Subject]:
     for name, makes in rows.items():
         if cls := getattr(layers, name, None):
             yield of_a_class(cls, {key: partial(make, cls) for key, make in makes.items()})
+    for module, of_sequences in ((layers, _WORD_LAYERS), (time_steps, _STEPS), (time_layers, _TIME_LAYERS)):
+        for name, make in of_sequences.items():
+            cls = getattr(module, name)
+            yield of_a_class(cls, {"plain": partial(make, cls)}, whole=module is not layers)
     deep, options = [4, 6, 5], {"weight_decay_lambda": 0.1}
     variants = {"plain": ([4, 6], {}), "decay": (deep, options), "sigmoid": ([4], {"activation": "sigmoid"})}
     yield of_a_class(

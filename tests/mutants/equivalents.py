@@ -80,6 +80,21 @@ RULES = [
         r"dout \* \(self.*-> return \(self|return dx \* dout -> return dx( / dout)?$",
     ),
     Rule(
+        "the gradient of a loss from above is 1: nothing stands above it",
+        r"lesson sequence_loss|SigmoidWithLoss",
+        r"\bdout\b.*-> (?!.*\bdout\b)|\* dout -> .*/ dout|-> .*/ dout|dout \* dx -> .*dx / dout",
+    ),
+    Rule(
+        "zeros that gradients are added to take their shape",
+        "lesson through_time",
+        r"-> .*np\.zeros_like\(self\.d",
+    ),
+    Rule(
+        "the gradient of a layer that is new is 0 already",
+        "layers Embedding",
+        r"^dW\[\.\.\.\] = 0 -> (pass|dW\[\.\.\.\] = -0)$",
+    ),
+    Rule(
         "labels as indices (N,) or (N, 1) are never more numbers than the scores",
         "layers SoftmaxWithLoss",
         r"self\.t\.size >= self\.y\.size",
@@ -210,6 +225,12 @@ RULES = [
     Rule("a column either way", r"recurrent _divided", r"-> there = mask\[:, np\.newaxis, t\]"),
     Rule("rows already", "SigmoidCrossEntropy", r"\*\(array for array"),
     Rule("one shape", "SigmoidCrossEntropy", r"_element_weights\(targets"),
+    Rule(
+        "gradients of different shapes are known by these, in any order",
+        r"time_steps \w+",
+        r"^return \(.* -> return \(",
+    ),
+    Rule("the list is made of dW and db when first asked for", r"layers \w+", r"^self\._fill_grads\(\) -> "),
     Rule("a NumPy number in place of a plain one", "", r"float\((loss|np.*)\), .* -> return \((loss|np)"),
 ]
 _GENERIC = {

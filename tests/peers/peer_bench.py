@@ -6,7 +6,8 @@ import torch
 
 import chainrule as cr
 from chainrule.bench.dense import DENSE
-from chainrule.bench.peers import pytorch
+from chainrule.bench.peers import pytorch, torch_sequences
+from chainrule.bench.sequences import SEQUENCES
 from chainrule.bench.work import RATE, Goal, Work, data, network
 
 torch.set_num_threads(1)  # the test processes share the cores
@@ -39,3 +40,10 @@ def test_ways_run(small):
     assert set(pytorch.inference(network(work), test.x, 2)) == {"PyTorch, eager"}
     goal = Goal("two-layer", 0.3, adam=True, most_epochs=30)
     assert 0 < pytorch.time_to(goal, network(work), train, test, 0) < 60
+
+
+@pytest.mark.parametrize("work", SEQUENCES)
+def test_networks_that_write(work):
+    """They compute the same, which the module itself looks at, and run."""
+    short = work._replace(batch=2, steps=1)
+    assert all(run() > 0 for run in (torch_sequences.training(short) | torch_sequences.writing(short)).values())

@@ -2,19 +2,35 @@
 
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.data import Augmented
+from chainrule.data import Augmented, Bytes, Text, TextPreparation
 from chainrule.errors import OptionError
 from chainrule.recipes import NAMES, Recipe, read_recipe
 
 
 def test_the_recipes_in_the_package():
-    assert {"lesson", "mlp-elastic", "cnn", "cnn-fast", "freehand", "reader", "table"} == set(NAMES)
+    assert {"lesson", "mlp-elastic", "cnn", "cnn-fast", "freehand", "reader", "table", "char-gpt", "char-lstm"} == set(
+        NAMES
+    )
+    text = Text(np.zeros(99, np.uint8), TextPreparation(Bytes(), 16))
     for name in NAMES:
         recipe = read_recipe(name)
-        assert recipe.network(cr.Dataset(*small_data())).output_shape == (10,)
+        data, outputs = (text, (16, 256)) if recipe.writes_text else (cr.Dataset(*small_data()), (10,))
+        network = recipe.network(data)
+        assert network.output_shape == outputs
+        assert network.preparation == (text.preparation if recipe.writes_text else None)
+        assert isinstance(recipe.loss(network), cr.SequenceCrossEntropy) == recipe.writes_text
+        with pytest.raises(OptionError, match="does not read text|this data is none"):
+            recipe.network(cr.Dataset(*small_data()) if recipe.writes_text else text)
+
+
+def test_the_small_gpt_is_trained_as_nanogpt_trains_on_a_cpu():
+    recipe = read_recipe("char-gpt")
+    assert recipe.steps(6000) == 2000
+    assert (recipe.batch_size, recipe.optimizer_name, recipe.rate, recipe.warmup) == (12, "adamw", 0.001, 100)
 
 
 def small_data():
@@ -50,8 +66,6 @@ def test_every_key_can_be_given(tmp_path):
 
 
 def test_mixed_pictures_have_mixed_labels():
-    import numpy as np
-
     data = Augmented(cr.Dataset(*small_data()), mixup=1.0)
     ((x, shares),) = data.batches(20, np.random.default_rng(0))
     assert x.dtype == np.float32
@@ -100,7 +114,7 @@ def test_what_is_wrong_is_named(tmp_path, text, told):
 
 
 def test_files_that_are_no_recipes(tmp_path):
-    with pytest.raises(OptionError, match="no recipe 'fast': use one of cnn, cnn-fast, freehand"):
+    with pytest.raises(OptionError, match="no recipe 'fast': use one of char-gpt, char-lstm, cnn, cnn-fast, freehand"):
         read_recipe("fast")
     with pytest.raises(OptionError, match="cannot read the recipe .*: there is no such file"):
         read_recipe(tmp_path / "none.toml")

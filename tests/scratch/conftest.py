@@ -1,3 +1,3 @@
-"""The scripts of the course are run by test_course.py, not collected by pytest."""
+"""The scripts of the books are run by test_course.py and test_second_book.py, not collected by pytest."""
 
-collect_ignore = ["course"]
+collect_ignore = ["course", "second"]

@@ -242,8 +242,16 @@ FAILURES = [
         "import common.minne",
         "common.minne is neither in {root}/common nor one of chainrule's modules: did you mean common.mine?",
     ),
-    ({}, "import common.layer", "common.layer is not one of chainrule's modules: did you mean common.layers?"),
-    ({}, "from dataset import zzz", "dataset.zzz is not one of chainrule's modules: there is mnist"),
+    (
+        {},
+        "import common.layer",
+        "common.layer is not one of chainrule's modules: did you mean common.layers or common.time_layers?",
+    ),
+    (
+        {},
+        "from dataset import zzz",
+        "dataset.zzz is not one of chainrule's modules: there is mnist, ptb, sequence, spiral",
+    ),
     (
         {"dataset/a.csv": ""},
         "from dataset import minst",

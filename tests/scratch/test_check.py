@@ -170,7 +170,7 @@ def test_gradients_that_only_backward_makes_and_one_that_it_forgets():
 def test_single_precision_within_a_layer_is_compared_with_wider_steps():
     class Coarse(layers.Sigmoid):
         def forward(self, x):
-            return super().forward(x.astype(np.float32))
+            return super().forward(x.astype(np.float32).astype(float))
 
     class Hidden(Coarse):
         def forward(self, x):

@@ -7,12 +7,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from chainrule.bench import sequences
 from chainrule.bench.neighbours import neighbours
 from chainrule.bench.peers import Peer
 from chainrule.bench.rounds import OURS, Result, Run, by_turns
+from chainrule.bench.sequences import SEQUENCES
 from chainrule.bench.work import Goal, Work, data, inference, network, products, time_to, training
 from chainrule.bench.worker import peak_memory, working
 from chainrule.data import mnist
@@ -225,6 +228,15 @@ def _growth(peers: Mapping[str, Peer], rounds: int) -> Measured:
             yield f"{work.network}, one thread", by_turns({OURS: one} | more, rounds)
 
 
+def _sequences(peers: Mapping[str, Peer], rounds: int) -> Measured:
+    """A training step of networks that write, and a written token."""
+    theirs = import_module("chainrule.bench.peers.torch_sequences") if "PyTorch" in peers else None
+    for work in SEQUENCES:
+        for title, way in ((work.title, "training"), (f"{work.network}, a token", "writing")):
+            runs: dict[str, Run] = {OURS: getattr(sequences, way)(work)}
+            yield title, by_turns(runs | (getattr(theirs, way)(work) if theirs else {}), rounds)
+
+
 SECTIONS: dict[str, Callable[[Mapping[str, Peer], int], Measured]] = {
     "training": _steps,
     "dense": _dense,
@@ -233,5 +245,6 @@ SECTIONS: dict[str, Callable[[Mapping[str, Peer], int], Measured]] = {
     "start": _start,
     "accuracy": _accuracy,
     "growth": _growth,
+    "sequences": _sequences,
 }
 """By name: functions of the peers and the number of rounds."""

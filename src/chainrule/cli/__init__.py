@@ -19,6 +19,7 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "predict": "predict",
     "read": "read",
+    "write": "write",
     "serve": "serve",
     "export": "export",
     "import": "import_",

@@ -8,7 +8,7 @@ import typer
 
 from chainrule.cli.choices import DATA
 from chainrule.cli.terminal import note, progress, say
-from chainrule.data import REMOTE, USUAL, Dataset, cache_folder, fetch, load, mnist_file
+from chainrule.data import BOOKS, REMOTE, USUAL, Dataset, Text, book, cache_folder, fetch, load, mnist_file
 from chainrule.data.mnist import DIGESTS
 from chainrule.errors import DataError
 from chainrule.files import make_folder, replacing
@@ -28,19 +28,28 @@ def _list() -> None:
     """
     rows = [("mnist", "60,000", "10,000", "1 x 28 x 28", "bundled")]
     rows += [("digits", "1,437", "360", "1 x 8 x 8", "part of scikit-learn")]
+    for name in BOOKS:
+        parts = load(name)
+        training, test = (f"{len(part.tokens):,}" for part in parts if isinstance(part, Text))
+        rows.append((name, training, test, "characters", "bundled"))
     for name, entry in REMOTE.items():
         training, test = (f"{count:,}" for count in entry.sizes)
         rows.append((name, training, test, "1 x 28 x 28", f"downloaded to {cache_folder()}"))
-    say(table(("name", "training", "test", "pictures", "where"), rows))
+    say(table(("name", "training", "test", "samples", "where"), rows))
 
 
 @data.command("info")
 def _info(source: Annotated[str, typer.Argument(help=DATA)] = "mnist") -> None:
-    """Tell sizes, classes and pixel values.
+    """Tell sizes, classes and pixel values; of a text, how many characters it has, and how many different ones.
 
     Example: chainrule data info mnist
     """
     train, test = load(source, tell=note)
+    if isinstance(train, Text) and isinstance(test, Text):
+        kinds = train.preparation.tokenizer.size
+        parts = [(part, f"{len(text.tokens):,}", f"{kinds:,}") for part, text in (("training", train), ("test", test))]
+        say(table(("part", "characters", "different"), parts))
+        return
     rows = []
     for part, dataset in (("training", train), ("test", test)):
         if not isinstance(dataset, Dataset):
@@ -105,9 +114,10 @@ def _show(
 @data.command("fetch")
 def _fetch(
     name: Annotated[str, typer.Argument(help="Which data.")] = "mnist",
-    output: Annotated[Path, typer.Option(help="Folder for the IDX files of mnist.")] = Path("data"),
+    output: Annotated[Path, typer.Option(help="Folder for the files of bundled data.")] = Path("data"),
 ) -> None:
-    """Download a data set into the cache folder; mnist is bundled, and its four raw IDX files are written instead.
+    """Download a data set into the cache folder; what is bundled is written instead: mnist as its four raw IDX
+    files, a book as its text.
 
     A download that breaks off goes on where it stopped when the command is given again.
 
@@ -120,11 +130,15 @@ def _fetch(
             )
         say(folder)
         return
-    if name != "mnist":
-        raise DataError(f"no data {name!r} to fetch: use one of mnist, {', '.join(REMOTE)}")
+    if name == "mnist":
+        contents = {stem: mnist_file(stem) for stem in DIGESTS}
+    elif name in BOOKS:
+        contents = {f"{name}.txt": book(name).encode()}
+    else:
+        raise DataError(f"no data {name!r} to fetch: use one of mnist, {', '.join([*BOOKS, *REMOTE])}")
     make_folder(output)
-    for stem in DIGESTS:
-        with replacing(output / stem) as file:
-            file.write(mnist_file(stem))
-        say(output / stem)
+    for place, content in contents.items():
+        with replacing(output / place) as file:
+            file.write(content)
+        say(output / place)
     note("nothing was downloaded: the data is part of the package")

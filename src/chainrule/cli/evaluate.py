@@ -9,7 +9,8 @@ from chainrule.arrays import name_shape
 from chainrule.cli.choices import DATA
 from chainrule.cli.models import MODEL, open_model
 from chainrule.cli.terminal import note, say
-from chainrule.data import Dataset, Part, TablePreparation, load
+from chainrule.cli.text_results import tell_text
+from chainrule.data import Dataset, Part, Shards, TablePreparation, Text, TextPreparation, load
 from chainrule.errors import DataError, OptionError
 from chainrule.layers import Sequential
 from chainrule.losses import MeanSquaredError
@@ -37,6 +38,9 @@ def evaluate(
     readers = Ensemble(networks, shifted(shifts))
     like = networks[0].preparation
     _, test = load(data, like=like, tell=note)
+    if isinstance(test, Text) or isinstance(like, TextPreparation):
+        _tell_text(networks, models, test, data)
+        return
     test = _fitting(test, networks[0], models[0], data)
     if not test.classes:
         _tell_numbers(networks, test)
@@ -83,7 +87,18 @@ def _tell_numbers(networks: list[Sequential], test: Part) -> None:
         note(f"warning: {result.trouble}")
 
 
-def _fitting(test: Part, network: Sequential, model: str, data: str) -> Part:
+def _tell_text(networks: list[Sequential], models: list[str], test: Part, data: str) -> None:
+    """A network that writes text: how well it foretells another."""
+    if len(networks) > 1:
+        raise OptionError("only networks that tell classes apart can vote: measure one network at a time")
+    if not isinstance(test, Text):
+        raise DataError(f"{models[0]} writes text, and {data} is none: use --data with a text")
+    if test.preparation != networks[0].preparation:
+        raise DataError(f"{data} is a text, and {models[0]} does not read text: use data as it learned from")
+    tell_text(measure(networks[0], test), test)
+
+
+def _fitting(test: Dataset | Shards, network: Sequential, model: str, data: str) -> Dataset | Shards:
     """The data in the network's own shape, where it holds as many numbers."""
     assert network.input_shape is not None
     outputs = (network.output_shape or (0,))[0]
@@ -104,7 +119,7 @@ def _fitting(test: Part, network: Sequential, model: str, data: str) -> Part:
     return test
 
 
-def _matched(test: Part, classes: tuple[str, ...], model: str) -> Part:
+def _matched(test: Dataset | Shards, classes: tuple[str, ...], model: str) -> Dataset | Shards:
     """The data's classes as the network's, by their names; samples of classes that it lacks are left out, and told."""
     known = test.of_classes(classes)
     if len(known) < len(test):

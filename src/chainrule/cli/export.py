@@ -36,6 +36,9 @@ def export(
     if int8:
         _, test = load(data, like=network.preparation, tell=note)
         before, after = (evaluate(net, test) for net in (network, in_int8(network)))
+        if before.accuracy is None and before.r_squared is None:  # of a text
+            say(f"loss on {data}: {before.loss:.4f} before, {after.loss:.4f} with weights in eight bits")
+            return
         what, first, second = "accuracy", before.accuracy, after.accuracy
         if first is None or second is None:
             what, first, second = "R²", before.r_squared or 0.0, after.r_squared or 0.0

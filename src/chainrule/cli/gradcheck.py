@@ -2,14 +2,18 @@
 
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from chainrule.cli.models import MODEL, open_model
 from chainrule.cli.terminal import say
+from chainrule.data import TextPreparation
 from chainrule.gradcheck import gradcheck as check
 from chainrule.models import NETWORKS
 
 __all__ = ["gradcheck"]
+
+_TEXTS = 2
 
 
 def gradcheck(
@@ -21,7 +25,10 @@ def gradcheck(
     Example: chainrule gradcheck runs/two-layer/model.safetensors
     """
     network = NETWORKS["two-layer"](10).build((1, 28, 28), seed=seed) if model is None else open_model(model)
-    report = check(network, seed=seed)
+    inputs = None
+    if isinstance(like := network.preparation, TextPreparation):
+        inputs = np.random.default_rng(seed).integers(0, like.tokenizer.size, (_TEXTS, like.context))
+    report = check(network, inputs=inputs, seed=seed)
     say(report)
     if not report.ok:
         raise typer.Exit(1)

@@ -13,7 +13,7 @@ from chainrule.arrays import Array, name_shape
 from chainrule.cli.models import is_model, open_model
 from chainrule.cli.predict_rows import LAYOUTS, check_ending, predict_rows, write_records
 from chainrule.cli.terminal import note, progress, say
-from chainrule.data import PicturePreparation, TablePreparation, pictures_in, usual_preparation
+from chainrule.data import PicturePreparation, TablePreparation, TextPreparation, pictures_in, usual_preparation
 from chainrule.errors import DataError, OptionError
 from chainrule.layers import Sequential
 from chainrule.text import table
@@ -109,6 +109,8 @@ def _preparation(networks: Sequence[Sequential], names: Sequence[str]) -> Pictur
         own = network.preparation or usual_preparation(shape, network.labels)
         if isinstance(own, TablePreparation):
             raise DataError(f"{name} learned rows of a table, no pictures: predict {name} --data FILE.csv")
+        if isinstance(own, TextPreparation):
+            raise DataError(f"{name} learned a text, no pictures: chainrule write {name}")
         if own is None:
             raise DataError(f"{name} reads {name_shape(shape)}, not pictures (N, 1 or 3, height, width): use --data")
         found.append(replace(own, black=0.0, white=255.0))  # which is about arrays

@@ -11,7 +11,8 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.cli.terminal import draw_digits, note, say, stderr
-from chainrule.data import Part, TablePreparation
+from chainrule.cli.text_results import figures_of_text, tell_text
+from chainrule.data import Part, TablePreparation, Text
 from chainrule.files import replacing
 from chainrule.io import fill, load, save
 from chainrule.layers import Sequential
@@ -57,9 +58,9 @@ def write_results(
         "optimizer": repr(trainer.optimizer),
         "recipe": recipe.as_dict(),
         "parameters": network.values.size,
-        **_figures("train", on_train),
+        **_figures("train", on_train, train),
         "trouble": trouble,
-        **_figures("test", on_test),
+        **_figures("test", on_test, test),
         "seconds": round(seconds, 3),
         "images_per_second": round(
             sum(epoch.images_per_second * epoch.seconds for epoch in history) / sum(epoch.seconds for epoch in history)
@@ -73,10 +74,15 @@ def write_results(
             for name, value in report.items()
         }
         file.write((json.dumps(finite, indent=2, allow_nan=False) + "\n").encode())
-    reached = f"R² {on_test.r_squared:.3f}" if on_test.accuracy is None else f"{on_test.accuracy:.2%} test accuracy"
-    title = f"{recipe.model} on {Path(data).name}: {reached}"
+    title = f"{recipe.model} on {Path(data).name}: {_reached(on_test)}"
     watched = "validation" if recipe.validation else "test"
-    plot_curves([asdict(epoch) for epoch in history], folder / "curves.png", title, watched)
+    measure = "mean cross-entropy of a token" if isinstance(test, Text) else None
+    plot_curves([asdict(epoch) for epoch in history], folder / "curves.png", title, watched, measure)
+    if isinstance(test, Text):
+        tell_text(on_test, test)
+        say(f"time              {report['seconds']:.1f} s")
+        say(f"written to        {folder}: model.safetensors, history.csv, log.jsonl, report.json, curves.png")
+        return
     if on_test.confusion is not None:
         plot_confusion(on_test.confusion, network.labels or (), folder / "confusion.png", title)
     else:
@@ -88,8 +94,16 @@ def write_results(
         note(f"warning: {trouble}")
 
 
-def _figures(part: str, measured: Evaluation) -> dict[str, float | None]:
+def _reached(on_test: Evaluation) -> str:
+    if on_test.accuracy is not None:
+        return f"{on_test.accuracy:.2%} test accuracy"
+    return f"test loss {on_test.loss:.3f}" if on_test.r_squared is None else f"R² {on_test.r_squared:.3f}"
+
+
+def _figures(part: str, measured: Evaluation, data: Part) -> dict[str, float | None]:
     """What report.json says of one part of the data."""
+    if isinstance(data, Text):
+        return figures_of_text(part, measured.loss, data)
     if measured.accuracy is None:
         return {
             f"{part}_r_squared": measured.r_squared,

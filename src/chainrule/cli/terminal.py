@@ -11,7 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chainrule.arrays import Array
 
-__all__ = ["draw_digits", "loop_bars", "note", "progress", "say", "stderr", "stdout"]
+__all__ = ["draw_digits", "loop_bars", "note", "printable", "progress", "say", "stderr", "stdout"]
+
+_COMMANDS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 stdout = Console(highlight=False, soft_wrap=True, markup=False)
@@ -25,6 +27,11 @@ def say(text: object) -> None:
 def note(text: object) -> None:
     """What is going on, to stderr."""
     stderr.print(str(text), markup=False)
+
+
+def printable(text: str) -> str:
+    """Text that a network wrote, without what a terminal would take for commands."""
+    return text.translate(_COMMANDS)
 
 
 @contextmanager

@@ -13,12 +13,12 @@ import typer
 from chainrule.cli.choices import DATA
 from chainrule.cli.terminal import note, progress, say
 from chainrule.cli.train_run import CHECKPOINT, Portions, train_and_write
-from chainrule.data import USUAL, Dataset, Part, Reading, load
+from chainrule.data import USUAL, Characters, Dataset, Part, Reading, Text, load
 from chainrule.errors import ModelFileError, OptionError
 from chainrule.files import holding, make_folder
 from chainrule.io import load_checkpoint
 from chainrule.layers import Sequential
-from chainrule.models import NETWORKS
+from chainrule.models import LANGUAGE_MODELS, NETWORKS
 from chainrule.plots import plot_learning_rates
 from chainrule.recipes import NAMES, OPTIMIZERS, SCHEDULES, Recipe, read_recipe
 from chainrule.training import Units, find_learning_rate, interrupted_by_all_signals
@@ -33,7 +33,7 @@ _READING = tuple(field.name for field in fields(Reading))
 
 
 def train(
-    context: typer.Context,
+    command: typer.Context,
     data: Annotated[str, typer.Option(help=DATA)] = "mnist",
     recipe: Annotated[
         str | None,
@@ -57,6 +57,12 @@ def train(
     ] = None,
     size: Annotated[int, typer.Option(help="Height and width to which pictures in folders are brought.")] = 28,
     color: Annotated[bool, typer.Option("--color", help="Keep the colors of pictures in folders.")] = False,
+    tokens: Annotated[
+        str | None,
+        typer.Option(help="What a text is divided into: characters (if not given), bytes, or pairs (of bytes)."),
+    ] = None,
+    context: Annotated[int, typer.Option(help="Tokens of a text that a network reads at once.")] = 64,
+    vocabulary: Annotated[int, typer.Option(help="With --tokens pairs, how many there are.")] = 512,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that do not open.")] = False,
     augment: Annotated[
         bool, typer.Option("--augment", help="Train on pictures that are turned, moved, bent a little each time.")
@@ -73,7 +79,7 @@ def train(
         int | None,
         typer.Option(help="End after so many epochs without a better one, and keep the best; needs --validation."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help=f"One of: {', '.join(NETWORKS)}.")] = None,
+    model: Annotated[str | None, typer.Option(help=f"One of: {', '.join([*NETWORKS, *LANGUAGE_MODELS])}.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training data, in all; 20 in lesson.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step; 100 in lesson.")] = None,
     accumulate: Annotated[
@@ -142,7 +148,8 @@ def train(
         "seed": seed,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    chosen = (read_recipe(recipe) if recipe else Recipe()).changed(**given)
+    base = recipe or (model if model in LANGUAGE_MODELS else None)
+    chosen = (read_recipe(base) if base else Recipe()).changed(**given)
     reading = Reading(
         skip_bad=skip_bad,
         label_column=label_column,
@@ -151,18 +158,23 @@ def train(
         prepare=prepare,  # type: ignore[arg-type]
         size=size,
         color=color,
+        tokens=tokens,  # type: ignore[arg-type]
+        context=context,
+        vocabulary=vocabulary,
     )
     source: dict[str, Any] = {"data": data, **reading.as_dict()}
     with _ended_by_signals():
         if resume:
             folder = output or _folder(recipe, chosen)
-            sources = {name: value for name, value in source.items() if _is_given(context, name)}
+            sources = {name: value for name, value in source.items() if _is_given(command, name)}
             chosen, source = _resumed(folder / CHECKPOINT, chosen.as_dict() if recipe else given, sources)
         source["half"] = half or source.get("half", False)  # either may be asked for later as well
         source["tensorboard"] = tensorboard or source.get("tensorboard", False)
+        if chosen.writes_text:
+            source["tokens"] = source["tokens"] or Characters.kind
         train_data, test_data = load(source["data"], tell=note, **{name: source[name] for name in _READING})
-        if not (resume or recipe or model) and _is_table(train_data):
-            chosen = read_recipe("table").changed(**given)
+        if not (resume or recipe or model) and (usual := _usual_recipe(train_data)):
+            chosen = read_recipe(usual).changed(**given)
         folder = output or _folder(recipe, chosen)
         portions = _portions(train_data, test_data, chosen)
         network = chosen.network(portions.learned)
@@ -211,8 +223,8 @@ def _resumed(checkpoint: Path, given: dict[str, Any], sources: dict[str, Any]) -
     return recipe, source
 
 
-def _is_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
+def _is_given(command: typer.Context, name: str) -> bool:
+    source = command.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 
 
@@ -243,6 +255,10 @@ def _portions(train: Part, test: Part, recipe: Recipe) -> Portions:
         train, watched = _held_out(train, recipe)
     if isinstance(train, Dataset) and train.classes and train.y is not None and len(np.unique(train.y)) == 1:
         note(f"every sample is of class {train.classes[int(train.y[0])]}: there is nothing to tell apart")
+    if isinstance(train, Text) and (recipe.mixup or recipe.label_smoothing or recipe.augment):
+        raise OptionError(
+            "--mixup, --label-smoothing and --augment are for pictures and classes: leave them out of texts"
+        )
     if not train.classes and (recipe.mixup or recipe.label_smoothing):
         raise OptionError("--mixup and --label-smoothing are about classes, and this data has numbers to predict")
     if len(train.sample_shape) < 2 and (recipe.augment or recipe.styles or recipe.strangers):
@@ -253,9 +269,11 @@ def _portions(train: Part, test: Part, recipe: Recipe) -> Portions:
     return Portions(units.standardized(train), units.standardized(watched), train, test, units)
 
 
-def _is_table(data: Part) -> bool:
-    """Rows of numbers that are no pixels."""
-    return isinstance(data, Dataset) and data.x.ndim == 2 and data.x.dtype != np.uint8
+def _usual_recipe(data: Part) -> str | None:
+    """What fits data that is no pictures: a text, or rows of numbers that are no pixels."""
+    if isinstance(data, Text):
+        return "char-gpt"
+    return "table" if isinstance(data, Dataset) and data.x.ndim == 2 and data.x.dtype != np.uint8 else None
 
 
 def _folder(recipe: str | None, chosen: Recipe) -> Path:
@@ -264,6 +282,8 @@ def _folder(recipe: str | None, chosen: Recipe) -> Path:
 
 def _held_out(train: Part, recipe: Recipe) -> tuple[Part, Part]:
     """Training data, and what is kept from it to measure epochs on."""
+    if isinstance(train, Text):
+        return train.divided(1 - recipe.validation)
     if not isinstance(train, Dataset):
         raise OptionError("--validation divides data that fits into memory: keep shards of your own for it")
     return train.split(1 - recipe.validation, recipe.seed)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli.results import write_model, write_results
-from chainrule.cli.terminal import note, progress
-from chainrule.data import Part
+from chainrule.cli.terminal import note, printable, progress
+from chainrule.cli.text_results import of_text
+from chainrule.data import Part, Text
 from chainrule.errors import DataError, DivergenceError
 from chainrule.layers import Scale, Sequential
 from chainrule.recipes import Recipe
@@ -25,10 +26,13 @@ from chainrule.training import (
     prove,
     uninterrupted,
 )
+from chainrule.writing import write_text
 
 __all__ = ["CHECKPOINT", "Portions", "train_and_write"]
 
 CHECKPOINT = "checkpoint.safetensors"
+_SAMPLE = 200
+"""Tokens that a network writes after each epoch, to show what it has learned."""
 _MANY, _EVERY = 50, 10
 """Of more epochs than that, the first ten are told and then every tenth; all are in history.csv."""
 
@@ -66,7 +70,7 @@ def train_and_write(
     _check_gradients(network, data.learned, chosen)
     started = time.perf_counter()
     try:
-        with _logs(folder, trainer.step, run) as logs:
+        with _logs(folder, trainer, run) as logs:
             _run(trainer, data, chosen, checkpoint, run, logs)
     except DivergenceError as error:
         kept = f"; the last good checkpoint is {checkpoint}" if trainer.epoch else ""
@@ -96,15 +100,17 @@ def _check_gradients(network: Sequential, data: Part, recipe: Recipe) -> None:
 
 
 @contextmanager
-def _logs(folder: Path, after: int, run: dict[str, Any]) -> Iterator[list[Log]]:
+def _logs(folder: Path, trainer: Trainer, run: dict[str, Any]) -> Iterator[list[Log]]:
     """The logs of the run, begun anew or after the step of its checkpoint, and closed at the end."""
     with ExitStack() as stack:
-        log = stack.enter_context(JsonLog(folder / "log.jsonl", after=after, run=run["id"]))
+        log = stack.enter_context(JsonLog(folder / "log.jsonl", after=trainer.step, run=run["id"]))
         if log.is_new:
             log.write("start", run)
+            for epoch in trainer.history:  # of a run that was killed between its first checkpoint and its log
+                log.epoch(epoch)
         logs: list[Log] = [log]
         if run["tensorboard"]:
-            logs.append(TensorBoardLog(folder / "tensorboard", after=after))
+            logs.append(TensorBoardLog(folder / "tensorboard", after=trainer.step))
             stack.callback(logs[-1].close)
         yield logs
         log.write("end", {})
@@ -162,7 +168,10 @@ def _epochs(trainer: Trainer, data: Portions, recipe: Recipe, logs: list[Log]) -
                     )
             epoch = trainer.end_epoch(data.watched)
             if not quick or epoch.number <= _EVERY or epoch.number % _EVERY == 0 or epoch.number == recipe.epochs:
-                note(str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss"))
+                told = str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss")
+                note(told + of_text(epoch.validation_loss, data.watched))
+                if isinstance(data.watched, Text):
+                    note(_sample(trainer, recipe))
             yield epoch
 
 
@@ -182,7 +191,7 @@ def _finished(trainer: Trainer, data: Portions, recipe: Recipe) -> Sequential:
         trainer.use_average()
     if data.units is not None:
         return data.units.restored(trainer.network)
-    if not recipe.validation:
+    if not recipe.validation or isinstance(data.learned, Text):
         return trainer.network
     try:
         network = calibrate(trainer.network, data.watched)
@@ -195,5 +204,14 @@ def _finished(trainer: Trainer, data: Portions, recipe: Recipe) -> Sequential:
     return network
 
 
+def _sample(trainer: Trainer, recipe: Recipe) -> str:
+    """What the network writes by now, on lines of its own."""
+    text = "".join(write_text(trainer.network, length=_SAMPLE, seed=recipe.seed))
+    return "\n".join(f"    {line}" for line in printable(text).splitlines())
+
+
 def _things(data: Portions) -> str:
+    if isinstance(data.learned, Text):
+        preparation = data.learned.preparation
+        return f"windows of {preparation.context} {preparation.tokenizer.kind} an epoch"
     return "images" if len(data.learned.sample_shape) > 1 else "rows"

@@ -4,15 +4,17 @@ from typing import Any, TypeAlias
 
 from chainrule.data.picture import PicturePreparation
 from chainrule.data.table import TablePreparation
+from chainrule.data.text import TextPreparation
 from chainrule.errors import DataError
 
 __all__ = ["Preparation", "read_preparation"]
 
-Preparation: TypeAlias = PicturePreparation | TablePreparation
+Preparation: TypeAlias = PicturePreparation | TablePreparation | TextPreparation
 
-_KINDS: dict[str, type[PicturePreparation] | type[TablePreparation]] = {
+_KINDS: dict[str, type[PicturePreparation] | type[TablePreparation] | type[TextPreparation]] = {
     "picture": PicturePreparation,
     "table": TablePreparation,
+    "text": TextPreparation,
 }
 
 

@@ -1,15 +1,20 @@
-"""What is said of own data beside its path: the label's column, the task, how gaps and pictures are met."""
+"""What is said of own data beside its path: the label's column, the task, how gaps, pictures and texts are met."""
 
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+from chainrule.data.byte_pairs import LARGEST_VOCABULARY
 from chainrule.data.picture import Way
 from chainrule.data.table import Missing, Task
+from chainrule.data.text import check_context
 from chainrule.errors import OptionError
 
-__all__ = ["DataWarning", "Reading", "silent", "warn"]
+__all__ = ["DataWarning", "Reading", "TokenKind", "silent", "warn"]
+
+TokenKind = Literal["characters", "bytes", "pairs"]
+"""What a text is divided into: its characters, the bytes of UTF-8, or pairs of bytes that the text proposes."""
 
 _SMALLEST, _LARGEST = 4, 1024
 
@@ -31,6 +36,9 @@ class Reading:
             and centered, as MNIST is).
         size: height and width of pictures from folders.
         color: keep their red, green and blue.
+        tokens: what a text is divided into; None for data that is no text.
+        context: tokens that a network reads at once.
+        vocabulary: how many tokens `pairs` learns.
 
     Raises:
         OptionError: a value that none of these can have.
@@ -43,12 +51,16 @@ class Reading:
     prepare: Way | None = None
     size: int = 28
     color: bool = False
+    tokens: TokenKind | None = None
+    context: int = 64
+    vocabulary: int = 512
 
     def __post_init__(self) -> None:
         for name, value, known in (
             ("task", self.task, (None, *get_args(Task))),
             ("missing", self.missing, get_args(Missing)),
             ("prepare", self.prepare, (None, *get_args(Way))),
+            ("tokens", self.tokens, (None, *get_args(TokenKind))),
         ):
             if value not in known:
                 raise OptionError(f"--{name} must be {' or '.join(filter(None, known))}, got {value!r}")
@@ -60,6 +72,12 @@ class Reading:
             raise OptionError("--skip-bad and --color are on or off")
         if self.prepare == "center" and self.color:
             raise OptionError("--prepare center reads gray pictures: leave --color out")
+
+        check_context(self.context)
+        if type(self.vocabulary) is not int or not 256 <= self.vocabulary <= LARGEST_VOCABULARY:
+            raise OptionError(
+                f"--vocabulary must be from 256 (bytes alone) to {LARGEST_VOCABULARY:,} tokens, got {self.vocabulary}"
+            )
 
     def as_dict(self) -> Mapping[str, Any]:
         """The fields as JSON data."""

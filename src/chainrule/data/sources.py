@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.arrays import Shape
 from chainrule.data.archive import Mapped, read_mapped, read_npz
+from chainrule.data.books import BOOKS
 from chainrule.data.columns import find_index, find_label, is_square
 from chainrule.data.dataset import Dataset
 from chainrule.data.digits import digits
@@ -25,11 +26,13 @@ from chainrule.data.shards import Shards, read_shards
 from chainrule.data.sheet import Sheet, read_sheet
 from chainrule.data.table import Column, TablePreparation
 from chainrule.data.table_rows import read_rows, read_table
+from chainrule.data.text import Text, TextPreparation
+from chainrule.data.text_file import read_text
 from chainrule.errors import DataError
 
 __all__ = ["BUNDLED", "TEST_SHARE", "Part", "load", "load_new"]
 
-Part = Dataset | Shards
+Part = Dataset | Shards | Text
 """Training or test data."""
 
 BUNDLED: dict[str, Callable[[], tuple[Dataset, Dataset]]] = {"mnist": mnist, "digits": digits}
@@ -62,15 +65,17 @@ def load(
     * a folder with nothing but one of these folders in it
     * a .csv file (or .tsv, .txt, .data, plain or .gz): pictures, a row of pixels each, or a table
     * an .npz archive
+    * shakespeare, hongloumeng (bundled texts), and any file where `tokens` says that it is a text
 
-    Where there is no test part, TEST_SHARE of each class is kept for it, chosen by `seed`.
+    Where there is no test part, TEST_SHARE of each class is kept for it, chosen by `seed`; of a text, the end.
 
     Args:
         source: the name or path.
         seed: chooses the test part.
         like: the preparation of a network that is to be measured on the data; by default one is fitted.
         tell: called with a sentence for each thing that is not as usual; by default they are warnings.
-        **choices: the fields of `Reading`: skip_bad, label_column, task, missing, prepare, size, color.
+        **choices: the fields of `Reading`: skip_bad, label_column, task, missing, prepare, size, color,
+            tokens, context, vocabulary.
 
     Raises:
         DataError: none of these; the files are broken; or there are no labels to learn from.
@@ -83,8 +88,10 @@ def load(
     if name in REMOTE:
         return _prepared(*remote(name), like, tell)
     path = Path(source)
+    if name in BOOKS or (path.is_file() and (reading.tokens or isinstance(like, TextPreparation))):
+        return read_text(source, reading, like if isinstance(like, TextPreparation) else None)
     if not path.exists():
-        known = ", ".join([*BUNDLED, *REMOTE])
+        known = ", ".join([*BUNDLED, *BOOKS, *REMOTE])
         raise DataError(f"no data {name!r}: use one of {known}, or the path of your own data")
     pictures = like if isinstance(like, PicturePreparation) else None
     if path.is_dir():
@@ -92,7 +99,12 @@ def load(
             tell(f"{path} holds nothing but a folder: {inner} is read")
         return _prepared(*_folder(inner, seed, reading, pictures), like, tell)
     if path.name.endswith(_SHEETS):
-        return _prepared(*_sheet(path, seed, reading, like, tell), like, tell)
+        try:
+            return _prepared(*_sheet(path, seed, reading, like, tell), like, tell)
+        except DataError as error:
+            if path.suffix != ".txt":
+                raise
+            raise DataError(f"{error} (a text to learn to write is read with --model char-gpt)") from error
     if path.suffix == ".npz":
         first, second = read_npz(path, like=like, tell=tell)
         parts: tuple[Part, Part] = _divided(first, path, seed) if second is None else _same_classes(first, second)

@@ -204,6 +204,10 @@ def fitting_preparation(description: Any, network: Sequential) -> "Preparation |
     if math.prod(preparation.shape) != math.prod(network.input_shape):
         made, read = name_shape(preparation.shape), name_shape(network.input_shape)
         raise ModelFileError(f"its preparation makes {made}, the network reads {read}")
+    if isinstance(preparation, data.TextPreparation) and network.output_shape != (
+        expected := (preparation.context, preparation.tokenizer.size)
+    ):
+        raise ModelFileError(f"its text has {expected} logits, the network gives {network.output_shape}")
     return preparation
 
 

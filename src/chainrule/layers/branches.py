@@ -151,7 +151,7 @@ class Parallel(Layer):
         for branch, part, branch_cache in zip(self.branches, parts, caches, strict=True):
             dx = branch.backward(part, branch_cache, input_gradient=input_gradient)
             if dx is not None:
-                total = dx if total is None else total + dx
+                total = dx if total is None else kernels.sum_forward(total, dx)
         return total if input_gradient else None
 
     def parts(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
@@ -168,7 +168,7 @@ class Parallel(Layer):
             return np.concatenate(outputs, axis=1)
         total = outputs[0]
         for output in outputs[1:]:
-            total = total + output if self.join == "sum" else total * output
+            total = kernels.sum_forward(total, output) if self.join == "sum" else total * output
         return total
 
 

@@ -18,11 +18,12 @@ from chainrule.layers.activations import ReLU
 from chainrule.layers.affine import Affine
 from chainrule.layers.base import Layer
 from chainrule.layers.conv import Conv2D
+from chainrule.layers.norm import BatchNorm
 from chainrule.layers.pool import MaxPool2D
 from chainrule.layers.preprocess import Scale
 from chainrule.layers.shape import Flatten
 
-__all__ = ["AffineChain", "ConvReLUPool", "fuse"]
+__all__ = ["AffineChain", "BatchNormReLU", "ConvReLUPool", "fuse"]
 
 
 class ConvReLUPool(Layer):
@@ -50,6 +51,20 @@ class ConvReLUPool(Layer):
         if not input_gradient:
             return None
         return kernels.conv_relu_pool_input_gradient(dy, y, place, W.value, x.shape, *self.conv.reading()[:3])
+
+
+class BatchNormReLU(Layer):
+    """BatchNorm and ReLU, both built, in one."""
+
+    def __init__(self, norm: BatchNorm) -> None:
+        self.norm = norm
+        self.input_shape, self.output_shape, self.dtype = norm.input_shape, norm.output_shape, norm.dtype
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        return self.norm.normalize(x, train, relu=True)
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        return self.norm.backward(dy, cache, input_gradient=input_gradient)
 
 
 class AffineChain(Layer):
@@ -113,7 +128,7 @@ def fuse(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     steps: list[Layer] = []
     rest = list(layers)
     while rest:
-        count, step = _conv_relu_pool(rest) or _affine_chain(rest) or (1, rest[0])
+        count, step = _conv_relu_pool(rest) or _batch_norm_relu(rest) or _affine_chain(rest) or (1, rest[0])
         steps.append(step)
         del rest[:count]
     return tuple(steps)
@@ -135,6 +150,15 @@ def _conv_relu_pool(layers: Sequence[Layer]) -> tuple[int, ConvReLUPool] | None:
     if pool.windows(conv.output_shape) != ((2, 2), (2, 2), ((0, 0), (0, 0))):
         return None
     return 3, ConvReLUPool(conv, relu, pool)
+
+
+def _batch_norm_relu(layers: Sequence[Layer]) -> tuple[int, BatchNormReLU] | None:
+    """How many layers begin with BatchNorm and ReLU, and these in one."""
+    if [type(layer) for layer in layers[:2]] != [BatchNorm, ReLU] or layers[0].output_shape is None:
+        return None
+    norm = layers[0]
+    assert isinstance(norm, BatchNorm)
+    return 2, BatchNormReLU(norm)
 
 
 def _affine_chain(layers: Sequence[Layer]) -> tuple[int, AffineChain] | None:

@@ -65,14 +65,18 @@ class BatchNorm(Layer):
         self.running_variance = Buffer(np.ones(channels, np.float32))
         return shape
 
-    @quiet
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        return self.normalize(x, train)
+
+    @quiet
+    def normalize(self, x: Array, train: bool, relu: bool = False) -> tuple[Array, Any]:
+        """`forward`, and a ReLU after it if that runs with it as one (layers/fused.py)."""
         flat = x.reshape(len(x), x.shape[1], math.prod(x.shape[2:]))
         gamma, beta = self.gamma.value, self.beta.value
         count = flat.shape[0] * flat.shape[2]
         if train and count:
             self._refuse_single(count, x.shape)
-            y, mean, variance = kernels.batch_norm_forward(flat, gamma, beta, self.epsilon)
+            y, mean, variance = kernels.batch_norm_forward(flat, gamma, beta, self.epsilon, relu)
             keep = self.momentum
             self.running_mean.value = keep * self.running_mean.value + (1 - keep) * mean
             unbiased = variance * (count / (count - 1))
@@ -80,15 +84,15 @@ class BatchNorm(Layer):
             inverse_std = 1 / np.sqrt(variance + self.epsilon)
         else:
             mean, inverse_std = self.running_mean.value.copy(), 1 / np.sqrt(self.running_variance.value + self.epsilon)
-            y = kernels.batch_norm_inference(flat, gamma, beta, mean, inverse_std)
-        return y.reshape(x.shape), (train and count > 0, flat, mean, inverse_std)
+            y = kernels.batch_norm_inference(flat, gamma, beta, mean, inverse_std, relu)
+        return y.reshape(x.shape), (train and count > 0, flat, y if relu else None, mean, inverse_std)
 
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
-        of_batch, x, mean, inverse_std = cache
+        of_batch, x, after_relu, mean, inverse_std = cache
         # y = gamma (x - mean) / sqrt(variance + epsilon) + beta; in training mean and variance are functions of x
         backward = kernels.batch_norm_backward if of_batch else kernels.batch_norm_inference_backward
-        dx, dgamma, dbeta = backward(dy.reshape(x.shape), x, self.gamma.value, mean, inverse_std)
+        dx, dgamma, dbeta = backward(dy.reshape(x.shape), x, after_relu, self.gamma.value, mean, inverse_std)
         self.gamma.grad += dgamma
         self.beta.grad += dbeta
         return dx.reshape(dy.shape)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.scratch import layers
+from chainrule.scratch import layers, time_layers, time_steps
 
 __all__ = ["EXERCISES", "Draw", "Exercise", "Task"]
 
@@ -40,6 +40,10 @@ class Draw:
 
     def number_near(self, value: float) -> float:
         return value if self.number == 0 else float(value * np.exp(0.5 * self._rng.standard_normal()))
+
+    def words(self, count: int, *shape: int) -> Array:
+        """Whole numbers below `count`."""
+        return self._rng.integers(count, size=shape)
 
     def one_hot(self, samples: int, classes: int) -> Array:
         labels = [0, 2, 1, 1] if self.number == 0 else self._rng.integers(classes, size=samples)
@@ -145,6 +149,69 @@ def _network(cls: Any, draw: Draw) -> Task:
         return _softmax_loss(np.maximum(x @ p["W1"] + p["b1"], 0) @ p["W2"] + p["b2"], t)
 
     return Task(net, [x, t], expected, 4)
+
+
+def _recurrent_arrays(draw: Draw, gates: int) -> tuple[Array, Array, Array, Array, list[Array]]:
+    """xs (N, T, D), the states h and c (N, H), dhs (N, T, H); and Wx, Wh, b."""
+    samples, steps, inputs, hidden = draw.sizes(4, 3, 5, 2)
+    weights = [draw.array(inputs, gates * hidden), draw.array(hidden, gates * hidden), draw.array(gates * hidden)]
+    h, c, dhs = draw.array(samples, hidden), draw.array(samples, hidden), draw.array(samples, steps, hidden)
+    return draw.array(samples, steps, inputs), h, c, dhs, [0.5 * weight for weight in weights]
+
+
+def _rnn(cls: Any, draw: Draw) -> Task:
+    xs, h, _, _, weights = _recurrent_arrays(draw, 1)
+    x = xs[:, 0].copy()
+    return Task(cls(*map(np.copy, weights)), [x, h], lambda: time_steps.RNN(*weights).forward(x, h), 5)
+
+
+def _through_time(cls: Any, draw: Draw) -> Task:
+    xs, _, _, _, weights = _recurrent_arrays(draw, 1)
+    return Task(
+        cls(*map(np.copy, weights)),
+        [xs],
+        lambda: time_layers.TimeRNN(weights[0], weights[1], weights[2]).forward(xs),
+        4,
+    )
+
+
+def _lstm(cls: Any, draw: Draw) -> Task:
+    xs, h, c, _, weights = _recurrent_arrays(draw, 4)
+    x = xs[:, 0].copy()
+    return Task(cls(*map(np.copy, weights)), [x, h, c], lambda: time_steps.LSTM(*weights).forward(x, h, c), 6)
+
+
+def _attention(cls: Any, draw: Draw) -> Task:
+    _, h, _, hs, _ = _recurrent_arrays(draw, 1)
+
+    def expected() -> Array:
+        a = layers.softmax((hs * h[:, None]).sum(axis=2))
+        context: Array = (a[:, :, None] * hs).sum(axis=1)
+        return context
+
+    return Task(cls(), [hs, h], expected, 2)
+
+
+def _sequence_loss(cls: Any, draw: Draw) -> Task:
+    samples, steps, words = draw.sizes(4, 3, 5)
+    xs, ts = draw.array(samples, steps, words), draw.words(words, samples, steps)
+    ts[0, 1:] = ts[1, -1] = -1
+    return Task(cls(), [xs, ts], lambda: time_layers.TimeSoftmaxWithLoss().forward(xs, ts))
+
+
+def _language_model(cls: Any, draw: Draw) -> Task:
+    samples, steps, words, size, hidden = draw.sizes(4, 3, 6, 5, 2)
+    model = cls(words, size, hidden)
+    for value in model.params.values():
+        value[...] = 0.5 * draw.array(*value.shape)
+    x, t = draw.words(words, samples, steps), draw.words(words, samples, steps)
+
+    def expected() -> Any:
+        p = model.params
+        hs = time_layers.TimeRNN(p["Wx"], p["Wh"], p["b"]).forward(p["E"][x])
+        return time_layers.TimeSoftmaxWithLoss().forward(hs @ p["W"] + p["c"], t)
+
+    return Task(model, [x, t], expected, 6)
 
 
 EXERCISES = {
@@ -257,6 +324,77 @@ EXERCISES = {
         "self.dW = (self.col.T @ dout).T.reshape(self.W.shape)\n"
         "return col2im(dout @ self.col_W.T, self.x.shape, FH, FW)",
         ("out = col · col_W + b, an Affine layer of windows", "out = col · col_W + b，即窗口的 Affine 层"),
+    ),
+    "rnn": Exercise(
+        "RNN",
+        _rnn,
+        "da = dh_next * (1 - self.h_next**2)\n"
+        "self.dWx, self.dWh, self.db = self.x.T @ da, self.h_prev.T @ da, da.sum(axis=0)\n"
+        "return da @ self.Wx.T, da @ self.Wh.T",
+        ("h_next = tanh(a), and a is two Affine layers added", "h_next = tanh(a)，a 是两个 Affine 层之和"),
+    ),
+    "through_time": Exercise(
+        "ThroughTime",
+        _through_time,
+        "self.dWx, self.dWh, self.db = np.zeros_like(self.Wx), np.zeros_like(self.Wh), np.zeros_like(self.b)\n"
+        "dh, dxs = 0, []\n"
+        "for t in reversed(range(dhs.shape[1])):\n"
+        "    dx, dh = self.layers[t].backward(dhs[:, t] + dh)\n"
+        "    dWx, dWh, db = self.layers[t].grads\n"
+        "    self.dWx, self.dWh, self.db = self.dWx + dWx, self.dWh + dWh, self.db + db\n"
+        "    dxs.append(dx)\n"
+        "return np.stack(dxs[::-1], axis=1)",
+        (
+            "h_t goes to the output and to the next step; the weights serve every step",
+            "h_t 既是输出又传给下一步；各步共用权重",
+        ),
+    ),
+    "lstm": Exercise(
+        "LSTM",
+        _lstm,
+        "tanh_c = np.tanh(self.c_next)\n"
+        "dc = dc_next + dh_next * self.o * (1 - tanh_c**2)\n"
+        "df, dg, di, do = dc * self.c_prev, dc * self.i, dc * self.g, dh_next * tanh_c\n"
+        "df, di, do = df * self.f * (1 - self.f), di * self.i * (1 - self.i), do * self.o * (1 - self.o)\n"
+        "da = np.hstack([df, dg * (1 - self.g**2), di, do])\n"
+        "self.dWx, self.dWh, self.db = self.x.T @ da, self.h_prev.T @ da, da.sum(axis=0)\n"
+        "return da @ self.Wx.T, da @ self.Wh.T, dc * self.f",
+        (
+            "the cell is used twice: in h_next = o tanh(c_next), and by the next step",
+            "记忆单元用了两次：h_next = o tanh(c_next)，以及下一步",
+        ),
+    ),
+    "attention": Exercise(
+        "Attention",
+        _attention,
+        "da = (self.hs * dc[:, None]).sum(axis=2)\n"
+        "ds = self.a * (da - (self.a * da).sum(axis=1, keepdims=True))\n"
+        "dhs = self.a[:, :, None] * dc[:, None] + ds[:, :, None] * self.h[:, None]\n"
+        "return dhs, (ds[:, :, None] * self.hs).sum(axis=1)",
+        ("hs is used twice: for the scores, and in the mean", "hs 用了两次：算得分，以及求平均"),
+    ),
+    "sequence_loss": Exercise(
+        "SequenceLoss",
+        _sequence_loss,
+        "dx = self.y - np.eye(self.y.shape[2])[self.t]\nreturn dout * dx * self.mask[:, :, None] / self.mask.sum()",
+        ("loss is a mean over the labels that count", "损失是计入的标签上的平均"),
+    ),
+    "language_model": Exercise(
+        "LanguageModel",
+        _language_model,
+        'grads["W"] += self.hs[step].T @ dscores[:, step]\n'
+        'grads["c"] += dscores[:, step].sum(axis=0)\n'
+        'da = (dscores[:, step] @ p["W"].T + dh) * (1 - self.hs[step] ** 2)\n'
+        'embedded = p["E"][x[:, step]]\n'
+        'grads["Wx"] += embedded.T @ da\n'
+        'grads["Wh"] += self.hs[step - 1].T @ da\n'
+        'grads["b"] += da.sum(axis=0)\n'
+        'np.add.at(grads["E"], x[:, step], da @ p["Wx"].T)\n'
+        'dh = da @ p["Wh"].T',
+        (
+            "a state goes to its scores and to the next step; a row of E may be used many times",
+            "状态既传给得分又传给下一步；E 的一行可能用很多次",
+        ),
     ),
 }
 """By the name that the notebooks give them."""

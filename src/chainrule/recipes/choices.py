@@ -38,7 +38,7 @@ SCHEDULES: dict[str, Callable[[float, int], Rate]] = {
 
 
 def usual_optimizer(model: str) -> str:
-    """What a named network is trained with where nothing is said: the lesson's plain SGD, Adam where it convolves."""
+    """What a named network is trained with where nothing is said: the lesson's plain SGD, else Adam."""
     return "sgd" if model in ("two-layer", "mlp") else "adam"
 
 

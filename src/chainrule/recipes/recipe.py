@@ -13,15 +13,16 @@ from typing import Any, Self, get_args
 
 import numpy as np
 
-from chainrule.data import Augment, Augmented, Part, PicturePreparation, Shards
+from chainrule.data import Augment, Augmented, Part, PicturePreparation, Shards, Text, TextPreparation
 from chainrule.errors import OptionError
 from chainrule.files import explain
 from chainrule.layers import Scale, Sequential, Standardize
 from chainrule.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
-from chainrule.models import NETWORKS
+from chainrule.models import LANGUAGE_MODELS, NETWORKS
 from chainrule.optimizers import Optimizer, WeightAverage
 from chainrule.recipes.choices import OPTIMIZERS, SCHEDULES, make_rate, usual_optimizer
 from chainrule.schedules import Rate
+from chainrule.sequence_losses import SequenceCrossEntropy
 from chainrule.training import Trainer
 
 __all__ = ["NAMES", "Recipe", "read_recipe"]
@@ -46,7 +47,7 @@ class Recipe:
         epochs: passes over the training data, in all.
         batch_size: samples a step.
         accumulate: parts into which a batch is divided, to need less memory.
-        optimizer: a name; by default sgd, or adam for networks that convolve.
+        optimizer: a name; by default sgd, or adam for networks that convolve or write text.
         learning_rate: by default the optimizer's usual one.
         weight_decay: 0 for none; by default the optimizer's own (0.01 for adamw, else none).
         schedule: how the rate changes over the training.
@@ -116,6 +117,11 @@ class Recipe:
         """The learning rate, where none is given the optimizer's usual one."""
         return OPTIMIZERS[self.optimizer_name].usual_rate if self.learning_rate is None else self.learning_rate
 
+    @property
+    def writes_text(self) -> bool:
+        """Whether the network learns from a text and writes one."""
+        return self.model in LANGUAGE_MODELS
+
     def steps(self, samples: int) -> int:
         """Steps of the whole training on so many samples."""
         return self.epochs * math.ceil(samples / self.batch_size)
@@ -124,7 +130,21 @@ class Recipe:
         """The network, built for this data: an output a class, or one for each number to predict.
 
         Numbers that are no pixels are standardized in place of being divided by 255.
+
+        Raises:
+            OptionError: the data is a text and the network reads none, or the other way round.
         """
+        if self.writes_text != isinstance(data, Text):
+            raise OptionError(
+                f"{self.model} writes text, and this data is none: use --data shakespeare, or a text of your own"
+                if self.writes_text
+                else f"{self.model} does not read text: use --model {' or '.join(LANGUAGE_MODELS)}"
+            )
+        if isinstance(data, Text):
+            network = LANGUAGE_MODELS[self.model](data.preparation.tokenizer.size)
+            network = network.build(data.sample_shape, seed=self.seed)
+            network.preparation = data.preparation
+            return network
         x, y = data.head(_LOOKED_AT if isinstance(data, Shards) else len(data))
         outputs = len(data.classes) if data.classes or y is None else y.shape[1]
         network = NETWORKS[self.model](outputs)
@@ -136,7 +156,9 @@ class Recipe:
         return network
 
     def loss(self, network: Sequential) -> Loss:
-        """Cross-entropy where classes have names, else the mean squared error."""
+        """Cross-entropy of tokens, or where classes have names of these, else the mean squared error."""
+        if isinstance(network.preparation, TextPreparation):
+            return SequenceCrossEntropy()
         return MeanSquaredError() if network.labels is None else SoftmaxCrossEntropy(self.label_smoothing)
 
     def trainer(self, network: Sequential, samples: int) -> Trainer:
@@ -157,6 +179,8 @@ class Recipe:
         augment = self._make_augment()
         if not (augment or self.mixup or self.styles or self.strangers):
             return data
+        if isinstance(data, Text):
+            raise OptionError("pictures are augmented and mixed, and this data is a text: leave these options out")
         return Augmented(data, augment, self.mixup, self.styles, self.strangers)
 
     def make_optimizer(self, rate: Rate) -> Optimizer:
@@ -172,7 +196,7 @@ class Recipe:
         return Augment(**self.augment) if self.augment else None
 
     def _check_choices(self) -> None:
-        for name, known in (("model", NETWORKS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        for name, known in (("model", NETWORKS | LANGUAGE_MODELS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             value = getattr(self, name)
             if value is not None and value not in known:
                 raise OptionError(f"no {name} {value!r}: use one of {', '.join(known)}")

@@ -12,17 +12,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from chainrule.scratch.whose import places
+from chainrule.scratch.whose import is_learners, places
 
 __all__ = ["COURSE", "Course", "answering", "saving_pictures"]
 
-_COMMON = ["functions", "gradient", "layers", "load_data", "multi_layer_net", "multi_layer_net_extend"]
-_COMMON += ["optimizer", "trainer", "util"]
+_COMMON = ["base_model", "config", "functions", "gradient", "layers", "load_data", "multi_layer_net"]
+_COMMON += ["multi_layer_net_extend", "np", "optimizer", "time_layers", "trainer", "util"]
 COURSE = {
     "common": "chainrule.scratch",
     **{f"common.{name}": f"chainrule.scratch.{name}" for name in _COMMON},
     "dataset": "chainrule.scratch.dataset",
-    "dataset.mnist": "chainrule.scratch.dataset.mnist",
+    **{f"dataset.{name}": f"chainrule.scratch.dataset.{name}" for name in ("mnist", "ptb", "sequence", "spiral")},
 }
 """The course's modules -> chainrule's."""
 
@@ -143,7 +143,10 @@ class Course(_Answer):
 
 
 class _Above(MetaPathFinder):
-    """Finds, after all others, what Python would find if it were started in the script's folder, or in one above."""
+    """Finds, after all others, what Python would find if it were started in the script's folder, or in one above.
+
+    Besides, what lies beside a module of theirs: for a script in `ch08`, `ch07/peeky.py` finds its neighbour too.
+    """
 
     def __init__(self, script: Path) -> None:
         self._script = script
@@ -152,10 +155,16 @@ class _Above(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         folders = [place for place in places(self._script) if place != os.path.expanduser("~")]
+        folders += [str(Path(file).parent) for file in self._loaded()]
         spec = None if path is not None else _searched(fullname, folders)
         if spec is None or spec.loader is not None:
             return spec
         return spec if any(any(Path(place).glob("*.py")) for place in spec.submodule_search_locations or ()) else None
+
+    def _loaded(self) -> list[str]:
+        """The files of the learner's modules that have been imported."""
+        files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+        return [file for file in files if is_learners(file, self._script)]
 
 
 def _searched(fullname: str, folders: Sequence[str]) -> ModuleSpec | None:

@@ -13,9 +13,14 @@ from chainrule.scratch.answer import COURSE, Course
 __all__ = ["OF_THE_BOOK", "cure"]
 
 OF_THE_BOOK = {"lena.png", "lena_gray.png", "cactus.png", "cactus_gray.png", "sample_weight.pkl", "params.pkl"} | {
-    "deep_convnet_params.pkl"
+    "deep_convnet_params.pkl",
+    "cbow_params.pkl",
+    "skipgram_params.pkl",
+    "Rnnlm.pkl",
+    "BetterRnnlm.pkl",
+    "AttentionSeq2seq.pkl",
 }
-"""Files that the book's scripts open, of its repository or written by another script of the chapter."""
+"""Files that the books' scripts open, of its repository or written by another script of the chapter."""
 
 
 def cure(error: BaseException, course: Course) -> str | None:
@@ -28,10 +33,11 @@ def cure(error: BaseException, course: Course) -> str | None:
         return "this file is of the book's repository, or written by another script of its chapter: put it there"
     lines = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
     for name, file in course.files.items():
-        if name == "dataset.mnist" and file in lines:
+        if file in lines and (name == "dataset.mnist" or (name == "dataset.ptb" and isinstance(error, OSError))):
+            brought = "MNIST" if name == "dataset.mnist" else "another text"
             return (
-                f"{file} is yours, and could not get its data; chainrule brings MNIST along: `chainrule run --ours` "
-                "takes all of chainrule's modules, and without this file chainrule answers just this one"
+                f"{file} is yours, and could not get its data; chainrule brings {brought} along: `chainrule run --ours`"
+                " takes all of chainrule's modules, and without this file chainrule answers just this one"
             )
     return None
 

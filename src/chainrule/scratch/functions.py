@@ -20,8 +20,9 @@ def step_function(x: Array) -> Array:
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), without overflow."""
-    return kernels.sigmoid_forward(np.asarray(x, dtype=float))
+    """1 / (1 + exp(-x)), without overflow; float32 stays float32."""
+    x = np.asarray(x)
+    return kernels.sigmoid_forward(x if x.dtype == np.float32 else x.astype(float, copy=False))
 
 
 def sigmoid_grad(x: Array) -> Array:

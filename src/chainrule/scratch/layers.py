@@ -1,7 +1,8 @@
-"""`common.layers`: the lesson's layers, which remember their last forward pass.
+"""`common.layers`: the layers of both books, which remember their last forward pass.
 
-They hold the arrays W and b that they are given, never copies: the lesson updates its parameters in place. The star
-import carries `np` and `common.functions`, as the lesson's does.
+They hold the arrays W and b that they are given, never copies: the lesson updates its parameters in place. The first
+book reads a gradient as `dW`; the second has lists, `params` and `grads`, and backward fills the arrays of `grads`. The
+star import carries `np`, `GPU` and `common.functions`, as the lesson's does.
 """
 
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from chainrule import kernels
 from chainrule.arrays import Array
+from chainrule.scratch.config import GPU  # noqa: F401
 from chainrule.scratch.functions import *  # noqa: F403
 from chainrule.scratch.functions import cross_entropy_error, softmax
 from chainrule.scratch.functions import sigmoid as _sigmoid
@@ -20,7 +22,48 @@ _EPSILON = 10e-7
 """The lesson's, of batch normalization."""
 
 
-class Relu:
+class _Layer:
+    """`params` and `grads` as the second book reads them: lists, of which models join many."""
+
+    _grads: Any = None
+
+    @property
+    def params(self) -> list[Any]:
+        """The arrays that are learned."""
+        return []
+
+    @property
+    def grads(self) -> list[Any]:
+        """A gradient for each of `params`: always the same arrays, made when somebody first asks for them."""
+        if self._grads is None:
+            self._grads = [np.zeros_like(param) for param in self.params]
+            self._fill_grads()
+        return self._grads  # type: ignore[no-any-return]
+
+    def _gradients(self) -> list[Any]:
+        """Of the last backward pass; None before it."""
+        return []
+
+    def _fill_grads(self) -> None:
+        for grad, gradient in zip(self._grads or (), self._gradients(), strict=False):
+            grad[...] = 0 if gradient is None else gradient
+
+
+class _WeightAndBias(_Layer):
+    W: Any
+    b: Any
+    dW: Any
+    db: Any
+
+    @property
+    def params(self) -> list[Any]:
+        return [self.W, self.b]
+
+    def _gradients(self) -> list[Any]:
+        return [self.dW, self.db]
+
+
+class Relu(_Layer):
     """y = max(x, 0); `mask` is where x <= 0."""
 
     def __init__(self) -> None:
@@ -36,7 +79,7 @@ class Relu:
         return dout
 
 
-class Sigmoid:
+class Sigmoid(_Layer):
     """y = 1 / (1 + exp(-x)); `out` is y."""
 
     def __init__(self) -> None:
@@ -51,7 +94,7 @@ class Sigmoid:
         return kernels.sigmoid_backward(dout, self.out)
 
 
-class Tanh:
+class Tanh(_Layer):
     """y = tanh(x), of the Chinese course; `out` is y."""
 
     def __init__(self) -> None:
@@ -66,7 +109,7 @@ class Tanh:
         return kernels.tanh_backward(dout, self.out)
 
 
-class Affine:
+class Affine(_WeightAndBias):
     """out = xW + b for x of any shape, flattened to (N, D); `dW` and `db` after backward."""
 
     def __init__(self, W: Array, b: Array) -> None:
@@ -86,10 +129,67 @@ class Affine:
         # out = np.dot(x, W) + b
         self.dW = kernels.affine_weight_gradient(self.x, dout)
         self.db = kernels.affine_bias_gradient(dout)
+        self._fill_grads()
         return kernels.affine_input_gradient(dout, self.W).reshape(self.original_x_shape)
 
 
-class SoftmaxWithLoss:
+class MatMul:
+    """out = xW for x (N, D), W (D, M)."""
+
+    def __init__(self, W: Array) -> None:
+        self.params = [W]
+        self.grads = [np.zeros_like(W)]
+        self.x: Any = None
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        out: Array = np.dot(x, self.params[0])
+        return out
+
+    def backward(self, dout: Array) -> Array:
+        # out = np.dot(x, W)
+        self.grads[0][...] = np.dot(self.x.T, dout)
+        dx: Array = np.dot(dout, self.params[0].T)
+        return dx
+
+
+class Embedding:
+    """out = W[idx]: of W (V, D) the rows that idx, whole numbers of any shape, names."""
+
+    def __init__(self, W: Array) -> None:
+        self.params = [W]
+        self.grads = [np.zeros_like(W)]
+        self.idx: Any = None
+
+    def forward(self, idx: Array) -> Array:
+        self.idx = idx
+        out: Array = self.params[0][idx]
+        return out
+
+    def backward(self, dout: Array) -> None:
+        # out = W[idx]; a row that idx names twice gets both gradients
+        (dW,) = self.grads
+        dW[...] = 0
+        np.add.at(dW, self.idx, dout)
+
+
+class Softmax(_Layer):
+    """y = softmax(x) over the last axis; `out` is y."""
+
+    def __init__(self) -> None:
+        self.out: Any = None
+
+    def forward(self, x: Array) -> Array:
+        self.out = softmax(x)
+        return self.out  # type: ignore[no-any-return]
+
+    def backward(self, dout: Array) -> Array:
+        # out = exp(x) / sum(exp(x)): each x also lowers all the others
+        dx: Array = self.out * (dout - np.sum(dout * self.out, axis=-1, keepdims=True))
+        return dx
+
+
+class SoftmaxWithLoss(_Layer):
     """Softmax, then cross-entropy; labels one-hot, as indices (N,) or (N, 1). `y` are the probabilities."""
 
     def __init__(self) -> None:
@@ -116,7 +216,27 @@ class SoftmaxWithLoss:
         return dx * dout
 
 
-class Dropout:
+class SigmoidWithLoss(_Layer):
+    """Sigmoid, then cross-entropy of two classes: scores x (N,), labels t (N,) 0 or 1. `y` are the probabilities."""
+
+    def __init__(self) -> None:
+        self.loss: Any = None
+        self.y: Any = None
+        self.t: Any = None
+
+    def forward(self, x: Array, t: Array) -> float:
+        self.t = t
+        self.y = _sigmoid(x)
+        self.loss = cross_entropy_error(np.stack([1 - self.y, self.y], axis=1), t)
+        return self.loss  # type: ignore[no-any-return]
+
+    def backward(self, dout: float = 1) -> Array:
+        # loss = -mean(t log(sigmoid(x)) + (1 - t) log(1 - sigmoid(x)))
+        dx: Array = (self.y - self.t) * dout / len(self.t)
+        return dx
+
+
+class Dropout(_Layer):
     """Not inverted: training multiplies by a mask of 0 and 1, testing by the share that stays."""
 
     def __init__(self, dropout_ratio: float = 0.5) -> None:
@@ -136,7 +256,7 @@ class Dropout:
         return dx
 
 
-class BatchNormalization:
+class BatchNormalization(_Layer):
     """Each activation by itself, over the batch; images (N, C, H, W) are flattened to (N, C H W).
 
     Ioffe and Szegedy 2015, arXiv:1502.03167. The running means begin at zero, as the lesson has it.
@@ -163,6 +283,13 @@ class BatchNormalization:
         self.dgamma: Any = None
         self.dbeta: Any = None
 
+    @property
+    def params(self) -> list[Any]:
+        return [self.gamma, self.beta]
+
+    def _gradients(self) -> list[Any]:
+        return [self.dgamma, self.dbeta]
+
     def forward(self, x: Array, train_flg: bool = True) -> Array:
         self.input_shape = x.shape
         x = x.reshape(len(x), -1)
@@ -188,13 +315,14 @@ class BatchNormalization:
         # out = gamma xn + beta
         self.dbeta = dout.sum(axis=0)
         self.dgamma = np.sum(self.xn * dout, axis=0)
+        self._fill_grads()
         dxn = self.gamma * dout
         # xn = (x - mean) / std, where mean and std depend on every x of the batch
         dx: Array = (dxn - dxn.mean(axis=0) - self.xn * np.mean(dxn * self.xn, axis=0)) / self.std
         return dx.reshape(self.input_shape)
 
 
-class Convolution:
+class Convolution(_WeightAndBias):
     """x (N, C, H, W), W (FN, C, FH, FW), b (FN,) or 0 -> (N, FN, OH, OW).
 
     `col` and `col_W` are what the lesson's product takes; here they are only made when somebody looks at them.
@@ -218,7 +346,8 @@ class Convolution:
     @property
     def col_W(self) -> Array:  # noqa: N802 (the lesson's name)
         """The filters as columns."""
-        return self.W.reshape(len(self.W), -1).T
+        columns: Array = self.W.reshape(len(self.W), -1).T
+        return columns
 
     @property
     def _reading(self) -> tuple[tuple[int, int], tuple[tuple[int, int], tuple[int, int]], int]:
@@ -235,11 +364,12 @@ class Convolution:
         dout = np.ascontiguousarray(dout, self.x.dtype)
         self.db = kernels.conv_bias_gradient(dout)
         self.dW = kernels.conv_weight_gradient(self.x, dout, self.W.shape, *self._reading)
+        self._fill_grads()
         W = self.W.astype(self.x.dtype, copy=False)
         return kernels.conv_input_gradient(dout, W, self.x.shape, *self._reading)
 
 
-class Pooling:
+class Pooling(_Layer):
     """x (N, C, H, W) -> the largest of each window. `arg_max` is its place in the window, in the lesson's order."""
 
     def __init__(self, pool_h: int, pool_w: int, stride: int = 2, pad: int = 0) -> None:

@@ -191,9 +191,9 @@ def _lying_at_partners(target: Target, pool: Sequence[Produced], left: Mapping[P
 
 
 def _summed(parts: Sequence[Produced]) -> Produced:
-    return Produced(
-        " + ".join(part.name for part in parts), None, places=tuple(part.place for part in parts if part.place)
-    )
+    names = [part.name for part in parts]
+    told = names if len(names) < 4 else [names[0], "...", names[-1]]
+    return Produced(" + ".join(told), None, places=tuple(part.place for part in parts if part.place))
 
 
 def _by_name(name: str, target: Target) -> bool:

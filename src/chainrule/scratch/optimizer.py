@@ -1,6 +1,7 @@
-"""`common.optimizer`: the lesson's optimizers, on dicts of arrays (changed in place) or of plain numbers.
+"""`common.optimizer`: the optimizers of both books, on dicts (the first book) or lists (the second) of parameters.
 
-State is made at the first update, one entry for each key of params.
+Parameters are arrays, which are changed in place, or plain numbers. State is made at the first update, one entry for
+each key of a dict or place in a list.
 """
 
 from typing import Any
@@ -9,11 +10,16 @@ import numpy as np
 
 from chainrule import kernels
 
-State = dict[str, Any]
+State = Any
+"""A dict, or a list."""
 
 
-def _zeros(params: State) -> State:
-    return {key: np.zeros_like(value) for key, value in params.items()}
+def _keys(params: State) -> Any:
+    return params.keys() if isinstance(params, dict) else range(len(params))
+
+
+def _zeros(params: State) -> dict[Any, Any]:
+    return {key: np.zeros_like(params[key]) for key in _keys(params)}
 
 
 class SGD:
@@ -23,7 +29,7 @@ class SGD:
         self.lr = lr
 
     def update(self, params: State, grads: State) -> None:
-        for key in params:
+        for key in _keys(params):
             params[key] -= self.lr * grads[key]
 
 
@@ -33,12 +39,12 @@ class Momentum:
     def __init__(self, lr: float = 0.01, momentum: float = 0.9) -> None:
         self.lr = lr
         self.momentum = momentum
-        self.v: State | None = None
+        self.v: dict[Any, Any] | None = None
 
     def update(self, params: State, grads: State) -> None:
         if self.v is None:
             self.v = _zeros(params)
-        for key in params:
+        for key in _keys(params):
             self.v[key] = self.momentum * self.v[key] - self.lr * grads[key]
             params[key] += self.v[key]
 
@@ -49,7 +55,7 @@ class Nesterov(Momentum):
     def update(self, params: State, grads: State) -> None:
         if self.v is None:
             self.v = _zeros(params)
-        for key in params:
+        for key in _keys(params):
             params[key] += self.momentum**2 * self.v[key] - (1 + self.momentum) * self.lr * grads[key]
             self.v[key] = self.momentum * self.v[key] - self.lr * grads[key]
 
@@ -59,12 +65,12 @@ class AdaGrad:
 
     def __init__(self, lr: float = 0.01) -> None:
         self.lr = lr
-        self.h: State | None = None
+        self.h: dict[Any, Any] | None = None
 
     def update(self, params: State, grads: State) -> None:
         if self.h is None:
             self.h = _zeros(params)
-        for key in params:
+        for key in _keys(params):
             self.h[key] = self.h[key] + grads[key] * grads[key]
             params[key] -= self.lr * grads[key] / (np.sqrt(self.h[key]) + 1e-7)
 
@@ -75,12 +81,12 @@ class RMSprop:
     def __init__(self, lr: float = 0.01, decay_rate: float = 0.99) -> None:
         self.lr = lr
         self.decay_rate = decay_rate
-        self.h: State | None = None
+        self.h: dict[Any, Any] | None = None
 
     def update(self, params: State, grads: State) -> None:
         if self.h is None:
             self.h = _zeros(params)
-        for key in params:
+        for key in _keys(params):
             self.h[key] = self.decay_rate * self.h[key] + (1 - self.decay_rate) * grads[key] * grads[key]
             params[key] -= self.lr * grads[key] / (np.sqrt(self.h[key]) + 1e-7)
 
@@ -110,9 +116,9 @@ class Adam:
         self.beta1 = beta1 if alpha1 is None else alpha1
         self.beta2 = beta2 if alpha2 is None else alpha2
         self.iter = 0
-        self.m: State | None = None
-        self.v: State | None = None
-        self._copies: State = {}  # of the gradients, which the kernel clears
+        self.m: dict[Any, Any] | None = None
+        self.v: dict[Any, Any] | None = None
+        self._copies: dict[Any, Any] = {}  # of the gradients, which the kernel clears
 
     def update(self, params: State, grads: State) -> None:
         if self.m is None or self.v is None:
@@ -121,7 +127,7 @@ class Adam:
         correction = np.sqrt(1.0 - self.beta2**self.iter)
         rate = self.lr * correction / (1.0 - self.beta1**self.iter)
         epsilon = 1e-7 / correction  # the kernel adds it after the correction, the lesson before
-        for key in params:
+        for key in _keys(params):
             value = params[key]
             if isinstance(value, np.ndarray) and value.flags.c_contiguous:
                 np.copyto(self._copies[key], grads[key])

@@ -128,8 +128,9 @@ class Probe:
         root = self._copy()
         return root, self._call(root)
 
-    def _copy(self) -> list[Any]:
-        instead: dict[int, Any] = dict(self._dropped)
+    def _copy(self, whole: bool = False) -> list[Any]:
+        """What the probe holds; only if `whole` with large arrays that forward does without."""
+        instead: dict[int, Any] = {} if whole else dict(self._dropped)
         instead |= {t.identity: t.value.copy() for t in self.targets if t.identity is not None}
         root = copy_with(self._root, instead)
         for target in self.targets:
@@ -191,7 +192,7 @@ class Probe:
 
     def backward(self, disturbed: Place | None = None, noise: Array | None = None) -> Outcome:
         """Run forward and backward; with `disturbed`, the array there holds `noise` in between."""
-        root = self._copy()
+        root = self._copy(whole=True)  # gradients of a large vocabulary are filled in place
         layer = root[0]
         at_first = {place: id(value) for place, value in reach(layer) if isinstance(value, np.ndarray)}
         returned = self._call(root)

@@ -15,6 +15,7 @@ from chainrule.errors import FileError
 from chainrule.files import explain
 from chainrule.scratch.answer import Course, answering, saving_pictures
 from chainrule.scratch.cures import OF_THE_BOOK
+from chainrule.scratch.one_number import drawing_numbers
 from chainrule.scratch.pickles import reading_arrays_only
 from chainrule.scratch.progress import counting_loops
 
@@ -81,7 +82,7 @@ def started(script: Path, arguments: Sequence[str], working: Path, ours: bool) -
     sys.path[: 0 if sys.flags.safe_path else 1] = [str(script.parent)]
     os.chdir(working)
     try:
-        with answering(script, ours) as course, reading_arrays_only(), figures_beside(script):
+        with answering(script, ours) as course, reading_arrays_only(), drawing_numbers(), figures_beside(script):
             yield course
     finally:
         sys.argv, sys.path[:] = before[:2]

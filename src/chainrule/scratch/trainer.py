@@ -1,4 +1,8 @@
-"""`common.trainer`: the lesson's training loop, with its printed lines and its lists of accuracies."""
+"""`common.trainer`: the training loops of both books, with their printed lines and lists.
+
+Both call theirs `Trainer`: given a model and an optimizer it is the second book's, given a network and data the
+first's.
+"""
 
 from typing import Any
 
@@ -6,9 +10,11 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.errors import OptionError
+from chainrule.scratch.fitting import FittingTrainer, RnnlmTrainer, remove_duplicate  # noqa: F401
 from chainrule.scratch.optimizer import *  # noqa: F403
 from chainrule.scratch.optimizer import SGD, AdaGrad, Adam, Momentum, Nesterov, RMSprop
 from chainrule.scratch.progress import counted as _counted
+from chainrule.scratch.util import clip_grads  # noqa: F401
 
 _OPTIMIZERS: dict[str, Any] = {
     "sgd": SGD,
@@ -20,8 +26,8 @@ _OPTIMIZERS: dict[str, Any] = {
 }
 
 
-class Trainer:
-    """Trains a network that has `gradient`, `loss`, `accuracy` and `params`.
+class _DigitsTrainer:
+    """The first book's. Trains a network that has `gradient`, `loss`, `accuracy` and `params`.
 
     Args:
         network: the network.
@@ -103,3 +109,13 @@ class Trainer:
     def _say(self, line: str) -> None:
         if self.verbose:
             print(line)
+
+
+class Trainer(FittingTrainer, _DigitsTrainer):
+    """`Trainer(model, optimizer)` of the second book, with `fit` and `plot`; or `Trainer(network, x_train, t_train,
+    x_test, t_test, ...)` of the first, with `train` and `train_step`."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        second = arguments[1] if len(arguments) > 1 else options.get("optimizer")
+        kind: Any = FittingTrainer if hasattr(second, "update") else _DigitsTrainer
+        kind.__init__(self, *arguments, **options)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from chainrule.layers import Layer
-from chainrule.scratch import layers
+from chainrule.scratch import layers, time_layers, time_steps
 from chainrule.scratch.check import LayerCheck, check_layer, check_network
 from chainrule.scratch.reach import reach
 from chainrule.scratch.whose import is_learners
@@ -27,6 +27,8 @@ _BATCH = (3, 4, 5, 7)
 """Samples of a check: the first of these that is no length of the layer's own, so that axes cannot be confused."""
 _SETTINGS = 4
 """Layers of one kind and shape that are checked where their settings (numbers, texts) differ."""
+_LARGE = 1_000_000
+"""Numbers within a layer from which its check takes so long that its beginning is told."""
 _WAITING = 1000
 """Layers that may wait for their backward pass."""
 
@@ -133,6 +135,8 @@ class _Watch:
             return
         self._seen.add((type(layer), _shapes(forward.whole), _settings(layer)))
         upstream = [*upstream, *options.values()]
+        if sum(value.size for _, value in reach(layer) if isinstance(value, np.ndarray)) > _LARGE:
+            self._begins(type(layer).__name__)
         with self._busy():
             check = check_layer(layer, forward.few, forward.options, upstream, returned=forward.returned)
             if check.failure:  # a state of the layer's own may be as long as the batch
@@ -174,12 +178,13 @@ def watching(
     Args:
         script: decides which files are the learner's.
         told: is called with each result, when it is there.
-        begins: is called with the name of a network whose check begins, which may take seconds.
+        begins: is called with the name of a network or large layer whose check begins, which may take minutes.
     """
     watch = _Watch(told, begins)
     build = builtins.__build_class__
-    ours = [value for value in vars(layers).values() if isinstance(value, type) and hasattr(value, "backward")]
-    before = [(cls, name, vars(cls)[name]) for cls in ours for name in ("forward", "backward")]
+    names = {**vars(layers), **vars(time_steps), **vars(time_layers)}
+    ours = [value for value in names.values() if isinstance(value, type) and hasattr(value, "backward")]
+    before = [(cls, name, vars(cls)[name]) for cls in ours for name in ("forward", "backward") if name in vars(cls)]
 
     def build_watched(function: Any, name: str, *bases: Any, **options: Any) -> Any:
         cls = build(function, name, *bases, **options)

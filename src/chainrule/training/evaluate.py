@@ -12,6 +12,7 @@ from chainrule.errors import DataError
 from chainrule.functions import class_indices, softmax
 from chainrule.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.metrics import Deviations, calibration_error, confusion, divergence
+from chainrule.sequence_losses import SequenceCrossEntropy
 
 __all__ = ["Batches", "Classifier", "Evaluation", "evaluate"]
 
@@ -76,13 +77,13 @@ class Evaluation:
 
 
 def evaluate(network: Classifier, data: Batches, loss: Loss | None = None, batch_size: int = 1000) -> Evaluation:
-    """Run `network` over `data` in inference mode, `batch_size` samples at a time.
+    """Run `network` over `data` in inference mode, `batch_size` samples at a time, of texts fewer.
 
     Args:
         network: built, or an Ensemble; not changed.
         data: a Dataset, or anything with its `batches`.
-        loss: by default SoftmaxCrossEntropy, or MeanSquaredError where labels are floating numbers (N, outputs) and no
-            shares of classes.
+        loss: by default SoftmaxCrossEntropy, or SequenceCrossEntropy where there is a label for each step, or
+            MeanSquaredError where labels are floating numbers (N, outputs) and no shares of classes.
 
     Raises:
         DataError: the data has no labels.
@@ -91,7 +92,7 @@ def evaluate(network: Classifier, data: Batches, loss: Loss | None = None, batch
     deviations = Deviations()
     confidences: list[Array] = []
     right: list[Array] = []
-    for x, labels in data.batches(batch_size):
+    for x, labels in data.batches(min(batch_size, getattr(data, "largest_batch", batch_size))):
         if labels is None:
             raise DataError("the data has no labels to compare with: use predict instead")
         outputs = network(x)
@@ -114,6 +115,8 @@ def evaluate(network: Classifier, data: Batches, loss: Loss | None = None, batch
 
 
 def _usual_loss(outputs: Array, labels: Array) -> Loss:
+    if outputs.ndim == 3 and labels.ndim == 2:
+        return SequenceCrossEntropy()
     numbers = labels.dtype.kind == "f" and labels.shape == outputs.shape
     if numbers and not (np.all(labels >= 0) and np.allclose(labels.sum(axis=1), 1)):
         return MeanSquaredError()

@@ -59,20 +59,22 @@ void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, I
 
 constexpr Index kThinColumns = 16;  // are not divided between threads
 constexpr Index kFew = 4;           // samples: fewer are divided by W's rows
+constexpr Index kMuch = 1 << 23;    // multiply-adds of a thin product, zeros included: more are worth all shares
 
 // y = factor xW + b of a thin x, divided by x's columns: each thread then reads the rows of W that it alone reads and writes in
 // the weight gradient and the update, and they stay in its cache. The sums of the shares are added up in their order; `after`
 // is called for each part: with its rows [m0, m1) and columns [h0, h1).
 template <class T, class S, class After>
 void thin_product(const S* x, T factor, const T* W, const T* b, T* y, Index N, Index D, Index H, After after) {
-    Scratch<T> sums(kShares * N * H);
-    divide(kShares, [&](int part, int parts) {
+    const int shares = N * D * H > kMuch ? kShares : 2;
+    Scratch<T> sums(shares * N * H);
+    divide(shares, [&](int part, int parts) {
         const auto [first, last] = stretch(D, part, parts, kThinColumns);
         Thin<T, S>::forward(x, factor, W, sums.data() + part * N * H, N, D, H, first, last);
     });
     divide_if(N * H > kWorthIt / 8, [&](int part, int parts) {
         const auto [first, last] = stretch(N, part, parts);
-        sum_of_parts(b, sums.data(), N * H, kShares, y, H, first, last);
+        sum_of_parts(b, sums.data(), N * H, shares, y, H, first, last);
         after(first, last, Index{0}, H);
     });
 }

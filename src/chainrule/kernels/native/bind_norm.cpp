@@ -7,7 +7,7 @@ namespace {
 template <class T>
 void bind(nb::module_& m) {
     const auto& kernels = table<T>();
-    m.def("batch_norm_forward", [&kernels](In<T> x, In<T> gamma, In<T> beta, double epsilon) {
+    m.def("batch_norm_forward", [&kernels](In<T> x, In<T> gamma, In<T> beta, double epsilon, bool relu) {
         expect_axes(x, 3, "x");
         const Index N = length(x, 0), C = length(x, 1), S = length(x, 2);
         expect(gamma, {C}, "gamma"), expect(beta, {C}, "beta");
@@ -16,25 +16,30 @@ void bind(nb::module_& m) {
         {
             Free free;
             kernels.batch_norm_forward(
-                x.data(), gamma.data(), beta.data(), static_cast<T>(epsilon), y.data, mean.data, variance.data, N, C, S);
+                x.data(), gamma.data(), beta.data(), static_cast<T>(epsilon), relu, y.data, mean.data, variance.data, N, C,
+                S);
         }
         return std::make_tuple(y.array, mean.array, variance.array);
-    }, exactly, exactly, exactly, nb::arg());
-    m.def("batch_norm_backward", [&kernels](In<T> dy, In<T> x, In<T> gamma, In<T> mean, In<T> inverse_std) {
+    }, exactly, exactly, exactly, nb::arg(), nb::arg());
+    m.def("batch_norm_backward", [&kernels](
+        In<T> dy, In<T> x, std::optional<In<T>> y, In<T> gamma, In<T> mean, In<T> inverse_std) {
         expect_axes(x, 3, "x");
         const Index N = length(x, 0), C = length(x, 1), S = length(x, 2);
         expect(dy, {N, C, S}, "dy"), expect(gamma, {C}, "gamma");
         expect(mean, {C}, "mean"), expect(inverse_std, {C}, "inverse_std");
+        if (y) expect(*y, {N, C, S}, "y");
+        const T* after_relu = y ? y->data() : nullptr;
         Fresh<T> dx({N, C, S}), dgamma({C}), dbeta({C});
         {
             Free free;
             kernels.batch_norm_backward(
-                dy.data(), x.data(), gamma.data(), mean.data(), inverse_std.data(), dx.data, dgamma.data, dbeta.data, N,
-                C, S);
+                dy.data(), x.data(), after_relu, gamma.data(), mean.data(), inverse_std.data(), dx.data, dgamma.data,
+                dbeta.data, N, C, S);
         }
         return std::make_tuple(dx.array, dgamma.array, dbeta.array);
-    }, exactly, exactly, exactly, exactly, exactly);
-    m.def("batch_norm_inference", [&kernels](In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> inverse_std) {
+    }, exactly, exactly, exactly_or_none, exactly, exactly, exactly);
+    m.def("batch_norm_inference", [&kernels](
+        In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> inverse_std, bool relu) {
         expect_axes(x, 3, "x");
         const Index N = length(x, 0), C = length(x, 1), S = length(x, 2);
         expect(gamma, {C}, "gamma"), expect(beta, {C}, "beta");
@@ -42,9 +47,9 @@ void bind(nb::module_& m) {
         Fresh<T> y({N, C, S});
         Free free;
         kernels.batch_norm_inference(
-            x.data(), gamma.data(), beta.data(), mean.data(), inverse_std.data(), y.data, N, C, S);
+            x.data(), gamma.data(), beta.data(), mean.data(), inverse_std.data(), relu, y.data, N, C, S);
         return y.array;
-    }, exactly, exactly, exactly, exactly, exactly);
+    }, exactly, exactly, exactly, exactly, exactly, nb::arg());
     m.def("layer_norm_forward", [&kernels](In<T> x, In<T> gamma, In<T> beta, double epsilon) {
         expect_axes(x, 2, "x");
         const Index M = length(x, 0), D = length(x, 1);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "scratch.hpp"
 #include "sums.hpp"
@@ -13,18 +14,26 @@ namespace {
 
 // ---- batch norm ----
 
-// y = gamma (x - mean) inverse_std + beta with the statistics given.
+// y = gamma (x - mean) inverse_std + beta of S places of one channel; with relu, 0 where that is below 0.
+template <class T>
+void normalize(const T* x, T scale, T middle, T shift, bool relu, T* y, Index S) {
+    const T floor = relu ? T(0) : -std::numeric_limits<T>::infinity();
+    for (Index s = 0; s < S; ++s) {
+        const T value = (x[s] - middle) * scale + shift;
+        y[s] = value < floor ? floor : value;  // NaN stays NaN
+    }
+}
+
+// The same with the statistics given.
 template <class T>
 void batch_norm_inference(
-    const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse_std, T* y, Index N, Index C, Index S) {
+    const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse_std, bool relu, T* y, Index N, Index C,
+    Index S) {
     divide_if(N * C * S > kWorthIt / 4, [&](int part, int parts) {
         const auto [first, last] = stretch(N * C, part, parts);
         for (Index row = first; row < last; ++row) {
             const Index c = row % C;
-            const T scale = gamma[c] * inverse_std[c], middle = mean[c], shift = beta[c];
-            const T* from = x + row * S;
-            T* to = y + row * S;
-            for (Index s = 0; s < S; ++s) to[s] = (from[s] - middle) * scale + shift;
+            normalize(x + row * S, gamma[c] * inverse_std[c], mean[c], beta[c], relu, y + row * S, S);
         }
     });
 }
@@ -32,8 +41,10 @@ void batch_norm_inference(
 // y = gamma h + beta, h = (x - mean) / sqrt(variance + epsilon) with the batch's statistics of each channel.
 template <class T>
 void batch_norm_forward(
-    const T* x, const T* gamma, const T* beta, T epsilon, T* y, T* mean, T* variance, Index N, Index C, Index S) {
+    const T* x, const T* gamma, const T* beta, T epsilon, bool relu, T* y, T* mean, T* variance, Index N, Index C,
+    Index S) {
     const T count = static_cast<T>(N * S);
+    const bool at_once = S >= 16;  // while the channel is in the cache; of few places all channels are written together
     divide_if(N * C * S > kWorthIt / 4, [&](int part, int parts) {
         const auto [first, last] = stretch(C, part, parts);
         for (Index c = first; c < last; ++c) {
@@ -45,28 +56,32 @@ void batch_norm_forward(
                               return d * d;
                           }) /
                           count;
+            const T scale = gamma[c] * (1 / std::sqrt(variance[c] + epsilon));
+            for (Index n = 0; at_once && n < N; ++n)
+                normalize(x + (n * C + c) * S, scale, middle, beta[c], relu, y + (n * C + c) * S, S);
         }
     });
+    if (at_once) return;
     Scratch<T> inverse_std(C);
     for (Index c = 0; c < C; ++c) inverse_std[c] = 1 / std::sqrt(variance[c] + epsilon);
-    batch_norm_inference(x, gamma, beta, mean, inverse_std.data(), y, N, C, S);
+    batch_norm_inference(x, gamma, beta, mean, inverse_std.data(), relu, y, N, C, S);
 }
 
 // y = gamma h + beta, h = (x - mean) inverse_std: dbeta = sum dy, dgamma = sum dy h, and since mean and variance depend on
-// x as well, dx = gamma inverse_std (dy - dbeta / count - h dgamma / count).
-template <class T>
-void batch_norm_backward(
-    const T* dy, const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta, Index N,
-    Index C, Index S) {
+// x as well, dx = gamma inverse_std (dy - dbeta / count - h dgamma / count). dy(i) is a number of it.
+template <class T, class Above>
+void batch_norm_backward_of(
+    const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta, Index N, Index C, Index S,
+    Above dy) {
     const T count = static_cast<T>(N * S);
     divide_if(N * C * S > kWorthIt / 4, [&](int part, int parts) {
         const auto [first, last] = stretch(C, part, parts);
         for (Index c = first; c < last; ++c) {
             const T middle = mean[c], inverse = inverse_std[c];
-            const T shift = sum_over<T>(N, S, [&](Index n, Index s) { return dy[(n * C + c) * S + s]; });
+            const T shift = sum_over<T>(N, S, [&](Index n, Index s) { return dy((n * C + c) * S + s); });
             const T scale = sum_over<T>(N, S, [&](Index n, Index s) {
                 const Index i = (n * C + c) * S + s;
-                return dy[i] * ((x[i] - middle) * inverse);
+                return dy(i) * ((x[i] - middle) * inverse);
             });
             dbeta[c] = shift;
             dgamma[c] = scale;
@@ -74,10 +89,24 @@ void batch_norm_backward(
             for (Index n = 0; n < N; ++n) {
                 const Index row = (n * C + c) * S;
                 for (Index s = row; s < row + S; ++s)
-                    dx[s] = by * (dy[s] - of_mean - (x[s] - middle) * inverse * of_variance);
+                    dx[s] = by * (dy(s) - of_mean - (x[s] - middle) * inverse * of_variance);
             }
         }
     });
+}
+
+// y is null, or with relu the output: dy counts as 0 where that is not above 0.
+template <class T>
+void batch_norm_backward(
+    const T* dy, const T* x, const T* y, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta,
+    Index N, Index C, Index S) {
+    if (y) {
+        batch_norm_backward_of(x, gamma, mean, inverse_std, dx, dgamma, dbeta, N, C, S, [=](Index i) {
+            return dy[i] * (y[i] > T(0) ? T(1) : T(0));
+        });
+    } else {
+        batch_norm_backward_of(x, gamma, mean, inverse_std, dx, dgamma, dbeta, N, C, S, [=](Index i) { return dy[i]; });
+    }
 }
 
 // ---- layer norm: each of M rows by itself ----

@@ -98,12 +98,15 @@ struct Table {
 
     // x (N, C, S)
     void (*batch_norm_forward)(
-        const T* x, const T* gamma, const T* beta, T epsilon, T* y, T* mean, T* variance, Index N, Index C, Index S);
+        const T* x, const T* gamma, const T* beta, T epsilon, bool relu, T* y, T* mean, T* variance, Index N, Index C,
+        Index S);
+    // y may be null
     void (*batch_norm_backward)(
-        const T* dy, const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta,
+        const T* dy, const T* x, const T* y, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta,
         Index N, Index C, Index S);
     void (*batch_norm_inference)(
-        const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse_std, T* y, Index N, Index C, Index S);
+        const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse_std, bool relu, T* y, Index N, Index C,
+        Index S);
 
     // x (M, D)
     void (*layer_norm_forward)(

@@ -2,12 +2,14 @@
 
 Batch: x and y (N, C, S), each channel C by itself over N samples and S places; gamma, beta, mean, inverse_std (C,).
 Layer: x and y (M, D), each row by itself; gamma, beta (D,), mean, inverse_std (M,).
-inverse_std = 1 / sqrt(variance + epsilon), and h = (x - mean) inverse_std is the normalised x.
+inverse_std = 1 / sqrt(variance + epsilon), and h = (x - mean) inverse_std is the normalised x. With `relu`, y is what
+ReLU makes of it.
 """
 
 import numpy as np
 
 from chainrule.arrays import Array
+from chainrule.kernels.reference.elementwise import relu_backward, relu_forward
 
 __all__ = [
     "batch_norm_backward",
@@ -19,20 +21,23 @@ __all__ = [
 ]
 
 
-def batch_norm_forward(x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, Array, Array]:
+def batch_norm_forward(x: Array, gamma: Array, beta: Array, epsilon: float, relu: bool) -> tuple[Array, Array, Array]:
     """x (N, C, S) with N S > 0 -> y, the batch's mean (C,) and its variance (C,), divided by N S."""
     mean = x.mean(axis=(0, 2))
     variance = np.square(x - mean[:, np.newaxis]).mean(axis=(0, 2))
-    return batch_norm_inference(x, gamma, beta, mean, 1 / np.sqrt(variance + epsilon)), mean, variance
+    return batch_norm_inference(x, gamma, beta, mean, 1 / np.sqrt(variance + epsilon), relu), mean, variance
 
 
 def batch_norm_backward(
-    dy: Array, x: Array, gamma: Array, mean: Array, inverse_std: Array
+    dy: Array, x: Array, y: Array | None, gamma: Array, mean: Array, inverse_std: Array
 ) -> tuple[Array, Array, Array]:
     """dx, dgamma, dbeta, where mean and inverse_std are the batch's own and so depend on every x.
 
-    With M = N S:  dx = gamma inverse_std (dy - sum(dy) / M - h sum(dy h) / M).
+    y is None, or where forward had a ReLU its output: dy counts where y is above 0. With M = N S:
+
+        dx = gamma inverse_std (dy - sum(dy) / M - h sum(dy h) / M).
     """
+    dy = dy if y is None else relu_backward(dy, y)
     h = (x - mean[:, np.newaxis]) * inverse_std[:, np.newaxis]
     dbeta = dy.sum(axis=(0, 2))
     dgamma = (dy * h).sum(axis=(0, 2))
@@ -43,18 +48,19 @@ def batch_norm_backward(
     return dx, dgamma, dbeta
 
 
-def batch_norm_inference(x: Array, gamma: Array, beta: Array, mean: Array, inverse_std: Array) -> Array:
+def batch_norm_inference(x: Array, gamma: Array, beta: Array, mean: Array, inverse_std: Array, relu: bool) -> Array:
     """x (N, C, S) -> y = gamma (x - mean) inverse_std + beta, with a mean and inverse_std from elsewhere."""
     y: Array = x - mean[:, np.newaxis]
     y *= (gamma * inverse_std)[:, np.newaxis]
     y += beta[:, np.newaxis]
-    return y
+    return relu_forward(y) if relu else y
 
 
 def batch_norm_inference_backward(
-    dy: Array, x: Array, gamma: Array, mean: Array, inverse_std: Array
+    dy: Array, x: Array, y: Array | None, gamma: Array, mean: Array, inverse_std: Array
 ) -> tuple[Array, Array, Array]:
-    """dx, dgamma, dbeta, where mean and inverse_std are constants: dx = gamma inverse_std dy."""
+    """The same where mean and inverse_std are constants: dx = gamma inverse_std dy."""
+    dy = dy if y is None else relu_backward(dy, y)
     h = (x - mean[:, np.newaxis]) * inverse_std[:, np.newaxis]
     dx = dy * (gamma * inverse_std)[:, np.newaxis]
     return dx, (dy * h).sum(axis=(0, 2)), dy.sum(axis=(0, 2))

@@ -1,0 +1,22 @@
+"""The curve that the second book's trainers show."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.errors import MissingExtraError
+
+__all__ = ["show_curve"]
+
+
+def show_curve(values: Sequence[float], what: str, interval: Any, ylim: tuple[float, float] | None) -> None:
+    """Show `values`, one for each `interval` steps: in a window, or in a file where there is no display."""
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError:
+        raise MissingExtraError("matplotlib", "drawing curves") from None
+    if ylim is not None:
+        plt.ylim(*ylim)
+    plt.plot(range(len(values)), values, label="train")
+    plt.xlabel(f"iterations (x{interval})")
+    plt.ylabel(what)
+    plt.show()
