@@ -35,10 +35,12 @@ EVERYWHERE := tests/kernels tests/layers tests/test_gradcheck.py tests/test_loss
 test-everywhere: .venv/.installed  ## Run what depends on arithmetic with each instruction set, BLAS and number of threads
 	$(BIN)/python tools/test_everywhere.py $(EVERYWHERE)
 
-# QEMU limits no memory, so the test that runs out of it is left out.
-arm64: .venv/.installed  ## Cross-compile the native kernels for ARM64 and run their tests under QEMU (on Debian)
+# QEMU limits no memory, and QEMU 7.2 aborts when the child of a process with threads starts one itself: what tests these
+# two is left out.
+arm64: .venv/.installed  ## Cross-compile the native kernels for ARM64 and run their tests under QEMU (Debian; about 20 minutes)
 	$(BIN)/python tools/arm64.py build/arm64 tests/kernels \
-	  --deselect tests/kernels/test_hostile.py::test_a_team_that_runs_out_of_memory_says_so_and_goes_on
+	  --deselect tests/kernels/test_hostile.py::test_a_team_that_runs_out_of_memory_says_so_and_goes_on \
+	  --deselect tests/kernels/test_native.py::test_a_forked_child_computes_as_its_parent
 
 # PyTorch is the oracle here, and no part of chainrule.
 test-peers: .venv/.installed  ## Compare with PyTorch, and read models made elsewhere (installs torch, keras, ...)
