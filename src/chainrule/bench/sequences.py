@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.bench.rounds import Run
+from chainrule.bench.work import stepping
 from chainrule.data import Dataset
 from chainrule.layers import Sequential
 from chainrule.models import LANGUAGE_MODELS
@@ -13,11 +14,21 @@ from chainrule.optimizers import Adam, AdamW
 from chainrule.sequence_losses import SequenceCrossEntropy
 from chainrule.training import Trainer
 
-__all__ = ["CONTEXT", "SEQUENCES", "TOKENS", "SequenceWork", "sequence_data", "sequence_network", "training", "writing"]
+__all__ = [
+    "CONTEXT",
+    "RATE",
+    "SEQUENCES",
+    "TOKENS",
+    "SequenceWork",
+    "sequence_data",
+    "sequence_network",
+    "training",
+    "writing",
+]
 
 TOKENS = 80
 CONTEXT = 64
-_RATE = 0.001
+RATE = 0.001
 
 
 class SequenceWork(NamedTuple):
@@ -53,22 +64,8 @@ def sequence_data() -> Dataset:
 def training(work: SequenceWork) -> Run:
     """Steps of the trainer: gathering, forward, loss, backward, update."""
     data, loss = sequence_data(), SequenceCrossEntropy()
-    optimizer = AdamW(_RATE) if work.decays else Adam(_RATE)
-    trainer = Trainer(sequence_network(work), loss=loss, optimizer=optimizer)
-    steps = trainer.steps(data, batch_size=work.batch)
-
-    def run() -> float:
-        nonlocal steps
-        started, done = time.perf_counter(), 0
-        while done < work.steps:
-            if next(steps, None) is None:
-                trainer.end_epoch()
-                steps = trainer.steps(data, batch_size=work.batch)
-            else:
-                done += 1
-        return (time.perf_counter() - started) / work.steps
-
-    return run
+    optimizer = AdamW(RATE) if work.decays else Adam(RATE)
+    return stepping(Trainer(sequence_network(work), loss=loss, optimizer=optimizer), data, work.batch, work.steps)
 
 
 def writing(work: SequenceWork) -> Run:

@@ -27,6 +27,7 @@ __all__ = [
     "network",
     "products",
     "repeated",
+    "stepping",
     "time_to",
     "training",
 ]
@@ -74,19 +75,25 @@ def data(work: Work) -> Dataset:
 def training(work: Work, train: Dataset) -> Run:
     """Steps of SGD from what `data` has: gathering, scaling where there are pixels, forward, loss, backward, update."""
     optimizer = SGD(RATE, momentum=work.momentum)
-    trainer = Trainer(network(work), loss=SoftmaxCrossEntropy(), optimizer=optimizer)
-    steps = trainer.steps(train, batch_size=work.batch)
+    return stepping(
+        Trainer(network(work), loss=SoftmaxCrossEntropy(), optimizer=optimizer), train, work.batch, work.steps
+    )
+
+
+def stepping(trainer: Trainer, train: Dataset, batch: int, count: int) -> Run:
+    """So many steps of a trainer a round, epoch after epoch; the seconds of one."""
+    steps = trainer.steps(train, batch_size=batch)
 
     def run() -> float:
         nonlocal steps
         started, done = time.perf_counter(), 0
-        while done < work.steps:
+        while done < count:
             if next(steps, None) is None:
                 trainer.end_epoch()
-                steps = trainer.steps(train, batch_size=work.batch)
+                steps = trainer.steps(train, batch_size=batch)
             else:
                 done += 1
-        return (time.perf_counter() - started) / work.steps
+        return (time.perf_counter() - started) / count
 
     return run
 

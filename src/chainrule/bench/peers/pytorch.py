@@ -1,7 +1,7 @@
 """PyTorch: eager, and with torch.compile where that works."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from chainrule.layers import (
     Sequential,
 )
 
-__all__ = ["convert", "inference", "time_to", "training", "version"]
+__all__ = ["convert", "inference", "stepping", "time_to", "training", "version"]
 
 
 def version() -> str:
@@ -115,20 +115,29 @@ def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = Tr
 def _training(module: Any, work: Work, train: Dataset) -> Run:
     loss, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(module.parameters(), lr=RATE, momentum=work.momentum)
     images, labels = _tensors(train)
-    order, at = torch.randperm(len(images)), 0
+
+    def learn(chosen: Any) -> None:
+        optimizer.zero_grad()
+        loss(module(images[chosen]), labels[chosen]).backward()
+        optimizer.step()
+
+    return stepping(learn, len(images), work.batch, work.steps)
+
+
+def stepping(learn: Callable[[Any], None], samples: int, batch: int, count: int) -> Run:
+    """So many steps a round, each of a batch's places in a random order of the samples; the seconds of one."""
+    order, at = torch.randperm(samples), 0
 
     def run() -> float:
         nonlocal order, at
         started = time.perf_counter()
-        for _ in range(work.steps):
-            if at + work.batch > len(images):
-                order, at = torch.randperm(len(images)), 0
-            chosen = order[at : at + work.batch]
-            at += work.batch
-            optimizer.zero_grad()
-            loss(module(images[chosen]), labels[chosen]).backward()
-            optimizer.step()
-        return (time.perf_counter() - started) / work.steps
+        for _ in range(count):
+            if at + batch > samples:
+                order, at = torch.randperm(samples), 0
+            chosen = order[at : at + batch]
+            at += batch
+            learn(chosen)
+        return (time.perf_counter() - started) / count
 
     return run
 

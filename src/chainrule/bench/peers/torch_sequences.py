@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from chainrule.bench.peers.pytorch import stepping
 from chainrule.bench.rounds import Run
-from chainrule.bench.sequences import CONTEXT, SequenceWork, sequence_data, sequence_network
+from chainrule.bench.sequences import CONTEXT, RATE, SequenceWork, sequence_data, sequence_network
 from chainrule.errors import OptionError
 from chainrule.layers import (
     GELU,
@@ -27,8 +28,6 @@ from chainrule.layers import (
 )
 
 __all__ = ["training", "writing"]
-
-_RATE = 0.001
 
 
 class _Sequence(nn.Module):
@@ -173,24 +172,15 @@ def _module(work: SequenceWork) -> Any:
 def _training(module: Any, work: SequenceWork) -> Run:
     data = sequence_data()
     tokens, labels = torch.tensor(data.x), torch.tensor(data.y)
-    optimizer = (torch.optim.AdamW if work.decays else torch.optim.Adam)(module.parameters(), lr=_RATE)
-    order, at = torch.randperm(len(tokens)), 0
+    optimizer = (torch.optim.AdamW if work.decays else torch.optim.Adam)(module.parameters(), lr=RATE)
 
-    def run() -> float:
-        nonlocal order, at
-        started = time.perf_counter()
-        for _ in range(work.steps):
-            if at + work.batch > len(tokens):
-                order, at = torch.randperm(len(tokens)), 0
-            chosen = order[at : at + work.batch]
-            at += work.batch
-            optimizer.zero_grad()
-            logits = module(tokens[chosen])[0]
-            functional.cross_entropy(logits.flatten(0, 1), labels[chosen].flatten()).backward()
-            optimizer.step()
-        return (time.perf_counter() - started) / work.steps
+    def learn(chosen: Any) -> None:
+        optimizer.zero_grad()
+        logits = module(tokens[chosen])[0]
+        functional.cross_entropy(logits.flatten(0, 1), labels[chosen].flatten()).backward()
+        optimizer.step()
 
-    return run
+    return stepping(learn, len(tokens), work.batch, work.steps)
 
 
 def writing(work: SequenceWork) -> Mapping[str, Run]:
