@@ -103,6 +103,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "is made with the weights after their update: find it first, then update",
         "用的是更新之后的权重：应先求它，再更新权重",
     ),
+    "divided": (
+        "is of the same size for half the gradient from above: an optimizer such as Adam divides by it",
+        "在上游梯度减半时大小不变：中间有 Adam 之类的优化器按其大小作了除法",
+    ),
     "unmatched": (
         "belongs to no input of forward and to no array that forward reads",
         "不对应 forward 的任何输入，也不对应 forward 读取的任何数组",

@@ -562,3 +562,41 @@ def test_a_network_whose_gradient_leans_on_what_was_there_before(gradient, ok):
     net.loss(X, t)
     check = check_network(net, X, t)
     assert (check.failure, check.ok) == (None, ok)
+
+
+class Adam:
+    def __init__(self):
+        self.m = self.v = np.zeros(1)
+
+    def step(self, gradient):
+        self.m, self.v = self.m * 0.9 + gradient * 0.1, self.v * 0.99 + gradient**2 * 0.01
+        return 0.01 * self.m / 0.1 / (np.sqrt(self.v / 0.01) + 1e-8)
+
+
+class Adapts:
+    """Other names for the passes, and an update of the weights within the way back."""
+
+    def __init__(self, optimizer=None, factor=1):
+        self.W, self.optimizer, self.factor = W.copy(), optimizer, factor
+        self.keep_probability = 0.8  # no learning rate
+
+    def forward_pass(self, x, training=True):
+        self.x = x
+        return x @ self.W
+
+    def backward_pass(self, dout):
+        dx, dW = dout @ self.W.T * self.factor, self.x.T @ dout
+        self.W -= 0.1 * dW if self.optimizer is None else self.optimizer.step(dW)
+        return dx
+
+
+@pytest.mark.parametrize("optimizer", [None, Adam()])
+@pytest.mark.parametrize("factor", [1, 2])
+def test_an_update_by_adam_is_no_gradient(optimizer, factor):
+    check = check_layer(Adapts(optimizer, factor), [X], {"training": True}, backward="backward_pass")
+    assert check.failure is None
+    assert [row.name for row in check.rows] == ["dx", "update of W"][: 1 if optimizer else 2]
+    assert [row.ok for row in check.rows] == [factor == 1, True][: len(check.rows)]
+    assert [(finding.name, finding.pattern) for finding in check.skipped] == (
+        [("update of W", "divided")] if optimizer else []
+    )

@@ -38,9 +38,9 @@ def report(checks: Sequence[Watched], uncalled: Sequence[str], language: Languag
 
     if not checks:
         return "\n".join([say("nothing"), *([say("uncalled", _listed(uncalled, say))] if uncalled else [])])
-    layers_ok = all(watched.check.ok for watched in checks if watched.method == "backward")
+    layers_ok = all(watched.check.ok for watched in checks if watched.method != "gradient")
     rows, sentences, skipped, constants = [], [], [], []
-    for watched in sorted(checks, key=lambda watched: watched.method):  # networks after the layers
+    for watched in sorted(checks, key=lambda watched: watched.method == "gradient"):  # networks after the layers
         check = watched.check
         where = "chainrule" if watched.is_ours else f"{Path(watched.file).name}:{watched.line}"
         label = f"{watched.name} ({where})"

@@ -20,7 +20,7 @@ import chainrule
 from chainrule.arrays import Array
 from chainrule.scratch.comparison import Comparison
 from chainrule.scratch.generators import same_random_numbers
-from chainrule.scratch.layercheck import LayerCheck
+from chainrule.scratch.layercheck import PASSES, LayerCheck
 from chainrule.scratch.probe import Probe
 
 __all__ = ["LayerCheck", "check_layer", "check_network", "describe"]
@@ -33,6 +33,7 @@ def check_layer(
     upstream: Sequence[Any] = (1,),
     seed: int = 0,
     returned: Any = None,
+    backward: str = "backward",
 ) -> LayerCheck:
     """Compare `layer.backward` with central differences of `layer.forward(*arguments, **options)`.
 
@@ -42,10 +43,13 @@ def check_layer(
         upstream: what backward is called with. Gradients of outputs are replaced by random ones.
         seed: decides the random gradient and the sampling.
         returned: what forward returned when `upstream` was made: parts of it among `upstream` are recognized.
+        backward: its name; forward is called as PASSES says.
     """
-    return _checked(
-        layer, seed, lambda again, rng: Probe(layer, arguments, options or {}, upstream, returned, again, rng)
-    )
+
+    def probe(again: Callable[[], None], rng: np.random.Generator) -> Probe:
+        return Probe(layer, arguments, options or {}, upstream, returned, again, rng, PASSES[backward], backward)
+
+    return _checked(layer, seed, probe)
 
 
 def check_network(network: Any, x: Array, t: Array, seed: int = 0) -> LayerCheck:

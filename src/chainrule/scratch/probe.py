@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.scratch.names import is_learned_by_name
+from chainrule.scratch.layercheck import PASSES
+from chainrule.scratch.names import is_learned_by_name, says_rate
 from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, put, reach, rewind
 from chainrule.scratch.upstream import gradient_like, leaves, links_of, outs_of
 
@@ -172,9 +173,10 @@ class Probe:
         return "gradient" in self._links
 
     def numbers(self) -> list[float]:
-        """Numbers that backward could have as its learning rate: among its arguments first, else within the layer."""
+        """Numbers that could be the learning rate: among backward's arguments, else by name within the layer."""
         given = [float(value) for value in self._root[3] if is_number(value)]
-        return given or [float(value) for place, value in reach(self._root[0]) if isinstance(value, float)]
+        found = [(place.last, value) for place, value in reach(self._root[0]) if isinstance(value, float)]
+        return given or [float(value) for name, value in found if says_rate(name)]
 
     def outputs(self) -> list[Array]:
         return [np.asarray(leaf, dtype=np.float64) for leaf in leaves(outs_of(self.forward()[1]))]
@@ -346,7 +348,7 @@ class Probe:
 def _is_within_a_layer(root: Any, place: Place) -> bool:
     for kind, key in place.parent:
         root = getattr(root, key) if kind == "attribute" else root[key]
-        if hasattr(root, "backward"):
+        if any(hasattr(root, backward) for backward in PASSES):
             return True
     return False
 
