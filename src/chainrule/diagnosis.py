@@ -107,6 +107,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "is of the same size for half the gradient from above: an optimizer such as Adam divides by it",
         "在上游梯度减半时大小不变：中间有 Adam 之类的优化器按其大小作了除法",
     ),
+    "begins": (
+        "is given no gradient from above but the input or the output, so it starts from a loss that only it knows: "
+        "give the class `loss(x, t)` and `gradient(x, t)`, or check its layers",
+        "没有接收上游梯度，而是接收了输入或输出，它从只有自己知道的损失出发："
+        "请为这个类写 `loss(x, t)` 和 `gradient(x, t)`，或检验它的各层",
+    ),
     "unmatched": (
         "belongs to no input of forward and to no array that forward reads",
         "不对应 forward 的任何输入，也不对应 forward 读取的任何数组",

@@ -16,6 +16,7 @@ _WORDS = {
         "every backward pass is the derivative of its forward pass: {} of {} gradients compared, all agree",
         "每个 backward 都是其 forward 的导数：{1} 个梯度比较了 {0} 个，全部一致",
     ),
+    "none": ("0 of {1} gradients compared", "{1} 个梯度比较了 0 个"),
     "some": ("{} of {} gradients compared, all agree", "{1} 个梯度比较了 {0} 个，全部一致"),
     "wrong": ("{} of {} gradients compared, {} wrong", "{1} 个梯度比较了 {0} 个，{2} 个有错"),
     "skipped": ("not compared: {}", "未比较：{}"),
@@ -63,9 +64,8 @@ def report(checks: Sequence[Watched], uncalled: Sequence[str], language: Languag
     produced = sum(max(watched.check.produced, 1) for watched in checks)
     wrong = sum(len(watched.check.findings) for watched in checks)
     complete = compared == produced and not uncalled
-    last = [
-        say("wrong", compared, produced, wrong) if wrong else say("all" if complete else "some", compared, produced)
-    ]
+    verdict = "wrong" if wrong else "all" if complete else "some" if compared else "none"
+    last = [say(verdict, compared, produced, wrong)]
     last += [say("skipped", "; ".join(skipped))] if skipped else []
     last += [say("uncalled", _listed(uncalled, say))] if uncalled else []
     summary = table(("layer", "gradient", "shape", "relative error", "verdict"), rows) if rows else ""

@@ -221,7 +221,7 @@ class Comparison:
         row = check_array(
             gradient.name, target.value, found, probe.objective, probes, self._tolerance, rounding, self._rng
         )
-        above = probe.upstream[0] if probe.is_loss else 1.0
+        above = probe.upstream[0] if probe.is_loss and np.ndim(probe.upstream[0]) == 0 else 1.0
         if not row.ok and above != 1.0:  # the lesson's own loss does not look at dout
             at_one = check_array(
                 gradient.name,
@@ -311,8 +311,10 @@ class Comparison:
         if not value.ndim:
             return np.asarray(value * np.exp(0.3 * noise))
         if is_input:
-            wide: Array = noise if self._probe.is_loss else noise * 3.0 ** self._rng.uniform(-1, 1, value.shape)
-            return wide
+            if not self._probe.is_loss:
+                return np.asarray(noise * 3.0 ** self._rng.uniform(-1, 1, value.shape))
+            are_probabilities = value.min(initial=1) > 0 and value.max(initial=0) < 1
+            return self._rng.uniform(0.05, 0.95, value.shape) if are_probabilities else noise
         size = max(float(np.sqrt((value**2).mean())), 0.1)
         return np.asarray(value + 0.5 * size * noise)
 

@@ -6,7 +6,7 @@ what a gradient can be of. What backward returns, sets, fills or adds to is what
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,8 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.scratch.layercheck import PASSES
 from chainrule.scratch.names import is_learned_by_name, says_rate
-from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, put, reach, rewind
-from chainrule.scratch.upstream import gradient_like, leaves, links_of, outs_of
+from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, nothings, put, reach, rewind
+from chainrule.scratch.upstream import NoUpstreamError, gradient_like, leaves, links_of, output_left, outs_of
 
 __all__ = ["Outcome", "Probe", "Target"]
 
@@ -89,6 +89,7 @@ class Probe:
         rng: np.random.Generator,
         forward: str = "forward",
         backward: str = "backward",
+        given: Sequence[Any] | None = None,
     ) -> None:
         self._forward_name, self.backward_name = forward, backward
         self.backward_method = getattr(layer, backward)
@@ -97,7 +98,7 @@ class Probe:
             fresh = copy.deepcopy([layer, list(arguments), dict(options)])
             again()
             returned = getattr(fresh[0], forward)(*fresh[1], **fresh[2])
-        self._links = list(links_of(upstream, returned))
+        self._links = list(links_of(upstream, returned, arguments if given is None else given, layer))
         if self.is_network:
             self._links = [None] * len(upstream)
         constants = [None if link is not None else value for link, value in zip(self._links, upstream, strict=True)]
@@ -114,12 +115,17 @@ class Probe:
             )
         self.output = first
         outs = outs_of(first)
+        links = {"gradient", "gradients"} & set(self._links)
         self.is_loss = len(outs) == 1 and np.ndim(outs[0]) == 0 and _has_axes(arguments)
+        self._is_of_samples = bool(self._links) and not links and np.shape(outs[0]) == np.shape(arguments[0])[:1] != ()
+        if self._links and not links and not self.is_loss and not self._is_of_samples:
+            raise NoUpstreamError
+        self.is_loss = self.is_loss or self._is_of_samples
         if not self._links and not self.is_loss:
             self._links = ["gradient"]
         self._used = self._outs_used(outs)
         self._outs = outs
-        self.upstream = [1.0] if self.is_loss else self.new_upstream(rng)
+        self.upstream = [1.0] if np.ndim(outs[0]) == 0 and self.is_loss else self.new_upstream(rng)
         self._find_targets()
 
     # ---- runs
@@ -142,7 +148,8 @@ class Probe:
     def _call(self, root: list[Any]) -> Any:
         self._again()
         with np.errstate(all="ignore"):
-            return getattr(root[0], self._forward_name)(*root[1], **root[2])
+            returned = getattr(root[0], self._forward_name)(*root[1], **root[2])
+        return output_left(root[0], root[1]) if returned is None else returned
 
     def objective(self) -> float:
         """The number that is differentiated: each output times the gradient from above, summed."""
@@ -164,7 +171,9 @@ class Probe:
         )
 
     def new_upstream(self, rng: np.random.Generator) -> list[Any]:
-        """A random gradient from above for each output that has one."""
+        """A random gradient from above for each output that has one; of a loss of each sample their mean counts."""
+        if self._is_of_samples:
+            return [np.full(np.shape(self._outs[0]), 1 / len(self._outs[0]))]
         return [gradient_like(self._outs[k], rng) for k in self._used]
 
     @property
@@ -217,7 +226,7 @@ class Probe:
             names, result = [str(key) for key in result], list(result.values())
         several = list(result) if isinstance(result, tuple | list) else [result]
         left = {place: _kept(value) for place, value in reach(layer)}
-        left |= {place: None for place in _nothings(layer) if place not in left}
+        left |= {place: None for place in nothings(layer) if place not in left}
         outcome = Outcome([_kept(value) for value in several], names, left)
         outcome.nested = {place for place in left if _is_within_a_layer(layer, place)}
         outcome.caches = {place for place, identity in own.items() if at_first.get(place) != identity}
@@ -240,6 +249,9 @@ class Probe:
                 arguments.append(tuple(copy.deepcopy(value) for value in above))
             elif link is None:
                 arguments.append(constant)
+            elif isinstance(link, tuple):
+                kind, key = link
+                arguments.append(root[1][key] if kind == "argument" else getattr(root[0], key))
             else:
                 arguments.append(outs[link])
         return arguments
@@ -378,18 +390,6 @@ def _close(one: list[Array], other: list[Array]) -> bool:
         a.shape == b.shape and np.allclose(a, b, rtol=1e-3, atol=1e-5, equal_nan=True)
         for a, b in zip(one, other, strict=True)
     )
-
-
-def _nothings(layer: Any) -> Iterator[Place]:
-    """Attributes that hold None: a gradient may be missing there."""
-    for name, value in getattr(layer, "__dict__", {}).items():
-        if value is None:
-            yield Place((("attribute", name),))
-        elif isinstance(value, dict | list):
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            for key, inner in items:
-                if inner is None:
-                    yield Place((("attribute", name), ("item", key)))
 
 
 def _argument_names(method: Callable[..., Any]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Place", "arrays_of", "copy_with", "is_number", "put", "reach", "rewind"]
+__all__ = ["Place", "arrays_of", "copy_with", "is_number", "nothings", "put", "reach", "rewind"]
 
 _DEPTH, _MOST = 8, 20_000
 _OPAQUE = (
@@ -149,3 +149,15 @@ def _slots(cls: type) -> tuple[str, ...]:
 
 def _key(key: Any) -> str:
     return f'"{key}"' if isinstance(key, str) else ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def nothings(layer: Any) -> Iterator[Place]:
+    """Attributes that hold None: a gradient may be missing there."""
+    for name, value in getattr(layer, "__dict__", {}).items():
+        if value is None:
+            yield Place((("attribute", name),))
+        elif isinstance(value, dict | list):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, inner in items:
+                if inner is None:
+                    yield Place((("attribute", name), ("item", key)))
