@@ -51,8 +51,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "over batch": (
         "is {batch} times too small, and the batch has {batch} samples: it is divided by N once too often"
-        " (a mean in place of a sum?)",
-        "小了 {batch} 倍，而批次正好有 {batch} 个样本：多除了一次 N（把求和写成了求平均？）",
+        " (a mean in place of a sum? right only where the loss is not divided by N)",
+        "小了 {batch} 倍，而批次正好有 {batch} 个样本：多除了一次 N（把求和写成了求平均？只有在损失没有除以 N 时才对）",
     ),
     "factor": ("is {factor:.4g} times what it should be, everywhere", "处处是正确值的 {factor:.4g} 倍"),
     "swapped": ("is what {other} should be: the two are exchanged", "给出的是 {other} 应有的值：两者弄反了"),

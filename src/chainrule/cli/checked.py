@@ -9,7 +9,10 @@ from chainrule.text import Language, spoken, table
 __all__ = ["report"]
 
 _WORDS = {
-    "nothing": ("no backward pass was called: nothing was checked", "脚本没有调用任何 backward：没有可检查的内容"),
+    "nothing": (
+        "no class with forward and backward, or loss and gradient, was used: nothing was checked",
+        "脚本没有用到带 forward 和 backward（或 loss 和 gradient）的类：没有可检查的内容",
+    ),
     "failure": ("{}: could not be run on {} samples: {}", "{}：无法用 {} 个样本运行：{}"),
     "follows": ("{}: wrong as well, as its layers are: fix them first", "{}：也不对，因为它的层不对：请先修正那些层"),
     "all": (

@@ -192,9 +192,13 @@ class Probe:
 
     @property
     def batch(self) -> int:
-        """Samples: the length of the first input."""
-        inputs = [target.value for target in self.targets if target.is_input]
-        return len(inputs[0]) if inputs and inputs[0].ndim else 1
+        """Samples: the rows of the first input, or its columns where the output has as many and other rows."""
+        inputs = [target.value.shape for target in self.targets if target.is_input and target.value.ndim]
+        if not inputs:
+            return 1
+        first, output = inputs[0], np.shape(self._outs[0])
+        in_columns = len(first) == len(output) == 2 and first[0] != output[0] and first[1] == output[1]
+        return int(first[in_columns])
 
     @property
     def dout(self) -> Array:
@@ -377,12 +381,9 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(_equal(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.shape(one) == np.shape(other) and np.array_equal(one, other, equal_nan=_is_floating(one))
+        is_floating = np.asarray(one).dtype.kind == "f"
+        return np.shape(one) == np.shape(other) and np.array_equal(one, other, equal_nan=is_floating)
     return bool(one == other) if is_number(one) and is_number(other) else type(one) is type(other)
-
-
-def _is_floating(value: Any) -> bool:
-    return np.asarray(value).dtype.kind == "f"
 
 
 def _close(one: list[Array], other: list[Array]) -> bool:
