@@ -660,3 +660,52 @@ def test_a_network_that_starts_from_a_loss_of_its_own():
     check = check_layer(net, [X], upstream=(X, y, output), returned=output)
     assert (check.failure, check.findings, check.rows) == (None, (), ())
     assert [finding.pattern for finding in check.skipped] == ["begins"]
+
+
+class Decays:
+    """Adds weight decay to its own gradients."""
+
+    def __init__(self, factor=2):
+        self.W, self.b, self.l2, self.factor = W.copy(), B.copy(), 0.01, factor
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout + self.factor * self.l2 * self.W
+        self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+@pytest.mark.parametrize(("factor", "name", "ok"), [(2, "dW, weight decay apart", True), (3, "dW", False)])
+def test_weight_decay_of_the_layer_is_apart(factor, name, ok):
+    check = check_layer(Decays(factor), [X], upstream=(np.ones((4, 5)),))
+    assert {row.name: row.ok for row in check.rows} == {"dx": True, name: ok, "db": True}
+
+
+def test_a_layer_that_knows_its_neighbours_is_checked_alone():
+    first, second = Lists(), Lists()
+    first.next, second.prev = second, first
+    for layer in (first, second):
+        check = check_layer(layer, [X], upstream=(np.ones((4, 5)),))
+        assert (check.failure, check.findings, check.skipped, len(check.rows)) == (None, (), (), 3)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_update_that_an_input_of_zeros_does_not_show(sign):
+    class Learns:
+        def __init__(self):
+            self.W = W.copy()
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dout, rate):
+            dx = dout @ self.W.T
+            self.W -= sign * rate * self.x.T @ dout
+            return dx
+
+    check = check_layer(Learns(), [np.zeros((1, 6))], upstream=(np.ones((1, 5)), 0.1))
+    assert {row.name: row.ok for row in check.rows} == {"dx": True, "update of W": sign == 1}

@@ -95,14 +95,14 @@ class Probe:
         self.backward_method = getattr(layer, backward)
         self.is_network = backward == "gradient"
         if returned is None:
-            fresh = copy.deepcopy([layer, list(arguments), dict(options)])
+            fresh = copy_with([layer, list(arguments), dict(options)], {})
             again()
             returned = getattr(fresh[0], forward)(*fresh[1], **fresh[2])
         self._links = list(links_of(upstream, returned, arguments if given is None else given, layer))
         if self.is_network:
             self._links = [None] * len(upstream)
         constants = [None if link is not None else value for link, value in zip(self._links, upstream, strict=True)]
-        self._root = copy.deepcopy([layer, list(arguments), dict(options), constants])
+        self._root = copy_with([layer, list(arguments), dict(options), constants], {})
         self._again = again
         self.targets: list[Target] = []
         self._dropped: dict[int, None] = {}
@@ -116,7 +116,8 @@ class Probe:
         self.output = first
         outs = outs_of(first)
         links = {"gradient", "gradients"} & set(self._links)
-        self.is_loss = len(outs) == 1 and np.ndim(outs[0]) == 0 and _has_axes(arguments)
+        has_axes = any(isinstance(value, np.ndarray) and value.ndim for _, value in reach(list(arguments)))
+        self.is_loss = len(outs) == 1 and np.ndim(outs[0]) == 0 and has_axes
         self._is_of_samples = bool(self._links) and not links and np.shape(outs[0]) == np.shape(arguments[0])[:1] != ()
         if self._links and not links and not self.is_loss and not self._is_of_samples:
             raise NoUpstreamError
@@ -184,8 +185,12 @@ class Probe:
     def numbers(self) -> list[float]:
         """Numbers that could be the learning rate: among backward's arguments, else by name within the layer."""
         given = [float(value) for value in self._root[3] if is_number(value)]
+        return given or self.named_numbers(says_rate)
+
+    def named_numbers(self, wanted: Callable[[str], bool]) -> list[float]:
+        """Numbers within the layer whose names are wanted."""
         found = [(place.last, value) for place, value in reach(self._root[0]) if isinstance(value, float)]
-        return given or [float(value) for name, value in found if says_rate(name)]
+        return [float(value) for name, value in found if wanted(name)]
 
     def outputs(self) -> list[Array]:
         return [np.asarray(leaf, dtype=np.float64) for leaf in leaves(outs_of(self.forward()[1]))]
@@ -253,11 +258,11 @@ class Probe:
                 arguments.append(tuple(copy.deepcopy(value) for value in above))
             elif link is None:
                 arguments.append(constant)
-            elif isinstance(link, tuple):
-                kind, key = link
-                arguments.append(root[1][key] if kind == "argument" else getattr(root[0], key))
             else:
-                arguments.append(outs[link])
+                kind, key = link
+                arguments.append(
+                    getattr(root[0], key) if kind == "attribute" else (outs, root[1])[kind == "argument"][key]
+                )
         return arguments
 
     def _see_moves(self, layer: Any, before: Mapping[Place, Any], outcome: Outcome) -> None:
@@ -371,10 +376,6 @@ def _is_within_a_layer(root: Any, place: Place) -> bool:
 
 def _kept(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _has_axes(arguments: Any) -> bool:
-    return any(isinstance(value, np.ndarray) and value.ndim for _, value in reach(list(arguments)))
 
 
 def _equal(one: Any, other: Any) -> bool:
