@@ -37,6 +37,7 @@ ROWS = [
     # `writing` lets a network that learned from a text write one
     {"training", "vision", "writing"},
     {"recipes"},
+    {"sweeps"},
     {"scratch", "bench", "estimators", "server"},
     # the lessons' exercises are checked as `chainrule run --check` checks, with the course's layers
     {"lessons"},

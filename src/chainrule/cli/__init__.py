@@ -17,6 +17,7 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "train": "train",
+    "sweep": "sweep",
     "evaluate": "evaluate",
     "predict": "predict",
     "read": "read",

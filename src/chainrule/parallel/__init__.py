@@ -1,17 +1,24 @@
-"""Past one process: one training by many workers (MPI)."""
+"""Past one process: one training by many workers (MPI), many trainings beside each other."""
 
 from chainrule.parallel.agreement import agree, digest, digest_of_code
 from chainrule.parallel.launch import LOST, launch, report, take_place, tell_saved
 from chainrule.parallel.mpi import MPIWorkers, started_by_mpi
+from chainrule.parallel.pool import Ended, LocalProcesses, Places, Running, Task, run_tasks
 
 __all__ = [
     "LOST",
+    "Ended",
+    "LocalProcesses",
     "MPIWorkers",
+    "Places",
+    "Running",
+    "Task",
     "agree",
     "digest",
     "digest_of_code",
     "launch",
     "report",
+    "run_tasks",
     "started_by_mpi",
     "take_place",
     "tell_saved",
