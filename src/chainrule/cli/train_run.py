@@ -15,7 +15,7 @@ from chainrule.cli.together import agree_on
 from chainrule.data import Part, Text
 from chainrule.errors import DataError, DivergenceError
 from chainrule.layers import Scale, Sequential
-from chainrule.parallel import MPIWorkers, tell_saved
+from chainrule.parallel import MPIWorkers, pays, tell_saved
 from chainrule.recipes import Recipe
 from chainrule.training import (
     Epoch,
@@ -76,6 +76,9 @@ def train_and_write(
     if workers is not None:
         agree_on(workers, trainer, data.learned, chosen)
         note(f"{workers.size} workers, each batch in {chosen.accumulate} parts")
+        work = network.values.size, network.summary().multiply_adds, chosen.batch_size
+        if workers.size > 1 and not pays(*work, workers.size):
+            note(f"{chosen.model} is too small for this to pay: a step takes less time than the workers need to talk")
         if workers.rank:
             for _ in _epochs(trainer, data, chosen, []):
                 pass
