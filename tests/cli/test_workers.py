@@ -150,6 +150,13 @@ def test_bad_input_is_one_line(options, message, small_folder, rejects, tmp_path
     assert message in rejects("train", "--data", small_folder, *options, "--output", tmp_path)
 
 
+def test_a_recipe_goes_on_with_the_parts_that_the_workers_chose(small_folder, chainrule, tmp_path):
+    options = ["--data", small_folder, "--recipe", "lesson", "--output", tmp_path]
+    assert chainrule("train", *options, "--epochs", 1, "--workers", 2).returncode == 0
+    result = chainrule("train", *options, "--epochs", 2, "--resume")
+    assert result.returncode == 0, result.stderr
+
+
 def test_a_training_begun_alone_is_not_divided_later(small_folder, chainrule, rejects, tmp_path):
     assert chainrule("train", "--data", small_folder, "--epochs", 1, "--output", tmp_path).returncode == 0
     line = rejects("train", "--resume", "--epochs", 2, "--workers", 2, "--output", tmp_path)

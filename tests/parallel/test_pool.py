@@ -70,8 +70,10 @@ def test_without_progress_it_is_given_up_after_five_kills(makes_progress, starts
 
 def test_what_was_done_when_it_was_killed_is_not_run_again(tmp_path):
     places = Scripted(1, {"a": [-9]})
-    (ended,) = [event for event in run_tasks(tasks(tmp_path, "a", done=lambda: True), places) if event]
+    (ended,) = [event for event in run_tasks(tasks(tmp_path, "a", done=lambda: bool(places.started)), places) if event]
     assert (ended.code, places.started) == (0, ["a"])
+    assert [event.code for event in run_tasks(tasks(tmp_path, "a", done=lambda: True), places) if event] == [0]
+    assert places.started == ["a"]
 
 
 def test_a_folder_that_is_still_held_is_waited_for(tmp_path):

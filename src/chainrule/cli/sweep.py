@@ -127,7 +127,7 @@ def _line(trial: Trial) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in trial.varied.items())
     if trial.state == "failed":
         return f"{settings}: {trial.problem}"
-    reached = f"test loss {trial.loss:.4f}" if trial.accuracy is None else f"test accuracy {trial.accuracy:.2%}"
+    reached = f"test loss {_figure(trial.loss)}" if trial.accuracy is None else f"test accuracy {trial.accuracy:.2%}"
     return f"{settings}: {reached}"
 
 
@@ -166,8 +166,7 @@ def _tell(plan: Plan, trials: Sequence[Trial], folder: Path) -> None:
         f"{len(trials)} trials on {Path(plan.data).name}, best: {number + 1}",
         f"{measure} accuracy" if classes else f"minus the {measure} loss",
     )
-    chosen_among_settings = any(set(varied) - {"seed"} for varied in plan.varied)
-    if chosen_among_settings and not recipe.validation:
+    if len(best) > 1 and not recipe.validation:
         note(
             "the best was chosen by the test data, so it looks better than it is: hold data out with "
             "validation = 0.1 in [fixed]"

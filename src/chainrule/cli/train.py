@@ -180,7 +180,10 @@ def train(
         if resume:
             folder = output or _folder(recipe, chosen)
             sources = {name: value for name, value in source.items() if _is_given(command, name)}
-            chosen, source = _resumed(folder / CHECKPOINT, chosen.as_dict() if recipe else given, sources)
+            same = chosen.as_dict() if recipe else given
+            if accumulate is None:  # workers may have chosen another number than the recipe's
+                same.pop("accumulate", None)
+            chosen, source = _resumed(folder / CHECKPOINT, same, sources)
         source["half"] = half or source.get("half", False)  # either may be asked for later as well
         source["tensorboard"] = tensorboard or source.get("tensorboard", False)
         if chosen.writes_text:

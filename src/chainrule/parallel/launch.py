@@ -30,8 +30,9 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if
 _TRIES = 5
 """Starts in a row without a new checkpoint, after which a training is given up."""
 _LOOK = 0.02
-_GRACE = 10.0
-"""Seconds that mpiexec has to end what is left of its processes."""
+_GRACE = 5.0
+"""Seconds that workers have to end when one has failed, and mpiexec when all have ended."""
+_PROCESSES = Path("/proc")
 _OPEN_MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",  # as in containers
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -144,10 +145,13 @@ class _Run:
         try:
             self._follow(process)
         finally:
-            process.kill()
-            process.wait()
-            for pid in self._alive():
+            for pid in self._alive().values():
                 os.kill(pid, signal.SIGKILL)
+            try:
+                process.wait(_GRACE)  # it cleans up
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         return self._outcome(process.returncode)
 
     def _follow(self, process: "subprocess.Popen[bytes]") -> None:
@@ -158,8 +162,10 @@ class _Run:
                 tail.show()
             if len(self.received) > told:
                 told = len(self.received)
-                for pid in self._alive():
+                for pid in self._alive().values():
                     os.kill(pid, signal.SIGUSR1)
+            if self._is_lost():
+                break
             if not ending and any(code != 0 for code in self._codes().values()):
                 ending = time.monotonic() + _GRACE
             if ending and time.monotonic() > ending:
@@ -175,7 +181,7 @@ class _Run:
             return 128 + self.received[0] if codes.get(0) != 0 else 0
         if bad:
             rank = min(bad)
-            if rank:
+            if rank and "error:" not in _read(self.folder / "0.err"):
                 sys.stderr.write(_read(self.folder / f"{rank}.err"))
             return bad[rank]
         if codes.get(0) == 0:
@@ -187,17 +193,25 @@ class _Run:
     def _codes(self) -> dict[int, int]:
         return {int(path.stem): int(_read(path)) for path in self.folder.glob("*.code")}
 
-    def _alive(self) -> list[int]:
-        """The numbers of worker processes on this machine that live, and are these workers still."""
+    def _is_lost(self) -> bool:
+        """Whether a worker of this machine has ended and not told why: the others would wait for it."""
+        if not _PROCESSES.exists():
+            return False
+        begun = {int(path.stem) for path in self.folder.glob("*.pid")}
+        alive = self._alive()
+        return bool(begun - set(alive) - set(self._codes()))  # the code is there before a worker ends
+
+    def _alive(self) -> dict[int, int]:
+        """Workers on this machine that live -> their process numbers, which are these workers' still."""
         mark = f"{_FOLDER}={self.folder}".encode()
-        alive = []
+        alive = {}
         for path in self.folder.glob("*.pid"):
             try:
-                environment = Path(f"/proc/{_read(path)}/environ").read_bytes()
+                environment = (_PROCESSES / _read(path) / "environ").read_bytes()
             except OSError:
                 continue
             if mark in environment.split(b"\0"):
-                alive.append(int(_read(path)))
+                alive[int(path.stem)] = int(_read(path))
         return alive
 
 

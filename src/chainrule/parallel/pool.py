@@ -118,6 +118,9 @@ def run_tasks(tasks: Sequence[Task], places: Places) -> Iterator[Ended | None]:
         while waiting or running:
             while waiting and len(running) < places.count:
                 task = waiting.popleft()
+                if task.done():  # by a process of an earlier start
+                    yield Ended(task, 0, "")
+                    continue
                 seen[task.name] = task.progress()
                 running[task.name] = task, places.start([str(word) for word in task.words()], task.log)
             for task, process in list(running.values()):
