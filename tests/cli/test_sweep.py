@@ -122,7 +122,25 @@ def test_trials_that_fail_are_told_and_the_others_go_on(small_folder, chainrule,
     done, failed = rows(tmp_path / "sweep")
     assert (done["state"], failed["state"]) == ("done", "failed")
     assert "became" in failed["problem"]
-    assert "trial 2 of 2: learning_rate 1e+30: the" in result.stderr
+    assert "trial 2 of 2: learning_rate 1e+30 after epoch 0: the" in result.stderr
+
+
+def test_only_the_best_go_on_where_the_plan_says_so(small_folder, chainrule, tmp_path):
+    plan, folder = tmp_path / "halving.toml", tmp_path / "sweep"
+    plan.write_text(
+        f'data = "{small_folder}"\n[fixed]\nbatch_size = 20\n[grid]\nlearning_rate = [1e-6, 0.1, 1e30]\n'
+        "[halving]\nepochs = [1, 3]\nkeep = 0.5\n"
+    )
+    for options in ([plan], ["--resume"]):
+        result = chainrule("sweep", *options, "--output", folder)
+        assert result.returncode == 0, result.stderr
+        states = [(row["state"], row["epochs"]) for row in rows(folder)]
+        assert states == [("stopped", "1"), ("done", "3"), ("failed", "0")]
+        assert "best            trial 2:" in result.stdout
+    options = ["--recipe", folder / "2" / "recipe.toml", "--output", tmp_path / "alone"]
+    assert chainrule("train", "--data", small_folder, *options).returncode == 0
+    models = [(path / "model.safetensors").read_bytes() for path in (folder / "2", tmp_path / "alone")]
+    assert models[0] == models[1]
 
 
 def test_from_python_as_well(small_folder, tmp_path):

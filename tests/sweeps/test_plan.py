@@ -47,6 +47,13 @@ def test_draws_are_the_seeds_and_lie_where_they_should():
     assert [entry["seed"] for entry in both.varied] == [0, 1, 0, 1]
 
 
+def test_halving_trains_all_a_little_and_the_best_to_the_end():
+    plan = make_plan(grid={"seed": [0, 1, 2]}, halving={"epochs": [1, 3, 9]})
+    assert (plan.rungs, plan.keep) == ((1, 3, 9), 1 / 3)
+    assert {recipe.epochs for recipe in plan.recipes} == {9}
+    assert Plan.of_dict(plan.as_dict()) == plan
+
+
 @pytest.mark.parametrize(
     "recipe",
     [
@@ -80,6 +87,11 @@ def test_a_recipe_is_written_as_it_is_read(recipe, tmp_path):
         ({"draw": {"trials": 1, "learning_rate": 0.1}}, "must be a list, or a table of low and high"),
         ({"draw": {"trials": 1, "epochs": [1]}, "grid": {"epochs": [1]}}, "epochs is in grid and in draw"),
         ({"grid": [1]}, "grid must be a table"),
+        ({"grid": {"seed": [0]}, "halving": {"epochs": [3]}}, "must be two whole numbers or more"),
+        ({"grid": {"seed": [0]}, "halving": {"epochs": [3, 3]}}, "must go up from 1 or more"),
+        ({"grid": {"seed": [0]}, "halving": {"epochs": [1, 3], "keep": 1}}, "must be a share between 0 and 1"),
+        ({"grid": {"epochs": [4]}, "halving": {"epochs": [1, 3]}}, "leave them out of grid and draw"),
+        ({"grid": {"schedule": ["cosine"]}, "halving": {"epochs": [1, 3]}}, "need schedule = 'constant'"),
         ({"data": 3, "grid": {"seed": [0]}}, "data and recipe must be texts"),
     ],
 )

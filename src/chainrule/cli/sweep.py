@@ -74,7 +74,7 @@ def _ended_by_signals(folder: Path) -> Iterator[None]:
 def _watched(plan: Plan, folder: Path, workers: int, *, resume: bool) -> list[Trial]:
     """Run the sweep; a terminal shows a table of the trials, and else each is told in a line when it ends."""
     trials: list[Trial] = []
-    told: set[int] = set()
+    told: set[tuple[int, int]] = set()
     with closing(run_sweep(plan, folder, LocalProcesses(workers), resume=resume)) as states:
         if stderr.is_terminal:
             with Live(console=stderr, transient=True, refresh_per_second=4) as live:
@@ -88,8 +88,9 @@ def _watched(plan: Plan, folder: Path, workers: int, *, resume: bool) -> list[Tr
         for now in states:
             trials = now or trials
             for trial in trials:
-                if trial.state in ("done", "failed") and trial.number not in told:
-                    told.add(trial.number)
+                this = trial.number, len(trial.epochs)
+                if trial.state in ("done", "failed") and this not in told:
+                    told.add(this)
                     note(f"trial {trial.number} of {len(trials)}: {_line(trial)}")
     return trials
 
@@ -97,7 +98,7 @@ def _watched(plan: Plan, folder: Path, workers: int, *, resume: bool) -> list[Tr
 def _while_running(trials: Sequence[Trial], folder: Path) -> str:
     """The best, and those under way as they are now."""
     now = [
-        trial if trial.state in ("done", "failed") else Trial.read(trial.number, trial.folder, trial.varied)
+        trial if trial.state in ("done", "failed", "stopped") else Trial.read(trial.number, trial.folder, trial.varied)
         for trial in trials
     ]
     best = best_first(now)
@@ -125,6 +126,7 @@ def _table(trials: Sequence[Trial]) -> str:
 
 def _line(trial: Trial) -> str:
     settings = ", ".join(f"{name} {value}" for name, value in trial.varied.items())
+    settings += f" after epoch {len(trial.epochs)}"
     if trial.state == "failed":
         return f"{settings}: {trial.problem}"
     reached = f"test loss {_figure(trial.loss)}" if trial.accuracy is None else f"test accuracy {trial.accuracy:.2%}"
@@ -138,7 +140,7 @@ def _figure(value: float | None) -> str:
 def _tell(plan: Plan, trials: Sequence[Trial], folder: Path) -> None:
     best = best_first(trials)
     failed = [trial for trial in trials if trial.state == "failed"]
-    say(_table([*best, *failed]))
+    say(_table([*best, *(trial for trial in trials if trial.state == "stopped"), *failed]))
     groups = grouped(trials)
     if any(group.count > 1 for group in groups):
         names = list(dict.fromkeys(name for group in groups for name in group.varied))

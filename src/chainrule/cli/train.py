@@ -181,7 +181,7 @@ def train(
             folder = output or _folder(recipe, chosen)
             sources = {name: value for name, value in source.items() if _is_given(command, name)}
             same = chosen.as_dict() if recipe else given
-            if accumulate is None:  # workers may have chosen another number than the recipe's
+            if accumulate is None and chosen.accumulate == 1:  # workers have chosen another number of parts
                 same.pop("accumulate", None)
             chosen, source = _resumed(folder / CHECKPOINT, same, sources)
         source["half"] = half or source.get("half", False)  # either may be asked for later as well

@@ -22,7 +22,7 @@ _MOST = 10_000
 """Trials of a sweep."""
 _LONGEST = 100_000
 _FIELDS = {entry.name: entry for entry in fields(Recipe)}
-_KEYS = ("data", "recipe", "fixed", "grid", "draw")
+_KEYS = ("data", "recipe", "fixed", "grid", "draw", "halving")
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,15 @@ class Plan:
         data: name or path.
         recipes: one for each trial.
         varied: for each trial, the fields that differ between trials.
+        rungs: numbers of epochs after which only the best go on, and at last that of those; none: all train to the end.
+        keep: the share that goes on.
     """
 
     data: str
     recipes: tuple[Recipe, ...]
     varied: tuple[Mapping[str, Any], ...]
+    rungs: tuple[int, ...] = ()
+    keep: float = 1.0
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
@@ -45,6 +49,8 @@ class Plan:
             "data": self.data,
             "recipes": [recipe.as_dict() for recipe in self.recipes],
             "varied": [dict(values) for values in self.varied],
+            "rungs": list(self.rungs),
+            "keep": self.keep,
         }
 
     @classmethod
@@ -57,11 +63,14 @@ class Plan:
         try:
             recipes = tuple(Recipe(**recipe) for recipe in values["recipes"])
             varied = tuple(dict(entry) for entry in values["varied"])
+            rungs, keep = (
+                _halving({"epochs": values["rungs"], "keep": values["keep"]}) if values["rungs"] else ((), 1.0)
+            )
             if not isinstance(values["data"], str) or not recipes or len(recipes) != len(varied):
                 raise ValueError("it has no data or no trials")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise OptionError(f"this is no plan of a sweep ({error}): begin a new one") from error
-        return cls(values["data"], recipes, varied)
+        return cls(values["data"], recipes, varied, rungs, keep)
 
 
 def read_plan(path: str | os.PathLike[str]) -> Plan:
@@ -97,6 +106,7 @@ def make_plan(
     fixed: Mapping[str, Any] | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
     draw: Mapping[str, Any] | None = None,
+    halving: Mapping[str, Any] | None = None,
 ) -> Plan:
     """The plan of a sweep: every point of the grid, with each random draw.
 
@@ -107,13 +117,19 @@ def make_plan(
         grid: field -> its values; all combinations are tried.
         draw: field -> a list to choose from, or a table of `low`, `high` and, if `log` is true, uniform in the
             logarithm; `trials` is how many are drawn, `seed` (0) decides which.
+        halving: `epochs`, such as [1, 3, 9], after each of which (but the last) only the best trials go on, `keep` (1/3)
+            of them: successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943), which spends its time on those
+            that do well.
 
     Raises:
-        OptionError: an unknown field, a value that no recipe takes, nothing to vary, or more than 10,000 trials.
+        OptionError: an unknown field, a value that no recipe takes, nothing to vary, more than 10,000 trials, or
+            halving of trainings whose rate follows a schedule or which end by patience.
     """
     if not isinstance(data, str) or not isinstance(recipe, str | None):
         raise OptionError("data and recipe must be texts")
-    fixed, grid, draw = (_table(value, name) for value, name in ((fixed, "fixed"), (grid, "grid"), (draw, "draw")))
+    named = {"fixed": fixed, "grid": grid, "draw": draw, "halving": halving}
+    fixed, grid, draw, halving = (_table(value, name) for name, value in named.items())
+    rungs, keep = _halving(halving) if halving else ((), 1.0)
     base = (read_recipe(recipe) if recipe else Recipe()).changed(**_known(fixed, _FIELDS, " in fixed"))
     for name, values in _known(grid, _FIELDS, " in grid").items():
         if not isinstance(values, list | tuple) or not values:
@@ -129,13 +145,33 @@ def make_plan(
     varied = [
         dict(zip(grid, point, strict=True)) | chance for chance in drawn for point in itertools.product(*grid.values())
     ]
-    return Plan(data, tuple(base.changed(**values) for values in varied), tuple(varied))
+    recipes = tuple(base.changed(**values) for values in varied)
+    if rungs:
+        if any("epochs" in values for values in varied):
+            raise OptionError("halving says how many epochs there are: leave them out of grid and draw")
+        recipes = tuple(recipe.changed(epochs=rungs[-1]) for recipe in recipes)
+        if any(recipe.schedule != "constant" or recipe.patience for recipe in recipes):
+            raise OptionError("halving goes on with trainings: they need schedule = 'constant', and no patience")
+    return Plan(data, recipes, tuple(varied), rungs, keep)
 
 
 def as_toml(recipe: Recipe) -> str:
     """The recipe as `read_recipe` reads it."""
     lines = [f"{name} = {_value(value)}" for name, value in recipe.as_dict().items() if value is not None]
     return "\n".join(lines) + "\n"
+
+
+def _halving(halving: Mapping[str, Any]) -> tuple[tuple[int, ...], float]:
+    """Epochs of each rung, and the share that goes on."""
+    values = _known(halving, ("epochs", "keep"), " in halving")
+    rungs, keep = values.get("epochs"), values.get("keep", 1 / 3)
+    if not isinstance(rungs, list | tuple) or len(rungs) < 2 or any(type(count) is not int for count in rungs):
+        raise OptionError(f"epochs in halving must be two whole numbers or more, got {rungs!r:.60}")
+    if rungs[0] < 1 or sorted(set(rungs)) != list(rungs):
+        raise OptionError(f"epochs in halving must go up from 1 or more, got {rungs!r:.60}")
+    if type(keep) not in (int, float) or not 0 < keep < 1:
+        raise OptionError(f"keep in halving must be a share between 0 and 1, got {keep!r:.60}")
+    return tuple(rungs), float(keep)
 
 
 def _drawn(draw: Mapping[str, Any]) -> list[dict[str, Any]]:

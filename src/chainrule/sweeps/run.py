@@ -1,6 +1,7 @@
 """Run a sweep: each trial is a `chainrule train` of its own, and what is finished is never done again."""
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -90,41 +91,59 @@ def _run(plan: Plan, folder: Path, places: Places) -> Iterator[list[Trial] | Non
     width = len(str(len(plan.recipes)))
     folders = [folder / f"{number:0{width}d}" for number in range(1, len(plan.recipes) + 1)]
     problems = dict.fromkeys((path.name for path in folders), "")
+    racing = {path.name for path in folders}
 
-    def now() -> list[Trial]:
-        trials = [
-            Trial.read(number, path, varied, problems[path.name])
-            for number, (path, varied) in enumerate(zip(folders, plan.varied, strict=True), 1)
-        ]
+    def now(epochs: int) -> list[Trial]:
+        trials = []
+        for number, (path, varied) in enumerate(zip(folders, plan.varied, strict=True), 1):
+            races = path.name in racing
+            wanted = epochs if races else 0
+            trials.append(Trial.read(number, path, varied, problems[path.name], wanted=wanted, stopped=not races))
         write_trials(trials, folder / "trials.csv")
         return trials
 
-    trials = now()
-    yield trials
-    for trial, recipe in zip(trials, plan.recipes, strict=True):
-        if trial.state != "done":
+    for epochs in plan.rungs or (0,):
+        trials = now(epochs)
+        yield trials
+        todo = [trial for trial in trials if trial.folder.name in racing and trial.state != "done"]
+        for trial in todo:
             make_folder(trial.folder)
             with replacing(trial.folder / "recipe.toml") as file:
-                file.write(as_toml(recipe).encode())
-    tasks = [_task(plan.data, trial.folder) for trial in trials if trial.state != "done"]
-    with closing(run_tasks(tasks, places)) as events:
-        for event in events:
-            if event is not None:
-                problems[event.task.name] = "" if event.code == 0 else event.last.removeprefix("error: ")
-            yield None if event is None else now()
+                file.write(as_toml(plan.recipes[trial.number - 1]).encode())
+        tasks = [_task(plan.data, trial.folder, epochs) for trial in todo]
+        with closing(run_tasks(tasks, places)) as events:
+            for event in events:
+                if event is not None:
+                    problems[event.task.name] = "" if event.code == 0 else event.last.removeprefix("error: ")
+                yield None if event is None else now(epochs)
+        if plan.rungs and epochs != plan.rungs[-1]:
+            racing = {trial.folder.name for trial in _promoted(now(epochs), epochs, plan.keep)}
 
 
-def _task(data: str, folder: Path) -> Task:
+def _promoted(trials: list[Trial], epochs: int, keep: float) -> list[Trial]:
+    """The share of the trials still racing that did best by this epoch; what they did later changes nothing."""
+    scores = {trial.number: trial.curve[epochs - 1] for trial in trials if trial.state == "done"}
+    order = sorted(scores, key=lambda number: (-_or_worst(scores[number]), number))
+    going_on = order[: max(1, math.ceil(keep * len(order)))]
+    return [trial for trial in trials if trial.number in going_on]
+
+
+def _or_worst(score: float | None) -> float:
+    return -math.inf if score is None else score
+
+
+def _task(data: str, folder: Path, epochs: int) -> Task:
     checkpoint = folder / "checkpoint.safetensors"
 
     def words() -> list[object]:
         begun: list[object] = ["--resume"] if checkpoint.exists() else []
-        return ["train", "--data", data, "--recipe", folder / "recipe.toml", "--output", folder, *begun]
+        until: list[object] = ["--epochs", epochs] if epochs else []
+        return ["train", "--data", data, "--recipe", folder / "recipe.toml", "--output", folder, *until, *begun]
 
     def progress() -> object:
         return checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
 
     def done() -> bool:
-        return Trial.read(0, folder, {}).state == "done"
+        return Trial.read(0, folder, {}, wanted=epochs).state == "done"
 
     return Task(folder.name, words, progress, done, folder / "output.txt")

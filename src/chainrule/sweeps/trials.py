@@ -25,7 +25,7 @@ class Trial:
         number: from 1.
         folder: that of its training.
         varied: the fields in which it differs.
-        state: "waiting", "running", "done" or "failed".
+        state: "waiting", "running", "done", "failed", or "stopped" where others of the sweep did better.
         epochs: (training loss, validation loss, validation accuracy) of each epoch so far; what is None is not known.
         accuracy: on the test data, of a network that tells classes apart.
         loss: on the test data.
@@ -47,11 +47,23 @@ class Trial:
     problem: str = ""
 
     @classmethod
-    def read(cls, number: int, folder: Path, varied: Mapping[str, Any], problem: str = "") -> "Trial":
-        """A trial as its folder shows it; what is missing or damaged there is not known."""
+    def read(
+        cls,
+        number: int,
+        folder: Path,
+        varied: Mapping[str, Any],
+        problem: str = "",
+        *,
+        wanted: int = 0,
+        stopped: bool = False,
+    ) -> "Trial":
+        """A trial as its folder shows it; what is missing or damaged there is not known.
+
+        It is done when it has come to its end, with as many epochs as are wanted.
+        """
         epochs = _epochs(folder / "log.jsonl")
         report = _report(folder)
-        if report is None:
+        if report is None or (_number(report.get("epochs")) or 0) < wanted:
             started = (folder / "checkpoint.safetensors").exists()
             state = "failed" if problem else "running" if started else "waiting"
             return cls(number, folder, varied, state, epochs, problem=problem)
@@ -63,7 +75,7 @@ class Trial:
             number,
             folder,
             varied,
-            "done",
+            "stopped" if stopped else "done",
             epochs,
             _number(report.get("test_accuracy")),
             _number(report.get("test_loss")),
