@@ -28,6 +28,8 @@ _SHOWN = 20
 """Rows of the table while a sweep runs."""
 _REFRESHED = 0.5
 """Seconds after which it is made anew."""
+_MANY = 1 << 30
+"""Epochs that no trial has: it is under way still."""
 _DRAWN = 4
 """Fields that the picture shows, at most."""
 
@@ -98,7 +100,9 @@ def _watched(plan: Plan, folder: Path, workers: int, *, resume: bool) -> list[Tr
 def _while_running(trials: Sequence[Trial], folder: Path) -> str:
     """The best, and those under way as they are now."""
     now = [
-        trial if trial.state in ("done", "failed", "stopped") else Trial.read(trial.number, trial.folder, trial.varied)
+        trial
+        if trial.state in ("done", "failed", "stopped")
+        else Trial.read(trial.number, trial.folder, trial.varied, wanted=_MANY)
         for trial in trials
     ]
     best = best_first(now)

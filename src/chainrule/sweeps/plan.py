@@ -117,8 +117,8 @@ def make_plan(
         grid: field -> its values; all combinations are tried.
         draw: field -> a list to choose from, or a table of `low`, `high` and, if `log` is true, uniform in the
             logarithm; `trials` is how many are drawn, `seed` (0) decides which.
-        halving: `epochs`, such as [1, 3, 9], after each of which (but the last) only the best trials go on, `keep` (1/3)
-            of them: successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943), which spends its time on those
+        halving: `epochs`, such as [1, 3, 9], after each of which but the last only the best go on, `keep` (1/3) of
+            them: successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943), which spends its time on those
             that do well.
 
     Raises:
