@@ -155,6 +155,8 @@ def test_from_python_as_well(small_folder, tmp_path):
         ([], "name the .toml file of the sweep"),
         (["{plan}", "--workers", 0], "--workers must be 1 or more, got 0"),
         (["{plan}", "--ensemble", 5], "--ensemble must be from 0 to the number of trials, 4, got 5"),
+        (["{plan}", "--engine", "pigeons"], "no engine 'pigeons': use local or ray"),
+        (["{plan}", "--address", "127.0.0.1:1"], "give --engine ray as well"),
         (["none.toml"], "cannot read the sweep none.toml: there is no such file"),
         (["--resume", "--output", "{folder}"], "there is no sweep in"),
     ],

@@ -16,7 +16,7 @@ from chainrule.cli.terminal import note, say, stderr
 from chainrule.data import load
 from chainrule.errors import OptionError
 from chainrule.io import load as load_model
-from chainrule.parallel import LocalProcesses
+from chainrule.parallel import LocalProcesses, Places, RayCluster
 from chainrule.plots import plot_trials
 from chainrule.sweeps import Plan, Trial, best_first, grouped, load_sweep, read_plan, run_sweep
 from chainrule.text import table
@@ -24,6 +24,7 @@ from chainrule.training import Ensemble, evaluate, interrupted_by_all_signals
 
 __all__ = ["sweep"]
 
+_ENGINES = ("local", "ray")
 _SHOWN = 20
 """Rows of the table while a sweep runs."""
 _REFRESHED = 0.5
@@ -37,6 +38,10 @@ _DRAWN = 4
 def sweep(
     plan: Annotated[Path | None, typer.Argument(help="A .toml file; with --resume it may be left out.")] = None,
     workers: Annotated[int, typer.Option(help="Trainings at once, each a process of its own.")] = 1,
+    engine: Annotated[str, typer.Option(help=f"Where they run: {', '.join(_ENGINES)}.")] = "local",
+    address: Annotated[
+        str | None, typer.Option(help="host:port of a Ray cluster's head; without it this machine is the cluster.")
+    ] = None,
     ensemble: Annotated[int, typer.Option(help="Let so many of the best vote in the end.")] = 0,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the trials; runs/NAME OF THE FILE if not given.")
@@ -56,8 +61,8 @@ def sweep(
     chosen = read_plan(plan) if plan else load_sweep(folder)
     if ensemble < 0 or ensemble > len(chosen.recipes):
         raise OptionError(f"--ensemble must be from 0 to the number of trials, {len(chosen.recipes)}, got {ensemble}")
-    with _ended_by_signals(folder):
-        trials = _watched(chosen, folder, workers, resume=resume)
+    with _ended_by_signals(folder), closing(_places(engine, workers, address)) as places:
+        trials = _watched(chosen, folder, places, resume=resume)
     _tell(chosen, trials, folder)
     if ensemble:
         _vote(chosen.data, best_first(trials)[:ensemble])
@@ -73,11 +78,21 @@ def _ended_by_signals(folder: Path) -> Iterator[None]:
         raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
 
 
-def _watched(plan: Plan, folder: Path, workers: int, *, resume: bool) -> list[Trial]:
+def _places(engine: str, workers: int, address: str | None) -> Places:
+    if engine not in _ENGINES:
+        raise OptionError(f"no engine {engine!r}: use {' or '.join(_ENGINES)}")
+    if engine == "ray":
+        return RayCluster(workers, address)
+    if address is not None:
+        raise OptionError("--address is that of a Ray cluster: give --engine ray as well")
+    return LocalProcesses(workers)
+
+
+def _watched(plan: Plan, folder: Path, places: Places, *, resume: bool) -> list[Trial]:
     """Run the sweep; a terminal shows a table of the trials, and else each is told in a line when it ends."""
     trials: list[Trial] = []
     told: set[tuple[int, int]] = set()
-    with closing(run_sweep(plan, folder, LocalProcesses(workers), resume=resume)) as states:
+    with closing(run_sweep(plan, folder, places, resume=resume)) as states:
         if stderr.is_terminal:
             with Live(console=stderr, transient=True, refresh_per_second=4) as live:
                 shown = 0.0

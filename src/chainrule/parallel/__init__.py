@@ -5,6 +5,7 @@ from chainrule.parallel.cost import ONE_MACHINE, Costs, pays, simulate
 from chainrule.parallel.launch import LOST, launch, report, take_place, tell_saved
 from chainrule.parallel.mpi import MPIWorkers, started_by_mpi
 from chainrule.parallel.pool import Ended, LocalProcesses, Places, Running, Task, run_tasks
+from chainrule.parallel.ray_cluster import RayCluster
 
 __all__ = [
     "LOST",
@@ -14,6 +15,7 @@ __all__ = [
     "LocalProcesses",
     "MPIWorkers",
     "Places",
+    "RayCluster",
     "Running",
     "Task",
     "agree",

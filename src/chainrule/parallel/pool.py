@@ -6,14 +6,14 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from chainrule.errors import OptionError
 
-__all__ = ["Ended", "LocalProcesses", "Places", "Running", "Task", "run_tasks"]
+__all__ = ["Ended", "LocalProcesses", "Places", "Running", "Task", "run_tasks", "start_process"]
 
 _LOOK = 0.05
 _TRIES = 5
@@ -68,6 +68,7 @@ class Places(Protocol):
     count: int
 
     def start(self, words: Sequence[str], log: Path) -> Running: ...
+    def close(self) -> None: ...
 
 
 class LocalProcesses:
@@ -79,19 +80,27 @@ class LocalProcesses:
         self.count = count
 
     def start(self, words: Sequence[str], log: Path) -> Running:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        threads = str(max(1, cores // self.count))
-        variables = dict.fromkeys(("CHAINRULE_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
-        with log.open("ab") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "chainrule", *words],
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                env=variables | os.environ,
-                start_new_session=True,  # Ctrl-C is the sweep's to pass on
-            )
-        return _LocalProcess(process)
+        """Begin a command whose output is appended to a file."""
+        return _LocalProcess(start_process(words, log, self.count))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def start_process(words: Sequence[str], log: Path, share: int) -> "subprocess.Popen[bytes]":
+    """`chainrule WORDS` as a process that has its share of the cores, unless the environment says how many threads."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = str(max(1, cores // share))
+    variables = dict.fromkeys(("CHAINRULE_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "chainrule", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env=variables | os.environ,
+            start_new_session=True,  # Ctrl-C is the sweep's to pass on
+        )
 
 
 class _LocalProcess:
@@ -106,7 +115,7 @@ class _LocalProcess:
             self.process.send_signal(signal.SIGTERM)
 
 
-def run_tasks(tasks: Sequence[Task], places: Places) -> Iterator[Ended | None]:
+def run_tasks(tasks: Sequence[Task], places: Places) -> Generator[Ended | None, None, None]:
     """Run all; yields each that ends by itself, and None while there is nothing new.
 
     A task that was killed is started again, unless it was killed five times without progress. Leaving the loop asks

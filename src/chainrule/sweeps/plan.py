@@ -195,17 +195,19 @@ def _chosen(name: str, how: Any, rng: np.random.Generator) -> Any:
     if not isinstance(how, Mapping):
         raise OptionError(f"{name} in draw must be a list, or a table of low and high, got {how!r:.60}")
     values = _known(how, ("low", "high", "log"), f" of {name} in draw")
-    low, high, log = values.get("low"), values.get("high"), values.get("log", False)
-    if not all(type(value) in (int, float) and math.isfinite(value) for value in (low, high)) or type(log) is not bool:
+    low, high, log = values.get("low", 0), values.get("high", 0), values.get("log", False)
+    if not (_is_number(low) and _is_number(high) and type(log) is bool):
         raise OptionError(f"{name} in draw needs numbers low and high (and log = true or false)")
-    assert low is not None
-    assert high is not None
     if not low < high or (log and low <= 0):
         raise OptionError(f"{name} in draw needs low below high, and above 0 with log, got {low} and {high}")
     number = math.exp(rng.uniform(math.log(low), math.log(high))) if log else rng.uniform(low, high)
     number = min(max(number, low), high)
     whole = type(low) is int and type(high) is int
     return round(number) if whole else float(f"{number:.4g}")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _table(value: Any, name: str) -> Mapping[str, Any]:

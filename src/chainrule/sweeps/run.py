@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def load_sweep(folder: Path) -> Plan:
         raise OptionError(f"cannot go on with the sweep in {folder}: {' '.join(str(error).split()):.200}") from error
 
 
-def run_sweep(plan: Plan, folder: Path, places: Places, *, resume: bool) -> Iterator[list[Trial] | None]:
+def run_sweep(plan: Plan, folder: Path, places: Places, *, resume: bool) -> Generator[list[Trial] | None, None, None]:
     """Run what is not finished; yields all trials whenever one has ended (and at first), None in between.
 
     Raises:
@@ -87,7 +87,7 @@ def run_sweep(plan: Plan, folder: Path, places: Places, *, resume: bool) -> Iter
         yield from _run(plan, folder, places)
 
 
-def _run(plan: Plan, folder: Path, places: Places) -> Iterator[list[Trial] | None]:
+def _run(plan: Plan, folder: Path, places: Places) -> Generator[list[Trial] | None, None, None]:
     width = len(str(len(plan.recipes)))
     folders = [folder / f"{number:0{width}d}" for number in range(1, len(plan.recipes) + 1)]
     problems = dict.fromkeys((path.name for path in folders), "")
