@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.errors import MissingExtraError, OptionError, WorkerLostError
+from chainrule.errors import ChainruleError, MissingExtraError, OptionError, WorkerLostError
+from chainrule.parallel.launch import LOST
 from chainrule.summation import PairwiseSum
 
 __all__ = ["MPIWorkers", "started_by_mpi"]
@@ -144,8 +145,9 @@ class MPIWorkers:
             self.barrier()
         except KeyboardInterrupt:
             raise
-        except BaseException:
-            atexit.register(self._world.Abort, 1)
+        except BaseException as error:
+            lost = LOST if isinstance(error, WorkerLostError) else 2
+            atexit.register(self._world.Abort, lost if isinstance(error, ChainruleError) else 1)
             raise
         finally:
             for number, handler in before.items():
