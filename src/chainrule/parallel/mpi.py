@@ -24,6 +24,8 @@ _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 """What mpiexec tells the processes that it starts: Open MPI's, MPICH's."""
 _STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
 """Signals that ask all workers to end. mpiexec passes on SIGUSR1, and ends its processes by SIGTERM."""
+_START = 60.0
+"""Seconds that workers have for their start, at least: they do not load their data in the same time."""
 _BUSY, _PAUSE = 0.002, 50e-6
 """Seconds in which an answer is waited for without a pause, and the pauses after that."""
 
@@ -36,6 +38,8 @@ def started_by_mpi() -> int | None:
 
 class MPIWorkers:
     """The four calls by which workers work together; whoever waits longer than `timeout` seconds gives up.
+
+    (Up to the first answer it is a minute, if `timeout` is less.)
 
     Args:
         timeout: seconds.
@@ -51,13 +55,14 @@ class MPIWorkers:
 
     def __init__(self, timeout: float, size: int | None = None) -> None:
         try:
-            with _or_die(timeout):  # MPI waits here for processes that may be dead already
+            with _or_die(max(timeout, _START)):  # MPI waits here for processes that may be dead already
                 from mpi4py import MPI
         except ModuleNotFoundError:
             raise MissingExtraError("mpi4py", "training by several workers", "mpi") from None
         self._mpi: Any = MPI
         self._world: Any = MPI.COMM_WORLD
         self._timeout = timeout
+        self._now = max(timeout, _START)
         self._asked = False
         self.stopping = False
         self.rank, self.size = int(self._world.Get_rank()), int(self._world.Get_size())
@@ -161,9 +166,10 @@ class MPIWorkers:
         try:
             while not request.Test():
                 waited = time.monotonic() - started
-                if waited > self._timeout:
-                    raise WorkerLostError(f"a worker has not answered for {self._timeout:g} s")
+                if waited > self._now:
+                    raise WorkerLostError(f"a worker has not answered for {self._now:g} s")
                 time.sleep(0 if waited < _BUSY else _PAUSE)
+            self._now = self._timeout
         except self._mpi.Exception as error:
             raise WorkerLostError(f"a worker is lost: {error}") from error
 
