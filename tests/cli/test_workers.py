@@ -139,7 +139,7 @@ def test_under_mpiexec_as_well(small_folder, tmp_path, undisturbed):
     [
         (["--workers", 0], "--workers must be 1 or more, got 0"),
         (["--workers", 2, "--engine", "pigeons"], "no engine 'pigeons': use mpi"),
-        (["--workers", 2, "--timeout", 0], "--timeout must be above 0 seconds, got 0"),
+        (["--workers", 2, "--timeout", 0], "--timeout must be above 0 seconds and at most 1,000,000, got 0"),
         (["--workers", 3, "--batch-size", 2], "--workers 3 is more than a batch has samples (2): use fewer workers"),
         (["--workers", 3, "--accumulate", 2], "--workers 3 needs a batch in 3 parts or more, and it has 2"),
         (["--workers", 2, "--find-learning-rate"], "leave --resume and --workers out"),

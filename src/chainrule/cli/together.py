@@ -16,6 +16,7 @@ from chainrule.training import Trainer
 __all__ = ["ENGINES", "PARTS", "agree_on", "divided", "launched", "together"]
 
 ENGINES = ("mpi",)
+_LONGEST = 1_000_000
 PARTS = 8
 """Parts of a batch where nobody has chosen, however many workers there are: so they all come to the same bytes."""
 
@@ -40,8 +41,8 @@ def together(workers: int | None, timeout: float) -> Iterator[MPIWorkers | None]
     if workers is None:
         yield None
         return
-    if not timeout > 0:
-        raise OptionError(f"--timeout must be above 0 seconds, got {timeout:g}")
+    if not 0 < timeout <= _LONGEST:
+        raise OptionError(f"--timeout must be above 0 seconds and at most {_LONGEST:,}, got {timeout:g}")
     among = MPIWorkers(timeout, workers)
     with among.joined():
         if among.rank:

@@ -26,6 +26,8 @@ _STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "
 """Signals that ask all workers to end. mpiexec passes on SIGUSR1, and ends its processes by SIGTERM."""
 _START = 60.0
 """Seconds that workers have for their start, at least: they do not load their data in the same time."""
+_END = 10
+"""How many times as long the others wait for the first worker at the end, which measures and writes then."""
 _BUSY, _PAUSE = 0.002, 50e-6
 """Seconds in which an answer is waited for without a pause, and the pauses after that."""
 
@@ -147,6 +149,7 @@ class MPIWorkers:
             except KeyboardInterrupt:
                 self.barrier()
                 raise
+            self._now = _END * self._timeout
             self.barrier()
         except KeyboardInterrupt:
             raise
