@@ -23,7 +23,7 @@ def plan(small_folder, tmp_path_factory) -> Path:
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((folder / "trials.csv").open()))
+    return list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
 
 
 def test_a_sweep_names_the_best_and_how_to_make_it_again(plan, small_folder, chainrule, rejects, tmp_path):

@@ -53,7 +53,7 @@ def test_a_sweep_on_a_cluster_loses_nothing_when_workers_are_killed(small_folder
             os.kill(number, signal.SIGKILL)
         said, told = process.communicate(timeout=300)
     assert process.returncode == 0, told
-    rows = list(csv.DictReader((folder / "trials.csv").open()))
+    rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
     assert [row["state"] for row in rows] == ["done", "done"]
     for seed in ("1", "2"):
         options = ["--recipe", folder / seed / "recipe.toml", "--output", tmp_path / seed]

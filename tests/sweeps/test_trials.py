@@ -76,7 +76,7 @@ def test_damaged_folders_are_no_trial_that_is_done(tmp_path):
 
 def test_all_trials_are_a_csv_file(tmp_path):
     write_trials([trial(1, 0.9, rate=0.1), trial(2, 0.8, seed=1)], tmp_path / "trials.csv")
-    rows = list(csv.DictReader((tmp_path / "trials.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "trials.csv").read_text().splitlines()))
     assert [(row["trial"], row["rate"], row["seed"], row["accuracy"]) for row in rows] == [
         ("1", "0.1", "", "0.9"),
         ("2", "", "1", "0.8"),

@@ -135,7 +135,7 @@ def make_plan(
         if not isinstance(values, list | tuple) or not values:
             raise OptionError(f"{name} in grid must be a list of values, got {values!r:.60}")
     drawn = _drawn(draw)
-    if twice := sorted(set(grid) & set(draw)):
+    if twice := sorted(set(grid) & set(draw) - {"trials", "seed"}):
         raise OptionError(f"{twice[0]} is in grid and in draw: leave it in one of them")
     count = math.prod(len(values) for values in grid.values()) * len(drawn)
     if not (grid or draw):
