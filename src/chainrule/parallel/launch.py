@@ -72,6 +72,8 @@ def launch(words: Sequence[str], workers: int, note: Callable[[str], None]) -> i
             code = _Run(command, folder, _environment(folder, workers), signals.received).code()
             if code is not None:
                 return code
+            if tries and not list(folder.glob("*.pid")):  # once, it may have been killed that early
+                raise OptionError(f"mpiexec starts no worker: {_last(folder)}")
             now = _read(folder / "saved")
             tries = 0 if now and now != saved else tries + 1
             saved = now or saved
@@ -152,7 +154,7 @@ class _Run:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        return self._outcome(process.returncode)
+        return self._outcome()
 
     def _follow(self, process: "subprocess.Popen[bytes]") -> None:
         tails = [_Tail(self.folder / "0.out", sys.stdout.buffer), _Tail(self.folder / "0.err", sys.stderr.buffer)]
@@ -174,7 +176,7 @@ class _Run:
         for tail in tails:
             tail.show()
 
-    def _outcome(self, of_mpiexec: int) -> int | None:
+    def _outcome(self) -> int | None:
         codes = self._codes()
         bad = {rank: code for rank, code in codes.items() if code not in (0, LOST)}
         if self.received:
@@ -186,8 +188,6 @@ class _Run:
             return bad[rank]
         if codes.get(0) == 0:
             return 0
-        if not list(self.folder.glob("*.pid")):
-            raise OptionError(f"mpiexec has started no worker (exit code {of_mpiexec}): {_last(self.folder)}")
         return None
 
     def _codes(self) -> dict[int, int]:
