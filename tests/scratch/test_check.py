@@ -364,3 +364,31 @@ def test_backward_by_keyword_and_layers_of_our_own_kind(script, chainrule):
     told = chainrule("run", "--check", script)
     assert "Loss.backward (net.py:4): dy has the wrong sign" in told.stdout
     assert "Double" not in told.stdout
+
+
+def test_passes_of_other_names_and_modules_of_odd_files(script, chainrule):
+    text = """
+import sys, types
+import numpy as np
+
+odd = types.ModuleType("odd")
+odd.__file__ = object
+sys.modules["odd"] = odd
+import email.message
+
+
+class Double:
+    def forward_pass(self, x):
+        return 2 * x
+
+    def backward_pass(self, accum_grad):
+        return 3 * accum_grad
+
+
+layer = Double()
+layer.backward_pass(layer.forward_pass(np.ones((2, 3))))
+"""
+    script.write_text(text)
+    told = chainrule("run", "--check", script)
+    assert told.returncode == 1, told.stderr
+    assert "Double.backward_pass (net.py:15): dx is 1.5 times" in told.stdout, told.stdout

@@ -132,6 +132,14 @@ EVIL = {
         FROM + array("I1\n", F8, "Vabcdefgh\n")[:-1] + F8 + "(I1\ntVC\ntR.",
         "makes bytes of ndarray",
     ),
+    "evil within a pickle": (
+        "c_pickle\nloads\n(cbuiltins\nbytes\n(Vcbuiltins\\u000aeval\\u000a(V1\\u000atR.\ntRtR.",
+        "for builtins.eval",
+    ),
+    "an exception's cause": (
+        "cjoblib.externals.loky.process_executor\n_rebuild_exc\n(cnumpy\nndarray\nVx\ntR.",
+        "forges an exception",
+    ),
     "a changed class": ("cnumpy\nndarray\n(N(dV__new__\ncbuiltins\nset\nstb.", "changes _Named"),
     "a changed function": ("cnumpy\ndtype\n(N(dV__defaults__\n(I1\ntstb.", "changes _dtype"),
 }

@@ -80,6 +80,28 @@ def test_joblib_files_of_arrays_are_read(script, chainrule, tmp_path):
     assert (told.returncode, "asks for pathlib." in told.stderr) == (2, True)
 
 
+def test_processes_of_joblib_answer(script, chainrule):
+    text = """
+import numpy as np
+from joblib import Parallel, delayed
+from common.functions import softmax
+
+
+def work(i):
+    if i == 3:
+        raise ValueError("three is too many")
+    return {"i": i, "p": softmax(np.arange(3.0)).round(2)}
+
+
+if __name__ == "__main__":
+    print(Parallel(n_jobs=2)(delayed(work)(i) for i in range(2)))
+    Parallel(n_jobs=2)(delayed(work)(i) for i in range(4))
+"""
+    told = chainrule("run", script(text))
+    assert told.stdout.count("0.67") == 2, told.stderr
+    assert told.stderr.rstrip().endswith("ValueError: three is too many")
+
+
 def test_figures_are_saved_where_there_is_no_display(script, chainrule, tmp_path):
     text = "import matplotlib.pyplot as plt\nfor y in (1, 2):\n    plt.plot([0, y])\n    plt.show()\nprint('done')"
     without = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}

@@ -163,8 +163,8 @@ class _Above(MetaPathFinder):
 
     def _loaded(self) -> list[str]:
         """The files of the learner's modules that have been imported."""
-        files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
-        return [file for file in files if is_learners(file, self._script)]
+        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+        return [file for file in files if isinstance(file, str) and is_learners(file, self._script)]
 
 
 def _searched(fullname: str, folders: Sequence[str]) -> ModuleSpec | None:

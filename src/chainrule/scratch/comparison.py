@@ -9,12 +9,14 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.diagnosis import Finding, diagnose
 from chainrule.gradcheck import GradientRow, check_array
-from chainrule.numerical import STEP, central_difference
+from chainrule.numerical import STEP
 from chainrule.scratch.coarse import check_coarsely, noise_of
+from chainrule.scratch.decay import is_decay, without_decay
 from chainrule.scratch.layercheck import LayerCheck
 from chainrule.scratch.match import Produced, match, partners, produced_by
 from chainrule.scratch.probe import Outcome, Probe, Target
 from chainrule.scratch.reach import Place, is_number, reach
+from chainrule.scratch.updates import learning_rate, moved_alike, numerical
 
 __all__ = ["Comparison"]
 
@@ -27,8 +29,6 @@ _PROBES, _MOST_PROBES, _WORK = 20, 400, 3_000_000
 """Elements of an array that are probed: as many as the work of a forward pass allows."""
 _MODERATE, _SHRINKINGS = 9.0, 30
 """A loss, times its samples, at which no probability is below 1e-4; how often parameters are made smaller for it."""
-_MORE_PROBES = 400
-"""An array that is wrong is looked at more closely, to tell what is wrong with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,22 +144,40 @@ class Comparison:
         targets = probe.targets
         if self._probe.is_network:
             targets = [target for target in targets if _is_parameter_of_network(target)]
-        moved = [target for target in targets if target.name in outcome.moved]
-        rest = [target for target in targets if target.name not in outcome.moved]
+        divided = moved_alike(probe, outcome)
+        self._skipped += [Finding(f"update of {name}", "divided", {}) for name in sorted(divided)]
+        moves = (outcome.moved.keys() | self._moved_elsewhere()) - divided
+        moved = [target for target in targets if target.name in moves]
+        rest = [target for target in targets if target.name not in moves | divided]
         found = produced_by(outcome, probe.backward_method, returns_all=self._probe.is_network)
         matches = match(rest, found, {} if self._probe.is_network else outcome.left, self._agrees, bool(outcome.nested))
         gradients = [_Gradient(self._name(target, source), target, source) for target, source in matches.pairs]
         if moved:
-            self._rate = self._learning_rate(moved, outcome)
+            self._rate = learning_rate(probe, moved, outcome, self._rng)  # None: this update shows none
             gradients += [_Gradient(f"update of {target.name}", target, None, is_update=True) for target in moved]
         compared = [source.value for _, source in matches.pairs if source is not None]
         self._skipped += [
             Finding(source.name or f"returned[{source.index}]", "unmatched", {})
             for source in matches.unmatched
             if not any(_is_copy(source.value, other) for other in compared)  # `dW`, and once more in `grads`
+            and not (divided and source.place is not None and source.place.parent)  # the optimizer's own
         ]
         constants = [target for target in matches.constants if not (target.is_input and probe.is_loss)]  # labels
         return gradients, tuple(target.name for target in constants)
+
+    def _moved_elsewhere(self) -> set[str]:
+        """What backward updates for other inputs, where these are zeros, for which weights have no gradient."""
+        inputs = [target for target in self._probe.targets if target.is_input]
+        if all(target.value.any() for target in inputs):
+            return set()
+        kept = {target.name: target.value.copy() for target in inputs}
+        try:
+            self._put({target.name: self._draw_anew(target.value, True) for target in inputs})
+            return set(self._probe.backward().moved)
+        except Exception:  # these values are none that the layer is made for
+            return set()
+        finally:
+            self._put(kept)
 
     def _name(self, target: Target, source: Produced | None) -> str:
         if self._probe.is_network:
@@ -172,19 +190,6 @@ class Comparison:
         found = np.asarray(value, dtype=np.float64)
         row = check_array("", target.value, found, self._probe.objective, 12, 1e-3, self._rounding(), self._rng)
         return row.ok
-
-    def _learning_rate(self, moved: Sequence[Target], outcome: Outcome) -> float | None:
-        """The rate of an update within backward: of the numbers at hand the one that fits, else the one that the update
-        itself shows."""
-        target = moved[0]
-        expected = _numerical(target.value, self._probe.objective, (), self._rng)
-        known = ~np.isnan(expected)
-        step, right = -outcome.moved[target.name][known], expected[known]
-        shown = float(step @ right / (right @ right)) if right.any() else 0.0
-        numbers = [float(value) for value in self._probe.numbers() if float(value) > 0]
-        if not numbers:
-            return shown if shown > 0 else 1.0
-        return min(numbers, key=lambda number: abs(np.log(number / shown)) if shown > 0 else number)
 
     # ---- comparing
 
@@ -199,12 +204,15 @@ class Comparison:
     def _compare(
         self, gradients: Sequence[_Gradient], outcome: Outcome, probes: int
     ) -> tuple[list[GradientRow], list[Finding]]:
+        moved = [gradient.target for gradient in gradients if gradient.is_update]
+        if moved and self._rate is None:
+            self._rate = learning_rate(self._probe, moved, outcome, self._rng)
         values = [gradient.read(outcome, self._rate) for gradient in gradients]
         rows = [self._row(gradient, value, probes) for gradient, value in zip(gradients, values, strict=True)]
         if all(row.ok for row in rows):
             return rows, []
         expected = {
-            gradient.name: _numerical(gradient.target.value, self._probe.objective, row.kinks, self._rng)
+            gradient.name: numerical(gradient.target.value, self._probe.objective, row.kinks, self._rng)
             for gradient, row in zip(gradients, rows, strict=True)
         }
         findings = []
@@ -232,7 +240,15 @@ class Comparison:
         row = check_array(
             gradient.name, target.value, found, probe.objective, probes, self._tolerance, rounding, self._rng
         )
-        above = probe.upstream[0] if probe.is_loss else 1.0
+        if not row.ok and not target.is_input and (strengths := probe.named_numbers(is_decay)):
+            expected = numerical(target.value, probe.objective, row.kinks, self._rng)
+            apart = without_decay(found, expected, target.value, strengths)
+            if apart is not None:
+                name = f"{gradient.name}, weight decay apart"
+                return check_array(
+                    name, target.value, apart, probe.objective, probes, self._tolerance, rounding, self._rng
+                )
+        above = probe.upstream[0] if probe.is_loss and np.ndim(probe.upstream[0]) == 0 else 1.0
         if not row.ok and above != 1.0:  # the lesson's own loss does not look at dout
             at_one = check_array(
                 gradient.name,
@@ -285,7 +301,7 @@ class Comparison:
         kept = {t.name: t.value.copy() for t in self._probe.targets}
         try:
             self._put(values)
-            return _numerical(target.value, self._probe.objective, (), self._rng)
+            return numerical(target.value, self._probe.objective, (), self._rng)
         finally:
             self._put(kept)
 
@@ -322,8 +338,10 @@ class Comparison:
         if not value.ndim:
             return np.asarray(value * np.exp(0.3 * noise))
         if is_input:
-            wide: Array = noise if self._probe.is_loss else noise * 3.0 ** self._rng.uniform(-1, 1, value.shape)
-            return wide
+            if not self._probe.is_loss:
+                return np.asarray(noise * 3.0 ** self._rng.uniform(-1, 1, value.shape))
+            are_probabilities = value.min(initial=1) > 0 and value.max(initial=0) < 1
+            return self._rng.uniform(0.05, 0.95, value.shape) if are_probabilities else noise
         size = max(float(np.sqrt((value**2).mean())), 0.1)
         return np.asarray(value + 0.5 * size * noise)
 
@@ -359,21 +377,6 @@ def _joined(one: GradientRow, other: GradientRow) -> GradientRow:
     checked, kinks = one.checked + other.checked, (*one.kinks, *other.kinks)
     hidden, ok = one.hidden + other.hidden, one.ok and other.ok
     return GradientRow(worse.name, worse.shape, checked, worse.error, worse.worst, kinks, ok, hidden)
-
-
-def _numerical(
-    value: Array, objective: Callable[[], float], kinks: Sequence[tuple[int, ...]], rng: np.random.Generator
-) -> Array:
-    """The numerical gradient at many places, NaN elsewhere and on kinks."""
-    expected = np.full(value.shape, np.nan)
-    places = rng.permutation(value.size)[:_MORE_PROBES]
-    for flat in places:
-        index = tuple(int(i) for i in np.unravel_index(flat, value.shape))
-        expected[index] = central_difference(objective, value, index)
-    for index in kinks:
-        expected[index] = np.nan
-    expected[np.abs(expected) < 1e-9 * np.nanmax(np.abs(expected), initial=0.0)] = 0
-    return expected
 
 
 def _is_copy(one: Any, other: Any) -> bool:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from chainrule.diagnosis import Finding
 from chainrule.gradcheck import GradientRow
 
-__all__ = ["LayerCheck"]
+__all__ = ["PASSES", "LayerCheck"]
+
+PASSES = {
+    "backward": "forward",
+    "backward_pass": "forward_pass",
+    "backward_propagation": "forward_propagation",
+    "bprop": "fprop",
+}
+"""What layers call their two passes: the way back -> the way forth."""
 
 
 @dataclass(frozen=True)

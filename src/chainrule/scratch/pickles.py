@@ -6,6 +6,7 @@ name. NumPy takes what a pickle says of an array at its word, so that a forged o
 dtypes are therefore made by the functions here, which check every size and hand NumPy nothing that they have not.
 """
 
+import builtins
 import collections
 import hashlib
 import io
@@ -143,6 +144,8 @@ def _bytearray(content: Any = b"", encoding: Any = "latin1") -> bytearray:
 
 _CORES = ("numpy.core", "numpy._core")
 _JOBLIB = ("joblib.numpy_pickle", "NumpyArrayWrapper")
+_WORKERS = "joblib.externals.loky.process_executor"
+"""The module of joblib's processes, which begin as Python alone and wrap what they found."""
 _READ: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): _Named,
     ("numpy", "dtype"): _dtype,
@@ -150,6 +153,11 @@ _READ: dict[tuple[str, str], Any] = {
     **{(f"{core}.multiarray", "scalar"): _scalar for core in _CORES},
     **{(f"{core}.numeric", "_frombuffer"): _frombuffer for core in _CORES},  # protocol 5
     ("_codecs", "encode"): _bytes,  # how protocols below 3 write bytes
+    **{
+        ("builtins", name): kind
+        for name, kind in vars(builtins).items()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    },
     ("builtins", "bytes"): _bytes,
     ("builtins", "bytearray"): _bytearray,
     **{("builtins", kind.__name__): kind for kind in (bool, complex, dict, float, frozenset, int, list, set, tuple)},
@@ -168,11 +176,28 @@ _PYTHONS: Any = pickle._Unpickler
 _OWN = {name: getattr(_PYTHONS, name) for name in ("find_class", "load_build", "load_bytearray8")}
 
 
+def _nested(content: Any) -> Any:
+    """A pickle within the pickle, as joblib's processes send what they cannot name."""
+    return _loads(content)
+
+
+def _failed(error: Any, traceback: Any) -> Exception:
+    """An exception of another process, with its traceback as the cause."""
+    if not isinstance(error, Exception) or not isinstance(traceback, str):
+        _forged("an exception", f"it is {error!r:.40}")
+    error.__cause__ = RuntimeError(traceback)
+    return error
+
+
+_READ["_pickle", "loads"] = _nested
+_READ[_WORKERS, "_rebuild_exc"] = _failed
+
+
 def _find_class(self: Any, module: str, name: str) -> Any:
     module = "builtins" if module == "__builtin__" else module  # Python 2's name, in protocols below 3
     if (module, name) in _READ:
         return _READ[module, name]
-    if (module, name) in _WRITTEN or (module, name) == _JOBLIB:
+    if (module, name) in _WRITTEN or (module, name) in (_JOBLIB, (_WORKERS, "_ResultItem")):
         return _OWN["find_class"](self, module, name)
     raise DataError(
         f"the pickle asks for {module}.{name}, and a pickle that runs code is not read: only arrays, numbers, texts"

@@ -1,7 +1,8 @@
 """Watches a script's layers: each is checked when its `backward` is called, once for each kind and shape.
 
-Classes with `forward` and `backward` (layers), or `gradient`, `loss` (networks), are recognised when the script makes
-them, so it runs as it stands. Checks are made on copies: what the script computes stays the same.
+Classes with `forward` and `backward`, or another pair of PASSES (layers), or `gradient`, `loss` (networks), are
+recognised when the script makes them, so it runs as it stands. Checks are made on copies: what the script computes
+stays the same.
 """
 
 import builtins
@@ -11,14 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from chainrule.layers import Layer
 from chainrule.scratch import layers, time_layers, time_steps
 from chainrule.scratch.check import LayerCheck, check_layer, check_network
+from chainrule.scratch.layercheck import PASSES
 from chainrule.scratch.reach import reach
+from chainrule.scratch.upstream import output_left
 from chainrule.scratch.whose import is_learners
 
 __all__ = ["Watched", "watching"]
@@ -38,7 +41,7 @@ class Watched:
     """A layer or network that was checked: its class, where its backward pass is written (file, line), the result."""
 
     name: str
-    method: Literal["backward", "gradient"]
+    method: str
     file: str
     line: int
     samples: int
@@ -71,12 +74,15 @@ class _Watch:
 
     def layer(self, cls: type) -> None:
         """Wrap the methods that the class itself has."""
-        if inspect.isfunction(vars(cls).get("forward")):
-            self._wrap(cls, "forward", self._after_forward)
-        if inspect.isfunction(vars(cls).get("backward")):
-            self._wrap(cls, "backward", self._check_layer)
-            if not _is_ours(inspect.unwrap(vars(cls)["backward"]).__code__.co_filename):
-                self._uncalled[cls] = f"{cls.__qualname__}.backward"
+        for backward, forward in PASSES.items():
+            if not (hasattr(cls, backward) and hasattr(cls, forward)):
+                continue
+            if inspect.isfunction(vars(cls).get(forward)):
+                self._wrap(cls, forward, self._after_forward)
+            if inspect.isfunction(vars(cls).get(backward)):
+                self._wrap(cls, backward, self._check_layer)
+                if not _is_ours(inspect.unwrap(vars(cls)[backward]).__code__.co_filename):
+                    self._uncalled[cls] = f"{cls.__qualname__}.{backward}"
 
     def network(self, cls: type) -> None:
         self._wrap(cls, "gradient", self._check_network)
@@ -97,7 +103,7 @@ class _Watch:
             if self._checking:
                 return method(this, *arguments, **options)
             positional, rest = _in_order(method, this, arguments, options)
-            if name != "forward":
+            if name not in PASSES.values():
                 self._uncalled.pop(cls, None)
                 told(this, method, positional, rest)
                 return method(this, *arguments, **options)
@@ -119,7 +125,7 @@ class _Watch:
         return _Forward([_few(value, first, count) for value in arguments], arguments, options)
 
     def _after_forward(self, layer: Any, forward: "_Forward", returned: Any) -> None:
-        forward.returned = returned
+        forward.returned = output_left(layer, forward.whole) if returned is None else returned
         self._forwards[id(layer)] = layer, forward
         if len(self._forwards) > _WAITING:
             del self._forwards[next(iter(self._forwards))]
@@ -138,9 +144,10 @@ class _Watch:
         if sum(value.size for _, value in reach(layer) if isinstance(value, np.ndarray)) > _LARGE:
             self._begins(type(layer).__name__)
         with self._busy():
-            check = check_layer(layer, forward.few, forward.options, upstream, returned=forward.returned)
+            known = {"returned": forward.returned, "backward": method.__name__, "given": forward.whole}
+            check = check_layer(layer, forward.few, forward.options, upstream, **known)
             if check.failure:  # a state of the layer's own may be as long as the batch
-                whole = check_layer(layer, forward.whole, forward.options, upstream, returned=forward.returned)
+                whole = check_layer(layer, forward.whole, forward.options, upstream, **known)
                 check, forward.few = (check, forward.few) if whole.failure else (whole, forward.whole)
         self._tell(layer, method, forward.few, check)
 
@@ -192,7 +199,7 @@ def watching(
             return cls
         if issubclass(cls, Layer):  # of chainrule's own kind: cr.gradcheck checks it
             return cls
-        if hasattr(cls, "forward") and hasattr(cls, "backward"):
+        if any(hasattr(cls, backward) and hasattr(cls, forward) for backward, forward in PASSES.items()):
             watch.layer(cls)
         elif "gradient" in vars(cls) and hasattr(cls, "loss"):
             watch.network(cls)
