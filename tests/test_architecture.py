@@ -28,14 +28,16 @@ ROWS = [
     {"parameters", "functions", "initializers", "schedules"},
     # `numerical` (central differences) is maths on arrays: gradcheck and models both stand on it
     # `diagnosis` tells what is wrong with an array of gradients: it knows no layer
-    {"losses", "metrics", "optimizers", "numerical", "data", "diagnosis"},
+    # `summation` adds arrays in an order that does not depend on who adds: both training and parallel stand on it
+    {"losses", "metrics", "optimizers", "numerical", "data", "diagnosis", "summation"},
     {"sequence_losses"},
     {"layers"},
-    {"io", "gradcheck", "models", "plots"},
+    {"io", "gradcheck", "models", "plots", "parallel"},
     # `vision` reads pages with networks that `io` loads; it trains nothing
     # `writing` lets a network that learned from a text write one
     {"training", "vision", "writing"},
     {"recipes"},
+    {"sweeps"},
     {"scratch", "bench", "estimators", "server"},
     # the lessons' exercises are checked as `chainrule run --check` checks, with the course's layers
     {"lessons"},
@@ -64,6 +66,9 @@ OPTIONAL = {
     "sklearn": {"bench/peers/sklearn", "data/digits", "estimators"},
     "onnx": {"bench/peers/onnx", "io/onnx_export", "io/onnx_import"},
     "onnxruntime": {"bench/peers/onnx"},
+    "mpi4py": {"parallel"},
+    "ray": {"parallel"},
+    "optuna": {"parallel"},
 }
 # Scripts of the lesson rely on what a star import of these carries along (np among it), so they have no __all__.
 STAR_IMPORTED = re.compile(

@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from chainrule.data import Dataset
     from chainrule.io import load, pretrained, save  # type: ignore[no-redef]
     from chainrule.models import TwoLayerNet
+    from chainrule.sweeps import sweep
     from chainrule.training import (  # type: ignore[no-redef]
         Ensemble,
         Trainer,
@@ -211,6 +212,7 @@ __all__ = [
     "read_numbers",
     "save",
     "schedules",
+    "sweep",
     "training",
     "vision",
     "write_text",
@@ -226,6 +228,7 @@ _LATER = {
     "save": "chainrule.io",
     "models": "chainrule.models",
     "TwoLayerNet": "chainrule.models",
+    "sweep": "chainrule.sweeps",
     "training": "chainrule.training",
     "Ensemble": "chainrule.training",
     "Trainer": "chainrule.training",
