@@ -20,23 +20,24 @@ CPP = {path.name: path.read_text(encoding="utf-8") for path in sorted(NATIVE.ite
 
 # A room may import from rows below its own, and from itself. Within a row nobody knows anybody else.
 ROWS = [
-    # `text`, `files`, `config` and `version` serve every row: plain text, safe writing, constructor arguments
+    # these serve every row: plain text, HTML for notebooks, safe writing, constructor arguments
     {"errors", "arrays", "version", "text"},
-    {"files", "config"},
+    {"files", "config", "markup"},
     {"kernels"},
     # `schedules` (a rate for each step) stands below the optimizers, which take one in place of a number
     {"parameters", "functions", "initializers", "schedules"},
     # `numerical` (central differences) is maths on arrays: gradcheck and models both stand on it
-    # `diagnosis` tells what is wrong with an array of gradients: it knows no layer
+    # `diagnosis` and `gradient_report` tell what was found about arrays of gradients: they know no layer
     # `summation` adds arrays in an order that does not depend on who adds: both training and parallel stand on it
-    {"losses", "metrics", "optimizers", "numerical", "data", "diagnosis", "summation"},
+    {"losses", "metrics", "optimizers", "numerical", "data", "diagnosis", "gradient_report", "summation"},
     {"sequence_losses"},
     {"layers"},
     {"io", "gradcheck", "models", "plots", "parallel"},
     # `vision` reads pages with networks that `io` loads; it trains nothing
     # `writing` lets a network that learned from a text write one
     {"training", "vision", "writing"},
-    {"recipes"},
+    # `plot` shows what training and vision found
+    {"recipes", "plot"},
     {"sweeps"},
     {"scratch", "bench", "estimators", "server"},
     # the lessons' exercises are checked as `chainrule run --check` checks, with the course's layers
@@ -62,6 +63,7 @@ OPTIONAL = {
     "prometheus_client": {"server"},
     "torch": {"bench/peers/pytorch", "bench/peers/torch_sequences"},
     "jax": {"bench/peers/jax"},
+    "IPython": {"training/watch"},  # loaded where a notebook has loaded it already
     "tensorboardX": {"training/log"},
     "sklearn": {"bench/peers/sklearn", "data/digits", "estimators"},
     "onnx": {"bench/peers/onnx", "io/onnx_export", "io/onnx_import"},

@@ -81,7 +81,7 @@ from chainrule.sequence_losses import CTC, SequenceCrossEntropy
 from chainrule.version import __version__
 
 if TYPE_CHECKING:
-    from chainrule import data, io, models, training, vision
+    from chainrule import data, io, models, plot, training, vision
     from chainrule.data import Dataset
     from chainrule.io import load, pretrained, save  # type: ignore[no-redef]
     from chainrule.models import TwoLayerNet
@@ -208,6 +208,7 @@ __all__ = [
     "models",
     "numerical_gradient",
     "optimizers",
+    "plot",
     "pretrained",
     "read_numbers",
     "save",
@@ -227,6 +228,7 @@ _LATER = {
     "pretrained": "chainrule.io",
     "save": "chainrule.io",
     "models": "chainrule.models",
+    "plot": "chainrule.plot",
     "TwoLayerNet": "chainrule.models",
     "sweep": "chainrule.sweeps",
     "training": "chainrule.training",

@@ -24,7 +24,7 @@ from chainrule.metrics import accuracy
 from chainrule.optimizers import Optimizer, WeightAverage, clip_gradients
 from chainrule.parameters import Parameter, held
 from chainrule.training.evaluate import Batches, evaluate
-from chainrule.training.history import Epoch, Step
+from chainrule.training.history import Epoch, History, Step
 from chainrule.training.interrupt import Hold, holding_interrupts, interrupted_by_all_signals, uninterrupted
 from chainrule.training.parts import Alone, Workers, add_parts
 from chainrule.training.progress import check_count, read_epoch, read_form, read_generator, read_sums
@@ -93,7 +93,7 @@ class Trainer:
         self.accumulate = accumulate
         self.epoch = 0
         self.step = 0
-        self.history: list[Epoch] = []
+        self.history = History()
         self.best: Epoch | None = None
         self._best_arrays: dict[str, Array] = {}  # the network's (averaged, if so) as they were then
         self._position = 0  # steps done in the epoch under way
@@ -287,7 +287,7 @@ class Trainer:
             epoch, step = check_count(progress["epoch"], "epoch"), check_count(progress["step"], "step")
             form = read_form(progress["form"], progress["position"])
             sums = read_sums(progress["sums"], self._sums)
-            history = [read_epoch(values) for values in progress["history"]]
+            history = History(read_epoch(values) for values in progress["history"])
             best = progress["best"] and read_epoch(progress["best"])
             if len(history) != epoch or bool(best) != bool(saved.best):
                 raise ValueError("epochs are missing")
