@@ -65,6 +65,7 @@ def test_trace_holds_everything_by_name_and_changes_nothing():
         layer, _, own = name.rpartition(".")
         np.testing.assert_allclose(trace[layer].gradients[own], parameter.grad, rtol=1e-6)
     assert trace["3.Residual"].gradients == {}
+    assert repr(trace["3.Residual"].layer) == repr(net.layers[3])
 
 
 def test_trace_of_a_training_pass():

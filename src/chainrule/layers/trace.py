@@ -104,6 +104,9 @@ class _Recorder(Layer):
         self.rows = rows
         self.reads, self.dtype = layer.reads, layer.dtype
 
+    def __repr__(self) -> str:
+        return repr(self.layer)
+
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         row = TraceRow(self.name, self.layer, x, x, None)
         self.rows.append(row)
