@@ -245,7 +245,8 @@ def test_both_languages_have_every_text(open_page):
           }
           speak("zh");
           const used = new Set();
-          for (const file of ["main", "draw", "inside", "backward", "train", "bricks", "scene", "docs"]) {
+          const files = "main draw prompt inside sequence backward train bricks scene docs".split(" ");
+          for (const file of files) {
             const code = await (await fetch(`/page/${file}.js`)).text();
             for (const [, name] of code.matchAll(/\\bt\\("(\\w+)"/g)) used.add(name);
           }

@@ -60,9 +60,12 @@ def _run(words: list[str]) -> int:
         code = get_command(app).main(args=words, prog_name="chainrule", standalone_mode=False, obj=words)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except BrokenPipeError:
+        return _seen_enough()
+    except SystemExit as end:  # typer and rich make one of a BrokenPipeError
+        if isinstance(end.__context__, BrokenPipeError):
+            return _seen_enough()
+        raise
     except KeyboardInterrupt:
         return 130
     except (ChainruleError, _UsageError) as error:
@@ -73,6 +76,12 @@ def _run(words: list[str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{explain(error)}", file=sys.stderr)
         return 2
+
+
+def _seen_enough() -> int:
+    """The reader of our output (such as `head`) has closed it: nothing is wrong, and nothing more is written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
 
 
 def _app(names: Sequence[str]) -> typer.Typer:

@@ -18,6 +18,7 @@ from chainrule.io.onnx_parts import Part, Reduction
 from chainrule.layers import (
     Affine,
     Conv2D,
+    Embedding,
     Expand,
     Flatten,
     GlobalAvgPool1D,
@@ -28,6 +29,7 @@ from chainrule.layers import (
     MaxPool1D,
     MaxPool2D,
     PointwiseAffine,
+    Positions,
     Reshape,
     Scale,
     ScaleShift,
@@ -251,6 +253,8 @@ class _Building:
             raise ModelFileError(f"it has a {run[0][0]} with a constant that is not finite")
         layer = _made(parts[0], (*map(id, parts), self.seen.shape), lambda: self._scaled(scale, shift))
         arrays = {}
+        if isinstance(layer, Positions):
+            arrays = {"P": shift.astype(np.float32)}
         if isinstance(layer, ScaleShift):
             arrays = {
                 name: np.broadcast_to(n, layer.shape).astype(np.float32)
@@ -269,6 +273,13 @@ class _Building:
             return Standardize(
                 *(array.ravel().tolist() if array.size > 1 else float(array.ravel()[0]) for array in (mean, std))
             )
+        if (
+            self.layers
+            and isinstance(self.layers[-1], Embedding)
+            and (scale == 1).all()
+            and shift.shape == self.seen.shape
+        ):
+            return Positions()
         if self.seen.flattened is not None:
             raise ModelFileError("it has numbers of their own between the flattened image and the weights")
         return ScaleShift(tuple(numbers) if numbers else (1,) * len(self.seen.shape))

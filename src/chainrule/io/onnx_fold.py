@@ -40,6 +40,8 @@ class Known:
     shapes: dict[str, Sizes] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)
     stuck: dict[str, str] = field(default_factory=dict)
+    zeros: set[str] = field(default_factory=set)
+    """Of those that depend on the batch's size, which are zeros for every size."""
 
 
 def sample_of(shape: Sizes | None) -> Shape | None:
@@ -89,7 +91,12 @@ def _merged(first: "_Fold", second: "_Fold") -> Known:
         others = second.shapes.get(name)
         if others is not None and len(others) == len(lengths):
             shapes[name] = tuple(a if a == b else None for a, b in zip(lengths, others, strict=True))
-    return Known(constants, of_batch, shapes, first.whole(), first.stuck)
+    zeros = {
+        name
+        for name in of_batch
+        if not first.constants[name].any() and not second.constants.get(name, np.ones(1)).any()
+    }
+    return Known(constants, of_batch, shapes, first.whole(), first.stuck, zeros)
 
 
 def _same(rows: Array) -> bool:

@@ -12,10 +12,12 @@ import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
+from chainrule.io.onnx_attention import find_attention
 from chainrule.io.onnx_constants import constant_of
 from chainrule.io.onnx_fold import attributes_of, known, sample_of
 from chainrule.io.onnx_operators import JOINS, OF_BATCH, OPERATORS
 from chainrule.io.onnx_parts import Node, Part, tidy
+from chainrule.io.onnx_recurrent import RECURRENT, TimeFirst
 from chainrule.io.onnx_shapes import SHAPES
 from chainrule.layers import BatchNorm, Dropout, InstanceNorm
 
@@ -58,6 +60,7 @@ class Graph:
         """How many nodes read a value."""
         self._done: dict[str, tuple[list[Part], str]] = {}
         self._entries = 0
+        self._time_first = TimeFirst(self._make_sample, self._same_as.__setitem__)
         self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
         for proto in model.graph.node:
             if any(name not in self._known.constants for name in proto.output):
@@ -109,8 +112,9 @@ class Graph:
             joined = (attributes.get("axis"), *data)
             data = self._nested(joined)
             self._joined[joined] = out
-        else:
+        elif not any(name in self._time_first for name in data):
             data = self._narrow(data, out)
+        of_batch = "" if operator in OF_BATCH or operator in RECURRENT else self._batch_in(operator, inputs)
         node = Node(
             operator,
             data,
@@ -121,8 +125,17 @@ class Graph:
             whole=data[0] in facts.whole,
             outputs=sum(1 for name in proto.output if name),
             opset=self._opset,
-            missing=stuck or ("" if operator in OF_BATCH else self._batch_in(operator, inputs)),
+            missing=stuck or of_batch,
         )
+        zeros = {
+            place: name in facts.zeros or (name in facts.constants and not facts.constants[name].any())
+            for place, name in enumerate(inputs)
+            if name
+        }
+        if self._time_first.take(node, list(proto.output), zeros):
+            return
+        if operator == "Reshape" and (found := find_attention(self._makers, node)) is not None:
+            node = found
         if operator == "Split":
             self._split(node, list(proto.output))
             return
@@ -182,6 +195,12 @@ class Graph:
         self._uses.update(node.data)
         self._parents[name] = parent = self._shared(node.data)
         self._depths[name] = self._depths[parent] + 1
+
+    def _make_sample(self, name: str, node: Node) -> None:
+        """The same, of a value whose shape is that of the node alone."""
+        if node.after is not None:
+            self._known.shapes[name] = (None, *node.after)
+        self._make(name, node)
 
     def _index(self, value: str, entries: int) -> str:
         """What picks the same of so many rows: the input, where indices may be counted from the end in some formula.
@@ -266,7 +285,8 @@ class Graph:
             seen.add(name)
             node = self._makers.get(name)
             if node is None:
-                found.add(self._known.stuck.get(name, "a constant output"))
+                left = "an output with the steps first" if name in self._time_first else "a constant output"
+                found.add(self._known.stuck.get(name, left))
                 continue
             known = JOINS if len(node.data) > 1 else OPERATORS
             if node.operator not in known:

@@ -10,8 +10,10 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_activations import ACTIVATIONS, cubic, product
+from chainrule.io.onnx_attention import ATTENTION, attention
 from chainrule.io.onnx_norms import difference, norm, power, quotient
 from chainrule.io.onnx_parts import Node, Part, array, expect, parallel, tidy
+from chainrule.io.onnx_recurrent import LAST, RECURRENT, last_state, recurrent
 from chainrule.io.onnx_resize import LARGER
 from chainrule.io.onnx_shapes import SHAPES, select
 from chainrule.io.onnx_windows import WINDOWS
@@ -117,7 +119,10 @@ OPERATORS: dict[str, Callable[[Node], Part | list[Part] | None]] = (
     | WINDOWS
     | SHAPES
     | LARGER
+    | dict.fromkeys(RECURRENT, recurrent)
     | {
+        ATTENTION: attention,
+        LAST: last_state,
         "Add": _constant_arithmetic,
         "BatchNormalization": _batch_norm,
         "Div": _constant_arithmetic,

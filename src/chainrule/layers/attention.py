@@ -173,6 +173,11 @@ class Attention(Layer):
         dkeys_values = kernels.affine_input_gradient(dkv_rows, self.W_in.value[:, features:])
         return _of_rows(dqueries, dq), _of_rows(dkeys_values, dk)
 
+    def between(self, cache: Any) -> dict[str, Array]:
+        """shares (N, heads, T, S): how much each step takes of each, in each head."""
+        *_, (_, _, _, shares, _) = cache
+        return {"shares": shares}
+
     def multiply_adds(self, shape: Shape) -> int:
         length, features = shape
         return length * (4 * features * features + 2 * length * features)

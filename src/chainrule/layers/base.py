@@ -101,6 +101,21 @@ class Layer(Configured):
         y, cache = self.forward(x, train=train, rng=rng)
         return y, None, cache
 
+    def between(self, cache: Any) -> dict[str, Array]:
+        """What `forward` computed between x and y that is worth seeing, by name, (N, ...): states, gates, shares.
+
+        Args:
+            cache: what `forward` or `run` returned.
+        """
+        return {}
+
+    def state_gradients(self, dy: Array, cache: Any) -> dict[str, Array]:
+        """What comes back through time: the loss's gradient with respect to the state that each step hands on, by name.
+
+        (N, T, H), in the order of time; empty of layers that hand on none. Adds to no `grad`.
+        """
+        return {}
+
     def __call__(self, x: Array) -> Array:
         """Inference: the output alone, keeping nothing."""
         return self.forward(x)[0]

@@ -20,6 +20,7 @@ from chainrule.layers.trace import Trace, trace
 from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.markup import fragment, note, rows
 from chainrule.parameters import flat_buffers
+from chainrule.sequence_losses import SequenceCrossEntropy
 
 if TYPE_CHECKING:  # data is loaded when it is first asked for
     from chainrule.data.preparation import Preparation
@@ -157,7 +158,7 @@ class Sequential(Layer):
         self,
         x: Array,
         labels: Array,
-        loss: Loss = SoftmaxCrossEntropy(),  # noqa: B008 (a loss has no state)
+        loss: Loss | None = None,
         *,
         train: bool = False,
         rng: np.random.Generator | None = None,
@@ -165,14 +166,27 @@ class Sequential(Layer):
         """One forward and one backward pass with everything in between kept, by layer; the network is not changed.
 
         Args:
-            x: (N, *input_shape).
+            x: (N, *input_shape); where there is an output for every step, sequences of any length.
             labels: what the loss compares with.
-            loss: SoftmaxCrossEntropy() by default.
+            loss: by default SoftmaxCrossEntropy(), or SequenceCrossEntropy() where there is an output for every step.
             train: the pass of training, in which Dropout and BatchNorm behave otherwise.
             rng: their random numbers.
         """
-        self._check(x)
+        self._check_built()
+        if self.answers_steps:
+            self._check_stretch(x)
+        else:
+            self._check(x)
+        if loss is None:
+            loss = SequenceCrossEntropy() if self.answers_steps else SoftmaxCrossEntropy()
         return trace(self, x, labels, loss, train=train, rng=rng)
+
+    @property
+    def answers_steps(self) -> bool:
+        """Whether a built network reads sequences (T, ...) and has an output (T, C) for every step of them."""
+        if self.input_shape is None or self.output_shape is None or len(self.output_shape) != 2:
+            return False
+        return len(self.input_shape) < 3 and self.input_shape[:1] == self.output_shape[:1]
 
     def _first_with_parameters(self) -> int:
         for index, layer in enumerate(self._steps):

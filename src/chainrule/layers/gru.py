@@ -44,6 +44,7 @@ class GRU(Recurrent):
     """
 
     gates = 3
+    gate_names = ("r", "z", "n")
     onnx_gates = (1, 0, 2)  # z, r, h
     onnx_options = MappingProxyType({"linear_before_reset": 1})
 

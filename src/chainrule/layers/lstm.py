@@ -47,6 +47,7 @@ class LSTM(Recurrent):
 
     gates = 4
     held = ("h", "c")
+    gate_names = ("i", "f", "g", "o")
     onnx_gates = (0, 3, 1, 2)  # i, o, f, c
 
     def __init__(

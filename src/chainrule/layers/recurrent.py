@@ -48,6 +48,8 @@ class Recurrent(Layer):
     """G, how many of H numbers a step computes."""
     held: tuple[str, ...] = ("h",)
     """What a state consists of."""
+    gate_names: tuple[str, ...] = ()
+    """What the gates are called that a step keeps."""
     onnx_gates: tuple[int, ...] = (0,)
     """Our gates in the order of ONNX."""
     onnx_options: Mapping[str, int] = MappingProxyType({})
@@ -159,16 +161,7 @@ class Recurrent(Layer):
         """
         caches, mask = cache
         ways = len(self._ways)
-        if dstate is None:
-            zeros = np.zeros((len(caches), len(dy), self.hidden_size), dy.dtype)
-            dstate = (zeros,) * len(self.held)
-        if not self.sequence:
-            # y = the last states of the uppermost layer, side by side
-            above = dstate[0].copy()
-            above[-ways:] += dy.reshape(len(dy), ways, self.hidden_size).swapaxes(0, 1)
-            dstate = (above, *dstate[1:])
-            _, _, (states, *_), _ = caches[0]
-            dy = np.zeros((*states.shape[:2], ways * self.hidden_size), dy.dtype)
+        dy, dstate = self._from_above(dy, caches, dstate)
         begin: list[State] = []
         for layer in reversed(range(self.layers)):
             # x = the outputs of both directions, side by side
@@ -179,6 +172,20 @@ class Recurrent(Layer):
             begin = [dfirst for _, dfirst in backs] + begin
             dy = sum(dx for dx, _ in backs)
         return dy if input_gradient else None, tuple(np.stack(parts) for parts in zip(*begin, strict=True))
+
+    def _from_above(self, dy: Array, caches: list[Any], dstate: State | None) -> tuple[Array, State]:
+        """The gradients of the uppermost layer's outputs (N, T, ...), and of the state after the stretch."""
+        if dstate is None:
+            zeros = np.zeros((len(caches), len(dy), self.hidden_size), dy.dtype)
+            dstate = (zeros,) * len(self.held)
+        if self.sequence:
+            return dy, dstate
+        # y = the last states of the uppermost layer, side by side
+        ways = len(self._ways)
+        above = dstate[0].copy()
+        above[-ways:] += dy.reshape(len(dy), ways, self.hidden_size).swapaxes(0, 1)
+        _, _, (states, *_), _ = caches[0]
+        return np.zeros((*states.shape[:2], ways * self.hidden_size), dy.dtype), (above, *dstate[1:])
 
     def _there(
         self, suffix: str, way: int, x: Array, first: State, mask: Array | None
@@ -223,6 +230,55 @@ class Recurrent(Layer):
             return 0, dfirst
         dx = kernels.affine_input_gradient(da, W.value)
         return dx.reshape(*dy.shape[:2], W.shape[0])[:, ::way], dfirst
+
+    def between(self, cache: Any) -> dict[str, Array]:
+        """States and gates (N, T, H) of each layer and direction, in the order of time; called as the parameters."""
+        found = {}
+        for layer in range(self.layers):
+            for place, suffix, way in self._cells(layer):
+                _, _, states, kept = cache[0][place]
+                gates = np.split(kept[0], len(self.gate_names), axis=2) if self.gate_names else []
+                for name, array in zip((*self.held, *self.gate_names), (*states, *gates), strict=True):
+                    found[name + suffix] = array[:, ::way]
+        return found
+
+    @quiet
+    def state_gradients(self, dy: Array, cache: Any) -> dict[str, Array]:
+        """As `Layer.state_gradients`, of each layer and direction, called as its states.
+
+        At a direction's last step it is what y says of that state where `sequence` is False, and 0 otherwise.
+        """
+        other, (caches, mask) = self.copy(), cache
+        dy, dstate = other._from_above(dy, caches, None)
+        found = {}
+        for layer in reversed(range(self.layers)):
+            parts = np.split(dy, len(self._ways), axis=-1)
+            for (place, suffix, way), part in zip(self._cells(layer), parts, strict=True):
+                dstates = np.ascontiguousarray(without_padding(part, mask)[:, ::way])
+                dlast = tuple(of_all[place] for of_all in dstate)
+                steps = other._back_through_time(suffix, dstates, dlast, caches[place], _turned(mask, way))
+                found |= {name + suffix: np.stack(of_one, axis=1)[:, ::way] for name, of_one in steps.items()}
+            cells = zip(self._cells(layer), parts, strict=True)
+            dy = sum(other._back(cell, part, dstate, caches, mask, True)[0] for cell, part in cells)
+        return found
+
+    def _back_through_time(
+        self, suffix: str, dy: Array, dlast: State, cache: tuple[Any, ...], mask: Array | None
+    ) -> dict[str, list[Array]]:
+        """The gradient of the state after each step, found a step at a time."""
+        _, first, states, kept = cache
+        found: list[State] = []
+        for t in reversed(range(dy.shape[1])):
+            found.append(dlast)
+            begin = tuple(of_all[:, t - 1] for of_all in states) if t else first
+            dy_t, mask_t = dy[:, t : t + 1], None if mask is None else mask[:, t : t + 1]
+            states_t, kept_t = (
+                tuple(np.ascontiguousarray(a[:, t : t + 1]) for a in arrays) for arrays in (states, kept)
+            )
+            _, _, dlast = self.steps_backward(
+                suffix, np.ascontiguousarray(dy_t), dlast, begin, states_t, kept_t, mask_t
+            )
+        return {name: [state[place] for state in reversed(found)] for place, name in enumerate(self.held)}
 
     def multiply_adds(self, shape: Shape) -> int:
         cells = [suffix for layer in range(self.layers) for _, suffix, _ in self._cells(layer)]

@@ -21,6 +21,7 @@ _HEADERS = ("", "layer", "output", "parameters", "multiply-adds", "bytes a sampl
 class SummaryRow:
     """One layer: its place and repr, per-sample output shape, parameters, multiply-adds a sample.
 
+    Parameters that several layers share are counted at the first of them.
     `memory` is how many bytes a sample this layer keeps in training, from its forward to its backward pass; an array
     that two layers keep is counted at the first.
     """
@@ -85,23 +86,25 @@ def summarize(network: Layer) -> Summary:
     assert network.input_shape is not None
     kept = _memory(network)
     rows: list[SummaryRow] = []
+    counted: set[int] = set()
     for path, layer, shape in _places(network, "", network.input_shape):
         container = any(layer.children())
         if container and type(layer).__name__ == "Sequential":
             continue
         place = ".".join(part for part in path.split(".") if part.isdigit())
         output = layer.build(shape, np.random.default_rng(0))  # built already: this only checks and tells the shape
-        own = {} if container else layer.parameters
+        own = {} if container else {id(holder): holder.size for holder in layer.parameters.values()}
         rows.append(
             SummaryRow(
                 place,
                 type(layer).__name__ if container else repr(layer),
                 output,
-                sum(parameter.size for parameter in own.values()),
+                sum(size for holder, size in own.items() if holder not in counted),
                 0 if container else layer.multiply_adds(shape),
                 kept[path],
             )
         )
+        counted |= own.keys()
     return Summary(tuple(rows), sum(parameter.size for parameter in network.parameters.values()))
 
 

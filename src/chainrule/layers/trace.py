@@ -35,6 +35,16 @@ class TraceRow:
     dx: Array | None = None
     gradients: dict[str, Array] = field(default_factory=dict)
 
+    @property
+    def between(self) -> dict[str, Array]:
+        """What the layer computed between x and y, by name: states and gates (N, T, H), shares (N, heads, T, S)."""
+        return self.layer.between(self.cache)
+
+    @property
+    def state_gradients(self) -> dict[str, Array]:
+        """What comes back through time to each step's state, by name (N, T, H); empty of layers without one."""
+        return {} if self.dy is None else self.layer.state_gradients(self.dy, self.cache)
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -103,7 +113,10 @@ def record(
     """
     rows: list[TraceRow] = []
     _replace_children(network, "", rows, set())
-    outputs, cache = network.forward(x, train=train, rng=rng)
+    if x.shape[1:] == network.input_shape:
+        outputs, cache = network.forward(x, train=train, rng=rng)
+    else:  # a stretch of sequences
+        outputs, _, cache = network.run(x, train=train, rng=rng)
     return outputs, cache, rows
 
 
@@ -115,6 +128,9 @@ class _Recorder(Layer):
         self.name = name
         self.rows = rows
         self.reads, self.dtype = layer.reads, layer.dtype
+
+    def __repr__(self) -> str:
+        return repr(self.layer)
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         row = TraceRow(self.name, self.layer, x, x, None)
