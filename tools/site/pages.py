@@ -24,7 +24,9 @@ _TOP = {
     "SECURITY.md": "security.md",
 }
 _SECTIONS = {
-    ("Tutorials", "教程"): [f"tutorials/{name}.md" for name in ("training", "data", "layer", "reading", "serving", "export")],
+    ("Tutorials", "教程"): [
+        f"tutorials/{name}.md" for name in ("training", "data", "layer", "reading", "serving", "export")
+    ],
     ("Guides", "指南"): [f"{name}.md" for name in ("data", "recipes", "models", "reading", "text", "page", "exchange")],
     ("Background", "背景"): [
         f"{name}.md" for name in ("architecture", "correctness", "results", "performance", "reliability", "kernels")
@@ -103,9 +105,7 @@ def _origins(places: dict[Path, str], language: Language) -> dict[str, Path]:
     return origins
 
 
-def _linked(
-    text: str, origin: Path, place: str, places: dict[Path, str], language: Language, pages: Pages
-) -> str:
+def _linked(text: str, origin: Path, place: str, places: dict[Path, str], language: Language, pages: Pages) -> str:
     """The page with its links leading to pages of the site, or to the files under source/."""
 
     def link(match: re.Match[str]) -> str:
@@ -144,7 +144,7 @@ def _lessons(language: Language) -> dict[str, str]:
     for lesson in find_lessons(language):
         cells = [f"```python\n{cell.text.strip()}\n```" if cell.is_code else cell.text.strip() for cell in lesson.cells]
         note = spoken(_LESSON, language).format(number=lesson.number)
-        pages[f"lessons/{lesson.name}.md"] = "\n\n".join([cells[0], f"!!! tip \"\"\n    {note}", *cells[1:]]) + "\n"
+        pages[f"lessons/{lesson.name}.md"] = "\n\n".join([cells[0], f'!!! tip ""\n    {note}', *cells[1:]]) + "\n"
     return pages
 
 
@@ -175,5 +175,12 @@ def _navigation(
         {titles[0]: sections[0]},
         {spoken(("Lessons", "课程"), language): course},
         *({title: section} for title, section in zip(titles[1:], sections[1:], strict=True)),
-        {spoken(("Reference", "参考"), language): ["bricks.md", *reference.navigation(), "changelog.md", "security.md"]},
+        {
+            spoken(("Reference", "参考"), language): [
+                "bricks.md",
+                *reference.navigation(),
+                "changelog.md",
+                "security.md",
+            ]
+        },
     ]

@@ -23,7 +23,9 @@ class Reference:
     def __init__(self, source: Path) -> None:
         self._package = griffe.load("chainrule", search_paths=[source], allow_inspection=False)
         self._modules: dict[str, list[griffe.Object]] = {}
-        rooms = sorted(name for name, member in self._package.members.items() if not member.is_alias and member.is_module)
+        rooms = sorted(
+            name for name, member in self._package.members.items() if not member.is_alias and member.is_module
+        )
         for room in rooms:
             if room not in _WITHOUT and not room.startswith("_"):
                 self._take(self._package[room])
@@ -60,7 +62,7 @@ class Reference:
 
     def _page(self, module: str, source: str, up: str) -> str:
         path = Path(self._package[module.partition(".")[2]].filepath)
-        place = f"{'../' * _place(module).count('/')}{up}source/src/{'/'.join(path.parts[path.parts.index('chainrule'):])}.html"
+        place = f"{'../' * _place(module).count('/')}{up}source/src/{'/'.join(path.parts[path.parts.index('chainrule') :])}.html"
         parts = [
             f"# {module.rpartition('.')[2]}",
             f"`{module}`",

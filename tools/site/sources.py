@@ -18,6 +18,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name} - chainrule</title>
 <link rel="stylesheet" href="{up}source.css">
+<link rel="icon" href="{up}../assets/images/favicon.png">
 </head>
 <body>
 <header><a href="{up}../index.html">chainrule</a> <span aria-hidden="true">/</span> <b>{name}</b></header>
@@ -35,7 +36,7 @@ main { overflow-x: auto; padding: 0.5rem 1rem; }
 pre { margin: 0; }
 .linenos, a .linenos { color: var(--faint); text-decoration: none; margin-right: 1.5em; user-select: none; }
 pre a { text-decoration: none; }
-span[id]:target { background: #f2cc6055; display: inline-block; min-width: 100%; }
+span[id]:target { background: #f2cc6055; scroll-margin-top: 30vh; }
 """
 
 
