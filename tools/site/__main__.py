@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from string import Template
 
-from pages import LANGUAGES, ROOT, Language, spoken, staged
 from reference import Reference
 from sources import write_sources
+
+from pages import LANGUAGES, ROOT, Language, spoken, staged
 
 HERE = Path(__file__).parent
 WORK = ROOT / "build" / "site-work"

@@ -32,7 +32,8 @@ _SECTIONS = {
         f"{name}.md" for name in ("architecture", "correctness", "results", "performance", "reliability", "kernels")
     ],
 }
-"""Pages of each section in their order; a page that is named nowhere stands in the second section."""
+"""Pages of each section in their order; a page that is named nowhere is a guide."""
+_ELSEWHERE = {"index.md", "bricks.md", "contributing.md", "changelog.md", "security.md"}
 _FOLDERS = {DOCS / "decisions": "decisions/index.md", DOCS / "lessons": "course.md"}
 _PICTURES = {".png", ".jpg", ".svg"}
 _FENCED = re.compile(r"(^(```+|~~~+).*?^\2[ ]*$)", re.MULTILINE | re.DOTALL)
@@ -44,7 +45,7 @@ _LESSON = (
     "用 `chainrule lesson {number}` 来做这一课：它写出脚本，并检查你的答案。",
 )
 _DECISIONS = (
-    "# Decisions\n\nOne page for each decision that could have gone the other way: what, why, and what else was measured.\n",
+    "# Decisions\n\nOne page for each decision that could have gone the other way: what, why, and what was measured.\n",
     "# 决定\n\n每个本可以另作选择的决定各有一页（英文）：做了什么，为什么，还测量了什么。\n",
 )
 
@@ -160,21 +161,19 @@ def _title(text: str) -> str:
 def _navigation(
     texts: dict[str, str], lessons: dict[str, str], decisions: dict[str, str], reference: Reference, language: Language
 ) -> list[object]:
-    sections = [list(names) for names in _SECTIONS.values()]
+    tutorials, guides, background = (list(names) for names in _SECTIONS.values())
     course = ["course.md", *sorted(lessons)]
-    last = ["bricks.md", "contributing.md", "changelog.md", "security.md"]
-    named = {*sum(sections, []), *course, *last, "index.md"}
-    sections[1] += sorted(
-        place for place in texts if place not in named and not place.startswith(("api/", "decisions/"))
-    )
-    sections[1].append("contributing.md")
-    sections[2].append({spoken(("Decisions", "决定"), language): ["decisions/index.md", *sorted(decisions)]})
+    named = {*tutorials, *guides, *background, *course, *_ELSEWHERE}
+    guides += [place for place in sorted(texts) if place not in named and not place.startswith(("api/", "decisions/"))]
+    guides.append("contributing.md")
+    background.append({spoken(("Decisions", "决定"), language): ["decisions/index.md", *sorted(decisions)]})
     titles = [spoken(words, language) for words in _SECTIONS]
     return [
         {spoken(("Home", "首页"), language): "index.md"},
-        {titles[0]: sections[0]},
+        {titles[0]: tutorials},
         {spoken(("Lessons", "课程"), language): course},
-        *({title: section} for title, section in zip(titles[1:], sections[1:], strict=True)),
+        {titles[1]: guides},
+        {titles[2]: background},
         {
             spoken(("Reference", "参考"), language): [
                 "bricks.md",

@@ -9,6 +9,11 @@ __all__ = ["Reference"]
 
 _WITHOUT = {"cli", "bench", "scratch", "text"}
 """Rooms that are no interface: commands, what they share, and the course's own names (see course.md)."""
+_HEAD_OF_A_MODULE = """\
+    options:
+      members: false
+      show_root_heading: false
+      show_root_toc_entry: false"""
 _INDEX = (
     "# API reference\n\nEverything that `import chainrule as cr` offers, and below it the rooms of the package.\n",
     "# API 参考\n\n`import chainrule as cr` 提供的一切；下面是包里的各个房间。说明文字为英文。\n",
@@ -18,9 +23,10 @@ _COLUMNS = ("| name | what it is |", "| 名称 | 说明 |")
 
 
 class Reference:
-    """Public names of the package by the module that defines them; read from the syntax trees in the folder `source`."""
+    """Public names of the package by the module that defines them, read from the syntax trees in `source`."""
 
     def __init__(self, source: Path) -> None:
+        self._source = source
         self._package = griffe.load("chainrule", search_paths=[source], allow_inspection=False)
         self._modules: dict[str, list[griffe.Object]] = {}
         rooms = sorted(
@@ -36,8 +42,7 @@ class Reference:
     def _take(self, room: griffe.Object) -> None:
         """Note where each name in the room's `__all__` is defined."""
         for name in sorted(str(name) for name in room.exports or ()):
-            member = room[name]
-            thing = member.final_target if member.is_alias else member
+            thing = _named(room, name)
             if thing.is_module:
                 continue
             known = self._modules.setdefault(thing.module.path, [])
@@ -62,11 +67,11 @@ class Reference:
 
     def _page(self, module: str, source: str, up: str) -> str:
         path = Path(self._package[module.partition(".")[2]].filepath)
-        place = f"{'../' * _place(module).count('/')}{up}source/src/{'/'.join(path.parts[path.parts.index('chainrule') :])}.html"
+        place = f"{'../' * _place(module).count('/')}{up}source/src/{path.relative_to(self._source).as_posix()}.html"
         parts = [
             f"# {module.rpartition('.')[2]}",
             f"`{module}`",
-            f"::: {module}\n    options:\n      members: false\n      show_root_heading: false\n      show_root_toc_entry: false",
+            f"::: {module}\n{_HEAD_OF_A_MODULE}",
         ]
         for thing in self._modules[module]:
             parts += [f"::: {thing.path}", f"[{source}]({place}#L{thing.lineno}){{ .source }}"]
@@ -75,8 +80,7 @@ class Reference:
     def _index(self, head: str, columns: str) -> str:
         rows: dict[str, list[str]] = {}
         for name in sorted((str(name) for name in self._package.exports), key=str.lower):
-            member = self._package[name]
-            thing = member.final_target if member.is_alias else member
+            thing = _named(self._package, name)
             if thing.module.path in self._modules and not thing.is_module:
                 first = (thing.docstring.value if thing.docstring else "").partition("\n")[0].replace("|", "\\|")
                 place = _place(thing.module.path).removeprefix("api/")
@@ -84,6 +88,13 @@ class Reference:
                 rows.setdefault(room, []).append(f"| [`{name}`]({place}#{thing.path}) | {first} |")
         tables = [f"## {room}\n\n{columns}\n| --- | --- |\n" + "\n".join(lines) for room, lines in sorted(rows.items())]
         return head + "\n" + "\n\n".join(tables) + "\n"
+
+
+def _named(room: griffe.Object, name: str) -> griffe.Object:
+    """What a name in a room stands for; a function hides the module of its own name, as in Python."""
+    member = room[name]
+    thing = member.final_target if member.is_alias else member
+    return thing[name] if thing.is_module and name in thing.members else thing
 
 
 def _place(module: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from itertools import chain
 from pathlib import Path
 
 from pygments import highlight
@@ -62,7 +63,7 @@ def write_sources(paths: Sequence[Path], root: Path, folder: Path) -> None:
         name = path.relative_to(root).as_posix()
         rows = "".join(f'<li><a href="{escape(file.name)}.html">{escape(file.name)}</a></li>' for file in files)
         _write(folder / name / "index.html", f"{name}/", name.count("/") + 1, f"<ul>{rows}</ul>")
-    for path in sorted({*paths, *sum(listed.values(), [])} - listed.keys()):
+    for path in sorted({*paths, *chain.from_iterable(listed.values())} - listed.keys()):
         name = path.relative_to(root).as_posix()
         text = path.read_text(encoding="utf-8")
         try:
