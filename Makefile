@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check bench models accuracy clean
+.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check docs bench models accuracy clean
 
 help:  ## Say what each target does
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 16
@@ -87,6 +87,9 @@ check: .venv/.installed  ## Check format, lint, types, and that no code of one i
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python tools/shared_code.py build
+
+docs: .venv/.installed  ## Build the documentation as plain files, in build/site
+	$(BIN)/python tools/site
 
 bench: .venv/.installed  ## Measure against PyTorch, JAX, scikit-learn and ONNX Runtime (installs them)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all,bench]"

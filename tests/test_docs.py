@@ -84,7 +84,10 @@ def _serve_once(command: list[str], folder: Path) -> None:
 
 TRANSLATED = [
     "README",
-    *(f"docs/{path.name.removesuffix('.zh-CN.md')}" for path in sorted((ROOT / "docs").glob("*.zh-CN.md"))),
+    *(
+        path.relative_to(ROOT).as_posix().removesuffix(".zh-CN.md")
+        for path in sorted((ROOT / "docs").rglob("*.zh-CN.md"))
+    ),
 ]
 
 
