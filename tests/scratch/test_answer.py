@@ -233,10 +233,10 @@ FAILURES = [
     (
         {"common/layers.py": "x = 1\ny = 2\n_z = 3"},
         "from common.layers import Relu",
-        "{root}/common/layers.py has no Relu: there is x, y; chainrule's common.layers has Relu: "
-        "`chainrule run --ours` takes it",
+        "{root}/common/layers.py has no Relu: choose from x, y; chainrule's common.layers has Relu: "
+        "`chainrule run --ours` uses it",
     ),
-    ({}, "from common.layers import Rleu", "chainrule has common.layers, and it has no Rleu: did you mean Relu?"),
+    ({}, "from common.layers import Rleu", "chainrule's common.layers has no Rleu: did you mean Relu?"),
     (
         {"common/mine.py": ""},
         "import common.minne",
@@ -250,7 +250,7 @@ FAILURES = [
     (
         {},
         "from dataset import zzz",
-        "dataset.zzz is not one of chainrule's modules: there is mnist, ptb, sequence, spiral",
+        "dataset.zzz is not one of chainrule's modules: choose from mnist, ptb, sequence, spiral",
     ),
     (
         {"dataset/a.csv": ""},
@@ -276,7 +276,7 @@ def test_an_own_dataset_that_gets_no_data_is_told_what_helps(book, chainrule):
     code = "from dataset.mnist import load_mnist\nprint(len(load_mnist()))"
     told = run(chainrule, script, code)
     assert told.returncode == 1
-    assert f"{script.parents[1] / 'dataset' / 'mnist.py'} is yours, and could not get its data" in told.stderr
+    assert f"{script.parents[1] / 'dataset' / 'mnist.py'} is yours and could not get its data" in told.stderr
     assert "chainrule run --ours" in told.stderr
     assert run(chainrule, script, code, "--ours").stdout == "2\n"
 
@@ -302,7 +302,7 @@ def load_mnist():
     told = run(chainrule, script, code)
     assert told.stdout == "60000 [5 0 4] 10000 [7 2 1]\n", told.stderr
     for name in ("train", "t10k"):
-        assert f"chainrule's own {name}-labels-idx1-ubyte.gz is taken" in told.stderr
+        assert f"using chainrule's own {name}-labels-idx1-ubyte.gz" in told.stderr
 
 
 def test_the_lessons_pickle_is_there_when_a_script_asks_for_it(tmp_path, chainrule):

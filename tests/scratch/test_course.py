@@ -82,7 +82,7 @@ def test_ch01_and_ch02(run, course):
 def test_pictures_of_the_book_are_opened_where_they_are_and_missed_by_name(run, course, chainrule):
     told = chainrule("run", course / "ch01" / "img_show.py", environment={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
     assert told.returncode == 1
-    assert "this file is of the book's repository" in told.stderr
+    assert "this file comes from the book's repository" in told.stderr
     from PIL import Image
 
     (course / "dataset").mkdir()

@@ -483,7 +483,7 @@ def test_a_generator_of_the_module_and_one_out_of_reach():
     assert generator.bit_generator.state == state
     hidden = np.random.default_rng(3)
     check = check_layer(layer(None, lambda shape: hidden.random(shape)), [X])
-    assert "draws them from a generator that is out of reach" in check.failure
+    assert "it uses a random generator that cannot be reset" in check.failure
 
 
 class Remembers:

@@ -1,4 +1,4 @@
-"""What is backward given? Which of its arguments are gradients of outputs, came from forward, or are constants."""
+"""Classify backward's arguments: gradients of outputs, values that forward returned, or constants."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["gradient_like", "leaves", "links_of", "outs_of"]
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """Arrays of numbers, and numbers, of a nest of lists, tuples and dicts."""
+    """Yield the numbers and numeric arrays in nested lists, tuples and dicts."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
@@ -26,7 +26,10 @@ def outs_of(returned: Any) -> list[Any]:
 
 
 def links_of(upstream: Sequence[Any], returned: Any) -> Iterator[Any]:
-    """For each argument of backward: "gradient" of an output, the number of what forward returned, None: a constant."""
+    """Yield a link for each argument of backward: "gradient", the index of a forward result, or None for a constant.
+
+    A single tuple of gradients of all outputs yields "gradients".
+    """
     outs = outs_of(returned)
     if len(outs) > 1 and len(upstream) == 1 and isinstance(upstream[0], tuple | list) and len(upstream[0]) == len(outs):
         yield "gradients"
