@@ -1,4 +1,4 @@
-"""The benchmark itself: by turns, honest about what is missing, and files that can be read."""
+"""The benchmark itself: variants take turns, missing peers are reported, and its output files are readable."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""What a script wrote itself is read back as Python would; what asks for more, or forges an array, is refused."""
+"""A script's own pickles are read back as by Python; pickles that ask for more, or forge an array, are refused."""
 
 import _pickle
 import collections
@@ -52,7 +52,7 @@ def same(one, two) -> bool:
 @pytest.mark.parametrize("name", THINGS)
 def test_round_trip(name, protocol):
     thing = THINGS[name]
-    expected = pickle.loads(pickle.dumps(thing, protocol))  # Python's own; NumPy changes the order of bytes
+    expected = pickle.loads(pickle.dumps(thing, protocol))  # Python's own; NumPy changes the byte order
     with reading_arrays_only():
         again = pickle.loads(pickle.dumps([thing, thing], protocol))
         file = io.BytesIO()
@@ -64,11 +64,11 @@ def test_round_trip(name, protocol):
     assert again[1] is again[0] or not isinstance(thing, np.ndarray)
     assert same(first, expected)
     assert second == "next"
-    assert np.dtype("f8").isnative  # no state has changed NumPy's own
+    assert np.dtype("f8").isnative  # no state has changed NumPy's own dtypes
 
 
 def test_pickles_from_elsewhere():
-    """Written without us; and as Python 2 wrote them, with the encoding that its readers are told to give."""
+    """Pickles written without chainrule; and by Python 2, with the encoding that readers must specify."""
     content = pickle.dumps({"W1": np.arange(3.0)})
     python2 = (
         b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR(K\x01K\x02\x85cnumpy\ndtype\n"
@@ -85,7 +85,7 @@ def dtype(code: str, state: str = "") -> str:
 
 
 def array(shape: str, kind: str, content: str, head: str = "(I0\ntVb\n") -> str:
-    """An array's pickle as NumPy writes it, with what is given in its places."""
+    """Return an array's pickle as NumPy writes it, with the given parts substituted."""
     return f"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n{head}tR(I1\n({shape}t{kind}I00\n{content}tb."
 
 
@@ -203,7 +203,7 @@ def test_arrays_of_other_kinds_are_refused_by_name(kind):
 
 
 def test_what_is_read_cannot_be_changed_behind_a_check():
-    """A buffer that the pickle keeps, and sets a byte of after the array is made of it."""
+    """A buffer that the pickle keeps, and modifies after the array has been made from it."""
     content = b"\x80\x05" + (FROM + "cbuiltins\nbytearray\n(V\x01\ntR").encode() + b"q\x01"
     content += (dtype("b1") + "(I1\ntVC\ntR").encode() + b"h\x01K\x00K\x02s0."
     with reading_arrays_only():
@@ -214,7 +214,7 @@ def test_what_is_read_cannot_be_changed_behind_a_check():
 
 @pytest.mark.parametrize("first", ["joblib", "chainrule.scratch.pickles"])
 def test_joblib_is_held_imported_before_or_after(first, tmp_path):
-    """Arrays are read; a model, and an array of pointers, are not."""
+    """Arrays are read; a model and an array of pointers are refused."""
     joblib.dump({"W": np.arange(6.0).reshape(2, 3), "o": np.array([1, "a"], dtype=object)}, tmp_path / "good")
     joblib.dump(np.random.RandomState(0), tmp_path / "model")
     forged = joblib.numpy_pickle.NumpyArrayWrapper(np.ndarray, (1,), "C", np.dtype("O"), allow_mmap=True)
@@ -292,7 +292,7 @@ def test_a_damaged_one_says_so():
 
 
 def test_own_objects_are_read_in_the_run_that_wrote_them(tmp_path, monkeypatch):
-    """A class of the learner's file; not in the next run, whose script may be another's; never an installed one."""
+    """A class in the learner's file is read, but not in the next run, maybe of another script; installed ones never."""
     module = ModuleType("mine")
     module.__file__ = str(tmp_path / "mine.py")
     exec("class Net:\n    def __init__(self):\n        self.params = {'W1': 1.5}\n", vars(module))

@@ -1,4 +1,4 @@
-"""The second book's chapters: scripts in its style (tests/scratch/second), run by `chainrule run` as they stand."""
+"""The second book's chapters: scripts in its style (tests/scratch/second), run unmodified by `chainrule run`."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ WITHOUT_DISPLAY = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory) -> Path:
-    """The scripts in a folder of their own, within a repository, without `common` and `dataset`."""
+    """Copy the scripts to a folder of their own, inside a repository, without `common` and `dataset`."""
     folder = shutil.copytree(SECOND, tmp_path_factory.mktemp("second") / "book")
     (folder / ".git").mkdir()
     return folder

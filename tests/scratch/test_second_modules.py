@@ -1,4 +1,4 @@
-"""The second book's modules by themselves: lists beside dicts, words, data of the reader's, and what is refused."""
+"""The second book's modules on their own: lists besides dicts, words, the learner's data, and rejected input."""
 
 import sys
 
@@ -15,7 +15,7 @@ KINDS = ["SGD", "Momentum", "Nesterov", "AdaGrad", "RMSprop", "Adam"]
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A reader's folder `dataset` beside the script that is running."""
+    """A learner's folder `dataset` beside the running script."""
     (tmp_path / ".git").mkdir()
     (tmp_path / "dataset").mkdir()
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "script.py")])
@@ -67,7 +67,7 @@ def test_shared_weights_get_the_sum_of_their_gradients():
     assert [param is other for param, other in zip(params, (W, b), strict=True)] == [True, True]
     np.testing.assert_array_equal(summed[0], np.full((3, 2), 7.0))
     other = np.zeros((3, 3)), np.zeros((3, 3))
-    assert len(trainer.remove_duplicate(other, other)[0]) == 2  # equal numbers are not the same weights
+    assert len(trainer.remove_duplicate(other, other)[0]) == 2  # equal values are not the same weights
 
 
 def test_gradients_are_clipped_together():
