@@ -60,7 +60,7 @@ def links_of(upstream: Sequence[Any], returned: Any, given: Sequence[Any], layer
 
 
 def output_left(layer: Any, given: Sequence[Any]) -> Any:
-    """Return the output of a forward pass that returns nothing, from a layer's attribute with one of the usual names."""
+    """Return the output of a forward pass that returns nothing: a layer's attribute with one of the usual names."""
     left = [value for name in _OUTPUTS if isinstance(value := getattr(layer, name, None), np.ndarray)]
     made = [value for value in left if not any(value is argument for argument in given)]
     return next(iter(made or left), None)
