@@ -1,4 +1,4 @@
-"""`chainrule read`: photographs of numbers from the command line, good ones and bad ones."""
+"""`chainrule read`: reading photographs of numbers from the command line, both good and bad ones."""
 
 import json
 

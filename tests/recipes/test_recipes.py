@@ -1,4 +1,4 @@
-"""Recipes: those in the package are whole, and wrong ones are told what is wrong."""
+"""Recipes: the bundled ones are complete, and errors in others are explained."""
 
 from dataclasses import fields
 

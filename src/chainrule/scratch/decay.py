@@ -17,7 +17,7 @@ _NEAR = 1e-6
 
 
 def is_decay(name: str) -> bool:
-    """Whether a number of this name is the strength of a weight decay, such as `weight_regularizer_l2`."""
+    """Check whether a number with this name is the strength of a weight decay, such as `weight_regularizer_l2`."""
     return _NAME.fullmatch(name.lower()) is not None
 
 
@@ -25,7 +25,7 @@ def without_decay(found: Array, expected: Array, value: Array, strengths: Sequen
     """Return a gradient without its weight decay, or None if the decay does not explain how it differs.
 
     Args:
-        found: what backward gives.
+        found: the gradient from backward.
         expected: the numerical gradient, NaN where it was not measured.
         value: the parameter, of the same shape.
         strengths: the layer's numbers that `is_decay` names.

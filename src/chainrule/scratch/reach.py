@@ -1,8 +1,8 @@
-"""Which arrays and numbers can be reached from an object, and where: attributes, lists, tuples, dicts, objects within.
+"""Find the arrays and numbers reachable from an object, through attributes, lists, tuples, dicts and nested objects.
 
-How a learner keeps parameters is the learner's choice: `self.W`, `self.params = [W, b]`, `self.params["W"]`, a list of
-layers, a `Parameter` with `data` and `grad`. A place is a path like these; what lies there can be read, and a copy of
-the object made in which it is something else.
+Learners store parameters as they like: `self.W`, `self.params = [W, b]`, `self.params["W"]`, a list of layers, a
+`Parameter` with `data` and `grad`. A place is such a path. The value there can be read, and the object can be copied
+with another value in its place.
 """
 
 import copy
@@ -18,7 +18,7 @@ __all__ = ["Place", "arrays_of", "copy_with", "is_number", "nothings", "put", "r
 
 _DEPTH, _MOST = 8, 20_000
 _NEIGHBOURS = {"next", "prev", "previous", "parent", "next_layer", "prev_layer", "previous_layer"}
-"""Attributes that lead out of a layer, to another one."""
+"""Attributes that refer to another layer."""
 _OPAQUE = (
     type,
     types.ModuleType,
@@ -35,19 +35,19 @@ _OPAQUE = (
 
 @dataclass(frozen=True)
 class Place:
-    """A path from an object: attributes as ("attribute", name), items of lists and dicts as ("item", key)."""
+    """A path from an object: ("attribute", name) for attributes, ("item", key) for items of lists and dicts."""
 
     steps: tuple[tuple[str, Any], ...]
 
     @property
     def name(self) -> str:
-        """As Python writes it: `W`, `params[0]`, `layers["Affine1"].W`."""
+        """The path in Python syntax: `W`, `params[0]`, `layers["Affine1"].W`."""
         parts = [f".{key}" if kind == "attribute" else f"[{_key(key)}]" for kind, key in self.steps]
         return "".join(parts).removeprefix(".")
 
     @property
     def last(self) -> str:
-        """The name that it ends with, "" for an index."""
+        """The last name of the path, "" for an index."""
         key = self.steps[-1][1]
         return key if isinstance(key, str) else ""
 
@@ -57,12 +57,12 @@ class Place:
 
 
 def is_number(value: Any) -> bool:
-    """A plain number, and no truth value."""
+    """Check whether a value is a plain number other than a boolean."""
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def reach(root: Any) -> Iterator[tuple[Place, Any]]:
-    """Arrays and plain numbers, the nearest first; a container that is met twice is entered once."""
+    """Yield arrays and plain numbers with their places, nearest first; each container is visited only once."""
     seen: set[int] = set()
     level: list[tuple[tuple[tuple[str, Any], ...], Any]] = [((), root)]
     left = _MOST
@@ -81,7 +81,7 @@ def reach(root: Any) -> Iterator[tuple[Place, Any]]:
 
 
 def arrays_of(root: Any) -> dict[int, tuple[list[Place], np.ndarray[Any, Any]]]:
-    """Arrays by identity, with all the places where each lies."""
+    """Return the arrays by id, each with all its places."""
     found: dict[int, tuple[list[Place], np.ndarray[Any, Any]]] = {}
     for place, value in reach(root):
         if isinstance(value, np.ndarray) and place.steps:
@@ -90,19 +90,19 @@ def arrays_of(root: Any) -> dict[int, tuple[list[Place], np.ndarray[Any, Any]]]:
 
 
 def copy_with(root: list[Any], instead: Mapping[int, Any]) -> list[Any]:
-    """A deep copy in which objects of these identities are replaced, wherever they lie.
+    """Return a deep copy in which the objects with these ids are replaced wherever they occur.
 
-    Of a list whose first item is a layer; the layers that this one names as its neighbours are not copied.
+    `root` is a list whose first item is a layer; layers that this layer refers to as neighbours are not copied.
     """
     neighbours = {id(inner): inner for name, inner in _attributes(root[0]) if _is_neighbour(name, inner)}
     return copy.deepcopy(root, {**neighbours, **instead})
 
 
 def put(root: Any, place: Place, value: Any) -> None:
-    """Lay a value at a place.
+    """Store a value at a place.
 
     Raises:
-        TypeError, AttributeError: it lies where nothing can be changed, such as in a tuple.
+        TypeError, AttributeError: the place cannot be assigned to, for example in a tuple.
     """
     for kind, key in place.parent:
         root = getattr(root, key) if kind == "attribute" else root[key]
@@ -114,9 +114,10 @@ def put(root: Any, place: Place, value: Any) -> None:
 
 
 def rewind(value: Any, later: Any, seen: set[int] | None = None) -> None:
-    """Take back in place what one more run did to a copy, `later`: lists as much shorter, whole numbers as much less.
+    """Undo one run in place, given a copy, `later`, after one more run.
 
-    For layers that remember each call of forward in a list, or count them.
+    Lists are shortened and integers reduced by the difference: some layers record each call of forward in a list, or
+    count the calls.
     """
     seen = set() if seen is None else seen
     if id(value) in seen or type(value) is not type(later):
@@ -139,7 +140,7 @@ def _inside(value: Any) -> list[tuple[tuple[str, Any], Any]]:
         return [(("item", key), inner) for key, inner in value.items()]
     if isinstance(value, list | tuple):
         return [(("item", index), inner) for index, inner in enumerate(value)]
-    if isinstance(value, np.ndarray):  # of objects it is a list of layers or arrays in disguise
+    if isinstance(value, np.ndarray):  # an array of objects may hold layers or arrays
         return [(("item", index), value[index]) for index in np.ndindex(value.shape if value.dtype == object else (0,))]
     if isinstance(value, _OPAQUE):
         return []
@@ -166,7 +167,7 @@ def _key(key: Any) -> str:
 
 
 def nothings(layer: Any) -> Iterator[Place]:
-    """Attributes that hold None: a gradient may be missing there."""
+    """Yield the places that hold None, where a gradient may be missing."""
     for name, value in getattr(layer, "__dict__", {}).items():
         if value is None:
             yield Place((("attribute", name),))

@@ -1,4 +1,4 @@
-"""What an update within backward tells of its gradient: its learning rate, or that an optimizer stands between."""
+"""Recover the gradient from a parameter update inside backward: find its learning rate, or detect an optimizer."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,13 +12,13 @@ from chainrule.scratch.upstream import leaves
 __all__ = ["learning_rate", "moved_alike", "numerical"]
 
 _MORE_PROBES = 400
-"""An array that is wrong is looked at more closely, to tell what is wrong with it."""
+"""Elements of a wrong gradient that are probed to diagnose it."""
 
 
 def learning_rate(probe: Probe, moved: Sequence[Target], outcome: Outcome, rng: np.random.Generator) -> float | None:
-    """The rate of an update: of the numbers at hand the one that fits, else the one that the update itself shows.
+    """Return the learning rate of an update: the candidate number that fits best, otherwise the rate it implies.
 
-    None where no number is at hand and nothing moves.
+    Return None if there is no candidate and nothing moves.
     """
     numbers = [float(value) for value in probe.numbers() if float(value) > 0]
     shown = 0.0
@@ -38,7 +38,10 @@ def learning_rate(probe: Probe, moved: Sequence[Target], outcome: Outcome, rng: 
 
 
 def moved_alike(probe: Probe, outcome: Outcome) -> set[str]:
-    """Names of the targets that half the gradient from above moves as far: Adam and its kin divide by its size."""
+    """Return the names of targets whose update stays the same for half the upstream gradient.
+
+    Optimizers such as Adam divide the gradient by its size.
+    """
     if not outcome.moved:
         return set()
     above = [leaf for leaf in leaves(probe.upstream) if isinstance(leaf, np.ndarray)]
@@ -59,7 +62,7 @@ def moved_alike(probe: Probe, outcome: Outcome) -> set[str]:
 def numerical(
     value: Array, objective: Callable[[], float], kinks: Sequence[tuple[int, ...]], rng: np.random.Generator
 ) -> Array:
-    """The numerical gradient at many places, NaN elsewhere and on kinks."""
+    """Return the numerical gradient at up to 400 elements, and NaN at the others and on kinks."""
     expected = np.full(value.shape, np.nan)
     places = rng.permutation(value.size)[:_MORE_PROBES]
     for flat in places:

@@ -1,4 +1,4 @@
-"""What is backward given? Which of its arguments are gradients of outputs, came from forward, or are constants."""
+"""Classify backward's arguments: gradients of outputs, values that forward returned, or constants."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,11 +13,11 @@ _OUTPUTS = ("output", "outputs", "out", "y", "activation", "activations", "a", "
 
 
 class NoUpstreamError(ValueError):
-    """Backward is given what forward read or gave, and no gradient: it starts from a loss that only it knows."""
+    """Backward gets forward's arguments or results but no gradient, so it starts from a loss that only it knows."""
 
 
 def leaves(value: Any) -> Iterator[Any]:
-    """Arrays of numbers, and numbers, of a nest of lists, tuples and dicts."""
+    """Yield the numbers and numeric arrays in nested lists, tuples and dicts."""
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
@@ -32,10 +32,10 @@ def outs_of(returned: Any) -> list[Any]:
 
 
 def links_of(upstream: Sequence[Any], returned: Any, given: Sequence[Any], layer: Any) -> Iterator[Any]:
-    """For each argument of backward, where it comes from.
+    """Yield, for each argument of backward, where it comes from.
 
-    "gradient" of an output; ("output", number) that forward returned, ("argument", number) that it was given,
-    ("attribute", name) of the layer; None: a constant.
+    "gradient" of an output; ("output", index) that forward returned; ("argument", index) of forward; ("attribute",
+    name) of the layer; None for a constant. A single tuple of gradients of all outputs yields "gradients".
     """
     outs = outs_of(returned)
     if len(outs) > 1 and len(upstream) == 1 and isinstance(upstream[0], tuple | list) and len(upstream[0]) == len(outs):
@@ -60,7 +60,7 @@ def links_of(upstream: Sequence[Any], returned: Any, given: Sequence[Any], layer
 
 
 def output_left(layer: Any, given: Sequence[Any]) -> Any:
-    """The output of a forward pass that returns nothing: it lies in the layer under one of the usual names."""
+    """Return the output of a forward pass that returns nothing: a layer's attribute with one of the usual names."""
     left = [value for name in _OUTPUTS if isinstance(value := getattr(layer, name, None), np.ndarray)]
     made = [value for value in left if not any(value is argument for argument in given)]
     return next(iter(made or left), None)
@@ -80,9 +80,9 @@ def _known(value: Any, outs: Sequence[Any], given: Sequence[Any], layer: Any) ->
 
 
 def _is_no_gradient(value: Any, outs: Sequence[Any], known: tuple[str, Any], upstream: Sequence[Any]) -> bool:
-    """Whether the first argument of backward is what forward read or left, as in `backward(x, t)`, and no gradient.
+    """Check whether backward's first argument is no gradient but forward's argument or result, as in `backward(x, t)`.
 
-    A learner who tries a layer may pass on its own input or output as a gradient of the same shape.
+    A learner trying out a layer may pass its own input or output as a gradient of the same shape.
     """
     arrays = sum(isinstance(argument, np.ndarray) for argument in upstream)
     if not isinstance(value, np.ndarray):
