@@ -108,8 +108,10 @@ models: .venv/.installed  ## Retrain the networks that are part of the package
 	$(MODELS)/first --recipe reader --data runs/models/first.npz --half
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 $(BIN)/python tools/reader_data.py 1000 runs/models/reader.npz runs/models/first/model.safetensors
 	$(MODELS)/reader --recipe reader --data runs/models/reader.npz --half
+	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 $(BIN)/python tools/hands_data.py 27000 runs/models/hands.npz
+	$(MODELS)/hands --recipe hands --data runs/models/hands.npz --half
 	$(BIN)/python tools/writers.py runs/models
-	for name in two-layer cnn freehand reader char-gpt char-gpt-zh; do \
+	for name in two-layer cnn freehand reader hands char-gpt char-gpt-zh; do \
 	  cp runs/models/$$name/model.safetensors src/chainrule/io/files/$$name.safetensors || exit 1; \
 	done
 

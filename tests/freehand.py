@@ -242,8 +242,13 @@ class Hand:
 
 def draw(digit: int, hand: Hand, size: int = 280) -> np.ndarray:
     """Draw the digit in black on white, (size, size) uint8, somewhere on the canvas."""
+    return draw_lines(STYLES[digit][hand.style], hand, size)
+
+
+def draw_lines(strokes: list[list], hand: Hand, size: int = 280) -> np.ndarray:
+    """Draw any strokes in black on white, (size, size) uint8, somewhere on the canvas."""
     rng = np.random.default_rng(hand.seed)
-    lines = [_curve(stroke, rng, hand.wobble) for stroke in STYLES[digit][hand.style]]
+    lines = [_curve(stroke, rng, hand.wobble) for stroke in strokes]
     lines = [_placed(line, hand) for line in lines]
     points = np.concatenate(lines)
     low, high = points.min(axis=0), points.max(axis=0)

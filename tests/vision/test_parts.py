@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.data.paper import Ink, find_page_ink
 from chainrule.vision import Comparison, compare
 from chainrule.vision.cuts import cut
 from chainrule.vision.marks import name_mark
-from chainrule.vision.paper import Ink, find_page_ink
 from chainrule.vision.pieces import Piece, find_groups, find_pieces
 from chainrule.vision.rules import Frame, remove_rules
 from chainrule.vision.tilt import find_tilt
