@@ -31,10 +31,10 @@ _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 class Clip(Layer):
-    """y = x within low to high, else the nearer bound; Clip(0, 6) is ReLU6  (Howard et al. 2017, arXiv:1704.04861).
+    """y = x between low and high, else the nearer bound; Clip(0, 6) is ReLU6  (Howard et al. 2017, arXiv:1704.04861).
 
     Args:
-        low: the least y, or None for no bound.
+        low: the smallest y, or None for no bound.
         high: the largest y, or None for no bound.
     """
 
@@ -70,7 +70,7 @@ class ELU(Layer):
     """y = x where x > 0, else alpha (exp(x) - 1)  (Clevert, Unterthiner and Hochreiter 2015, arXiv:1511.07289).
 
     Args:
-        alpha: minus the value that y tends to far below zero.
+        alpha: y tends to -alpha far below zero.
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
@@ -110,13 +110,13 @@ class SELU(Layer):
 
 
 class PReLU(Layer):
-    """y = x where x > 0, else slope x, and slope is learned  (He et al. 2015, arXiv:1502.01852).
+    """y = x where x > 0, else slope x, with a learned slope  (He et al. 2015, arXiv:1502.01852).
 
-    x (N, ...) -> the same shape; slope (1,), or (C,) where each channel or feature has its own.
+    x (N, ...) -> the same shape; slope (1,), or (C,) with one per channel or feature.
 
     Args:
-        slope: what all slopes begin with.
-        shared: one slope for all; else one for each channel (C, ...).
+        slope: the initial value of all slopes.
+        shared: one slope for all; otherwise one per channel (C, ...).
     """
 
     def __init__(self, slope: float = 0.25, shared: bool = True) -> None:
@@ -151,15 +151,15 @@ class PReLU(Layer):
         return name
 
     def _along(self, x: Array) -> Array:
-        """The slopes as an array that goes with x."""
+        """The slopes as an array that broadcasts to x."""
         return self.slopes.value if self.shared else self.slopes.value.reshape(-1, *[1] * (x.ndim - 2))
 
 
 class HardSigmoid(Layer):
-    """y = slope x + offset, cut off at 0 and 1  (Courbariaux, Bengio and David 2015, arXiv:1511.00363).
+    """y = slope x + offset, clipped to 0..1  (Courbariaux, Bengio and David 2015, arXiv:1511.00363).
 
     Args:
-        slope: of the straight part.
+        slope: of the linear part.
         offset: y at x = 0.
     """
 
