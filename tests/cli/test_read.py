@@ -111,7 +111,7 @@ def test_damaged_pictures(kind, photo, rejects, tmp_path):
     path = tmp_path / f"cut.{kind}"
     Image.open(photo).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert "it is not a picture, or damaged: try a PNG or JPEG" in rejects("read", path)
+    assert "it is not a picture, or it is damaged: try a PNG or JPEG" in rejects("read", path)
 
 
 @pytest.mark.parametrize("side", [10_000, 20_000])
@@ -134,4 +134,4 @@ def test_bad_input_is_told(photo, rejects, tmp_path):
     assert "it is not a CSV file in UTF-8" in rejects("read", photo, "--expect", tmp_path / "binary.csv")
     assert "there is no such file" in rejects("read", photo, "--expect", tmp_path / "none.csv")
     (tmp_path / "file").write_text("")
-    assert "cannot make the folder" in rejects("read", photo, "--steps", tmp_path / "file" / "in")
+    assert "cannot create the folder" in rejects("read", photo, "--steps", tmp_path / "file" / "in")
