@@ -91,5 +91,5 @@ def test_unknown_source(tmp_path):
     with pytest.raises(DataError, match="has none of MNIST's four IDX files"):
         cr.data.load(tmp_path)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="is not data that is recognised"):
+    with pytest.raises(DataError, match="is not a known kind of data"):
         cr.data.load(tmp_path / "file")

@@ -148,12 +148,15 @@ def npy(array, pickled=False):
     ("members", "message"),
     [
         ({"x": b"bytes"}, "holds x"),
-        ({"x.npy": b"bytes"}, "no .npz archive"),
-        ({"x.npy": npy(np.array([None, 1]), pickled=True)}, "no .npz archive"),
-        ({"x.npy": npy(np.zeros((2, 3)))[:-1]}, "no .npz archive"),
-        ({"x.npy": npy(np.zeros((2, 3))).replace(b"(2, 3)", b"(2**9,)")}, "no .npz archive"),
-        ({"x.npy": npy(np.zeros((2, 3))).replace(b"(2, 3), }   ", b"(99999999999,")}, "no .npz archive"),
-        ({"x.npy": npy(np.zeros((2, 3))), "classes.npy": npy(np.array(["a"]))[:-4] + b"\xff" * 4}, "no .npz archive"),
+        ({"x.npy": b"bytes"}, "not an .npz archive"),
+        ({"x.npy": npy(np.array([None, 1]), pickled=True)}, "not an .npz archive"),
+        ({"x.npy": npy(np.zeros((2, 3)))[:-1]}, "not an .npz archive"),
+        ({"x.npy": npy(np.zeros((2, 3))).replace(b"(2, 3)", b"(2**9,)")}, "not an .npz archive"),
+        ({"x.npy": npy(np.zeros((2, 3))).replace(b"(2, 3), }   ", b"(99999999999,")}, "not an .npz archive"),
+        (
+            {"x.npy": npy(np.zeros((2, 3))), "classes.npy": npy(np.array(["a"]))[:-4] + b"\xff" * 4},
+            "not an .npz archive",
+        ),
         ({"x.npy": npy(np.zeros((4, 2**24), np.uint8))}, "unpacks to more"),
         ({"x.npy": npy(np.zeros((2, 3))), "y.npy": npy(np.array([0, 10**6]))}, "IDs"),
         ({"x.npy": npy(np.zeros((2, 3))), "y.npy": npy(np.array([1j, 2]))}, "labels are of type"),
@@ -165,10 +168,10 @@ def test_npz_that_is_refused(members, message, tmp_path):
 
 
 def test_npz_that_unpacks_without_bounds_is_refused(tmp_path):
-    with pytest.raises(DataError, match="no .npz archive"):
+    with pytest.raises(DataError, match="not an .npz archive"):
         read_npz(archive(tmp_path / "data.npz", {"x.npy": npy(np.zeros((2, 3)))}, zipfile.ZIP_LZMA))
     np.save(tmp_path / "x.npy", np.zeros(3))
-    with pytest.raises(DataError, match="no .npz archive"):
+    with pytest.raises(DataError, match="not an .npz archive"):
         read_npz((tmp_path / "x.npy").rename(tmp_path / "x.npz"))
 
 
