@@ -150,7 +150,7 @@ def test_pictures(model, rejects, tmp_path):
     Image.new("L", (40, 40), 255).save(tmp_path / "blank.png")
     Image.new("L", (1, 1)).save(tmp_path / "one.png")
     Image.new("1", (9000, 9000)).save(tmp_path / "huge.png")
-    assert "it is not a picture, or damaged" in rejects("predict", model, tmp_path / "text.png")
+    assert "it is not a picture, or it is damaged" in rejects("predict", model, tmp_path / "text.png")
     assert "there is no such file" in rejects("predict", model, tmp_path / "missing.png")
     for name in ("blank.png", "one.png"):
         assert f"cannot read {tmp_path / name}: nothing is drawn in it" in rejects("predict", model, tmp_path / name)

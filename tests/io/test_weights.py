@@ -153,7 +153,7 @@ def config(metadata, change):
         (lambda a, m: a.update({"4.Affine.b": np.zeros(3, np.int64)}), "has type int64, the network needs float32"),
         (lambda a, m: config(m, lambda layers: layers[3].update(type="Vanish")), "unknown layer 'Vanish'"),
         (lambda a, m: config(m, lambda layers: layers[3].update(type=["x"])), "unknown layer"),
-        (lambda a, m: config(m, lambda layers: layers[2]["arguments"].pop("outputs")), "Affine cannot be made again"),
+        (lambda a, m: config(m, lambda layers: layers[2]["arguments"].pop("outputs")), "Affine cannot be rebuilt"),
         (lambda a, m: config(m, lambda layers: layers[2]["arguments"].update(outputs=-1)), "Affine cannot be made"),
         (
             lambda a, m: config(m, lambda layers: layers[2]["arguments"].update(outputs=10**15)),
