@@ -109,7 +109,7 @@ def test_a_file_with_a_tokenizer_of_another_network_is_refused(tmp_path):
         net.preparation = wrong
         cr.save(net, tmp_path / "b.safetensors")
         with pytest.raises(
-            cr.errors.ModelFileError, match=r"its text has \(4, \d+\) logits, the network gives \(4, 5\)"
+            cr.errors.ModelFileError, match=r"its text needs \(4, \d+\) logits, but the network returns \(4, 5\)"
         ):
             cr.load(tmp_path / "b.safetensors")
 

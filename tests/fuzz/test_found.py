@@ -90,7 +90,7 @@ def test_weights_that_are_not_finite_are_not_loaded(tmp_path):
     path = tmp_path / "net.safetensors"
     cr.save(networks()[0], path)
     path.write_bytes(path.read_bytes()[:-4] + np.float32(np.inf).tobytes())
-    with pytest.raises(ModelFileError, match="holds inf at"):
+    with pytest.raises(ModelFileError, match="contains inf at"):
         cr.load(path)
 
 

@@ -119,7 +119,7 @@ def test_all_that_is_unknown_is_named_at_once(tmp_path):
         ([helper.make_node("Clip", ["x", "a", "b"], ["y"])], [("a", 1.0), ("b", 0.0)], "a Clip from 1.0 to 0.0"),
         ([helper.make_node("PRelu", ["x", "a"], ["y"])], [("a", np.ones((2, 4)))], r"slopes of \(2, 4\)"),
         ([helper.make_node("Div", ["c", "x"], ["y"])], [("c", 2)], "constant Div x"),
-        ([helper.make_node("Erf", ["x"], ["y"])], [], "no part of a GELU"),
+        ([helper.make_node("Erf", ["x"], ["y"])], [], "not part of a GELU"),
     ],
 )
 def test_what_a_layer_does_not_do_is_told(nodes, arrays, told):
@@ -129,7 +129,7 @@ def test_what_a_layer_does_not_do_is_told(nodes, arrays, told):
 
 def test_open_shapes_and_outputs():
     relu = model([helper.make_node("Relu", ["x"], ["y"])], shape=("N", "D"))
-    with pytest.raises(ModelFileError, match=r"its input is \(N, \?\): say the shape"):
+    with pytest.raises(ModelFileError, match=r"its input is \(N, \?\): pass the shape"):
         from_onnx(relu)
     assert from_onnx(relu, input_shape=(3,)).output_shape == (3,)
     two = model([helper.make_node("ArgMax", ["x"], ["z"]), helper.make_node("Relu", ["x"], ["y"])], outputs=("z", "y"))
@@ -183,5 +183,5 @@ def test_arrays_outside_are_read_from_the_models_folder_only(tmp_path):
         (folder / "bad.onnx").write_bytes(outside.SerializeToString())
         with pytest.raises(ModelFileError, match="outside the model's folder"):
             import_onnx(folder / "bad.onnx")
-    with pytest.raises(ModelFileError, match="which is not there: put it beside it"):
+    with pytest.raises(ModelFileError, match="which is missing: put it beside the model"):
         import_onnx(folder / "m.onnx")

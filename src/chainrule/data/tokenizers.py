@@ -107,7 +107,8 @@ class Characters(Tokenizer):
             place = int(wrong.argmax())
             raise DataError(
                 f"{what} has {text[place]!r} at character {place + 1:,}, which is not one of the "
-                f"{self.size:,} characters that the network learned: leave it out, or train with --tokens bytes, which knows every character"
+                f"{self.size:,} characters that the network learned: leave it out, or train with --tokens bytes, "
+                "which knows every character"
             )
         found: Array = tokens.astype(smallest_dtype(self.size))
         return found

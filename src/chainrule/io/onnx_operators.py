@@ -1,4 +1,4 @@
-"""What each ONNX operator is in layers.
+"""The layers for each ONNX operator.
 
 https://onnx.ai/onnx/operators
 """
@@ -29,7 +29,7 @@ from chainrule.layers import (
 __all__ = ["JOINS", "OF_BATCH", "OPERATORS"]
 
 OF_BATCH = {"Expand", "Reshape", "Resize"}
-"""Operators that may be told a shape with the batch's size in it: what they make of a sample is known."""
+"""Operators whose shape input may contain the batch size: their effect on a sample is known."""
 
 
 # ---- operators with one input ----
@@ -60,7 +60,7 @@ def _batch_norm(node: Node) -> Part:
 
 
 def _dropout(node: Node) -> Part | None:
-    """It does nothing in inference; one that was exported in training mode is kept for training on."""
+    """It does nothing in inference; a model exported in training mode keeps it for further training."""
     training = node.constants.get(2)
     ratio = float(np.ravel(node.constants.get(1, node.attributes.get("ratio", 0.5)))[0])
     if training is None or not np.ravel(training)[0] or not 0 < ratio < 1:
@@ -75,7 +75,7 @@ def _instance_norm(node: Node) -> Part:
 
 def _group_norm(node: Node) -> Part:
     gamma, beta, groups = array(node, 1), array(node, 2), int(node.attributes["num_groups"])
-    if gamma.size == groups and node.opset < 21:  # a scale for each group, of as many channels
+    if gamma.size == groups and node.opset < 21:  # one scale per group
         if node.before[0] is None or not node.before[0] or groups < 1 or node.before[0][0] % groups:
             raise ModelFileError(f"it has a GroupNormalization with {groups} groups of an unknown number of channels")
         gamma, beta = (np.repeat(numbers, node.before[0][0] // groups) for numbers in (gamma, beta))
@@ -139,7 +139,7 @@ OPERATORS: dict[str, Callable[[Node], Part | list[Part] | None]] = (
         "ai.onnx.ml.ZipMap": lambda node: None,
     }
 )
-"""Operators with one input that is no constant; None is a layer that does nothing in inference."""
+"""Operators with one non-constant input; None is a layer that does nothing in inference."""
 
 
 # ---- operators where several values meet ----
