@@ -80,7 +80,7 @@ class SoftmaxCrossEntropy(Loss):
         counts = sample_weights(weights, samples)[:, np.newaxis] * self._class_weights(classes)
         total = float((counts * shares).sum())
         if samples and not total:
-            raise OptionError(f"{self!r} got sample weights that are all 0: make one larger")
+            raise OptionError(f"{self!r} got samples whose weights are all 0: at least one must count")
         smoothed = (1 - self.label_smoothing) * shares + self.label_smoothing / classes
         return kernels.weighted_cross_entropy(outputs, (counts * smoothed / (total or 1)).astype(outputs.dtype))
 

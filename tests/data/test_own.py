@@ -217,7 +217,7 @@ def test_arrays_are_read_as_they_are_needed(tmp_path, small):
         list(batches)
     np.save(tmp_path / "x_train.npy", small[0].x)
     (tmp_path / "y_test.npy").write_bytes(b"broken")
-    with pytest.raises(DataError, match=r"y_test\.npy is no \.npy file"):
+    with pytest.raises(DataError, match=r"y_test\.npy is not a \.npy file"):
         cr.data.load(tmp_path)
 
 

@@ -157,7 +157,7 @@ def test_damaged_files(tmp_path):
 def test_loops_and_claims_that_do_not_hold(tmp_path):
     loop = model([helper.make_node("Relu", ["b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])], outputs=("b",))
     (tmp_path / "loop.onnx").write_bytes(loop.SerializeToString())
-    with pytest.raises(ModelFileError, match="damaged one"):
+    with pytest.raises(ModelFileError, match="or is damaged"):
         import_onnx(tmp_path / "loop.onnx")
     huge = model([helper.make_node("Gemm", ["x", "W"], ["y"])], [("W", np.ones((4, 2)))])
     huge.graph.initializer[0].dims[:] = [4, 2**40]

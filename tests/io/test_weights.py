@@ -154,10 +154,10 @@ def config(metadata, change):
         (lambda a, m: config(m, lambda layers: layers[3].update(type="Vanish")), "unknown layer 'Vanish'"),
         (lambda a, m: config(m, lambda layers: layers[3].update(type=["x"])), "unknown layer"),
         (lambda a, m: config(m, lambda layers: layers[2]["arguments"].pop("outputs")), "Affine cannot be rebuilt"),
-        (lambda a, m: config(m, lambda layers: layers[2]["arguments"].update(outputs=-1)), "Affine cannot be made"),
+        (lambda a, m: config(m, lambda layers: layers[2]["arguments"].update(outputs=-1)), "Affine cannot be rebuilt"),
         (
             lambda a, m: config(m, lambda layers: layers[2]["arguments"].update(outputs=10**15)),
-            "more than the file holds",
+            "more than the file has",
         ),
         (lambda a, m: config(m, lambda layers: layers.insert(0, {"repeat": 99})), "repeats a layer that it does not"),
         (

@@ -111,7 +111,7 @@ def test_every_exercise_belongs_to_one_lesson():
         (5, "x = np.log(self.out / (1 - self.out))\nreturn x * self.out * (1 - self.out)", "dx is"),
         (5, "return self.out * (1 - self.out)", "dx is not multiplied by the upstream gradient"),
         (6, "self.dW = dout.T @ self.x\nself.db = dout.sum(axis=0)\nreturn dout @ self.W.T", "dW is transposed"),
-        (6, "self.dW = self.x.T @ dout\nself.db = dout\nreturn dout @ self.W.T", "db has shape (4, 3): it is not yet"),
+        (6, "self.dW = self.x.T @ dout\nself.db = dout\nreturn dout @ self.W.T", "db has shape (4, 3): it is not"),
         (
             6,
             "self.dW = self.x.T @ dout\nself.db = dout.sum(axis=1)\nreturn dout @ self.W.T",

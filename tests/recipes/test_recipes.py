@@ -23,7 +23,7 @@ def test_the_recipes_in_the_package():
         assert network.output_shape == outputs
         assert network.preparation == (text.preparation if recipe.writes_text else None)
         assert isinstance(recipe.loss(network), cr.SequenceCrossEntropy) == recipe.writes_text
-        with pytest.raises(OptionError, match="does not read text|this data is none"):
+        with pytest.raises(OptionError, match="does not read text|this data is not text"):
             recipe.network(cr.Dataset(*small_data()) if recipe.writes_text else text)
 
 
