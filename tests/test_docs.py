@@ -106,14 +106,19 @@ def test_links_lead_somewhere(document):
             assert (document.parent / link).exists(), link
 
 
-def test_the_tree_in_the_readme_is_the_tree():
-    """Every room of the house has its line in both READMEs."""
+def test_the_house_is_drawn_as_it_is():
+    drawn = runpy.run_path(str(ROOT / "tools" / "draw_house.py"))
+    assert drawn["PICTURE"].read_text(encoding="utf-8") == drawn["drawn"](), "run python tools/draw_house.py"
+
+
+def test_the_list_of_rooms_is_complete():
+    """Every room of the house has its line in both languages."""
     rooms = {
         f"{path.name}/" if path.is_dir() else path.name
         for path in (ROOT / "src" / "chainrule").iterdir()
         if not path.name.startswith("__") and (path.is_dir() or path.suffix == ".py")
     }
-    for name in ("README.md", "README.zh-CN.md"):
+    for name in ("docs/architecture.md", "docs/architecture.zh-CN.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert not [room for room in rooms if f"{room} " not in text], name
 

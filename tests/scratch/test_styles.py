@@ -600,3 +600,112 @@ def test_an_update_by_adam_is_no_gradient(optimizer, factor):
     assert [(finding.name, finding.pattern) for finding in check.skipped] == (
         [("update of W", "divided")] if optimizer else []
     )
+
+
+class LeavesAll:
+    """Nothing is returned: the output and the gradients lie in the layer, as another book has it."""
+
+    def __init__(self, factor=1):
+        self.weights, self.factor = W.copy(), factor
+
+    def forward(self, inputs, training=True):
+        self.inputs = inputs
+        self.output = inputs @ self.weights
+
+    def backward(self, dvalues):
+        self.dweights = self.inputs.T @ dvalues
+        self.dinputs = self.factor * dvalues @ self.weights.T
+
+
+class LossOfSamples:
+    """A loss for each sample, and backward is given the predictions instead of a gradient."""
+
+    def forward(self, y_pred, y_true):
+        return -np.log(np.clip(y_pred, 1e-7, 1 - 1e-7)[range(len(y_pred)), y_true])
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = -np.eye(dvalues.shape[1])[y_true] / dvalues / len(dvalues)
+
+
+class WholeNetwork:
+    """Backward is given the input, the target and the output: which loss it starts from, nobody says."""
+
+    def __init__(self):
+        self.W = W.copy()
+
+    def forward(self, x):
+        return sigmoid(x @ self.W)
+
+    def backward(self, x, y, output):
+        self.W += x.T @ ((y - output) * output * (1 - output))
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_layer_that_returns_nothing(factor):
+    check = check_layer(LeavesAll(factor), [X], {"training": True}, upstream=(np.ones((4, 5)),))
+    assert (check.failure, check.skipped) == (None, ())
+    assert [(row.name, row.ok) for row in check.rows] == [("dinputs", factor == 1), ("dweights", True)]
+
+
+def test_a_loss_of_each_sample():
+    probabilities = RNG.dirichlet(np.ones(3), 4)
+    t = np.array([0, 2, 1, 1])
+    check = check_layer(LossOfSamples(), [probabilities, t], upstream=(probabilities, t))
+    assert (check.failure, check.findings, check.skipped, len(check.rows)) == (None, (), (), 1)
+
+
+def test_a_network_that_starts_from_a_loss_of_its_own():
+    net, y = WholeNetwork(), RNG.random((4, 5))
+    output = net.forward(X)
+    check = check_layer(net, [X], upstream=(X, y, output), returned=output)
+    assert (check.failure, check.findings, check.rows) == (None, (), ())
+    assert [finding.pattern for finding in check.skipped] == ["begins"]
+
+
+class Decays:
+    """Adds weight decay to its own gradients."""
+
+    def __init__(self, factor=2):
+        self.W, self.b, self.l2, self.factor = W.copy(), B.copy(), 0.01, factor
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout + self.factor * self.l2 * self.W
+        self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+@pytest.mark.parametrize(("factor", "name", "ok"), [(2, "dW, weight decay apart", True), (3, "dW", False)])
+def test_weight_decay_of_the_layer_is_apart(factor, name, ok):
+    check = check_layer(Decays(factor), [X], upstream=(np.ones((4, 5)),))
+    assert {row.name: row.ok for row in check.rows} == {"dx": True, name: ok, "db": True}
+
+
+def test_a_layer_that_knows_its_neighbours_is_checked_alone():
+    first, second = Lists(), Lists()
+    first.next, second.prev = second, first
+    for layer in (first, second):
+        check = check_layer(layer, [X], upstream=(np.ones((4, 5)),))
+        assert (check.failure, check.findings, check.skipped, len(check.rows)) == (None, (), (), 3)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_update_that_an_input_of_zeros_does_not_show(sign):
+    class Learns:
+        def __init__(self):
+            self.W = W.copy()
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dout, rate):
+            dx = dout @ self.W.T
+            self.W -= sign * rate * self.x.T @ dout
+            return dx
+
+    check = check_layer(Learns(), [np.zeros((1, 6))], upstream=(np.ones((1, 5)), 0.1))
+    assert {row.name: row.ok for row in check.rows} == {"dx": True, "update of W": sign == 1}

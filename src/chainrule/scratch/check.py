@@ -18,10 +18,12 @@ import numpy as np
 
 import chainrule
 from chainrule.arrays import Array
+from chainrule.diagnosis import Finding
 from chainrule.scratch.comparison import Comparison
 from chainrule.scratch.generators import same_random_numbers
 from chainrule.scratch.layercheck import PASSES, LayerCheck
 from chainrule.scratch.probe import Probe
+from chainrule.scratch.upstream import NoUpstreamError
 
 __all__ = ["LayerCheck", "check_layer", "check_network", "describe"]
 
@@ -34,6 +36,7 @@ def check_layer(
     seed: int = 0,
     returned: Any = None,
     backward: str = "backward",
+    given: Sequence[Any] | None = None,
 ) -> LayerCheck:
     """Compare `layer.backward` with central differences of `layer.forward(*arguments, **options)`.
 
@@ -44,10 +47,11 @@ def check_layer(
         seed: decides the random gradient and the sampling.
         returned: what forward returned when `upstream` was made: parts of it among `upstream` are recognized.
         backward: its name; forward is called as PASSES says.
+        given: what forward was called with when `upstream` was made, if not `arguments` themselves.
     """
 
     def probe(again: Callable[[], None], rng: np.random.Generator) -> Probe:
-        return Probe(layer, arguments, options or {}, upstream, returned, again, rng, PASSES[backward], backward)
+        return Probe(layer, arguments, options or {}, upstream, returned, again, rng, PASSES[backward], backward, given)
 
     return _checked(layer, seed, probe)
 
@@ -83,5 +87,7 @@ def _checked(layer: Any, seed: int, make: Callable[[Callable[[], None], np.rando
     with same_random_numbers(layer) as again, quiet[0], quiet[1], np.errstate(all="ignore"):
         try:
             return Comparison(make(again, rng), rng).result()
+        except NoUpstreamError:
+            return LayerCheck((), (), None, (Finding("backward", "begins", {}),))
         except Exception as error:  # of the learner's code, which does not take the small batch
             return LayerCheck((), (), describe(error))

@@ -11,6 +11,7 @@ from chainrule.diagnosis import Finding, diagnose
 from chainrule.gradcheck import GradientRow, check_array
 from chainrule.numerical import STEP
 from chainrule.scratch.coarse import check_coarsely, noise_of
+from chainrule.scratch.decay import is_decay, without_decay
 from chainrule.scratch.layercheck import LayerCheck
 from chainrule.scratch.match import Produced, match, partners, produced_by
 from chainrule.scratch.probe import Outcome, Probe, Target
@@ -145,13 +146,14 @@ class Comparison:
             targets = [target for target in targets if _is_parameter_of_network(target)]
         divided = moved_alike(probe, outcome)
         self._skipped += [Finding(f"update of {name}", "divided", {}) for name in sorted(divided)]
-        moved = [target for target in targets if target.name in outcome.moved and target.name not in divided]
-        rest = [target for target in targets if target.name not in outcome.moved]
+        moves = (outcome.moved.keys() | self._moved_elsewhere()) - divided
+        moved = [target for target in targets if target.name in moves]
+        rest = [target for target in targets if target.name not in moves | divided]
         found = produced_by(outcome, probe.backward_method, returns_all=self._probe.is_network)
         matches = match(rest, found, {} if self._probe.is_network else outcome.left, self._agrees, bool(outcome.nested))
         gradients = [_Gradient(self._name(target, source), target, source) for target, source in matches.pairs]
         if moved:
-            self._rate = learning_rate(probe, moved, outcome, self._rng)
+            self._rate = learning_rate(probe, moved, outcome, self._rng)  # None: this update shows none
             gradients += [_Gradient(f"update of {target.name}", target, None, is_update=True) for target in moved]
         compared = [source.value for _, source in matches.pairs if source is not None]
         self._skipped += [
@@ -162,6 +164,20 @@ class Comparison:
         ]
         constants = [target for target in matches.constants if not (target.is_input and probe.is_loss)]  # labels
         return gradients, tuple(target.name for target in constants)
+
+    def _moved_elsewhere(self) -> set[str]:
+        """What backward updates for other inputs, where these are zeros, for which weights have no gradient."""
+        inputs = [target for target in self._probe.targets if target.is_input]
+        if all(target.value.any() for target in inputs):
+            return set()
+        kept = {target.name: target.value.copy() for target in inputs}
+        try:
+            self._put({target.name: self._draw_anew(target.value, True) for target in inputs})
+            return set(self._probe.backward().moved)
+        except Exception:  # these values are none that the layer is made for
+            return set()
+        finally:
+            self._put(kept)
 
     def _name(self, target: Target, source: Produced | None) -> str:
         if self._probe.is_network:
@@ -188,6 +204,9 @@ class Comparison:
     def _compare(
         self, gradients: Sequence[_Gradient], outcome: Outcome, probes: int
     ) -> tuple[list[GradientRow], list[Finding]]:
+        moved = [gradient.target for gradient in gradients if gradient.is_update]
+        if moved and self._rate is None:
+            self._rate = learning_rate(self._probe, moved, outcome, self._rng)
         values = [gradient.read(outcome, self._rate) for gradient in gradients]
         rows = [self._row(gradient, value, probes) for gradient, value in zip(gradients, values, strict=True)]
         if all(row.ok for row in rows):
@@ -221,7 +240,15 @@ class Comparison:
         row = check_array(
             gradient.name, target.value, found, probe.objective, probes, self._tolerance, rounding, self._rng
         )
-        above = probe.upstream[0] if probe.is_loss else 1.0
+        if not row.ok and not target.is_input and (strengths := probe.named_numbers(is_decay)):
+            expected = numerical(target.value, probe.objective, row.kinks, self._rng)
+            apart = without_decay(found, expected, target.value, strengths)
+            if apart is not None:
+                name = f"{gradient.name}, weight decay apart"
+                return check_array(
+                    name, target.value, apart, probe.objective, probes, self._tolerance, rounding, self._rng
+                )
+        above = probe.upstream[0] if probe.is_loss and np.ndim(probe.upstream[0]) == 0 else 1.0
         if not row.ok and above != 1.0:  # the lesson's own loss does not look at dout
             at_one = check_array(
                 gradient.name,
@@ -311,8 +338,10 @@ class Comparison:
         if not value.ndim:
             return np.asarray(value * np.exp(0.3 * noise))
         if is_input:
-            wide: Array = noise if self._probe.is_loss else noise * 3.0 ** self._rng.uniform(-1, 1, value.shape)
-            return wide
+            if not self._probe.is_loss:
+                return np.asarray(noise * 3.0 ** self._rng.uniform(-1, 1, value.shape))
+            are_probabilities = value.min(initial=1) > 0 and value.max(initial=0) < 1
+            return self._rng.uniform(0.05, 0.95, value.shape) if are_probabilities else noise
         size = max(float(np.sqrt((value**2).mean())), 0.1)
         return np.asarray(value + 0.5 * size * noise)
 

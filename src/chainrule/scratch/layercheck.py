@@ -7,7 +7,12 @@ from chainrule.gradcheck import GradientRow
 
 __all__ = ["PASSES", "LayerCheck"]
 
-PASSES = {"backward": "forward", "backward_pass": "forward_pass", "bprop": "fprop", "backprop": "feedforward"}
+PASSES = {
+    "backward": "forward",
+    "backward_pass": "forward_pass",
+    "backward_propagation": "forward_propagation",
+    "bprop": "fprop",
+}
 """What layers call their two passes: the way back -> the way forth."""
 
 

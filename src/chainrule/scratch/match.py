@@ -16,7 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.scratch.names import base_name, is_learned_by_name, names_gradient, says_gradient
+from chainrule.scratch.names import (
+    base_name,
+    is_learned_by_name,
+    names_gradient,
+    names_gradient_of_input,
+    says_gradient,
+)
 from chainrule.scratch.probe import Outcome, Target
 from chainrule.scratch.reach import Place, is_number
 
@@ -144,6 +150,9 @@ def match(
     inputs = [target for target in targets if target.is_input]
     for target, gradient in _in_order(inputs, returned):
         pair(target, gradient)
+    if not any(_shape(gradient.value) is not None for gradient in returned):
+        for target, gradient in _left_for(inputs, pool):
+            pair(target, gradient)
     for target in [target for target in open_targets if not target.is_input]:
         lying = _lying_at_partners(target, pool, left)
         if lying:
@@ -220,6 +229,18 @@ def _in_order(inputs: Sequence[Target], returned: Sequence[Produced]) -> list[tu
     if len(returned) > len(inputs):  # dx may stand behind dW and db
         return by_shape or positional
     return [(target, gradient) for target, gradient in positional if gradient.value is not None]
+
+
+def _left_for(inputs: Sequence[Target], pool: Sequence[Produced]) -> list[tuple[Target, Produced]]:
+    """Where backward returns nothing: `self.dinputs` for an argument `inputs`, or whatever the first one is called."""
+    lying = [gradient for gradient in pool if gradient.place is not None and len(gradient.place.steps) == 1]
+    chosen: list[tuple[Target, Produced]] = []
+    for target in inputs:
+        free = [gradient for gradient in lying if all(gradient is not other for _, other in chosen)]
+        named = [gradient for gradient in free if _by_name(gradient.name, target)]
+        usual = [gradient for gradient in free if target is inputs[0] and names_gradient_of_input(gradient.name)]
+        chosen += [(target, gradient) for gradient in (named or usual)[:1]]
+    return chosen
 
 
 def _by_shape(

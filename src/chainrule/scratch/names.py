@@ -4,7 +4,7 @@ import re
 
 from chainrule.scratch.reach import Place
 
-__all__ = ["base_name", "is_learned_by_name", "names_gradient", "says_gradient", "says_rate"]
+__all__ = ["base_name", "is_learned_by_name", "names_gradient", "names_gradient_of_input", "says_gradient", "says_rate"]
 
 _LEARNED = {"w", "b", "gamma", "beta"}
 """What needs a gradient, whether or not there is one; also whatever lies in a list or dict called params."""
@@ -13,6 +13,7 @@ _BEFORE = ("d", r"d[a-z]_?d", r"dloss_?d?", "g", "grads?", "gradients?", "delta"
 _AFTER = ("d", "g", "grads?", "gradients?", "diff")
 _FORMS = [re.compile(f"{word}_?(.+)") for word in _BEFORE] + [re.compile(f"(.+?)_?{word}") for word in _AFTER]
 """What the name of a gradient adds to the name of its array."""
+_INPUTS = ("x", "input", "inputs")
 _RATE = re.compile(r"lr|eta|alpha|rate|step|step_?size|learn\w*rate\w*|\w+_lr|lr_?\d*")
 _FAMILIES = ("grad", "dparam", "dweight", "delta")
 
@@ -36,6 +37,11 @@ def names_gradient(gradient: str, target: str) -> bool:
     """Whether a name like `dW`, `gw`, `W_grad` is that of the gradient of `W`."""
     lower = gradient.lower().strip("_")
     return any((m := form.fullmatch(lower)) and base_name(m[1]) == base_name(target) for form in _FORMS)
+
+
+def names_gradient_of_input(name: str) -> bool:
+    """Whether a name like `dinputs` or `input_grad` is that of the gradient of a layer's input."""
+    return any((m := form.fullmatch(name.lower().strip("_"))) and m[1] in _INPUTS for form in _FORMS)
 
 
 def is_learned_by_name(place: Place) -> bool:

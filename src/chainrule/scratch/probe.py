@@ -6,7 +6,7 @@ what a gradient can be of. What backward returns, sets, fills or adds to is what
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,8 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.scratch.layercheck import PASSES
 from chainrule.scratch.names import is_learned_by_name, says_rate
-from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, put, reach, rewind
-from chainrule.scratch.upstream import gradient_like, leaves, links_of, outs_of
+from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, nothings, put, reach, rewind
+from chainrule.scratch.upstream import NoUpstreamError, gradient_like, leaves, links_of, output_left, outs_of
 
 __all__ = ["Outcome", "Probe", "Target"]
 
@@ -89,19 +89,20 @@ class Probe:
         rng: np.random.Generator,
         forward: str = "forward",
         backward: str = "backward",
+        given: Sequence[Any] | None = None,
     ) -> None:
         self._forward_name, self.backward_name = forward, backward
         self.backward_method = getattr(layer, backward)
         self.is_network = backward == "gradient"
         if returned is None:
-            fresh = copy.deepcopy([layer, list(arguments), dict(options)])
+            fresh = copy_with([layer, list(arguments), dict(options)], {})
             again()
             returned = getattr(fresh[0], forward)(*fresh[1], **fresh[2])
-        self._links = list(links_of(upstream, returned))
+        self._links = list(links_of(upstream, returned, arguments if given is None else given, layer))
         if self.is_network:
             self._links = [None] * len(upstream)
         constants = [None if link is not None else value for link, value in zip(self._links, upstream, strict=True)]
-        self._root = copy.deepcopy([layer, list(arguments), dict(options), constants])
+        self._root = copy_with([layer, list(arguments), dict(options), constants], {})
         self._again = again
         self.targets: list[Target] = []
         self._dropped: dict[int, None] = {}
@@ -114,12 +115,18 @@ class Probe:
             )
         self.output = first
         outs = outs_of(first)
-        self.is_loss = len(outs) == 1 and np.ndim(outs[0]) == 0 and _has_axes(arguments)
+        links = {"gradient", "gradients"} & set(self._links)
+        has_axes = any(isinstance(value, np.ndarray) and value.ndim for _, value in reach(list(arguments)))
+        self.is_loss = len(outs) == 1 and np.ndim(outs[0]) == 0 and has_axes
+        self._is_of_samples = bool(self._links) and not links and np.shape(outs[0]) == np.shape(arguments[0])[:1] != ()
+        if self._links and not links and not self.is_loss and not self._is_of_samples:
+            raise NoUpstreamError
+        self.is_loss = self.is_loss or self._is_of_samples
         if not self._links and not self.is_loss:
             self._links = ["gradient"]
         self._used = self._outs_used(outs)
         self._outs = outs
-        self.upstream = [1.0] if self.is_loss else self.new_upstream(rng)
+        self.upstream = [1.0] if np.ndim(outs[0]) == 0 and self.is_loss else self.new_upstream(rng)
         self._find_targets()
 
     # ---- runs
@@ -142,7 +149,8 @@ class Probe:
     def _call(self, root: list[Any]) -> Any:
         self._again()
         with np.errstate(all="ignore"):
-            return getattr(root[0], self._forward_name)(*root[1], **root[2])
+            returned = getattr(root[0], self._forward_name)(*root[1], **root[2])
+        return output_left(root[0], root[1]) if returned is None else returned
 
     def objective(self) -> float:
         """The number that is differentiated: each output times the gradient from above, summed."""
@@ -164,7 +172,9 @@ class Probe:
         )
 
     def new_upstream(self, rng: np.random.Generator) -> list[Any]:
-        """A random gradient from above for each output that has one."""
+        """A random gradient from above for each output that has one; of a loss of each sample their mean counts."""
+        if self._is_of_samples:
+            return [np.full(np.shape(self._outs[0]), 1 / len(self._outs[0]))]
         return [gradient_like(self._outs[k], rng) for k in self._used]
 
     @property
@@ -175,17 +185,25 @@ class Probe:
     def numbers(self) -> list[float]:
         """Numbers that could be the learning rate: among backward's arguments, else by name within the layer."""
         given = [float(value) for value in self._root[3] if is_number(value)]
+        return given or self.named_numbers(says_rate)
+
+    def named_numbers(self, wanted: Callable[[str], bool]) -> list[float]:
+        """Numbers within the layer whose names are wanted."""
         found = [(place.last, value) for place, value in reach(self._root[0]) if isinstance(value, float)]
-        return given or [float(value) for name, value in found if says_rate(name)]
+        return [float(value) for name, value in found if wanted(name)]
 
     def outputs(self) -> list[Array]:
         return [np.asarray(leaf, dtype=np.float64) for leaf in leaves(outs_of(self.forward()[1]))]
 
     @property
     def batch(self) -> int:
-        """Samples: the length of the first input."""
-        inputs = [target.value for target in self.targets if target.is_input]
-        return len(inputs[0]) if inputs and inputs[0].ndim else 1
+        """Samples: the rows of the first input, or its columns where the output has as many and other rows."""
+        inputs = [target.value.shape for target in self.targets if target.is_input and target.value.ndim]
+        if not inputs:
+            return 1
+        first, output = inputs[0], np.shape(self._outs[0])
+        in_columns = len(first) == len(output) == 2 and first[0] != output[0] and first[1] == output[1]
+        return int(first[in_columns])
 
     @property
     def dout(self) -> Array:
@@ -217,7 +235,7 @@ class Probe:
             names, result = [str(key) for key in result], list(result.values())
         several = list(result) if isinstance(result, tuple | list) else [result]
         left = {place: _kept(value) for place, value in reach(layer)}
-        left |= {place: None for place in _nothings(layer) if place not in left}
+        left |= {place: None for place in nothings(layer) if place not in left}
         outcome = Outcome([_kept(value) for value in several], names, left)
         outcome.nested = {place for place in left if _is_within_a_layer(layer, place)}
         outcome.caches = {place for place, identity in own.items() if at_first.get(place) != identity}
@@ -241,7 +259,10 @@ class Probe:
             elif link is None:
                 arguments.append(constant)
             else:
-                arguments.append(outs[link])
+                kind, key = link
+                arguments.append(
+                    getattr(root[0], key) if kind == "attribute" else (outs, root[1])[kind == "argument"][key]
+                )
         return arguments
 
     def _see_moves(self, layer: Any, before: Mapping[Place, Any], outcome: Outcome) -> None:
@@ -357,20 +378,13 @@ def _kept(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-def _has_axes(arguments: Any) -> bool:
-    return any(isinstance(value, np.ndarray) and value.ndim for _, value in reach(list(arguments)))
-
-
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(_equal(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.shape(one) == np.shape(other) and np.array_equal(one, other, equal_nan=_is_floating(one))
+        is_floating = np.asarray(one).dtype.kind == "f"
+        return np.shape(one) == np.shape(other) and np.array_equal(one, other, equal_nan=is_floating)
     return bool(one == other) if is_number(one) and is_number(other) else type(one) is type(other)
-
-
-def _is_floating(value: Any) -> bool:
-    return np.asarray(value).dtype.kind == "f"
 
 
 def _close(one: list[Array], other: list[Array]) -> bool:
@@ -378,18 +392,6 @@ def _close(one: list[Array], other: list[Array]) -> bool:
         a.shape == b.shape and np.allclose(a, b, rtol=1e-3, atol=1e-5, equal_nan=True)
         for a, b in zip(one, other, strict=True)
     )
-
-
-def _nothings(layer: Any) -> Iterator[Place]:
-    """Attributes that hold None: a gradient may be missing there."""
-    for name, value in getattr(layer, "__dict__", {}).items():
-        if value is None:
-            yield Place((("attribute", name),))
-        elif isinstance(value, dict | list):
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            for key, inner in items:
-                if inner is None:
-                    yield Place((("attribute", name), ("item", key)))
 
 
 def _argument_names(method: Callable[..., Any]) -> list[str]:

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Place", "arrays_of", "copy_with", "is_number", "put", "reach", "rewind"]
+__all__ = ["Place", "arrays_of", "copy_with", "is_number", "nothings", "put", "reach", "rewind"]
 
 _DEPTH, _MOST = 8, 20_000
+_NEIGHBOURS = {"next", "prev", "previous", "parent", "next_layer", "prev_layer", "previous_layer"}
+"""Attributes that lead out of a layer, to another one."""
 _OPAQUE = (
     type,
     types.ModuleType,
@@ -87,9 +89,13 @@ def arrays_of(root: Any) -> dict[int, tuple[list[Place], np.ndarray[Any, Any]]]:
     return found
 
 
-def copy_with(root: Any, instead: Mapping[int, Any]) -> Any:
-    """A deep copy in which objects of these identities are replaced, wherever they lie."""
-    return copy.deepcopy(root, dict(instead))
+def copy_with(root: list[Any], instead: Mapping[int, Any]) -> list[Any]:
+    """A deep copy in which objects of these identities are replaced, wherever they lie.
+
+    Of a list whose first item is a layer; the layers that this one names as its neighbours are not copied.
+    """
+    neighbours = {id(inner): inner for name, inner in _attributes(root[0]) if _is_neighbour(name, inner)}
+    return copy.deepcopy(root, {**neighbours, **instead})
 
 
 def put(root: Any, place: Place, value: Any) -> None:
@@ -137,9 +143,17 @@ def _inside(value: Any) -> list[tuple[tuple[str, Any], Any]]:
         return [(("item", index), value[index]) for index in np.ndindex(value.shape if value.dtype == object else (0,))]
     if isinstance(value, _OPAQUE):
         return []
+    return [(("attribute", name), inner) for name, inner in _attributes(value) if not _is_neighbour(name, inner)]
+
+
+def _attributes(value: Any) -> list[tuple[str, Any]]:
     slots = [name for cls in type(value).__mro__ for name in _slots(cls) if hasattr(value, name)]
     names = dict.fromkeys([*getattr(value, "__dict__", {}), *slots])
-    return [(("attribute", name), getattr(value, name)) for name in names]
+    return [(name, getattr(value, name)) for name in names]
+
+
+def _is_neighbour(name: str, inner: Any) -> bool:
+    return name in _NEIGHBOURS and hasattr(inner, "__dict__") and not isinstance(inner, np.ndarray)
 
 
 def _slots(cls: type) -> tuple[str, ...]:
@@ -149,3 +163,15 @@ def _slots(cls: type) -> tuple[str, ...]:
 
 def _key(key: Any) -> str:
     return f'"{key}"' if isinstance(key, str) else ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def nothings(layer: Any) -> Iterator[Place]:
+    """Attributes that hold None: a gradient may be missing there."""
+    for name, value in getattr(layer, "__dict__", {}).items():
+        if value is None:
+            yield Place((("attribute", name),))
+        elif isinstance(value, dict | list):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, inner in items:
+                if inner is None:
+                    yield Place((("attribute", name), ("item", key)))

@@ -16,13 +16,22 @@ _MORE_PROBES = 400
 
 
 def learning_rate(probe: Probe, moved: Sequence[Target], outcome: Outcome, rng: np.random.Generator) -> float | None:
-    """The rate of an update: of the numbers at hand the one that fits, else the one that the update itself shows."""
-    target = moved[0]
-    expected = numerical(target.value, probe.objective, (), rng)
-    known = ~np.isnan(expected)
-    step, right = -outcome.moved[target.name][known], expected[known]
-    shown = float(step @ right / (right @ right)) if right.any() else 0.0
+    """The rate of an update: of the numbers at hand the one that fits, else the one that the update itself shows.
+
+    None where no number is at hand and nothing moves.
+    """
     numbers = [float(value) for value in probe.numbers() if float(value) > 0]
+    shown = 0.0
+    for target in moved:
+        expected = numerical(target.value, probe.objective, (), rng)
+        known = ~np.isnan(expected)
+        step, right = -outcome.moved.get(target.name, np.zeros_like(expected))[known], expected[known]
+        if right.any():
+            shown = float(step @ right / (right @ right))
+            break
+    else:
+        if not numbers:
+            return None
     if not numbers:
         return shown if shown > 0 else 1.0
     return min(numbers, key=lambda number: abs(np.log(number / shown)) if shown > 0 else number)

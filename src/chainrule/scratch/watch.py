@@ -21,6 +21,7 @@ from chainrule.scratch import layers, time_layers, time_steps
 from chainrule.scratch.check import LayerCheck, check_layer, check_network
 from chainrule.scratch.layercheck import PASSES
 from chainrule.scratch.reach import reach
+from chainrule.scratch.upstream import output_left
 from chainrule.scratch.whose import is_learners
 
 __all__ = ["Watched", "watching"]
@@ -124,7 +125,7 @@ class _Watch:
         return _Forward([_few(value, first, count) for value in arguments], arguments, options)
 
     def _after_forward(self, layer: Any, forward: "_Forward", returned: Any) -> None:
-        forward.returned = returned
+        forward.returned = output_left(layer, forward.whole) if returned is None else returned
         self._forwards[id(layer)] = layer, forward
         if len(self._forwards) > _WAITING:
             del self._forwards[next(iter(self._forwards))]
@@ -143,7 +144,7 @@ class _Watch:
         if sum(value.size for _, value in reach(layer) if isinstance(value, np.ndarray)) > _LARGE:
             self._begins(type(layer).__name__)
         with self._busy():
-            known = {"returned": forward.returned, "backward": method.__name__}
+            known = {"returned": forward.returned, "backward": method.__name__, "given": forward.whole}
             check = check_layer(layer, forward.few, forward.options, upstream, **known)
             if check.failure:  # a state of the layer's own may be as long as the batch
                 whole = check_layer(layer, forward.whole, forward.options, upstream, **known)

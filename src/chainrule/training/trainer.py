@@ -33,6 +33,7 @@ __all__ = ["Trainer"]
 
 _LARGE = 1 << 18
 """Weights of so many numbers do not stay in a processor's cache from backward to the update."""
+_NONE_HELD = nullcontext()
 
 
 class Trainer:
@@ -295,7 +296,7 @@ class Trainer:
     def _learn(self, x: Array, labels: Array, large: Sequence[Parameter]) -> tuple[float, float | None]:
         """One step: loss and accuracy of the batch before its update. The gradients of `large` may wait for it."""
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is told by the loss, below
-            with held(large):
+            with held(large) if large else _NONE_HELD:
                 if self.accumulate == 1:
                     loss, right = self._add_gradients(x, labels)
                 else:
