@@ -40,8 +40,8 @@ def folder(small_folder, tmp_path):
             "ends too early",
         ),
         (lambda f: (f / IMAGES).write_bytes(b"PK\3\4" + bytes(900)), "begins with 50 4b 03 04, expected 00 00 08"),
-        (lambda f: shutil.copy(f / LABELS, f / IMAGES), "holds an array of 1 axes, expected images (3 axes)"),
-        (lambda f: (f / LABELS).write_bytes(idx_bytes(np.zeros(599))), "holds 600 images but"),
+        (lambda f: shutil.copy(f / LABELS, f / IMAGES), "has an array of 1 axes, expected images (3 axes)"),
+        (lambda f: (f / LABELS).write_bytes(idx_bytes(np.zeros(599))), "has 600 images but"),
         (
             lambda f: [(f / n).write_bytes(idx_bytes(np.zeros(s))) for n, s in ((IMAGES, (0, 28, 28)), (LABELS, 0))],
             "is empty",

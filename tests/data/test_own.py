@@ -46,8 +46,8 @@ def test_csv_reads_what_was_written(tmp_path_factory, seed, count, side, labelle
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no rows: the data is empty"),
-        ("label,pixel0,pixel1,pixel2,pixel3\n", "holds no rows: the data is empty"),
+        ("", "has no rows: the data is empty"),
+        ("label,pixel0,pixel1,pixel2,pixel3\n", "has no rows: the data is empty"),
         ("label,pixel0,pixel1\n1,2,3\n", "has 2 pixels per row, which do not make a square picture"),
         ("label,p0,p1,p2,p3\n1,2,3,4,5\n1,2,3,4\n", ", line 3: 4 cells, expected 5 as in the rows before"),
         ("label,p0,p1,p2,p3\n1,2,3,4,5,6\n", ", line 2: 6 cells, expected 5 as in the header"),
@@ -96,7 +96,7 @@ def test_broken_npz_is_told(tmp_path):
         ("a", "not an .npz archive"),
         ("b", "contains pictures: expected x_train, y_train, x_test, y_test, or x and y"),
         ("c", "without objects"),
-        ("d", "holds data of shape (4,)"),
+        ("d", "contains data of shape (4,)"),
         ("e", "no data"),
     ):
         with pytest.raises(DataError) as caught:

@@ -27,7 +27,7 @@ def test_what_was_exported_comes_back(row: Row):
         array[...] += 0.3 * rng.random(array.shape, np.float32) * (1 if "running" not in name else 2)
     model = to_onnx(net)
     if any(isinstance(layer, OF_SEQUENCES) for layer in net._tree()):
-        with pytest.raises(ModelFileError, match="no layer does the operators"):
+        with pytest.raises(ModelFileError, match="no layer supports the operators"):
             from_onnx(model, keep_softmax=True)
         return
     back = from_onnx(model, keep_softmax=True)
@@ -103,7 +103,7 @@ def test_all_that_is_unknown_is_named_at_once(tmp_path):
         helper.make_node("Relu", ["b"], ["y"]),
     ]
     onnx.save(model(nodes), tmp_path / "m.onnx")
-    with pytest.raises(ModelFileError, match=r"cannot import .*: no layer does the operators Cos, Sin: "):
+    with pytest.raises(ModelFileError, match=r"cannot import .*: no layer supports the operators Cos, Sin: "):
         import_onnx(tmp_path / "m.onnx")
 
 

@@ -42,9 +42,9 @@ def parse_idx(content: bytes, name: object, axes: int | None = None) -> Array:
         raise DataError(f"{name} is not an IDX file of bytes: it begins with {magic}, expected 00 00 08")
     if axes is not None and content[3] != axes:
         kinds = {1: "labels (1 axis)", 3: "images (3 axes)"}
-        raise DataError(f"{name} holds an array of {content[3]} axes, expected {kinds.get(axes, axes)}: check the file")
+        raise DataError(f"{name} has an array of {content[3]} axes, expected {kinds.get(axes, axes)}: check the file")
     if content[3] > _MOST_AXES:
-        raise DataError(f"{name} holds an array of {content[3]} axes, more than {_MOST_AXES}: check the file")
+        raise DataError(f"{name} has an array of {content[3]} axes, more than {_MOST_AXES}: check the file")
     header = 4 + 4 * content[3]
     if len(content) < header:
         raise DataError(f"{name} ends within its header: fetch the file again")
@@ -55,7 +55,7 @@ def parse_idx(content: bytes, name: object, axes: int | None = None) -> Array:
             "the file is damaged, fetch it again"
         )
     if math.prod(max(1, length) for length in shape) >= 2**63:  # NumPy counts an empty axis as 1
-        raise DataError(f"{name} holds an array of shape {shape}, which is empty: check the file")
+        raise DataError(f"{name} has an array of shape {shape}, which is empty: check the file")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
@@ -72,9 +72,9 @@ def read_pair(images: str | os.PathLike[str], labels: str | os.PathLike[str]) ->
     """
     x, y = read_idx(images, 3), read_idx(labels, 1)
     if len(x) != len(y):
-        raise DataError(f"{images} holds {len(x):,} images but {labels} {len(y):,} labels: they do not belong together")
+        raise DataError(f"{images} has {len(x):,} images but {labels} {len(y):,} labels: they do not belong together")
     if x.size == 0:
-        raise DataError(f"{images} holds no images: the data is empty")
+        raise DataError(f"{images} has no images: the data is empty")
     return Dataset(x[:, np.newaxis], y)
 
 

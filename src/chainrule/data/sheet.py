@@ -47,7 +47,7 @@ class Sheet:
         self.notes = list(notes)
         lines, self._begin, body = _without_comments(text)
         if not lines:
-            raise DataError(f"{path} holds no rows: the data is empty")
+            raise DataError(f"{path} has no rows: the data is empty")
         self._delimiter = _delimiter(lines)
         self._body = body
         looked_at = list(self._parsed("\n".join(lines)))
@@ -56,7 +56,7 @@ class Sheet:
         if self.names is not None:
             self._body, self._begin = _without_first_row(self._body, self._begin)
         if not self._body or self._body.isspace():
-            raise DataError(f"{path} holds no rows: the data is empty")
+            raise DataError(f"{path} has no rows: the data is empty")
         self._comma = self._delimiter != "," and _has_decimal_commas(looked_at)
         if self._comma:
             self.notes.append("numbers with a decimal comma are read as such")

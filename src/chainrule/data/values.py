@@ -76,14 +76,14 @@ def as_images(x: Array, where: object) -> tuple[Array, str]:
         DataError: the number of axes or channels is wrong.
     """
     if 0 in x.shape[1:]:
-        raise DataError(f"{where} holds data of shape {x.shape}, whose samples are empty")
+        raise DataError(f"{where} contains data of shape {x.shape}, whose samples are empty")
     if x.ndim == 2:
         return x, ""
     if x.ndim == 3:
         return x[:, np.newaxis], ""
     if x.ndim != 4:
         raise DataError(
-            f"{where} holds data of shape {x.shape}: expected images (N, H, W), (N, C, H, W) or rows (N, D)"
+            f"{where} contains data of shape {x.shape}: expected images (N, H, W), (N, C, H, W) or rows (N, D)"
         )
     notes = []
     if x.shape[3] in (1, 3, 4) and x.shape[1] not in (1, 3, 4):

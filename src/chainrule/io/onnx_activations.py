@@ -43,7 +43,7 @@ def _softmax(node: Node) -> Part:
     if axis == 0:
         raise ModelFileError(f"it has a {node.operator} over the batch")
     if node.opset < 13 and axis not in (-1, *(len(shape) for shape in node.before if shape is not None)):
-        raise ModelFileError(f"it has a {node.operator} of an opset below 13 over axis {axis} and all behind it")
+        raise ModelFileError(f"it has a {node.operator} of an opset below 13 over axis {axis} and all axes after it")
     return Part(Softmax() if node.operator == "Softmax" else LogSoftmax(), axis=axis - 1 if axis > 0 else axis)
 
 

@@ -200,7 +200,7 @@ class _Building:
         self.add(Flatten() if flat else layer)
 
     def _reduce(self, reduction: Reduction) -> None:
-        """The mean or maximum along some axes: they are moved behind the others and pooled."""
+        """The mean or maximum along some axes: they are moved to the end and pooled."""
         seen = self.seen
         rank = len(seen.shape)
         axes = {axis - 1 if axis > 0 else axis + rank for axis in reduction.axes or range(2, rank + 1)}

@@ -79,7 +79,7 @@ class Graph:
                 return tidy(self._chain(self._same_as.get(name, name), self.input))
             missing[name] = unknown
         told = ", ".join(min((len(names), names) for names in missing.values())[1])
-        raise ModelFileError(f"no layer does the operators {told}: export the network without them")
+        raise ModelFileError(f"no layer supports the operators {told}: export the network without them")
 
     # ---- nodes ----
 

@@ -71,7 +71,7 @@ def quotient(node: Node, branches: list[list[Part]]) -> Part:
     """x / sqrt(mean(x^2) + epsilon), for x or for x minus its mean."""
     found = _normalized(*branches)
     if found is None:
-        raise ModelFileError("it divides two values that both depend on the input, which no layer does")
+        raise ModelFileError("it divides two values that both depend on the input, which no layer supports")
     return found
 
 

@@ -94,13 +94,13 @@ def _gather(node: Node) -> Part | list[Part]:
 def _constant_arithmetic(node: Node) -> Part:
     (place, value) = next(iter(node.constants.items()), (1, None))
     if value is None or node.whole:
-        raise ModelFileError(f"it has a {node.operator} of whole numbers, which no layer does")
+        raise ModelFileError(f"it has a {node.operator} of whole numbers, which no layer supports")
     if place == 0 and node.operator == "Sub":
         return Part(constant=("RSub", np.asarray(value, np.float32)))
     if place == 0 and node.operator == "Div" and np.size(value) == 1 and float(np.ravel(value)[0]) == 1:
         return Part(form="reciprocal")
     if place == 0 and node.operator == "Div":
-        raise ModelFileError("it computes a constant Div x, which no layer does")
+        raise ModelFileError("it computes a constant Div x, which no layer supports")
     return Part(constant=(node.operator, np.asarray(value, np.float32)))
 
 
@@ -164,7 +164,7 @@ def _concat(node: Node, branches: list[list[Part]]) -> Part:
         if constant is not None and constant[0] == "RSub" and constant[1].size == 1 and constant[1].ravel()[0] == 1:
             return Part(both=True)
     if node.constants:
-        raise ModelFileError("it has a Concat with a constant, which no layer does")
+        raise ModelFileError("it has a Concat with a constant, which no layer supports")
     axis = int(node.attributes["axis"])
     if axis == 0:
         raise ModelFileError("it has a Concat along the batch")

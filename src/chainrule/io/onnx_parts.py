@@ -150,7 +150,7 @@ def _as_two_classes(done: list[Part]) -> None:
     """... Affine(1), Sigmoid as (1 - p, p) is ... Affine(2), Softmax, since sigmoid(z) is softmax((0, z))."""
     affine = done[-2] if len(done) > 1 and isinstance(done[-1].layer, Sigmoid) else Part()
     if not (isinstance(affine.layer, Affine) and affine.layer.outputs == 1):
-        raise ModelFileError("it has 1 - p of a p that is not a Sigmoid of one output, which no layer does")
+        raise ModelFileError("it has 1 - p of a p that is not a Sigmoid of one output, which no layer supports")
     arrays = {name: np.concatenate([np.zeros_like(a), a], axis=-1) for name, a in affine.arrays.items()}
     done[-2:] = [Part(Affine(2), arrays), Part(Softmax())]
 

@@ -99,7 +99,7 @@ def _corners(node: Node, mode: str, down: int, across: int) -> bool:
         return False
     if (down, across) == (1, 1):
         return False
-    raise ModelFileError(f"it has a {node.operator} ({told}) by {down} x {across}, which no layer does")
+    raise ModelFileError(f"it has a {node.operator} ({told}) by {down} x {across}, which no layer supports")
 
 
 def _repeats(factor: int, places: bytes, rounding: bytes) -> bool:

@@ -48,18 +48,18 @@ def _expand(node: Node) -> Part | None:
     """Expand, and Tile of axes of length 1: the same numbers along them."""
     before, after = node.before[0], node.after
     if before is None or after is None or len(before) != len(after):
-        raise ModelFileError(f"it has an {node.operator} of samples of {before} to {after}, which no layer does")
+        raise ModelFileError(f"it has an {node.operator} of samples of {before} to {after}, which no layer supports")
     if before == after:
         return None
     if any(length not in (1, wanted) for length, wanted in zip(before, after, strict=True)):
-        raise ModelFileError(f"it has a {node.operator} of samples of {before} to {after}, which no layer does")
+        raise ModelFileError(f"it has a {node.operator} of samples of {before} to {after}, which no layer supports")
     return Part(Expand(after))
 
 
 def _cast(node: Node) -> None:
     kind = int(node.attributes["to"])
     if kind not in _FLOATS and not (node.whole and kind in (6, 7)):
-        raise ModelFileError(f"it has a Cast to ONNX's type {kind}, which no layer does")
+        raise ModelFileError(f"it has a Cast to ONNX's type {kind}, which no layer supports")
 
 
 def _slice(node: Node) -> list[Part]:
@@ -76,7 +76,7 @@ def _slice(node: Node) -> list[Part]:
         axis = _axis_of(node, axes[index] if axes else index, len(shape))
         places = range(shape[axis])[slice(start, end, steps[index] if steps else 1)]
         if places.step < 1 or not places:
-            raise ModelFileError(f"it has a Slice of {start} to {end} by {places.step}, which no layer does")
+            raise ModelFileError(f"it has a Slice of {start} to {end} by {places.step}, which no layer supports")
         if len(places) < shape[axis]:
             parts.append(Part(Slice(places.start, places[-1] + 1, axis, places.step)))
     return parts
@@ -139,7 +139,7 @@ def _transpose(node: Node) -> Part:
 
 def _concat_of_one(node: Node) -> None:
     if node.constants:
-        raise ModelFileError("it has a Concat with a constant, which no layer does")
+        raise ModelFileError("it has a Concat with a constant, which no layer supports")
 
 
 SHAPES: dict[str, Callable[[Node], Part | list[Part] | None]] = {

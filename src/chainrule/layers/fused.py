@@ -109,7 +109,7 @@ class AffineChain(Layer):
 
     @quiet
     def _backward_holding(self, dy: Array, cache: Any, input_gradient: bool) -> Array | None:
-        """The same one after the other; weights that hold their products have them."""
+        """The same, one layer after the other; weights that are `holding` get deferred products."""
         shape, rows, outputs = cache
         for index in reversed(range(len(self.affines))):
             affine = self.affines[index]
