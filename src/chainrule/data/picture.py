@@ -76,7 +76,7 @@ class PicturePreparation:
         return self.channels, self.height, self.width
 
     def describe(self) -> dict[str, Any]:
-        """As JSON data."""
+        """Its description as JSON data."""
         return {"kind": "picture"} | asdict(self)
 
     @classmethod

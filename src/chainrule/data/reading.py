@@ -90,4 +90,4 @@ def warn(sentence: str) -> None:
 
 
 def silent(sentence: str) -> None:
-    """Tell nobody."""
+    """Ignore the message."""

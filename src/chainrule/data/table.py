@@ -80,7 +80,7 @@ class TablePreparation:
         return (self.width,)
 
     def describe(self) -> dict[str, Any]:
-        """As JSON data."""
+        """Its description as JSON data."""
         return {"kind": "table"} | asdict(self)
 
     @classmethod

@@ -49,7 +49,7 @@ class TextPreparation:
         return (self.context,)
 
     def describe(self) -> dict[str, Any]:
-        """As JSON data."""
+        """Its description as JSON data."""
         return {"kind": "text", "context": self.context} | self.tokenizer.describe()
 
     @classmethod
