@@ -200,7 +200,7 @@ class Graph:
         return self.input if same else value
 
     def _computed(self, value: str, found: dict[str, Array], depth: int) -> Array:
-        """The nodes' result for this input, if they work elementwise."""
+        """The integers that nodes compute from the input, if they work elementwise."""
         if value not in found:
             node = self._makers.get(value)
             if node is None or node.operator not in _OF_INDICES or depth > len(_OF_INDICES):

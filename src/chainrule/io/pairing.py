@@ -149,7 +149,7 @@ def _owners(module: str) -> set[str]:
 
 
 def _shortcuts(places: Sequence[Place], modules: Sequence[str], domains: list[int]) -> list[int]:
-    """The modules with a name used only for the shorter branch of a sum."""
+    """The layers left for each module if one named as a shortcut must be in the shorter branch of a sum."""
     sizes: dict[int, dict[int, int]] = {}
     for place in places:
         for fork, branch in place.forks.items():

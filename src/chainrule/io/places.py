@@ -43,7 +43,7 @@ class Place:
     forks: Mapping[int, int]
 
     def runs_before(self, other: "Place") -> bool:
-        """Whether this one comes first in the network; branches of a sum have no order."""
+        """Whether this place, the earlier one in the network, also runs earlier; branches of a sum have no order."""
         return all(other.forks.get(fork, branch) == branch for fork, branch in self.forks.items())
 
 

@@ -138,7 +138,7 @@ class Attention(Layer):
         Args:
             queries: with the D features the layer was built for, like keys_values.
             keys_values: the sequence to attend to, such as the outputs of an encoder.
-            mask: (N, S), which of its steps are real. None: all. A query with no visible key gets zeros.
+            mask: (N, S), which of its steps are real. None: all. A query that sees no key attends to nothing.
 
         Raises:
             ShapeError: the number of features, the batch or the shape of the mask does not match.

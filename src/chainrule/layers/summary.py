@@ -16,7 +16,7 @@ __all__ = ["Summary", "SummaryRow", "summarize"]
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One layer: its place and repr, output shape, parameters and multiply-adds, the last three per sample.
+    """One layer: its place and repr, per-sample output shape, parameters, and multiply-adds per sample.
 
     `memory` is the bytes per sample that this layer keeps in training from its forward to its backward pass; an array
     that two layers keep is counted at the first.
