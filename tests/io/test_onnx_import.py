@@ -138,7 +138,7 @@ def test_open_shapes_and_outputs():
         from_onnx(two, output="z")
     with pytest.raises(ModelFileError, match="no output 'w': use one of z, y"):
         from_onnx(two, output="w")
-    with pytest.raises(ModelFileError, match="numbers a sample, more than"):
+    with pytest.raises(ModelFileError, match="numbers per sample, more than"):
         from_onnx(model([helper.make_node("Relu", ["x"], ["y"])], shape=("N", 2**20, 2**20)))
 
 

@@ -153,7 +153,7 @@ def _input_shape(value: Any, given: Shape | None) -> Shape:
         shown = ", ".join(str(size) if size > 0 else "?" for size in sizes)
         raise ModelFileError(f"its input is (N, {shown}): pass the shape of a sample as input_shape=")
     if math.prod(sizes) > _LARGEST_SAMPLE:
-        raise ModelFileError(f"its input is {math.prod(sizes):,} numbers a sample, more than {_LARGEST_SAMPLE:,}")
+        raise ModelFileError(f"its input is {math.prod(sizes):,} numbers per sample, more than {_LARGEST_SAMPLE:,}")
     return tuple(sizes)
 
 

@@ -29,7 +29,7 @@ if _CHOICE not in ("", "reference", "native"):
     raise OptionError(f"CHAINRULE_KERNELS must be reference or native, got {_CHOICE!r}")
 if _CHOICE == "native" and _native is None:
     raise OptionError(
-        "CHAINRULE_KERNELS=native, but they were not compiled: install a C++ compiler, then chainrule again"
+        "CHAINRULE_KERNELS=native, but the kernels were not compiled: install a C++ compiler, then chainrule again"
     )
 if _CHOICE == "reference":
     _native = None

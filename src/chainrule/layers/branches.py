@@ -1,13 +1,13 @@
-"""Residual and Parallel: what goes around a part of a network, and several parts side by side.
+"""Residual and Parallel: a shortcut around a part of a network, and several parts side by side.
 
     Residual             y = x + f(x)              dx = dy + f'(dy)
     Parallel, "sum"      y = f1(x) + f2(x) + ...   dx = f1'(dy) + f2'(dy) + ...
     Parallel, "concat"   y = [f1(x), f2(x), ...]   dx = f1'(dy1) + f2'(dy2) + ...,  dy = [dy1, dy2, ...]
     Parallel, "product"  y = f1(x) f2(x) ...       dx = f1'(dy f2(x) ...) + f2'(dy f1(x) ...) + ...
 
-f'(dy) is what f's backward makes of dy. In a product an axis of length 1 goes with any length, and the gradient of what
-was used at several places is the sum over them. (He et al. 2015, arXiv:1512.03385; Szegedy et al. 2014,
-arXiv:1409.4842; products: Hu, Shen and Sun 2017, arXiv:1709.01507; Dauphin et al. 2016, arXiv:1612.08083.)
+f'(dy) is the result of f's backward for dy. In a product an axis of length 1 broadcasts to any length, and its gradient
+is the sum along that axis. (He et al. 2015, arXiv:1512.03385; Szegedy et al. 2014, arXiv:1409.4842; products: Hu, Shen
+and Sun 2017, arXiv:1709.01507; Dauphin et al. 2016, arXiv:1612.08083.)
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def _multiplied(shapes: list[Shape]) -> Shape | None:
 
 
 def _product_gradients(dy: Array, factors: tuple[Array, ...]) -> list[Array]:
-    """Each factor's gradient: dy times the others, summed over the axes along which the factor was repeated."""
+    """Each factor's gradient: dy times the others, summed over the axes along which the factor was broadcast."""
     gradients = []
     for place, factor in enumerate(factors):
         gradient = dy

@@ -1,10 +1,10 @@
-"""More elementwise nonlinearities: clipped, exponential, learned and hard ones, and Mish.
+"""More elementwise activations: clipped, exponential, learned and hard ones, and Mish.
 
     Clip         y = min(max(x, low), high)          dx = dy where low < x < high, else 0
     ELU          y = x, or alpha (e^x - 1) below 0   dx = dy, or alpha e^x dy below 0
     SELU         y = scale ELU(x)                    dx = scale dELU
     PReLU        y = x, or slope x below 0           dx = dy, or slope dy below 0;  dslope = sum of dy x below 0
-    HardSigmoid  y = slope x + offset within 0..1    dx = slope dy where 0 < y < 1, else 0
+    HardSigmoid  y = slope x + offset, 0 to 1        dx = slope dy where 0 < y < 1, else 0
     HardSwish    y = x h, h = HardSigmoid(x)         dx = dy (h + x / 6 where 0 < h < 1)
     Mish         y = x t, t = tanh(softplus(x))      dx = dy (t + x (1 - t^2) sigmoid(x))
 
@@ -27,7 +27,7 @@ from chainrule.parameters import Parameter
 __all__ = ["ELU", "SELU", "Clip", "HardSigmoid", "HardSwish", "Mish", "PReLU"]
 
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
-"""SELU's: with them mean 0 and variance 1 are a fixed point."""
+"""SELU's constants, which make mean 0 and variance 1 a fixed point."""
 
 
 class Clip(Layer):
