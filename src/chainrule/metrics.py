@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 _FAR_ABOVE = 2.0
-"""Report a loss this many times that of a constant prediction: confident mistakes stay below it, divergence does not."""
+"""Report losses this many times that of a constant prediction: confident mistakes stay below, divergence does not."""
 
 
 def divergence(loss: float, constant: float, least: float = 0.0) -> str | None:
