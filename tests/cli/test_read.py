@@ -134,4 +134,4 @@ def test_bad_input_is_told(photo, rejects, tmp_path):
     assert "it is not a CSV file in UTF-8" in rejects("read", photo, "--expect", tmp_path / "binary.csv")
     assert "there is no such file" in rejects("read", photo, "--expect", tmp_path / "none.csv")
     (tmp_path / "file").write_text("")
-    assert "cannot create the folder" in rejects("read", photo, "--steps", tmp_path / "file" / "in")
+    assert "cannot make the folder" in rejects("read", photo, "--steps", tmp_path / "file" / "in")
