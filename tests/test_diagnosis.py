@@ -1,4 +1,4 @@
-"""Each usual mistake in a gradient is told by name, in both languages, with the place that shows it best."""
+"""Each common mistake in a gradient is named, in both languages, with the element that shows it best."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_the_worst_place_is_told_with_both_numbers():
 
 
 def test_places_that_were_not_measured_do_not_count():
-    """NaN in the numerical gradient; a transposed square is seen from a few of its numbers."""
+    """NaN in the numerical gradient; a transposed square is recognized from a few of its elements."""
     expected = np.where(RNG.random((3, 3)) < 0.7, SQUARE, np.nan)
     assert diagnose("dW", SQUARE.T, expected, batch=2).pattern == "transposed"
     assert diagnose("dW", -SQUARE, expected, batch=2).pattern == "sign"

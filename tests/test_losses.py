@@ -1,4 +1,4 @@
-"""Losses and metrics: values by hand, gradients against differences, labels in every form, extremes."""
+"""Losses and metrics: values by hand, gradients against differences, all forms of labels, extreme values."""
 
 import math
 
@@ -66,7 +66,7 @@ LOSSES = [
 
 @pytest.mark.parametrize(("loss", "targets"), LOSSES, ids=repr)
 def test_weights_count_samples(loss, targets):
-    """A weight of 2 is the sample twice, a weight of 0 leaves it out, equal weights change nothing."""
+    """A weight of 2 counts the sample twice, a weight of 0 leaves it out, equal weights change nothing."""
     outputs = RNG.standard_normal((5, 4))
     value, gradient = loss(outputs, targets, np.array([2, 1, 0, 1, 1]))
     twice = [0, 0, 1, 3, 4]
@@ -90,7 +90,7 @@ def test_dtype_and_empty_batch(loss, targets, dtype):
 
 
 def test_weights_beyond_the_largest_number_are_no_warning():
-    """Warnings are errors here; what comes out is seen to be useless."""
+    """Warnings are errors here; useless results must be recognizable."""
     loss = cr.SoftmaxCrossEntropy(class_weight=(1e200, 1e200))
     value, gradient = loss(np.zeros((2, 2)), np.array([0, 1]), np.full(2, 1e200))
     assert math.isnan(value)

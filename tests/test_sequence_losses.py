@@ -1,4 +1,4 @@
-"""Losses over sequences: values by hand, gradients against differences, padding that does not matter, errors."""
+"""Sequence losses: values by hand, gradients against differences, padding without influence, errors."""
 
 import itertools
 import math
@@ -75,7 +75,7 @@ def test_over_steps_it_is_the_mean_of_those_with_a_label():
 
 
 def test_ctc_is_the_sum_over_all_ways():
-    """Every one of the 4^5 ways to say something in five steps, counted one by one."""
+    """Each of the 4^5 ways to label five steps, enumerated one by one."""
     shares = np.exp(LOGITS[0, :5]) / np.exp(LOGITS[0, :5]).sum(axis=1, keepdims=True)
     for word in ([1, 2], [3, 3], [1, 2, 1], [2], []):
         total = 0.0
@@ -107,13 +107,13 @@ def test_overflow_is_no_warning():
 
 def test_negative_sampling_by_hand():
     value, gradient = cr.NegativeSampling()(np.array([[0.0, math.log(3)], [math.log(3), 0.0]]), np.array([0, 0]))
-    # sigmoids 1/2, 3/4 and 3/4, 1/2: the first true, the second not
+    # sigmoids 1/2, 3/4 and 3/4, 1/2: the first is true, the second is not
     assert value == pytest.approx((math.log(2) + math.log(4) + math.log(4 / 3) + math.log(2)) / 2)
     np.testing.assert_allclose(gradient, [[-1 / 4, 3 / 8], [-1 / 8, 1 / 4]])
 
 
 def test_word_vectors_are_trained_with_negative_samples():
-    """Words that go together come to score above those drawn at random, with bricks and this loss alone."""
+    """Words that occur together come to score higher than randomly drawn ones, using only layers and this loss."""
     word = cr.Sequential(cr.Slice(0, 1), cr.Embedding(10, 8, cr.Normal(0.3)))
     others = cr.Sequential(cr.Slice(1, 4), cr.Embedding(10, 8, cr.Normal(0.3)))
     net = cr.Sequential(cr.Parallel(word, others, join="product"), cr.GlobalAvgPool1D(), cr.Scale(8)).build((4,))

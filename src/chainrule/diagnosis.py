@@ -51,8 +51,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "over batch": (
         "is {batch} times too small, and the batch has {batch} samples: it is divided by N once too often"
-        " (a mean in place of a sum?)",
-        "小了 {batch} 倍，而批次正好有 {batch} 个样本：多除了一次 N（把求和写成了求平均？）",
+        " (a mean in place of a sum? right only where the loss is not divided by N)",
+        "小了 {batch} 倍，而批次正好有 {batch} 个样本：多除了一次 N（把求和写成了求平均？只有在损失没有除以 N 时才对）",
     ),
     "factor": ("is {factor:.4g} times what it should be, everywhere", "处处是正确值的 {factor:.4g} 倍"),
     "swapped": ("is what {other} should be: the two are exchanged", "给出的是 {other} 应有的值：两者弄反了"),
@@ -102,6 +102,16 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "updated": (
         "is made with the weights after their update: find it first, then update",
         "用的是更新之后的权重：应先求它，再更新权重",
+    ),
+    "divided": (
+        "is of the same size for half the gradient from above: an optimizer such as Adam divides by it",
+        "在上游梯度减半时大小不变：中间有 Adam 之类的优化器按其大小作了除法",
+    ),
+    "begins": (
+        "is given no gradient from above but the input or the output, so it starts from a loss that only it knows: "
+        "give the class `loss(x, t)` and `gradient(x, t)`, or check its layers",
+        "没有接收上游梯度，而是接收了输入或输出，它从只有自己知道的损失出发："
+        "请为这个类写 `loss(x, t)` 和 `gradient(x, t)`，或检验它的各层",
     ),
     "unmatched": (
         "belongs to no input of forward and to no array that forward reads",

@@ -49,7 +49,8 @@ class Parameter:
 
     @property
     def grad(self) -> Array:
-        self.add_waiting()
+        if self._product is not None:
+            self.add_waiting()
         return self._grad
 
     @grad.setter
@@ -150,9 +151,9 @@ def flat_buffers(parameters: Iterable[Parameter], waiting: bool = False) -> tupl
     for parameter in members:
         if home is None or parameter._home is not home or parameter._start != stop:
             return _move(members)
-        if not waiting:
+        if parameter._product is not None and not waiting:
             parameter.add_waiting()
-        stop += parameter.size
+        stop += parameter._value.size
     assert home is not None
     return home[0][start:stop], home[1][start:stop]
 

@@ -1,4 +1,4 @@
-"""People's own data from end to end: what `train` learned, `predict`, `evaluate` and `read` see in the same way."""
+"""People's own data end to end: `predict`, `evaluate` and `read` see it the same way as `train` did."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ def table(path):
 
 @pytest.fixture(scope="module")
 def pictures(mnist, tmp_path_factory):
-    """Threes and sevens of MNIST, dark on white, as files."""
+    """Write threes and sevens from MNIST, dark on white, as files."""
     folder = tmp_path_factory.mktemp("own") / "data"
     train, _ = mnist
     for label in (3, 7):

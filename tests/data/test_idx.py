@@ -1,4 +1,4 @@
-"""IDX files: what is written is read, and every kind of damage is one clear DataError."""
+"""IDX files: what is written can be read back, and every kind of damage gives one clear DataError."""
 
 import gzip
 

@@ -1,4 +1,4 @@
-"""Labels and values of arrays as people write them, and preparations that come back from what was saved."""
+"""Labels and values of arrays as people write them, and preparations restored from saved files."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Your own data: CSV, .npz, folders of pictures, memory-mapped arrays and shards; and how broken ones are told."""
+"""Your own data: CSV, .npz, folders of pictures, memory-mapped arrays and shards; and the errors for broken files."""
 
 import gzip
 import shutil
@@ -106,7 +106,7 @@ def test_broken_npz_is_told(tmp_path):
 
 @pytest.fixture
 def pictures(tmp_path, small):
-    """Ten MNIST digits of the classes 2 and 10 (a name), in three sizes."""
+    """Ten MNIST digits of the classes 2 and 10 (as folder names), in three sizes."""
     folder = tmp_path / "pictures"
     for name, size in (("2", (28, 28)), ("10", (60, 40))):
         (folder / name).mkdir(parents=True)

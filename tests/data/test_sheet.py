@@ -1,4 +1,4 @@
-"""CSV files as people have them: one set of rows written in many ways reads the same; what cannot be told is asked."""
+"""CSV files as people have them: the same rows in many formats read the same; ambiguous files raise a question."""
 
 import csv
 import gzip
@@ -28,7 +28,7 @@ def written(rows, header=None, *, delimiter=",", end="\n", quotes=False, encodin
 
 @pytest.fixture(scope="module")
 def digits(small):
-    """60 pictures and their labels, with several of each class among the first rows."""
+    """60 pictures and their labels; the first rows cover several of each class."""
     train, _ = small
     return train.x[:60].reshape(60, 784), train.y[:60]
 
@@ -209,7 +209,7 @@ def test_cells_come_back(tmp_path_factory, rows):
     path.write_bytes(written([["x1", "y,1", 'z"1'], *rows], ["first name", "second", "third"], quotes=True))
     sheet = read_sheet(path)
     expected = [[cell.strip() for cell in row] for row in [["x1", "y,1", 'z"1'], *rows]]
-    if sheet.names is None:  # a row of words in every row may be told from its header by nobody
+    if sheet.names is None:  # if every row is all words, nothing distinguishes the header
         expected = [["first name", "second", "third"], *expected]
     else:
         assert sheet.names == ("first name", "second", "third")

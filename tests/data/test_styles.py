@@ -1,4 +1,4 @@
-"""Strokes that MNIST's writers seldom wrote."""
+"""Strokes that are rare among MNIST's writers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tables of numbers and categories: what is fitted on the training rows, what gaps and strangers become."""
+"""Tables of numbers and categories: what is fitted on the training rows; how gaps and unknown values are handled."""
 
 import numpy as np
 import pytest
@@ -84,7 +84,7 @@ def test_a_networks_preparation_reads_other_files(homes, tmp_path):
         cr.data.load_new(write(tmp_path / "bad.csv", [[1, "a"]] * 3, ["area", "town"]), like, (5,))
     with pytest.raises(DataError, match=r"column area: 'big' is not a number, as in training"):
         cr.data.load_new(write(tmp_path / "bad.csv", [["big", "a", 1]] * 3, ["area", "town", "rooms"]), like, (5,))
-    # the same file gives the same test rows, as evaluate reads it
+    # the same file gives the same test rows when evaluate reads it
     again = cr.data.load(homes, like=like, tell=lambda note: None)[1]
     np.testing.assert_array_equal(again.x, load(homes)[1].x)
 
@@ -153,7 +153,7 @@ def test_regression_learns_in_units_of_its_own(homes):
     )
     assert cr.evaluate(whole, train).r_squared == pytest.approx(
         1 - cr.evaluate(network, inside).loss, abs=1e-4
-    )  # of standardized targets, the mean squared error is what is not explained
+    )  # for standardized targets, the mean squared error is the unexplained share
     same = cr.Dataset(train.x, np.full((len(train), 1), 3.0), ())
     with pytest.raises(DataError, match="nothing to learn"):
         cr.training.Units.of(same)

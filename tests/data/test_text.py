@@ -1,4 +1,4 @@
-"""Texts: tokenizers that give back what they were given, windows, books, and files that are no texts."""
+"""Texts: tokenizers that reproduce their input, windows, books, and files that are not text."""
 
 import sys
 from contextlib import nullcontext
@@ -49,12 +49,12 @@ def test_any_text_comes_back(text):
 
 
 def test_byte_pairs_by_hand():
-    # ab is there four times; then "ab" "ab" twice as one word each time
+    # ab occurs four times; then "ab" "ab" as one word, twice each
     tokenizer = learn_byte_pairs(["abab abab"], 300)
     assert tokenizer.merges[:2] == ((97, 98), (256, 256))
     assert tokenizer.encode("ababab").tolist() == [257, 256]
     assert tokenizer.pieces[257] == b"abab"
-    # equal ones side by side are taken from the left, two at a time: aaaaa is aa aa a
+    # equal tokens side by side are merged from the left, two at a time: aaaaa becomes aa aa a
     assert learn_byte_pairs(["aaaaa"], 257).encode("aaaaa").tolist() == [256, 256, 97]
 
 
@@ -64,7 +64,7 @@ def test_byte_pairs_are_shorter_and_the_same_every_time():
     assert first == second
     assert first.size == 400
     assert len(first.encode(text)) < 0.62 * len(text)
-    # encoding merges as learning did: the most frequent pair of what is left is no longer there
+    # encoding merges like training: the most frequent pair of the rest no longer occurs
     assert learn_byte_pairs(["no pair is here twice"[:3]], 300).size == 256
 
 
@@ -90,7 +90,7 @@ def test_byte_pairs_are_shorter_and_the_same_every_time():
         ({"tokens": "pairs", "merges": [97]}, "damaged"),
         ({"tokens": "pairs", "merges": None}, "damaged"),
         ({"tokens": "pairs", "merges": [[97, 98], [97, 98]]}, "merges a pair twice"),
-        # each twice as long as the one before it: two to the forty bytes
+        # each token is twice as long as the one before: two to the power of forty bytes
         ({"tokens": "pairs", "merges": [[97, 97], *([i, i] for i in range(256, 295))]}, "more than 132 bytes"),
         ({"tokens": "pairs", "merges": [[a, b] for a in range(99) for b in range(99)]}, "at most 4,096 tokens"),
     ],
@@ -220,7 +220,7 @@ def test_files_in_memory_or_mapped(tmp_path, monkeypatch, tokens, large):
     assert isinstance(train.tokens, np.memmap) == large
     read = [*train.tokens.tolist(), *test.tokens.tolist()]
     assert train.preparation.tokenizer.decode(read) == text
-    assert [*(tmp_path / "cache").glob("*")] == []  # the file of the tokens has no name
+    assert [*(tmp_path / "cache").glob("*")] == []  # the tokens' file has no name
     again, _ = read_text(path, Reading(), train.preparation)
     np.testing.assert_array_equal(again.tokens, train.tokens)
     unknown = pytest.raises(DataError, match="characters that the network learned")
@@ -229,7 +229,7 @@ def test_files_in_memory_or_mapped(tmp_path, monkeypatch, tokens, large):
 
 
 def test_a_batch_of_a_long_text_reads_only_its_windows(tmp_path):
-    long = np.memmap(tmp_path / "tokens", np.uint8, "w+", shape=(2**33,))  # 8 GiB of nothing: a sparse file
+    long = np.memmap(tmp_path / "tokens", np.uint8, "w+", shape=(2**33,))  # 8 GiB of zeros: a sparse file
     text = Text(long, TextPreparation(Bytes(), 64), 6000)
     seen = [x for x, _ in islice(text.batches(12, np.random.default_rng(0)), 20)]
     assert len(seen) == 20
@@ -293,7 +293,7 @@ def test_prose_that_is_read_as_a_table_says_how_to_read_it(tmp_path):
         cr.data.load(written(tmp_path, book("shakespeare")[:5000]))
 
 
-# ---- the books of the package ----
+# ---- the bundled books ----
 
 
 def test_books():

@@ -1,4 +1,4 @@
-"""Weights of PyTorch and Keras come into a network, each to the right place or none at all."""
+"""Weights from PyTorch and Keras are loaded into a network, each in the right place or not at all."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ def network() -> cr.Sequential:
 
 
 def state(names: tuple[str, ...] = ("0", "1", "4", "6", "10")) -> dict[str, np.ndarray]:
-    """As PyTorch keeps it: Linear weights as (outputs, inputs)."""
+    """Return the arrays as PyTorch stores them: Linear weights as (outputs, inputs)."""
     rng = np.random.default_rng(1)
 
     def draw(*shape: int) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_layers_and_modules_are_paired_in_order(names, tmp_path):
     assert pairs["1.BatchNorm.running_variance"] == f"{names[1]}.running_var"
     assert pairs["6.Affine.W"] == f"{names[3]}.weight"
     np.testing.assert_array_equal(net.arrays["4.Affine.W"], theirs[f"{names[2]}.weight"].T)
-    np.testing.assert_array_equal(net.arrays["6.Affine.W"], theirs[f"{names[3]}.weight"].T)  # square: turned as well
+    np.testing.assert_array_equal(net.arrays["6.Affine.W"], theirs[f"{names[3]}.weight"].T)  # square: transposed too
     np.testing.assert_array_equal(net.arrays["1.BatchNorm.gamma"], theirs[f"{names[1]}.weight"])
     again = network()
     assert load_weights(again, tmp_path / "model.safetensors", mapping=pairs) == pairs
@@ -90,7 +90,7 @@ def test_what_does_not_fit_changes_nothing(tmp_path):
 
 
 def chain(*layers: cr.Layer, shape: tuple[int, ...] = (6,), seed: int = 0) -> cr.Sequential:
-    """A network whose arrays all differ."""
+    """Return a network whose arrays all differ."""
     net = cr.Sequential(*layers).build(shape, seed=seed)
     rng = np.random.default_rng(seed)
     for name, array in net.arrays.items():
@@ -103,7 +103,7 @@ _KERAS = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_va
 
 
 def saved(net: cr.Sequential, path, names: dict[str, str], keras: bool = False, order=sorted) -> None:
-    """Write the network as PyTorch (or Keras) has it, each layer under another name, the keys in some order."""
+    """Write the network as PyTorch (or Keras) would, with new layer names and the keys in a given order."""
     state = {}
     for name, array in net.arrays.items():
         layer, _, own = name.rpartition(".")
@@ -126,7 +126,7 @@ def layers_of(net: cr.Sequential) -> list[str]:
 
 
 def same(*layers: str) -> tuple[cr.Sequential, cr.Sequential]:
-    """Two networks of four equal layers, with different weights."""
+    """Return two networks of four equal layers with different weights."""
     nets = [chain(*(cr.Affine(6) for _ in range(4)), seed=seed) for seed in (1, 2)]
     return nets[0], nets[1]
 
@@ -154,10 +154,10 @@ WORDS = [
     ("fc_in", "fc_mid", "fc_out", "head"),
     ("encoder.0", "encoder.2", "decoder.0", "decoder.2"),
     ("fc1", "fc2", "fc3", "fc"),
-    ("fc1", "fc11", "fc12", "fc2"),  # where nobody knows whether 11 is eleven
+    ("fc1", "fc11", "fc12", "fc2"),  # where it is unclear whether 11 means eleven
     ("q1", "k1", "v1", "o1"),
     ("conv1x1", "conv3x3", "conv5x5", "conv7x7"),
-    ("fc", "fc_1", "fc_2", "fc_3"),  # of Keras it would be an order
+    ("fc", "fc_1", "fc_2", "fc_3"),  # in Keras it would be an order
     ("a1b", "a2c", "a3d", "a4e"),
 ]
 
@@ -242,7 +242,7 @@ def test_one_matrix_in_two_places(tmp_path):
     assert load_weights(ours, tmp_path / "model.npz")["3.Affine.W"] == "4.weight"
 
 
-# ---- Keras's order of an image's numbers ----
+# ---- Keras's order of image axes ----
 
 
 def image_chain(seed: int) -> cr.Sequential:
@@ -315,7 +315,7 @@ def test_a_depthwise_kernel(tmp_path):
         np.testing.assert_array_equal(net.arrays["0.Conv2D.W"][5, 0], kernel[:, :, 2, 1])
 
 
-# ---- any network under any names: right or refused ----
+# ---- any network with any names: correct or rejected ----
 
 FLAT = st.sampled_from(
     ["Affine", "Affine", "PointwiseAffine", "RMSNorm", "BatchNorm", "LayerNorm", "PReLU", "GroupNorm"]
@@ -338,7 +338,7 @@ WORD = {"Affine": "fc", "Conv2D": "conv", "BatchNorm": "bn", "LayerNorm": "norm"
 
 @st.composite
 def recipes(draw) -> list[object]:
-    """Names of layers, each in a list where it stands in a Residual; two lists are branches of a sum."""
+    """Draw layer names, nested in a list for a Residual; two lists are the branches of a sum."""
     parts: list[object] = []
     for kinds in (IMAGE, FLAT):
         for _ in range(draw(st.integers(0, 4))):

@@ -1,4 +1,4 @@
-"""ONNX models become networks that compute the same; what cannot is told, and nothing outside is touched."""
+"""ONNX models become networks that compute the same; unsupported ones are reported, and no other file is touched."""
 
 import numpy as np
 import onnx
@@ -124,7 +124,7 @@ def test_open_shapes_and_outputs():
         from_onnx(relu)
     assert from_onnx(relu, input_shape=(3,)).output_shape == (3,)
     two = model([helper.make_node("ArgMax", ["x"], ["z"]), helper.make_node("Relu", ["x"], ["y"])], outputs=("z", "y"))
-    assert [type(layer) for layer in from_onnx(two).layers] == [cr.ReLU]  # the first that can be computed
+    assert [type(layer) for layer in from_onnx(two).layers] == [cr.ReLU]  # the first one that can be computed
     with pytest.raises(ModelFileError, match="operators ArgMax"):
         from_onnx(two, output="z")
     with pytest.raises(ModelFileError, match="no output 'w': use one of z, y"):

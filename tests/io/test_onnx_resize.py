@@ -1,4 +1,4 @@
-"""Operators that make images larger compute what ONNX Runtime computes, or are refused by name."""
+"""Operators that enlarge images compute what ONNX Runtime computes, or are rejected by name."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def transposed(**attributes):
         ({"strides": [2, 2], "auto_pad": "SAME_LOWER"}, (8, 12)),
         ({"strides": [2, 2], "output_shape": [8, 13]}, (8, 13)),
         ({"strides": [2, 2], "output_shape": [7, 11], "auto_pad": "SAME_UPPER"}, (7, 11)),
-        ({"strides": [3, 3], "output_shape": [14, 20]}, (14, 20)),  # larger than what the windows reach
+        ({"strides": [3, 3], "output_shape": [14, 20]}, (14, 20)),  # larger than what the windows cover
     ],
 )
 def test_conv_transpose(attributes, image):

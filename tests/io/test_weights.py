@@ -1,4 +1,4 @@
-"""Model files: bit-exact, readable by others, and every kind of damage is one clear ModelFileError."""
+"""Model files: bit-exact, readable by other libraries, and every kind of damage gives one clear ModelFileError."""
 
 import json
 
@@ -14,7 +14,7 @@ from chainrule.io.safetensors import read_safetensors, write_safetensors
 
 
 class Mean(cr.Layer):
-    """Adds a saved, untrained array: what a Buffer is for."""
+    """Adds a saved, untrained array, the purpose of a Buffer."""
 
     def build(self, shape, rng):
         self.mean = cr.Buffer(np.zeros(shape, np.float32))
@@ -128,7 +128,7 @@ def test_any_changed_byte_loads_or_is_told(tmp_path_factory, place, byte):
 
 
 def rewrite(path, change):
-    """Save the file again with arrays and metadata changed."""
+    """Save the file again with changed arrays and metadata."""
     arrays, metadata = read_safetensors(path)
     arrays = dict(arrays)
     change(arrays, metadata)

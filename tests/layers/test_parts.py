@@ -1,4 +1,4 @@
-"""Normalisation, dropout, embedding, branches: what is special about each, and the errors that a user meets."""
+"""Normalization, dropout, embedding, branches: what is special about each, and the errors that users meet."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def build(layer: cr.Layer, *shape: int) -> cr.Layer:
 
 
 def test_batch_norm_by_hand():
-    # channel of 1, 3, 5, 7: mean 4, variance 5, unbiased 20 / 3
+    # a channel of 1, 3, 5, 7: mean 4, variance 5, unbiased 20 / 3
     layer = build(cr.BatchNorm(momentum=0.9, epsilon=4.0), 1)
     layer.gamma.value, layer.beta.value = np.array([6.0]), np.array([1.0])
     y, _ = layer.forward(np.array([[1.0], [3], [5], [7]]), train=True)
@@ -49,7 +49,7 @@ def test_batch_norm_on_a_batch_of_one():
     with pytest.raises(ShapeError, match=r"BatchNorm\(\).* cannot train on a batch of one, got \(1, 3\): .*batch_size"):
         net.forward(np.ones((1, 4), np.float32), train=True)
     assert net(np.ones((1, 4), np.float32)).shape == (1, 3)
-    images = cr.Sequential(cr.BatchNorm()).build((2, 3, 3), seed=0)  # nine numbers a channel have a variance
+    images = cr.Sequential(cr.BatchNorm()).build((2, 3, 3), seed=0)  # nine numbers per channel have a variance
     assert images.forward(np.ones((1, 2, 3, 3), np.float32), train=True)[0].shape == (1, 2, 3, 3)
 
 

@@ -47,7 +47,7 @@ def test_trace_holds_everything_by_name_and_changes_nothing():
         np.testing.assert_array_equal(array, before[name])
     assert not net.gradients.any()
 
-    # the same numbers as by hand: a layer's output is the next one's input, its dx the one before it's dy
+    # same as by hand: a layer's output is the next one's input, and its dx is the previous one's dy
     loss, dlogits = cr.SoftmaxCrossEntropy()(net(x), labels)
     assert trace.loss == loss
     np.testing.assert_array_equal(trace.outputs, net(x))
@@ -106,7 +106,7 @@ def test_summary_of_a_convolutional_network():
     assert rows["Conv2D1"].multiply_adds == 32 * 9 * 28 * 28
     assert rows["Conv2D4"].parameters == 64 * 32 * 9 + 64
     assert summary.multiply_adds == 32 * 9 * 784 + 64 * 32 * 9 * 196 + 64 * 49 * 128 + 128 * 10
-    # kept in training, in float32: the scaled image; what ReLU puts out; which of four pixels was the largest (bytes)
+    # kept in training, in float32: the scaled image, ReLU's output, and which of four pixels was the largest (bytes)
     assert rows["Conv2D1"].memory == 784 * 4
     assert rows["ReLU2"].memory == 32 * 784 * 4
     assert rows["MaxPool2D3"].memory == 32 * 196

@@ -1,4 +1,4 @@
-"""The lessons run as they stand, in both languages with the same code; their exercises answer mistakes."""
+"""The lessons run unmodified, in both languages with the same code; their exercises diagnose mistakes."""
 
 import re
 import sys
@@ -23,7 +23,7 @@ def code(lesson) -> list[str]:
 
 
 def exercise(lesson) -> tuple[str, str, dict]:
-    """Its name, its unfinished code, and what the lesson has defined up to it."""
+    """Its name, its unfinished code, and what the lesson has defined so far."""
     namespace: dict = {}
     for cell in lesson.cells:
         if cell.exercise:
@@ -38,7 +38,7 @@ RNN, TIME, LSTM = (EXERCISES[key].solution for key in ("rnn", "through_time", "l
 
 @pytest.fixture
 def figures(tmp_path, monkeypatch):
-    """The folder that shown figures are written to."""
+    """The folder that figures are written to."""
     import matplotlib.pyplot as plt
 
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "lesson.py")])
@@ -74,7 +74,7 @@ def test_a_lesson_runs_and_its_translation_has_the_same_code(lesson, capsys, fig
     out = capsys.readouterr().out
     assert len(list(figures.glob("*.png"))) == sum(text.count("plt.show()") for text in code(lesson))
     assert len(out.splitlines()) >= 4
-    assert "✗ " in out  # the exercise is not yet written
+    assert "✗ " in out  # the exercise is not written yet
     assert "think of this: " in out
     exec([cell.text for cell in chinese.cells if cell.is_code][-1], namespace)
     assert "想一想：" in capsys.readouterr().out

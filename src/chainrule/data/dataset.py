@@ -9,11 +9,16 @@ import numpy as np
 
 from chainrule import kernels
 from chainrule.arrays import Array, Shape
+from chainrule.data.images import encode_png
 from chainrule.data.labels import MOST_CLASSES
 from chainrule.data.preparation import Preparation
-from chainrule.errors import DataError, OptionError
+from chainrule.errors import DataError, MissingExtraError, OptionError
+from chainrule.markup import Html, fragment, note, picture, pictures, rows
 
 __all__ = ["Dataset"]
+
+_SHOWN, _SHOWN_CLASSES = 12, 30
+"""Samples and classes that a notebook shows."""
 
 
 class Dataset:
@@ -59,6 +64,40 @@ class Dataset:
     def __repr__(self) -> str:
         labels = "no labels" if self.y is None else f"{len(self.classes)} classes" if self.classes else "targets"
         return f"Dataset({len(self):,} samples of shape {self.x.shape[1:]} {self.x.dtype}, {labels})"
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: how many samples of which class, and the first ones."""
+        parts = []
+        if self.y is not None and self.classes and self.y.ndim == 1:
+            counts = np.bincount(self.y, minlength=len(self.classes))[:_SHOWN_CLASSES]
+            parts.append(rows(("class", "samples"), list(zip(self.classes, map("{:,}".format, counts), strict=False))))
+        parts.append(self._first_pictures() if _is_picture(self.sample_shape) else self._first_rows())
+        return fragment(repr(self), *parts)
+
+    def _first_pictures(self) -> Html:
+        try:
+            return pictures([picture(encode_png(_visible(self.x[at])), self._label(at)) for at in self._firsts()])
+        except MissingExtraError as missing:
+            return note(str(missing))
+
+    def _firsts(self) -> list[int]:
+        return list(range(min(len(self), _SHOWN)))
+
+    def _first_rows(self) -> Html:
+        places = range(min(int(np.prod(self.sample_shape)), _SHOWN))
+        lines = [
+            (*(f"{value:.4g}" for value in self.x[at].ravel()[: len(places)].tolist()), self._label(at))
+            for at in self._firsts()
+        ]
+        return rows((*map(str, places), "label"), lines)
+
+    def _label(self, at: int) -> str:
+        if self.y is None:
+            return ""
+        label = np.squeeze(self.y[at])
+        if self.classes and label.ndim == 0:
+            return self.classes[int(label)]
+        return np.array2string(label, precision=4, threshold=5, edgeitems=2)
 
     def batches(
         self, batch_size: int, rng: np.random.Generator | None = None, *, start: int = 0
@@ -187,3 +226,15 @@ class Dataset:
                 f"the {what} hold {array[where]} at {list(where)}: only finite numbers can be learned from; "
                 "remove or fill these values"
             )
+
+
+def _is_picture(shape: Shape) -> bool:
+    return len(shape) == 3 and shape[0] in (1, 3)
+
+
+def _visible(x: Array) -> Array:
+    """(C, H, W) -> (H, W) or (H, W, 3) uint8; numbers that are no bytes are stretched from the least to the largest."""
+    if x.dtype != np.uint8:
+        low, high = float(x.min()), float(x.max())
+        x = np.round((x.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+    return x[0] if len(x) == 1 else np.moveaxis(x, 0, -1)

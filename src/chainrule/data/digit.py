@@ -12,6 +12,8 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.data.images import resize
 from chainrule.data.ink import drop_strays, find_ink, pen_width, widen
+from chainrule.data.paper import find_page_ink
+from chainrule.data.photograph import find_sheet, threshold
 from chainrule.errors import DataError
 
 __all__ = ["center_digit", "center_ink"]
@@ -27,6 +29,24 @@ _THINNEST = 1.5
 
 _WIDENED = 2.2
 
+_PHOTOGRAPH = 150
+"""Pixels of the longer side from which a picture may have shadows that end in it."""
+
+_CLEAR = 0.5
+"""Where ink begins at most, of its usual depth: paler ones cannot be told from bad paper."""
+
+_INKED = (0.002, 0.3)
+"""Share of the picture that a digit takes."""
+
+_TIGHT = 200
+"""Pixels of the longer side up to which a picture may be cut off close to the ink."""
+
+_APART = 80
+"""Levels between ink and paper in such a picture."""
+
+_FRAMED = 0.5
+"""Share of the border that is ink, from which it is a frame."""
+
 
 def center_digit(gray: Array, size: int = 28, steps: Callable[[str, Array], None] | None = None) -> Array:
     """Brightness (H, W) uint8 of one digit, dark on light or light on dark -> (size, size) uint8 as in MNIST.
@@ -39,8 +59,8 @@ def center_digit(gray: Array, size: int = 28, steps: Callable[[str, Array], None
     Raises:
         DataError: there is no ink in it.
     """
-    gray = _bounded(gray)
-    ink = find_ink(gray)
+    gray = _with_margin(_bounded(find_sheet(gray).picture))
+    ink = _ink(gray)
     whole = drop_strays(ink)
     centred = center_ink(whole, size)
     if steps is not None:
@@ -72,6 +92,40 @@ def center_ink(ink: Array, size: int = 28) -> Array:
     )
     canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = np.round(255 * pixels)
     return canvas
+
+
+def _ink(gray: Array) -> Array:
+    """How much ink each pixel holds, (H, W) float32 in 0..1.
+
+    It is told from one smooth surface of paper or, where a shadow ends across the picture, from the paper around it.
+
+    Raises:
+        DataError: there is none in it.
+    """
+    try:
+        return find_ink(gray)
+    except DataError:
+        if max(gray.shape) < _PHOTOGRAPH:
+            raise
+        page = find_page_ink(gray)
+        ink: Array = np.clip((page.depth - page.low / 2) / (1 - page.low / 2), 0, 1)
+        ink[page.depth < page.low] = 0
+        if page.low > _CLEAR or not _INKED[0] < (ink > 0).mean() < _INKED[1]:
+            raise
+        return ink
+
+
+def _with_margin(gray: Array) -> Array:
+    """A small picture that ink touches the edge of, with some paper around it; others as they are."""
+    if max(gray.shape) > _TIGHT:
+        return gray
+    bright = gray > threshold(gray)
+    paper = bright if bright.mean() > 0.5 else ~bright
+    levels = [float(np.median(gray[side])) for side in (paper, ~paper) if side.any()]
+    border = np.concatenate([paper[0], paper[-1], paper[1:-1, 0], paper[1:-1, -1]])
+    if len(levels) < 2 or abs(levels[0] - levels[1]) < _APART or not 0 < 1 - border.mean() < _FRAMED:
+        return gray
+    return np.pad(gray, max(4, max(gray.shape) // 7), constant_values=np.uint8(round(levels[0])))
 
 
 def _bounded(gray: Array) -> Array:

@@ -10,6 +10,7 @@ from chainrule.arrays import Array, Shape
 from chainrule.data.byte_pairs import BytePairs
 from chainrule.data.tokenizers import Bytes, Characters, Tokenizer
 from chainrule.errors import DataError, OptionError
+from chainrule.markup import fragment, note
 
 __all__ = ["EPOCH", "MEASURED", "Text", "TextPreparation", "check_context"]
 
@@ -20,6 +21,8 @@ MEASURED = 2_000
 
 _COUNTED = 100_000
 """Tokens of which the number of characters in a token is told."""
+_SHOWN = 300
+"""Tokens that a notebook shows."""
 _LARGEST_CONTEXT = 2**16
 _MOST_NUMBERS = 2**22
 
@@ -97,6 +100,11 @@ class Text:
 
     def __repr__(self) -> str:
         return f"Text({len(self.tokens):,} {self.preparation.tokenizer.kind} in windows of {self.preparation.context})"
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: how it begins."""
+        first = self.preparation.tokenizer.decode(np.asarray(self.tokens[:_SHOWN]).tolist())
+        return fragment(repr(self), note(first + ("…" if len(self.tokens) > _SHOWN else "")))
 
     @property
     def sample_shape(self) -> Shape:

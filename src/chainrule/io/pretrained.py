@@ -19,8 +19,9 @@ def pretrained(name: str = "freehand") -> Sequential:
 
     Args:
         name: freehand (digits as people write them on screens and paper), cnn (most accurate on MNIST), reader (digits
-            of numbers in photographs; its eleventh class is "none"), two-layer (the lesson's), char-gpt or char-gpt-zh
-            (which write, in English and in Chinese: `cr.write_text`).
+            of numbers in photographs; its eleventh class is "none"), hands (digit, letter or print: pieces of ink on
+            photographed pages), two-layer (the lesson's), char-gpt or char-gpt-zh (which write, in English and in
+            Chinese: `cr.write_text`).
 
     Raises:
         OptionError: there is none of that name.

@@ -18,6 +18,7 @@ from chainrule.layers.fused import fuse
 from chainrule.layers.summary import Summary, summarize
 from chainrule.layers.trace import Trace, trace
 from chainrule.losses import Loss, SoftmaxCrossEntropy
+from chainrule.markup import fragment, note, rows
 from chainrule.parameters import flat_buffers
 from chainrule.sequence_losses import SequenceCrossEntropy
 
@@ -145,6 +146,13 @@ class Sequential(Layer):
         """A row a layer: output shape, parameters, multiply-adds, memory a sample in training."""
         self._check_built()
         return summarize(self)
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: the summary of a built network, the layers of one that is not built."""
+        if self.input_shape is not None:
+            return self.summary()._repr_html_()
+        layers = rows(("", "layer"), [(index, repr(layer)) for index, layer in enumerate(self.layers)])
+        return fragment("not built", layers, note("build(input_shape, seed=0) makes the parameters"))
 
     def trace(
         self,

@@ -9,9 +9,12 @@ import numpy as np
 from chainrule.arrays import Array, Shape, name_shape
 from chainrule.layers.base import Layer
 from chainrule.layers.trace import record
+from chainrule.markup import bar, fragment, rows
 from chainrule.text import table
 
 __all__ = ["Summary", "SummaryRow", "summarize"]
+
+_HEADERS = ("", "layer", "output", "parameters", "multiply-adds", "bytes a sample")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,20 @@ class Summary:
         return sum(row.memory for row in self.rows)
 
     def __str__(self) -> str:
-        rows = [
+        lines, total = self._lines()
+        return table(_HEADERS, [*lines, total])
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it, with a bar for each layer's share of the multiply-adds."""
+        lines, total = self._lines()
+        most = max([row.multiply_adds for row in self.rows] or [0]) or 1
+        shares = [bar(row.multiply_adds / most) for row in self.rows]
+        drawn = [(*line, share) for line, share in zip(lines, shares, strict=True)]
+        return fragment(f"{self.parameters:,} parameters", rows((*_HEADERS, ""), drawn, (*total, "")))
+
+    def _lines(self) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+        """Each row's cells, and those of the totals."""
+        lines: list[tuple[str, ...]] = [
             (
                 row.name,
                 row.layer,
@@ -59,8 +75,7 @@ class Summary:
             )
             for row in self.rows
         ]
-        rows.append(("", "total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", f"{self.memory:,}"))
-        return table(("", "layer", "output", "parameters", "multiply-adds", "bytes a sample"), rows)
+        return lines, ("", "total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", f"{self.memory:,}")
 
 
 def summarize(network: Layer) -> Summary:

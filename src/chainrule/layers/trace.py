@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import Array
+from chainrule.arrays import Array, name_shape, quiet
 from chainrule.layers.base import Layer
+from chainrule.markup import fragment, histogram, note, rows
 
 __all__ = ["Trace", "TraceRow", "record", "trace"]
 
@@ -59,6 +60,30 @@ class Trace:
 
     def __getitem__(self, name: str) -> TraceRow:
         return next(row for row in self.rows if row.name == name)
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: a row a layer, with histograms of what went forward and of what came back."""
+        headers = ("layer", "output", "y", "size of y", "dy", "size of dy", "size of the parameters' gradients")
+        lines = [
+            (
+                row.name,
+                name_shape(row.y.shape[1:]),
+                histogram(row.y),
+                f"{_size(row.y):.3g}",
+                "" if row.dy is None else histogram(row.dy),
+                "" if row.dy is None else f"{_size(row.dy):.3g}",
+                ", ".join(f"{name} {_size(gradient):.2g}" for name, gradient in row.gradients.items()),
+            )
+            for row in self.rows
+        ]
+        told = "y forward from top to bottom, dy backward from bottom to top; sizes are root mean squares"
+        return fragment(f"loss {self.loss:.4f} of {len(self.outputs):,} samples", rows(headers, lines), note(told))
+
+
+@quiet
+def _size(values: Array) -> float:
+    """The root of the mean square, 0 of nothing."""
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
 
 
 def trace(

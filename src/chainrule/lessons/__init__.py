@@ -4,7 +4,18 @@ The lessons themselves are notebooks in text form, `docs/lessons/*.py`, and part
 """
 
 from chainrule.lessons.exercises import EXERCISES, Exercise
-from chainrule.lessons.notebook import Cell, Lesson, find_lessons, read_cells
+from chainrule.lessons.notebook import Cell, Lesson, find_lessons, read_cells, to_notebook
 from chainrule.lessons.verdict import Verdict, check, judge
 
-__all__ = ["EXERCISES", "Cell", "Exercise", "Lesson", "Verdict", "check", "find_lessons", "judge", "read_cells"]
+__all__ = [
+    "EXERCISES",
+    "Cell",
+    "Exercise",
+    "Lesson",
+    "Verdict",
+    "check",
+    "find_lessons",
+    "judge",
+    "read_cells",
+    "to_notebook",
+]

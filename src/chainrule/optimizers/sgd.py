@@ -39,7 +39,7 @@ class SGD(Optimizer):
         return not self.weight_decay  # which is added to the whole gradient
 
     def apply(self, values: Array, gradients: Array, parameters: list[Parameter], rate: float) -> None:
-        if not any(parameter.waits for parameter in parameters):
+        if not any([parameter.waits for parameter in parameters]):  # noqa: C419 - in half the time
             super().apply(values, gradients, parameters, rate)
             return
         for span in spans(parameters, lambda parameter: trains(parameter) and not parameter.waits):

@@ -23,7 +23,7 @@ from chainrule.optimizers import Optimizer, WeightAverage
 from chainrule.recipes.choices import OPTIMIZERS, SCHEDULES, make_rate, usual_optimizer
 from chainrule.schedules import Rate
 from chainrule.sequence_losses import SequenceCrossEntropy
-from chainrule.training import Trainer
+from chainrule.training import Trainer, Workers
 
 __all__ = ["NAMES", "Recipe", "read_recipe"]
 
@@ -161,8 +161,8 @@ class Recipe:
             return SequenceCrossEntropy()
         return MeanSquaredError() if network.labels is None else SoftmaxCrossEntropy(self.label_smoothing)
 
-    def trainer(self, network: Sequential, samples: int) -> Trainer:
-        """The trainer of this network for so many samples an epoch."""
+    def trainer(self, network: Sequential, samples: int, workers: Workers | None = None) -> Trainer:
+        """The trainer of this network for so many samples an epoch, alone or as one of several workers."""
         rate = make_rate(self.schedule, self.rate, self.steps(samples), self.warmup)
         return Trainer(
             network,
@@ -172,6 +172,7 @@ class Recipe:
             clip_norm=self.clip_norm or None,
             average=WeightAverage(self.average) if self.average else None,
             accumulate=self.accumulate,
+            workers=workers,
         )
 
     def shown(self, data: Part) -> Part | Augmented:

@@ -245,7 +245,7 @@ def _training(trainings: Trainings) -> APIRouter:
         actions[action]()
         return training.progress()
 
-    def existing(name: str) -> Training:
+    async def existing(name: str) -> Training:  # else it would be called in a thread
         trainings.check_room_to_watch()
         return trainings.get(name)
 

@@ -25,7 +25,8 @@ struct Panels {
     using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
     static constexpr Index lanes = sizeof(V) / sizeof(T);
     static constexpr int most = 4;     // vectors of a panel
-    static constexpr Index ahead = 8;  // rows lie far from each other: the memory is asked for them in time
+    static constexpr Index ahead = 8;  // where rows lie far from each other, the memory is asked for them in time
+    static constexpr Index far = 1024 / Index(sizeof(T));
 
     // Call work(first column, how many vectors, as a constant) for each panel of H columns.
     template <class Work>
@@ -56,7 +57,8 @@ struct Panels {
     static void copy_panel(const T* from, const T* end, Index H, Index rows, Index width, T* panel) {
         for (Index r = 0; r < rows; ++r) {
             V row[count]{};
-            for (Index h = 0; h < width; h += 64 / Index(sizeof(T))) __builtin_prefetch(from + (r + ahead) * H + h);
+            if (H > far)
+                for (Index h = 0; h < width; h += 64 / Index(sizeof(T))) __builtin_prefetch(from + (r + ahead) * H + h);
             take<count>(from + r * H, end, width, row);
             for (int i = 0; i < count; ++i) store(panel + (r * count + i) * lanes, row[i]);
         }
