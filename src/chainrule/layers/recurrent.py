@@ -250,7 +250,7 @@ class Recurrent(Layer):
         """
         other, (caches, mask) = self.copy(), cache
         dy, dstate = other._from_above(dy, caches, None)
-        found = {}
+        found: dict[str, Array] = {}
         for layer in reversed(range(self.layers)):
             parts = np.split(dy, len(self._ways), axis=-1)
             for (place, suffix, way), part in zip(self._cells(layer), parts, strict=True):

@@ -31,14 +31,19 @@ _BATCH = (3, 4, 5, 7)
 _SETTINGS = 4
 """How many layers of one class and shape are checked if their settings (numbers, strings) differ."""
 _LARGE = 1_000_000
-"""Number of elements in a layer above which a check takes long enough to be announced."""
+"""Number of elements in a layer above which a check takes long enough to be announced, and sequences are cut short."""
+_STEPS = (3, 4, 5, 2)
+"""Numbers of steps that they are cut to: the first that is not another length."""
 _WAITING = 1000
 """How many layers may wait for their backward pass."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A layer or network that was checked: its class, the location of its backward pass (file, line), the result."""
+    """A layer or network that was checked: its class, the location of its backward pass (file, line), the result.
+
+    `steps` is (steps read, all steps) if its sequences were cut short.
+    """
 
     name: str
     method: str
@@ -46,6 +51,7 @@ class Watched:
     line: int
     samples: int
     check: LayerCheck
+    steps: tuple[int, int] | None = None
 
     @property
     def is_ours(self) -> bool:
@@ -141,15 +147,21 @@ class _Watch:
             return
         self._seen.add((type(layer), _shapes(forward.whole), _settings(layer)))
         upstream = [*upstream, *options.values()]
+        tries = [forward.few, forward.whole]  # the layer's own state may be as long as the batch
         if sum(value.size for _, value in reach(layer) if isinstance(value, np.ndarray)) > _LARGE:
             self._begins(type(layer).__name__)
+            tries = [cut for cut in (_cut_short(layer, values) for values in tries) if cut is not None] + tries
+        tried: list[tuple[list[Any], LayerCheck]] = []
         with self._busy():
             known = {"returned": forward.returned, "backward": method.__name__, "given": forward.whole}
-            check = check_layer(layer, forward.few, forward.options, upstream, **known)
-            if check.failure:  # the layer's own state may be as long as the batch
-                whole = check_layer(layer, forward.whole, forward.options, upstream, **known)
-                check, forward.few = (check, forward.few) if whole.failure else (whole, forward.whole)
-        self._tell(layer, method, forward.few, check)
+            for values in tries:
+                check = check_layer(layer, values, forward.options, upstream, **known)
+                tried.append((values, check))
+                if not check.failure:
+                    break
+        values, check = tried[-1] if not tried[-1][1].failure else tried[-2]
+        read, there = np.shape(values[0])[1:2] if values else (), np.shape(forward.whole[0])[1:2] if values else ()
+        self._tell(layer, method, values, check, (*read, *there) if read != there else None)
 
     def _check_network(self, network: Any, method: Any, arguments: list[Any], options: Mapping[str, Any]) -> None:
         key = type(network), _shapes(arguments), _shapes([value for _, value in reach(getattr(network, "params", {}))])
@@ -162,10 +174,11 @@ class _Watch:
             check = check_network(network, *few)
         self._tell(network, method, few, check)
 
-    def _tell(self, this: Any, method: Any, arguments: Sequence[Any], check: LayerCheck) -> None:
+    def _tell(self, this: Any, method: Any, arguments: Sequence[Any], check: LayerCheck, steps: Any = None) -> None:
         code = method.__code__
         samples = len(arguments[0]) if arguments and np.ndim(arguments[0]) else 1
-        self._told(Watched(type(this).__name__, method.__name__, code.co_filename, code.co_firstlineno, samples, check))
+        place = method.__name__, code.co_filename, code.co_firstlineno
+        self._told(Watched(type(this).__name__, *place, samples, check, steps))
 
     @contextmanager
     def _busy(self) -> Iterator[None]:
@@ -250,6 +263,22 @@ def _few(value: Any, first: Any, count: int) -> Any:
         batched = np.ndim(first) > 1 and value.ndim and len(value) == len(first)
         return value[:count].copy() if batched else value.copy()
     return value
+
+
+def _cut_short(layer: Any, values: Sequence[Any]) -> list[Any] | None:
+    """The first steps of sequences (N, T) of words or (N, T, D); None where there are none, or no more steps."""
+    first = values[0] if values else None
+    if not isinstance(first, np.ndarray) or (first.ndim, first.dtype.kind in "iu") not in ((2, True), (3, False)):
+        return None
+    arrays = [value for _, value in reach(layer) if isinstance(value, np.ndarray)]
+    taken = {length for array in arrays for length in array.shape} | {len(first), *first.shape[2:]}
+    steps = next(count for count in (*_STEPS, first.shape[1]) if count not in taken or count == first.shape[1])
+    if steps >= first.shape[1]:
+        return None
+    return [
+        value[:, :steps].copy() if isinstance(value, np.ndarray) and value.shape[:2] == first.shape[:2] else value
+        for value in values
+    ]
 
 
 def _shapes(values: Sequence[Any]) -> tuple[Any, ...]:

@@ -51,7 +51,8 @@ def read_tokens(text: str, preparation: TextPreparation) -> Array:
     if len(text) > LONGEST_TEXT:
         raise ProblemError(422, f"the text has more than {LONGEST_TEXT:,} characters: give the end of it")
     tokens = preparation.tokenizer.encode(text, "the text")
-    return tokens[-min(preparation.context, MOST_TOKENS) :].astype(np.int64)
+    read: Array = tokens[-min(preparation.context, MOST_TOKENS) :].astype(np.int64)
+    return read
 
 
 def next_probabilities(network: Sequential, tokens: Array) -> Array:
