@@ -34,7 +34,7 @@ _JOINED, _DOUBT = 1.2, 0.3
 _BESIDE = 0.6
 """Largest distance of two signs of one word, as a share of their height."""
 
-_USUAL = 2.5
+_USUAL = 4.0
 """Logits that count at most for how much of the page is print."""
 
 _ALIKE = 0.1

@@ -23,6 +23,9 @@ _NARROW = 0.45
 _EVER = 0.03
 """Share of signs that are letters, however sure a digit is."""
 
+_CLEAR = 0.9
+"""Confidence from which a digit is a letter only in a word, most of which are letters."""
+
 _DOUBTED = 0.2
 """Odds of a letter from which a number is not sure."""
 
@@ -107,6 +110,7 @@ def _signs(reading: list[Candidate], labels: tuple[str, ...], height: float) -> 
     signs: list[_Sign] = []
     before: Piece | None = None
     digits = [candidate for candidate in reading if candidate.pixels is not None]
+    word = sum(_letter_odds(candidate) >= 1 for candidate in digits) > len(digits) / 2
     marks = [candidate.piece for candidate in reading if candidate.pixels is None]
     for index, candidate in enumerate(reading):
         behind = next((c.piece for c in reading[index + 1 :] if c.pixels is not None), None)
@@ -119,7 +123,7 @@ def _signs(reading: list[Candidate], labels: tuple[str, ...], height: float) -> 
                 signs.append(_Sign(comma, candidate, doubted=True))
                 continue
             odds = _letter_odds(candidate)
-            if odds >= 1:
+            if odds >= 1 and (word or candidate.confidence < _CLEAR):
                 signs.append(_Sign(None, candidate))
             else:
                 signs.append(_Sign(labels[candidate.label], candidate, odds >= _DOUBTED))
