@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from chainrule.data import Dataset
     from chainrule.io import load, pretrained, save  # type: ignore[no-redef]
     from chainrule.models import TwoLayerNet
+    from chainrule.sweeps import sweep
     from chainrule.training import (  # type: ignore[no-redef]
         Ensemble,
         Trainer,
@@ -212,6 +213,7 @@ __all__ = [
     "read_numbers",
     "save",
     "schedules",
+    "sweep",
     "training",
     "vision",
     "write_text",
@@ -228,6 +230,7 @@ _LATER = {
     "models": "chainrule.models",
     "plot": "chainrule.plot",
     "TwoLayerNet": "chainrule.models",
+    "sweep": "chainrule.sweeps",
     "training": "chainrule.training",
     "Ensemble": "chainrule.training",
     "Trainer": "chainrule.training",

@@ -23,6 +23,7 @@ __all__ = [
     "plot_ratios",
     "plot_residuals",
     "plot_sheet",
+    "plot_trials",
     "png_of",
 ]
 
@@ -249,6 +250,58 @@ def plot_ratios(ratios: Mapping[str, Mapping[str, float]], path: str | os.PathLi
     panel.tick_params(axis="y", length=0)
     panel.spines[["top", "right", "left"]].set_visible(False)
     panel.set_title(title, fontsize=11)
+    _write(figure, path)
+
+
+def plot_trials(
+    curves: Sequence[Sequence[float | None]],
+    best: int | None,
+    fields: Mapping[str, Sequence[tuple[Any, float]]],
+    path: str | os.PathLike[str],
+    title: str,
+    measure: str,
+) -> None:
+    """All trials of a sweep as PNG: what each reached after each epoch, and at its end against each field.
+
+    Args:
+        curves: for each trial, a figure an epoch; None where it is not known.
+        best: the trial to show in the other color.
+        fields: name of a field that differs -> (its value, what was reached) of each trial.
+        path: of the file.
+        title: above it.
+        measure: what the figures are.
+    """
+    figure = _figure(4.2 + 2.8 * len(fields), 3.8)
+    first, *others = figure.subplots(1, 1 + len(fields), sharey=True, squeeze=False)[0]
+    for place, curve in enumerate(curves):
+        values = [np.nan if value is None else value for value in curve]
+        is_best = place == best
+        look = {"color": _TEST, "zorder": 3, "label": "best"} if is_best else {"color": _TRAIN, "alpha": 0.35}
+        first.plot(range(1, len(values) + 1), values, marker="o", markersize=2.5, **look)
+    first.set_xlabel("epoch")
+    first.set_ylabel(measure)
+    first.xaxis.get_major_locator().set_params(integer=True)
+    if best is not None:
+        first.legend(frameon=False)
+    for panel, (name, points) in zip(others, fields.items(), strict=True):
+        numbers = [value for value, _ in points if isinstance(value, int | float) and not isinstance(value, bool)]
+        is_numeric = len(numbers) == len(points)
+        panel.plot(
+            [value if is_numeric else str(value) for value, _ in points],
+            [reached for _, reached in points],
+            color=_TRAIN,
+            marker="o",
+            markersize=4,
+            linestyle="",
+        )
+        if is_numeric and numbers and min(numbers) > 0 and max(numbers) > 20 * min(numbers):
+            panel.set_xscale("log")
+        panel.set_xlabel(name)
+    for panel in (first, *others):
+        panel.grid(color="#e0e0e0")
+        panel.set_axisbelow(True)
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title)
     _write(figure, path)
 
 

@@ -1,4 +1,4 @@
-"""`chainrule run`: how a script is started, what it gets, and what it may not do."""
+"""`chainrule run`: how a script is started, what it gets, and what it is not allowed to do."""
 
 import re
 import subprocess
@@ -196,7 +196,7 @@ def test_is_told_in_one_line(rejects, script, tmp_path):
 
 
 def test_loops_run_as_they_do_without_us(script, chainrule):
-    """Counted loops: nested, with else and break, of the script's own range, in functions and comprehensions."""
+    """Counted loops: nested, with else and break, over the script's own range, in functions and comprehensions."""
     path = script(
         "for i in range(3):\n    for j in range(2):\n        pass\nelse:\n    print('else', i, j)\n"
         "for i in range(10, 0, -3):\n    if i == 4: break\nelse:\n    print('never')\n"

@@ -1,4 +1,4 @@
-"""The JSON API: right answers, the same as the library's, and for everything wrong an error that names the cure."""
+"""The JSON API: correct answers, equal to the library's, and for every invalid request an error that names the cure."""
 
 import base64
 import io

@@ -1,14 +1,14 @@
-"""The steps of reading a page, each by itself."""
+"""The steps of reading a page, each on its own."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chainrule.data.paper import Ink, find_page_ink
 from chainrule.vision import Comparison, compare
 from chainrule.vision.cuts import cut
 from chainrule.vision.marks import name_mark
-from chainrule.vision.paper import Ink, find_page_ink
 from chainrule.vision.pieces import Piece, find_groups, find_pieces
 from chainrule.vision.rules import Frame, remove_rules
 from chainrule.vision.tilt import find_tilt
@@ -51,7 +51,7 @@ def test_no_ink_has_no_tilt():
 def test_rules_and_boxes_go_and_strokes_across_stay():
     depth = np.zeros((700, 900), np.float32)
     depth[80::80] = depth[81::80] = 0.5  # ruled
-    depth[300:360, 400:408] = 1  # an upright stroke over one of the rules
+    depth[300:360, 400:408] = 1  # a vertical stroke over one of the rules
     depth[452:455, 300:420] = depth[525:528, 300:420] = 0.9  # a box between two of them
     depth[452:528, 300:303] = depth[452:528, 417:420] = 0.9
     depth[480:510, 355:363] = 1

@@ -1,6 +1,7 @@
 """`chainrule read`: the handwritten numbers in photographs and scans."""
 
 import csv
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -12,9 +13,9 @@ from chainrule.cli.models import MODEL, open_model
 from chainrule.cli.terminal import note, progress, say
 from chainrule.data.images import read_colour, write_png
 from chainrule.errors import DataError, OptionError
-from chainrule.files import explain
+from chainrule.files import explain, replacing
 from chainrule.text import table
-from chainrule.vision import Comparison, Number, annotate, compare, read_numbers
+from chainrule.vision import Comparison, Number, annotate, arrange, compare, read_numbers
 
 __all__ = ["read"]
 
@@ -33,6 +34,10 @@ def read(
         Path | None,
         typer.Option(help="A CSV with the columns image,number, a row a number in reading order, to compare with."),
     ] = None,
+    table_out: Annotated[
+        Path | None,
+        typer.Option("--table", help="Write the numbers of one photograph as a CSV: a row a line, a column a column."),
+    ] = None,
     steps: Annotated[
         Path | None, typer.Option(help="A folder for a picture after each step, to see why something was misread.")
     ] = None,
@@ -46,6 +51,8 @@ def read(
     """
     if not 0 <= unsure_below <= 1:
         raise OptionError(f"--unsure-below must be from 0 to 1, got {unsure_below}")
+    if table_out is not None and len(images) > 1:
+        raise OptionError(f"--table writes the numbers of one photograph, got {len(images)}: read them one by one")
     expected = None if expect is None else _expected(expect, images)
     network = None if model is None else open_model(model)
     records: list[dict[str, object]] = []
@@ -61,6 +68,8 @@ def read(
                 out = annotated / f"{path.stem}.png" if len(images) > 1 else annotated
                 _folder(out.parent)
                 write_png(annotate(picture, numbers), out)
+            if table_out is not None:
+                _write_table(arrange(numbers), table_out)
             records.append({"image": str(path), "numbers": [asdict(number) for number in numbers]})
             if expected is None:
                 rows += [(path, *_told(number)) for number in numbers]
@@ -83,6 +92,13 @@ def read(
             f"{total.extra} read where none is\n"
             f"digits  {total.errors} errors in {total.digits} ({total.digit_error_rate:.1%})"
         )
+
+
+def _write_table(rows: list[list[str]], path: Path) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    with replacing(path) as file:
+        file.write(text.getvalue().encode())
 
 
 class _Steps:

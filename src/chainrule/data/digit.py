@@ -1,8 +1,8 @@
-"""How a picture of one digit becomes what a network reads: the one way for data, predict, the page and the reader.
+"""Preparation of a picture of one digit for a network, the same for data, predict, the page and the reader.
 
 The steps are those of MNIST's authors (LeCun et al. 1998, section III.A): bright strokes on black, cropped to the ink,
-fitted into 20x20 with the aspect ratio kept, the centre of mass in the middle of 28x28. Before them, ink is told from
-paper (`ink`); and strokes thinner than MNIST's are widened, since a pen's width says nothing about the digit.
+fitted into 20x20 with the aspect ratio kept, the center of mass in the middle of 28x28. Before that, ink is separated
+from paper (`ink`), and strokes thinner than MNIST's are widened, since a pen's width says nothing about the digit.
 """
 
 from collections.abc import Callable
@@ -12,20 +12,40 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.data.images import resize
 from chainrule.data.ink import drop_strays, find_ink, pen_width, widen
+from chainrule.data.paper import find_page_ink
+from chainrule.data.photograph import find_sheet, threshold
 from chainrule.errors import DataError
 
 __all__ = ["center_digit", "center_ink"]
 
 _FINE = 5
-"""Pixels for each of the final ones, where strokes are measured and widened."""
+"""The resolution, per final pixel, at which strokes are measured and widened."""
 
 _LARGEST = 400
-"""Pixels of the longer side at most; larger pictures are made smaller first."""
+"""The most pixels of the longer side; larger pictures are shrunk first."""
 
 _THINNEST = 1.5
-"""Pixels of the final picture; thinner strokes are widened to `_WIDENED`."""
+"""Stroke width in pixels of the final picture; thinner strokes are widened to `_WIDENED`."""
 
 _WIDENED = 2.2
+
+_PHOTOGRAPH = 150
+"""Pixels of the longer side from which a picture may have shadows that end in it."""
+
+_CLEAR = 0.5
+"""Where ink begins at most, of its usual depth: paler ones cannot be told from bad paper."""
+
+_INKED = (0.002, 0.3)
+"""Share of the picture that a digit takes."""
+
+_TIGHT = 200
+"""Pixels of the longer side up to which a picture may be cut off close to the ink."""
+
+_APART = 80
+"""Levels between ink and paper in such a picture."""
+
+_FRAMED = 0.5
+"""Share of the border that is ink, from which it is a frame."""
 
 
 def center_digit(gray: Array, size: int = 28, steps: Callable[[str, Array], None] | None = None) -> Array:
@@ -39,8 +59,8 @@ def center_digit(gray: Array, size: int = 28, steps: Callable[[str, Array], None
     Raises:
         DataError: there is no ink in it.
     """
-    gray = _bounded(gray)
-    ink = find_ink(gray)
+    gray = _with_margin(_bounded(find_sheet(gray).picture))
+    ink = _ink(gray)
     whole = drop_strays(ink)
     centred = center_ink(whole, size)
     if steps is not None:
@@ -52,7 +72,7 @@ def center_digit(gray: Array, size: int = 28, steps: Callable[[str, Array], None
 
 
 def center_ink(ink: Array, size: int = 28) -> Array:
-    """(H, W) in 0..1, ink of one digit and nothing else -> (size, size) uint8 as in MNIST.
+    """(H, W) in 0..1, only the ink of one digit -> (size, size) uint8 as in MNIST.
 
     Raises:
         DataError: there is no ink in it.
@@ -74,13 +94,47 @@ def center_ink(ink: Array, size: int = 28) -> Array:
     return canvas
 
 
+def _ink(gray: Array) -> Array:
+    """How much ink each pixel holds, (H, W) float32 in 0..1.
+
+    It is told from one smooth surface of paper or, where a shadow ends across the picture, from the paper around it.
+
+    Raises:
+        DataError: there is none in it.
+    """
+    try:
+        return find_ink(gray)
+    except DataError:
+        if max(gray.shape) < _PHOTOGRAPH:
+            raise
+        page = find_page_ink(gray)
+        ink: Array = np.clip((page.depth - page.low / 2) / (1 - page.low / 2), 0, 1)
+        ink[page.depth < page.low] = 0
+        if page.low > _CLEAR or not _INKED[0] < (ink > 0).mean() < _INKED[1]:
+            raise
+        return ink
+
+
+def _with_margin(gray: Array) -> Array:
+    """A small picture that ink touches the edge of, with some paper around it; others as they are."""
+    if max(gray.shape) > _TIGHT:
+        return gray
+    bright = gray > threshold(gray)
+    paper = bright if bright.mean() > 0.5 else ~bright
+    levels = [float(np.median(gray[side])) for side in (paper, ~paper) if side.any()]
+    border = np.concatenate([paper[0], paper[-1], paper[1:-1, 0], paper[1:-1, -1]])
+    if len(levels) < 2 or abs(levels[0] - levels[1]) < _APART or not 0 < 1 - border.mean() < _FRAMED:
+        return gray
+    return np.pad(gray, max(4, max(gray.shape) // 7), constant_values=np.uint8(round(levels[0])))
+
+
 def _bounded(gray: Array) -> Array:
-    """The picture, of a photograph a smaller one."""
+    """The picture, shrunk if it is a large photograph."""
     return _fit(gray, _LARGEST) if max(gray.shape) > _LARGEST else gray
 
 
 def _widened(ink: Array, box: int) -> Array:
-    """The same ink, in strokes that are not thinner than MNIST's will be; any resolution."""
+    """The same ink with strokes at least as thick as MNIST's; any resolution."""
     fine = _fit(ink, _FINE * box)
     fine = np.clip(fine / max(float(np.quantile(fine, 0.99)), 1e-6), 0, 1)  # thin strokes fade when made smaller
     width = pen_width(fine) / _FINE
@@ -90,7 +144,7 @@ def _widened(ink: Array, box: int) -> Array:
 
 
 def _fit(ink: Array, longest: int) -> Array:
-    """Resized so that the longer side has so many pixels."""
+    """Resized so that the longer side has this many pixels."""
     scale = longest / max(ink.shape)
     height, width = (max(1, round(length * scale)) for length in ink.shape)
     return resize(ink, height, width)

@@ -1,4 +1,4 @@
-"""What an update within backward tells of its gradient: its learning rate, or that an optimizer stands between."""
+"""Recover the gradient from a parameter update inside backward: find its learning rate, or detect an optimizer."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,24 +12,36 @@ from chainrule.scratch.upstream import leaves
 __all__ = ["learning_rate", "moved_alike", "numerical"]
 
 _MORE_PROBES = 400
-"""An array that is wrong is looked at more closely, to tell what is wrong with it."""
+"""Elements of a wrong gradient that are probed to diagnose it."""
 
 
 def learning_rate(probe: Probe, moved: Sequence[Target], outcome: Outcome, rng: np.random.Generator) -> float | None:
-    """The rate of an update: of the numbers at hand the one that fits, else the one that the update itself shows."""
-    target = moved[0]
-    expected = numerical(target.value, probe.objective, (), rng)
-    known = ~np.isnan(expected)
-    step, right = -outcome.moved[target.name][known], expected[known]
-    shown = float(step @ right / (right @ right)) if right.any() else 0.0
+    """Return the learning rate of an update: the candidate number that fits best, otherwise the rate it implies.
+
+    Return None if there is no candidate and nothing moves.
+    """
     numbers = [float(value) for value in probe.numbers() if float(value) > 0]
+    shown = 0.0
+    for target in moved:
+        expected = numerical(target.value, probe.objective, (), rng)
+        known = ~np.isnan(expected)
+        step, right = -outcome.moved.get(target.name, np.zeros_like(expected))[known], expected[known]
+        if right.any():
+            shown = float(step @ right / (right @ right))
+            break
+    else:
+        if not numbers:
+            return None
     if not numbers:
         return shown if shown > 0 else 1.0
     return min(numbers, key=lambda number: abs(np.log(number / shown)) if shown > 0 else number)
 
 
 def moved_alike(probe: Probe, outcome: Outcome) -> set[str]:
-    """Names of the targets that half the gradient from above moves as far: Adam and its kin divide by its size."""
+    """Return the names of targets whose update stays the same for half the upstream gradient.
+
+    Optimizers such as Adam divide the gradient by its size.
+    """
     if not outcome.moved:
         return set()
     above = [leaf for leaf in leaves(probe.upstream) if isinstance(leaf, np.ndarray)]
@@ -50,7 +62,7 @@ def moved_alike(probe: Probe, outcome: Outcome) -> set[str]:
 def numerical(
     value: Array, objective: Callable[[], float], kinks: Sequence[tuple[int, ...]], rng: np.random.Generator
 ) -> Array:
-    """The numerical gradient at many places, NaN elsewhere and on kinks."""
+    """Return the numerical gradient at up to 400 elements, and NaN at the others and on kinks."""
     expected = np.full(value.shape, np.nan)
     places = rng.permutation(value.size)[:_MORE_PROBES]
     for flat in places:

@@ -6,6 +6,7 @@ from chainrule.training.evaluate import Evaluation, evaluate
 from chainrule.training.history import Epoch, History, Step, write_history
 from chainrule.training.interrupt import interrupted_by_all_signals, uninterrupted
 from chainrule.training.log import JsonLog, Log, TensorBoardLog
+from chainrule.training.parts import Workers
 from chainrule.training.proof import prove
 from chainrule.training.range_test import RangeTest, find_learning_rate
 from chainrule.training.targets import Units
@@ -24,6 +25,7 @@ __all__ = [
     "TensorBoardLog",
     "Trainer",
     "Units",
+    "Workers",
     "calibrate",
     "evaluate",
     "find_learning_rate",

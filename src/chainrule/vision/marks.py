@@ -1,12 +1,40 @@
-"""Which small pieces in a number are signs: the decimal point, the minus, the separators of a date."""
+"""Which pieces in a number are signs: the decimal point, commas, the minus, the separators of dates and times."""
+
+import numpy as np
 
 from chainrule.vision.pieces import Piece
 
-__all__ = ["name_mark"]
+__all__ = ["is_slash", "name_mark"]
+
+
+def is_slash(piece: Piece, digits: list[Piece], before: Piece | None, behind: Piece | None) -> bool:
+    """Whether a stroke between two digits is a slash: straight, and longer than the digits at both ends.
+
+    Args:
+        piece: what may be one.
+        digits: all others of the number.
+        before: the digit on its left, if there is one.
+        behind: the digit on its right.
+    """
+    if before is None or behind is None or len(digits) < 2:
+        return False
+    usual = float(np.median([digit.height for digit in digits]))
+    if piece.height < 1.3 * usual or piece.width > 0.8 * piece.height:
+        return False
+    top = (before.box[1] + behind.box[1]) / 2
+    bottom = (before.box[3] + behind.box[3]) / 2
+    if piece.box[1] > top + 0.05 * usual or piece.box[3] < bottom - 0.05 * usual:
+        return False
+    rows, columns = np.nonzero(piece.ink > 0.5)
+    if len(rows) < 5:
+        return False
+    slope, start = np.polyfit(rows, columns, 1)
+    away = np.abs(columns - slope * rows - start)
+    return bool(np.quantile(away, 0.9) < 0.12 * piece.height and slope < 0.12)
 
 
 def name_mark(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> str:
-    """ "." or "-", or "" for what is neither reliably.
+    """ ".", ",", "'" or "-", or "" for what is none of them reliably.
 
     Args:
         piece: a small piece of a number.
@@ -23,10 +51,21 @@ def name_mark(piece: Piece, before: Piece | None, behind: Piece | None, height: 
     if any(min(d.box[2], piece.box[2]) - max(d.box[0], piece.box[0]) > 0.5 * piece.width for d in beside):
         return ""
     solid = piece.area / (piece.width * piece.height)
-    dot = max(piece.width, piece.height) < 0.32 * height and piece.width * piece.height > (0.07 * height) ** 2
-    if before is not None and dot and solid > 0.5 and place > 0.8:
-        return "."
+    if before is not None and (name := _point(piece, place, solid, height, below=piece.box[3] > bottom)):
+        return name
     flat = piece.width > 1.7 * piece.height and 0.25 * height < piece.width < 0.9 * height
-    if flat and 0.3 < place < 0.7:
-        return "-"
-    return ""
+    return "-" if flat and 0.3 < place < 0.7 else ""
+
+
+def _point(piece: Piece, place: float, solid: float, height: float, *, below: bool) -> str:
+    """What a small mark behind a digit is, by its place from the digits' top (0) to their bottom (1)."""
+    dot = max(piece.width, piece.height) < 0.32 * height and piece.width * piece.height > (0.07 * height) ** 2
+    slim = piece.width < 0.3 * height and 0.15 * height < piece.height < 0.5 * height
+    long = piece.height > 1.5 * piece.width and piece.height > 0.2 * height
+    if dot and solid > 0.5 and place > 0.8:
+        return "," if long else "."
+    if slim and solid > 0.3 and place > 0.85 and below:
+        return ","
+    if slim and solid > 0.3 and place < 0.25:
+        return "'"
+    return "." if dot and solid > 0.5 and 0.3 < place <= 0.8 else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.data.ink import ndimage
+from chainrule.vision.cells import Cells, place_pieces
 from chainrule.vision.rules import Frame
 
 __all__ = ["Box", "Group", "Piece", "find_groups", "find_pieces", "join", "surround"]
@@ -19,6 +20,15 @@ Box = tuple[int, int, int, int]
 
 _GAP = 0.9
 """Largest distance between neighbours in a number, as a share of their height."""
+
+_CELL_GAP = 1.4
+"""The same between digits in one small cell of a table."""
+
+_CELL = 30.0
+"""Area of a small cell, in squares of a digit's height."""
+
+_ROW = 2.2
+"""Height of a row of form boxes, in heights of a digit; a higher frame is a table."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ def surround(boxes: list[Box]) -> Box:
 def find_pieces(depth: Array, low: float) -> list[Piece]:
     """The pieces of a page's ink, dust left out."""
     filters = ndimage()
-    labels, count = filters.label(depth > low, np.ones((3, 3)))
+    labels, count = filters.label(depth > _threshold(depth, low), np.ones((3, 3)))
     least = max(8.0, (max(depth.shape) / 350) ** 2)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     pieces = []
@@ -92,18 +102,27 @@ def find_pieces(depth: Array, low: float) -> list[Piece]:
     return pieces
 
 
-def find_groups(pieces: list[Piece], frames: list[Frame]) -> list[Group]:
+def _threshold(depth: Array, low: float) -> Array:
+    """Where ink begins, (H, W): at half of the deepest nearby, so that a pencil beside black print stays whole."""
+    reach = max(9, max(depth.shape) // 80)
+    deepest = ndimage().maximum_filter(depth[::2, ::2], max(3, reach // 2))
+    half = np.clip(deepest / 2, 0.6 * low, low)
+    return np.repeat(np.repeat(half, 2, axis=0), 2, axis=1)[: depth.shape[0], : depth.shape[1]]
+
+
+def find_groups(pieces: list[Piece], frames: list[Frame], cells: Cells | None = None) -> list[Group]:
     """Pieces -> numbers in reading order; what is much too large or too small for a digit is left out.
 
     Args:
         pieces: of the page.
         frames: form boxes, or rows of them.
+        cells: of tables; digits in different ones are different numbers.
     """
     usual = _usual_height(pieces)
     merged = _merged(pieces, usual)
     digits = [piece for piece in merged if _may_be_digits(piece, usual)]
     small = [piece for piece in merged if piece.height < 0.45 * usual and piece.width < 1.2 * usual]
-    sets = _linked(digits, frames)
+    sets = _linked(digits, frames, cells)
     groups = []
     for members in sets:
         height = float(np.median([piece.height for piece in members]))
@@ -132,11 +151,11 @@ def _may_be_digits(piece: Piece, usual: float) -> bool:
 
 
 def _is_stain(piece: Piece) -> bool:
-    """Pale and without strokes."""
-    if piece.peak > 0.8:
+    """Without strokes: pale, or a filled shape."""
+    thick = 2 * float(ndimage().distance_transform_edt(np.pad(piece.ink > 0.3, 1)).max())
+    if thick <= 0.35 * piece.height:
         return False
-    inside = ndimage().distance_transform_edt(np.pad(piece.ink > 0.3, 1))
-    return bool(2 * inside.max() > 0.5 * min(piece.width, piece.height) and 2 * inside.max() > 0.35 * piece.height)
+    return thick > 0.5 * min(piece.width, piece.height) if piece.peak <= 0.8 else piece.width > 0.6 * piece.height
 
 
 def _usual_height(pieces: list[Piece]) -> float:
@@ -184,7 +203,7 @@ def join(pieces: list[Piece]) -> Piece:
     return Piece(box, ink, sum(piece.area for piece in pieces), max(piece.peak for piece in pieces))
 
 
-def _linked(digits: list[Piece], frames: list[Frame]) -> list[list[Piece]]:
+def _linked(digits: list[Piece], frames: list[Frame], cells: Cells | None) -> list[list[Piece]]:
     """Sets of pieces that are neighbours, or neighbours of neighbours."""
     if not digits:
         return []
@@ -197,9 +216,21 @@ def _linked(digits: list[Piece], frames: list[Frame]) -> list[list[Piece]]:
     level = np.minimum.outer(bottom, bottom) - np.maximum.outer(top, top)
     inside = np.array([_frame_around(piece, frames) for piece in digits])
     boxed = inside >= 0
-    same = (inside[:, np.newaxis] == inside[np.newaxis]) & boxed[:, np.newaxis]
+    low = np.array([frame.height < _ROW * length if frame else False for frame, length in zip(
+        [frames[index] if index >= 0 else None for index in inside], height, strict=True)])  # fmt: skip
+    field = boxed & low  # in a row of boxes, each for a digit
+    same = (inside[:, np.newaxis] == inside[np.newaxis]) & field[:, np.newaxis] & field[np.newaxis]
     apart = (inside[:, np.newaxis] != inside[np.newaxis]) & boxed[:, np.newaxis] & boxed[np.newaxis]
-    near = (gap <= _GAP * (shorter + taller) / 2) & (gap > -0.5 * taller) & ~apart
+    place = place_pieces([piece.box for piece in digits], [piece.ink for piece in digits], cells)
+    firm = (place[:, np.newaxis] >= 0) & (place[np.newaxis] >= 0)
+    other = firm & (place[:, np.newaxis] != place[np.newaxis])
+    apart |= other & ~same
+    together = firm & ~other
+    if cells is not None:
+        together &= (cells.areas[np.maximum(place, 0)] < _CELL * height**2)[:, np.newaxis]
+    near = (gap <= _GAP * (shorter + taller) / 2) & (gap > -0.5 * taller)
+    near |= together & (gap <= _CELL_GAP * taller) & (gap > -0.5 * taller)
+    near &= ~apart
     near |= same & (gap <= 3 * taller)
     linked = near & (level >= 0.45 * shorter) & (taller <= 2.2 * shorter)
     linked &= left[:, np.newaxis] <= left[np.newaxis]

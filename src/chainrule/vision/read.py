@@ -9,18 +9,22 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.data import PicturePreparation
 from chainrule.data.images import read_colour, resize, turn
+from chainrule.data.paper import Ink, find_page_ink
+from chainrule.data.photograph import find_sheet
 from chainrule.errors import DataError
 from chainrule.io import pretrained
 from chainrule.layers import Scale, Sequential, Standardize
-from chainrule.vision.marks import name_mark
-from chainrule.vision.paper import Ink, find_page_ink
+from chainrule.vision.cells import find_cells
+from chainrule.vision.hands import mark_letters, written
+from chainrule.vision.numbers import Number, tell_numbers
 from chainrule.vision.pictures import show_depth, show_digits, show_pieces, show_readings, show_rules
-from chainrule.vision.pieces import Box, Group, Piece, find_groups, find_pieces, surround
-from chainrule.vision.reading import Candidate, read_groups, vote
+from chainrule.vision.pieces import Group, find_groups, find_pieces
+from chainrule.vision.reading import read_groups, vote
 from chainrule.vision.rules import Rules, remove_rules
 from chainrule.vision.tilt import find_tilt
+from chainrule.vision.view import View
 
-__all__ = ["Digit", "Number", "Page", "View", "annotate", "lay_out", "read_numbers", "readers"]
+__all__ = ["Page", "annotate", "lay_out", "read_numbers", "readers"]
 
 _LARGEST = 1600
 """Pixels of the longer side at which a page is read; larger photographs are made smaller."""
@@ -29,59 +33,7 @@ _SMALLEST = 600
 """Smaller pictures are made as large."""
 
 _READERS = ("reader", "freehand", "cnn")
-
-_LEAST = 0.35
-"""Mean confidence of a number's digits below which it is taken for something that is no number."""
-
-
-@dataclass(frozen=True)
-class Digit:
-    """One digit of a number."""
-
-    text: str
-    confidence: float
-    """The network's probability, 0 to 1."""
-
-    box: Box
-    """left, top, right, bottom in pixels of the upright photograph."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """One number of a page."""
-
-    text: str
-    """Digits, and the signs between them that could be told."""
-
-    digits: tuple[Digit, ...]
-    box: Box
-    confidence: float
-    """That of its least certain digit."""
-
-    sure: bool
-    """Whether no digit is below the confidence asked for."""
-
-
-@dataclass(frozen=True)
-class View:
-    """How a page is seen while it is read: made larger or smaller, then turned."""
-
-    scale: float
-    degrees: float
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-
-    def original(self, box: Box) -> Box:
-        """Where a box lies in the photograph."""
-        left, top, right, bottom = box
-        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
-        angle = np.deg2rad(self.degrees)
-        turned = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        middle_before, middle_after = (np.array(shape[::-1]) / 2 for shape in (self.before, self.after))
-        there = ((corners - middle_after) @ turned + middle_before) / self.scale
-        low = np.maximum(np.floor(there.min(axis=0)), 0).astype(int)
-        high = np.ceil(there.max(axis=0)).astype(int)
-        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+_HANDS = "hands"
 
 
 @dataclass(frozen=True)
@@ -137,12 +89,14 @@ def read_numbers(
         raise DataError(f"the network reads {shape}, not square gray pictures (1, size, size)")
     labels = network.labels or tuple("0123456789")
     network = _reading_ink(network)
-    page = lay_out(picture)
+    hands = pretrained(_HANDS)
+    page = lay_out(picture, hands)
     readings = vote(read_groups(page.groups, network), list(voters))
+    readings = mark_letters(readings, hands)
     found = [
         number
         for group, reading in zip(page.groups, readings, strict=True)
-        if (number := _number(reading, labels, page.view, group.height, unsure_below)) is not None
+        for number in tell_numbers(reading, labels, page.view, group.height, unsure_below)
     ]
     if steps is not None:
         steps("upright", show_readings(page.picture, []))
@@ -151,8 +105,7 @@ def read_numbers(
         steps("rules", show_rules(page.depth, page.rules.printed))
         steps("pieces", show_pieces(page.depth, page.groups))
         steps("digits", show_digits(readings, labels))
-        scale = page.view.scale
-        steps("read", show_readings(page.picture, [(_scaled(n.box, scale), n.text, n.sure) for n in found]))
+        steps("read", show_readings(page.picture, [(page.view.placed(n.box), n.text, n.sure) for n in found]))
     return found
 
 
@@ -161,15 +114,25 @@ def readers() -> list[Sequential]:
     return [pretrained(name) for name in _READERS]
 
 
-def lay_out(picture: Array) -> Page:
-    """(H, W) or (H, W, 3) uint8 -> the numbers on it as pieces of ink, and how they were found."""
-    picture, scale = _sized(picture)
+def lay_out(picture: Array, hands: Sequential | None = None) -> Page:
+    """(H, W) or (H, W, 3) uint8 -> the numbers on it as pieces of ink, and how they were found.
+
+    Args:
+        picture: the photograph.
+        hands: the network that tells writing from print; without one print is kept.
+    """
+    sheet = find_sheet(picture)
+    picture, scale = _sized(sheet.picture)
     ink = find_page_ink(picture)
     degrees = find_tilt(ink.depth > ink.low)
     straight = Ink(turn(ink.depth, degrees), ink.low, ink.noise) if degrees else ink
-    view = View(scale, degrees, ink.depth.shape, straight.depth.shape)
+    view = View(scale, degrees, ink.depth.shape, straight.depth.shape, sheet.left, sheet.top)
     depth, rules = remove_rules(straight)
-    groups = find_groups(find_pieces(depth, ink.low), rules.frames)
+    pieces = find_pieces(depth, ink.low)
+    if hands is not None:
+        colour = picture if picture.ndim == 3 else np.repeat(picture[:, :, np.newaxis], 3, axis=2)
+        pieces = written(pieces, turn(colour, degrees) if degrees else colour, hands)
+    groups = find_groups(pieces, rules.frames, find_cells(rules.printed))
     return Page(picture, ink, straight, depth, rules, groups, view)
 
 
@@ -204,40 +167,3 @@ def _sized(picture: Array) -> tuple[Array, float]:
         return picture, 1.0
     height, width = (max(1, round(length * scale)) for length in picture.shape[:2])
     return resize(picture, height, width), scale
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    left, top, right, bottom = (round(edge * scale) for edge in box)
-    return left, top, right, bottom
-
-
-def _number(
-    reading: list[Candidate], labels: tuple[str, ...], view: View, height: float, unsure_below: float
-) -> Number | None:
-    """A reading as a number, or None where it is none."""
-    digits = [candidate for candidate in reading if candidate.pixels is not None]
-    if not digits:
-        return None
-    confidences = [candidate.confidence for candidate in digits]
-    if np.mean(confidences) < _LEAST:
-        return None
-    text = "".join(_texts(reading, labels, height))
-    told = tuple(Digit(labels[c.label], c.confidence, view.original(c.piece.box)) for c in digits)
-    lowest = min(confidences)
-    left_out = any(candidate.pixels is None and candidate.confidence == 0 for candidate in reading)
-    box = view.original(surround([candidate.piece.box for candidate in digits]))
-    return Number(text, told, box, lowest, lowest >= unsure_below and not left_out)
-
-
-def _texts(reading: list[Candidate], labels: tuple[str, ...], height: float) -> list[str]:
-    """What each candidate says; marks that are no sign say nothing."""
-    texts = []
-    before: Piece | None = None
-    for index, candidate in enumerate(reading):
-        if candidate.pixels is not None:
-            texts.append(labels[candidate.label])
-            before = candidate.piece
-        elif candidate.confidence:
-            behind = next((c.piece for c in reading[index + 1 :] if c.pixels is not None), None)
-            texts.append(name_mark(candidate.piece, before, behind, height))
-    return texts

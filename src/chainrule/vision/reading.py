@@ -55,6 +55,9 @@ class Candidate:
     probabilities: Array | None = None
     """(C,), of each digit; what is no digit has its share of none."""
 
+    letter: float = 0.0
+    """Probability that it is a letter or another sign, of what a hand writes."""
+
 
 @dataclass(frozen=True)
 class Lattice:

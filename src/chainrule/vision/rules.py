@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.data.ink import ndimage
-from chainrule.vision.paper import Ink
+from chainrule.data.paper import Ink
 
 __all__ = ["Frame", "Rules", "remove_rules"]
 
@@ -26,6 +26,11 @@ class Frame:
     right: int
     top: tuple[float, float]
     bottom: tuple[float, float]
+
+    @property
+    def height(self) -> float:
+        """Rows from top to bottom, the mean of both ends."""
+        return (sum(self.bottom) - sum(self.top)) / 2
 
     def holds(self, column: float, row: float) -> bool:
         """Whether a point is inside."""
@@ -56,6 +61,7 @@ class _Line:
     thick: float
     depth: float
     rows: Array  # of each column from start to stop
+    filled: float  # share of the columns that hold its ink
 
     @property
     def length(self) -> int:
@@ -110,7 +116,7 @@ def _lines(faint: Array, depth: Array) -> tuple[list[_Line], Array]:
     along = filters.uniform_filter1d(tall.astype(np.float32), least, axis=1) > 0.93
     runs = filters.maximum_filter1d(along, least, axis=1) & faint
     # what is thick is no printed line: of each run only where little ink stands above one another stays
-    thick = max(4, max(faint.shape) // 220)
+    thick = max(5, max(faint.shape) // 45)
     runs &= ~filters.binary_opening(runs, np.ones((thick + 1, 1)))
     bridged = filters.maximum_filter(runs, (1, max(9, least // 3)))
     labels, count = filters.label(bridged, np.ones((3, 3)))
@@ -130,7 +136,11 @@ def _lines(faint: Array, depth: Array) -> tuple[list[_Line], Array]:
         rows = place[0].start + np.interp(np.arange(length), columns, middles)
         ends = [int(np.median(part)) for part in (rows[:8], rows[-8:])]
         level = float(np.median(np.where(own, depth[place], 0).max(axis=0)[filled]))
-        lines.append(_Line(index, place[1].start, place[1].stop, (ends[0], ends[1]), thickness, level, rows))
+        lines.append(
+            _Line(
+                index, place[1].start, place[1].stop, (ends[0], ends[1]), thickness, level, rows, float(filled.mean())
+            )
+        )
     return lines, labels
 
 
@@ -177,7 +187,19 @@ def _long(lines: list[_Line], extent: int) -> list[_Line]:
     # parts of such rules, interrupted by what is written over them
     slope = [line.slope for line in long]
     level = [line for line in lines if min(slope) - 0.02 < line.slope < max(slope) + 0.02]
-    return _merged(long, [line for line in _like(long, level) if line.length > 0.06 * extent])
+    parts = [line for line in _like(long, level) if line.filled > 0.85 and line.length > 0.06 * extent]
+    # an upright stroke of a digit is as straight as a part of a rule, but shorter, and no long one goes on from it
+    return _merged(long, [line for line in parts if line.length > 0.12 * extent or _goes_on(line, long)])
+
+
+def _goes_on(line: _Line, others: list[_Line]) -> bool:
+    """Whether a line lies where one of the others would, if that were longer."""
+    middle = (line.start + line.stop) / 2
+    here = line.row_at(middle)
+    return any(
+        abs(other.row_at(middle) - here) < 2 + other.thick + 0.01 * abs(middle - (other.start + other.stop) / 2)
+        for other in others
+    )
 
 
 def _extend(levels: Array, line: _Line, depth: Array, through: bool) -> None:

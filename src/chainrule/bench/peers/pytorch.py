@@ -1,4 +1,4 @@
-"""PyTorch: eager, and with torch.compile where that works."""
+"""PyTorch: eager, and with torch.compile if that works."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ __all__ = ["convert", "inference", "stepping", "time_to", "training", "version"]
 
 
 def version() -> str:
-    """Of PyTorch."""
+    """Return PyTorch's version."""
     return str(torch.__version__)
 
 
@@ -62,7 +62,7 @@ def _values(module: Any, **arrays: Array) -> Any:
 
 
 def convert(layer: Layer) -> Any:
-    """A built layer of ours as a module with the same weights."""
+    """Convert a built layer of ours to a module with the same weights."""
     match layer:
         case Residual():
             return _Sum(nn.Identity(), nn.Sequential(*map(convert, layer.layers)))
@@ -99,7 +99,7 @@ def convert(layer: Layer) -> Any:
 
 
 def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
-    """SGD, eager and compiled."""
+    """Return SGD, eager and compiled."""
     runs = {"PyTorch, eager": _training(convert(net), work, train)}
     if not compiled:
         return runs
@@ -125,7 +125,7 @@ def _training(module: Any, work: Work, train: Dataset) -> Run:
 
 
 def stepping(learn: Callable[[Any], None], samples: int, batch: int, count: int) -> Run:
-    """So many steps a round, each of a batch's places in a random order of the samples; the seconds of one."""
+    """Return a run of `count` steps on shuffled batches of indices, which measures the seconds per step."""
     order, at = torch.randperm(samples), 0
 
     def run() -> float:
@@ -143,7 +143,7 @@ def stepping(learn: Callable[[Any], None], samples: int, batch: int, count: int)
 
 
 def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
-    """Eager, in inference mode."""
+    """Return eager inference, in inference mode."""
     module, pixels = convert(net).eval(), torch.tensor(x)
 
     def logits() -> Any:
@@ -155,7 +155,7 @@ def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
 
 
 def time_to(goal: Goal, net: Sequential, train: Dataset, test: Dataset, seed: int) -> float | None:
-    """As chainrule's `time_to`."""
+    """Return the seconds until the goal is reached, like chainrule's `time_to`."""
     torch.manual_seed(seed)
     started = time.perf_counter()
     module = convert(net)

@@ -18,6 +18,18 @@ __all__ = ["Ink", "find_page_ink"]
 _FAINTEST = 0.045
 """Share of the paper's light by which ink differs from it at least."""
 
+_WRITTEN, _HIGHEST = 0.02, 0.36
+"""Share of the page that is ink, from which ink begins at this depth at the latest, however coarse the paper is."""
+
+_ROUNDS = 3
+"""Times that the paper is looked for among what is no ink; each begins with what the one before found."""
+
+_BLURS = (0.0, 1.2e-3, 2.2e-3)
+"""Shares of the longer side by which coarse paper is blurred, tried in turn."""
+
+_COARSE = 0.3
+"""Faintest depth that stands out from the paper, as a share of the deepest ink, above which paper is coarse."""
+
 
 @dataclass(frozen=True)
 class Ink:
@@ -37,31 +49,49 @@ def find_page_ink(picture: Array) -> Ink:
     """(H, W) or (H, W, 3) uint8, dark on light or light on dark -> the ink; without any, `low` is above every depth."""
     colour = picture[:, :, np.newaxis] if picture.ndim == 2 else picture
     # ink of any colour takes the light of at least one channel (of a board: gives it)
-    light = _depth(colour.min(axis=2))
-    if _is_inverse(light):
-        light = _depth(255 - colour.max(axis=2))
-    thin = light[::4, ::4]
-    noise = 1.4826 * float(np.median(np.abs(thin - np.median(thin))))
-    faintest = max(_FAINTEST, 5 * noise)
-    inked = light[light > faintest]
+    bright = colour.min(axis=2)
+    light = _depth(bright, 0.0)
+    inverse = _is_inverse(light)
+    if inverse:
+        bright = 255 - colour.max(axis=2)
+    for index, blur in enumerate(_BLURS):
+        if index or inverse:
+            light = _depth(bright, blur * max(bright.shape))
+        noise = _noise(light)
+        faintest = max(_FAINTEST, 5 * noise)
+        inked = light[light > faintest]
+        # coarse paper hides pale ink: look again less sharply
+        if not inked.size or 5 * noise < _COARSE * float(np.quantile(inked, 0.985)):
+            break
     if not inked.size:
         return Ink(np.zeros(light.shape, np.float32), 2.0, 0.0)
+    written = inked.size / light.size
     inked = inked[:: max(1, inked.size // 100_000)]
     darkest = float(np.quantile(inked, 0.985))
     usual = float(np.median(inked[inked > darkest / 2]))  # rules are more, and paler, than what is written
     depth: Array = light / np.float32(usual)
-    return Ink(depth, max(0.3, faintest / usual), noise / usual)
+    low = faintest / usual
+    if written > _WRITTEN:
+        low = min(low, _HIGHEST)  # what is so much is no noise
+    return Ink(depth, max(0.3, low), noise / usual)
 
 
-def _depth(bright: Array) -> Array:
-    """The share of the paper's light that is missing, (H, W) float32; dark on light."""
+def _noise(light: Array) -> float:
+    """The standard deviation of bare paper, from its bright side, where no ink is."""
+    middle, quarter = np.quantile(light[::4, ::4], [0.5, 0.25])
+    return float(middle - quarter) / 0.6745
+
+
+def _depth(bright: Array, blur: float) -> Array:
+    """The share of the paper's light that is missing, (H, W) float32; dark on light, blurred by so many pixels."""
     values = bright.astype(np.float32)
     if max(bright.shape) > 60:
-        values = ndimage().gaussian_filter(values, max(0.6, max(bright.shape) / 2500))
+        values = ndimage().gaussian_filter(values, max(0.6, max(bright.shape) / 2500, blur))
     paper = _usual(values)
-    noise = 1.4826 * float(np.median(np.abs(paper - values)[::4, ::4]))
-    for _ in range(2):
-        bare = np.abs(paper - values) < max(0.06 * float(np.median(paper)), 3 * noise)
+    usual = float(np.median(paper))
+    for _ in range(_ROUNDS):
+        noise = 1.4826 * float(np.median(np.abs(paper - values)[::4, ::4]))
+        bare = np.abs(paper - values) < min(max(0.06 * usual, 3 * noise), 0.14 * usual)
         paper = _around(values, bare, paper)
     depth: Array = (paper - values) / np.maximum(paper, 40)
     return depth

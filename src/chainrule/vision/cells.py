@@ -1,0 +1,65 @@
+"""Which cell of a table or a form each piece of ink stands in: cells are what printed lines part from each other.
+
+No rectangle is looked for, so that tables may lean, bend and run out of the photograph; where a line has a gap, two
+cells are one. On squared paper, too, lines part the page: there most digits stand on a line, in a table few do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.data.ink import ndimage
+
+__all__ = ["Cells", "find_cells", "place_pieces"]
+
+_FIRM = 0.85
+"""Share of a piece's ink in one cell from which it stands in it, and not across a line."""
+
+_MOSTLY = 0.7
+"""Share of the pieces that stand in a cell, from which lines are those of a table."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What printed lines make of a page."""
+
+    labels: Array
+    """(H, W) int: a number for each cell; 0 on the lines."""
+
+    areas: Array
+    """(cells + 1,) pixels of each."""
+
+
+def find_cells(printed: Array) -> Cells | None:
+    """(H, W) bool, where printed lines are -> cells; None where nothing parts the page."""
+    if not printed.any():
+        return None
+    filters = ndimage()
+    lines = filters.binary_dilation(printed, np.ones((3, 3)))
+    labels, count = filters.label(~lines)
+    if count < 2:
+        return None
+    return Cells(labels, np.bincount(labels.ravel(), minlength=count + 1))
+
+
+def place_pieces(boxes: Sequence[tuple[int, int, int, int]], inks: Sequence[Array], cells: Cells | None) -> Array:
+    """The cell of each piece, (N,) int; -1 of one that stands across a line, and of all where there is no table.
+
+    Args:
+        boxes: left, top, right, bottom of each piece.
+        inks: (H, W) float32 of each box.
+        cells: of the page.
+    """
+    places = np.full(len(boxes), -1)
+    if cells is None or not len(boxes):
+        return places
+    for index, ((left, top, right, bottom), ink) in enumerate(zip(boxes, inks, strict=True)):
+        own = cells.labels[top:bottom, left:right][ink > 0.5]
+        own = own[own > 0]
+        if own.size:
+            counts = np.bincount(own)
+            if counts.max() >= _FIRM * own.size:
+                places[index] = counts.argmax()
+    return places if (places >= 0).mean() >= _MOSTLY else np.full(len(boxes), -1)

@@ -1,0 +1,148 @@
+"""What a reading says: the numbers in it, with their signs, parted where something else stands between.
+
+A letter, an operator or a bracket ends a number. Digits beside more letters than there are digits are part of a word.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from chainrule.vision.marks import is_slash, name_mark
+from chainrule.vision.pieces import Box, Piece, surround
+from chainrule.vision.reading import Candidate
+from chainrule.vision.view import View
+
+__all__ = ["Digit", "Number", "tell_numbers"]
+
+_LEAST = 0.35
+"""Mean confidence of a number's digits below which it is taken for something that is no number."""
+
+_LETTER = 0.5
+"""Probability from which a sign is a letter."""
+
+_DOUBTED = 0.2
+"""The same from which a number is not sure."""
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One digit of a number."""
+
+    text: str
+    confidence: float
+    """The network's probability, 0 to 1."""
+
+    box: Box
+    """left, top, right, bottom in pixels of the upright photograph."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a page."""
+
+    text: str
+    """Digits, and the signs between them that could be told."""
+
+    digits: tuple[Digit, ...]
+    box: Box
+    confidence: float
+    """That of its least certain digit."""
+
+    sure: bool
+    """Whether no digit is below the confidence asked for."""
+
+
+@dataclass(frozen=True)
+class _Sign:
+    """What a candidate says: a digit, a sign within numbers, "" for nothing, or None for what ends a number."""
+
+    text: str | None
+    candidate: Candidate
+    doubted: bool = False
+
+    @property
+    def is_digit(self) -> bool:
+        return self.text is not None and self.text.isdigit()
+
+
+def tell_numbers(
+    reading: list[Candidate], labels: tuple[str, ...], view: View, height: float, unsure_below: float
+) -> list[Number]:
+    """The numbers in what was read from left to right.
+
+    Args:
+        reading: digits and marks.
+        labels: what the classes of the digits are called.
+        view: how the page was seen.
+        height: of a digit, in pixels.
+        unsure_below: a number with a digit of less confidence is not sure.
+    """
+    signs = _signs(reading, labels, height)
+    letters = sum(sign.text is None for sign in signs)
+    digits = sum(sign.is_digit for sign in signs)
+    numbers = []
+    for run in _runs(signs):
+        own = [sign.candidate for sign in run if sign.is_digit]
+        confidences = [candidate.confidence for candidate in own]
+        if np.mean(confidences) < _LEAST or (letters > digits and len(own) < 3) or letters > 2 * digits:
+            continue
+        told = tuple(
+            Digit(sign.text or "", sign.candidate.confidence, view.original(sign.candidate.piece.box))
+            for sign in run
+            if sign.is_digit
+        )
+        lowest = min(confidences)
+        sure = lowest >= unsure_below and not letters and not any(sign.doubted for sign in run)
+        text = "".join(sign.text or "" for sign in run)
+        box = view.original(surround([candidate.piece.box for candidate in own]))
+        numbers.append(Number(text, told, box, lowest, sure))
+    return numbers
+
+
+def _signs(reading: list[Candidate], labels: tuple[str, ...], height: float) -> list[_Sign]:
+    """What each candidate says."""
+    signs: list[_Sign] = []
+    before: Piece | None = None
+    digits = [candidate for candidate in reading if candidate.pixels is not None]
+    for index, candidate in enumerate(reading):
+        behind = next((c.piece for c in reading[index + 1 :] if c.pixels is not None), None)
+        if candidate.pixels is not None:
+            others = [other.piece for other in digits if other is not candidate]
+            if is_slash(candidate.piece, others, before, behind):
+                signs.append(_Sign("/", candidate))
+                continue
+            if candidate.letter >= _LETTER:
+                signs.append(_Sign(None, candidate))
+            else:
+                signs.append(_Sign(labels[candidate.label], candidate, candidate.letter >= _DOUBTED))
+            before = candidate.piece
+        elif candidate.confidence:
+            name = name_mark(candidate.piece, before, behind, height)
+            signs.append(_Sign(name, candidate, not name and _parts(candidate.piece, before, behind, height)))
+        else:
+            signs.append(_Sign("", candidate, doubted=True))
+    return signs
+
+
+def _parts(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> bool:
+    """Whether a mark without a name stands alone between two digits."""
+    if before is None or behind is None or max(piece.width, piece.height) < 0.12 * height:
+        return False
+    return before.box[2] <= piece.middle <= behind.box[0]
+
+
+def _runs(signs: list[_Sign]) -> list[list[_Sign]]:
+    """Digits with the signs between them, and a minus before; each begins and ends as a number does."""
+    runs: list[list[_Sign]] = [[]]
+    for sign in signs:
+        if sign.text is None:
+            runs.append([])
+        else:
+            runs[-1].append(sign)
+    found = []
+    for run in runs:
+        places = [index for index, sign in enumerate(run) if sign.is_digit]
+        if places:
+            first = places[0] - (places[0] > 0 and run[places[0] - 1].text == "-")
+            found.append(run[first : places[-1] + 1])
+    return found
