@@ -18,6 +18,7 @@ from chainrule.files import explain, replacing
 __all__ = [
     "MAXIMUM_PIXELS",
     "draw_boxes",
+    "encode_jpeg",
     "encode_png",
     "fit_picture",
     "picture_pixels",
@@ -178,9 +179,18 @@ def draw_boxes(
 
 def encode_png(picture: Array) -> bytes:
     """(H, W) or (H, W, 3) uint8 -> the bytes of a PNG file."""
+    return _encoded(picture, "PNG")
+
+
+def encode_jpeg(picture: Array) -> bytes:
+    """(H, W) or (H, W, 3) uint8 -> the bytes of a JPEG file."""
+    return _encoded(picture, "JPEG")
+
+
+def _encoded(picture: Array, form: str) -> bytes:
     Image, _ = _pillow()
     content = io.BytesIO()
-    Image.fromarray(picture).save(content, format="PNG")
+    Image.fromarray(picture).save(content, format=form)
     return content.getvalue()
 
 
