@@ -17,9 +17,9 @@ from chainrule.layers import Sequential
 from chainrule.vision.pieces import Piece
 from chainrule.vision.reading import Candidate
 
-__all__ = ["DIGIT", "LETTER", "PRINT", "mark_letters", "written"]
+__all__ = ["mark_letters", "written"]
 
-DIGIT, LETTER, PRINT = "digit", "letter", "print"
+_DIGIT, _LETTER, _PRINT = "digit", "letter", "print"
 """The network's classes: a digit of a hand, another sign of one, and what was printed."""
 
 _SMALLEST = 9
@@ -57,7 +57,7 @@ def written(pieces: Sequence[Piece], picture: Array, network: Sequential) -> lis
     if not judged:
         return list(pieces)
     pixels = np.stack([center_ink(piece.ink, network.input_shape[1]) for piece in judged])[:, np.newaxis]
-    printed = np.clip(_probabilities(pixels, network)[PRINT], 1e-4, 1 - 1e-4)
+    printed = np.clip(_probabilities(pixels, network)[_PRINT], 1e-4, 1 - 1e-4)
     shape = np.clip(np.log(printed / (1 - printed)), -_SHAPE, _SHAPE)
     joined = np.array([piece.width > _JOINED * piece.height for piece in judged])
     shape[joined] *= _DOUBT
@@ -73,7 +73,7 @@ def mark_letters(readings: list[list[Candidate]], network: Sequential) -> list[l
     if not pixels:
         return readings
     likely = _probabilities(np.stack(pixels)[:, np.newaxis], network)
-    letters: Iterator[float] = iter((likely[LETTER] / np.maximum(likely[LETTER] + likely[DIGIT], 1e-6)).tolist())
+    letters: Iterator[float] = iter((likely[_LETTER] / np.maximum(likely[_LETTER] + likely[_DIGIT], 1e-6)).tolist())
     return [[c if c.pixels is None else replace(c, letter=next(letters)) for c in reading] for reading in readings]
 
 

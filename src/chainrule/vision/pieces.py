@@ -155,7 +155,7 @@ def _is_stain(piece: Piece) -> bool:
     thick = 2 * float(ndimage().distance_transform_edt(np.pad(piece.ink > 0.3, 1)).max())
     if thick <= 0.35 * piece.height:
         return False
-    return thick > 0.5 * min(piece.width, piece.height) if piece.peak <= 0.8 else piece.width > 0.6 * piece.height
+    return thick > 0.5 * min(piece.width, piece.height) if piece.peak <= 0.8 else thick > 0.6 * piece.height
 
 
 def _usual_height(pieces: list[Piece]) -> float:
