@@ -1,9 +1,10 @@
 """Take the documentation's screenshots of the web page in Chromium: docs/pictures/*.png.
 
-Usage: python tools/page_pictures.py
+Usage: python tools/page_pictures.py [NAME ...]
 """
 
 import shutil
+import sys
 import threading
 from pathlib import Path
 
@@ -17,6 +18,10 @@ SCENES = {
     "draw": ("place=draw&model=freehand", (390, 780)),
     "inside": ("place=inside&model=two-layer&input=mnist:3&brick=2.Affine&unit=7", (1280, 1060)),
     "backward": ("place=backward&model=two-layer&input=mnist:8&label=5&stage=3&weight=4.Affine.W:26,5", (1280, 1200)),
+    "attention": (
+        "place=inside&model=char-gpt&input=text:ROMEO:%0ABut+soft&brick=2.TransformerBlock.0.Residual.1.Attention",
+        (1280, 1500),
+    ),
     "train": ("place=train&input=mnist:3&gradient=both", (1280, 1060)),
 }
 SEVEN = [(75, 70), (190, 66), (150, 130), (115, 225)]
@@ -30,13 +35,14 @@ def main() -> None:
         address.append(found)
         started.set()
 
-    networks = {name: cr.pretrained(name) for name in ("freehand", "two-layer")}
+    networks = {name: cr.pretrained(name) for name in ("freehand", "two-layer", "char-gpt")}
     threading.Thread(target=serve, args=(networks,), kwargs={"port": 0, "ready": ready}, daemon=True).start()
     started.wait()
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for name, (scene, size) in SCENES.items():
+        for name in sys.argv[1:] or SCENES:
+            scene, size = SCENES[name]
             page = browser.new_page(viewport={"width": size[0], "height": size[1]})
             page.goto(f"{address[0]}#{scene}")
             page.wait_for_selector("body[data-ready]")
