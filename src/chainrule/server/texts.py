@@ -58,7 +58,8 @@ def read_tokens(text: str, preparation: TextPreparation) -> Array:
 def next_probabilities(network: Sequential, tokens: Array) -> Array:
     """tokens (n,) -> how probable each token is behind them (C,)."""
     logits, _, _ = network.run(tokens[np.newaxis])
-    return softmax(logits[:, -1])[0]
+    probabilities: Array = softmax(logits[:, -1])[0]
+    return probabilities
 
 
 def write_on(
