@@ -62,7 +62,7 @@ def test_the_worst_place_is_told_with_both_numbers():
     found[2, 1] += 5
     text = diagnose("dx", found, EXPECTED, batch=BATCH).text()
     assert f"wrong at 1 of the {EXPECTED.size} places" in text
-    assert f"at [2, 1] it says {found[2, 1]:.6g}, the numerical gradient {EXPECTED[2, 1]:.6g}" in text
+    assert f"at [2, 1] it is {found[2, 1]:.6g}, the numerical gradient is {EXPECTED[2, 1]:.6g}" in text
 
 
 def test_places_that_were_not_measured_do_not_count():

@@ -41,10 +41,11 @@ def _long_but_first(document: Path):
 
 @pytest.mark.parametrize("document", [_long_but_first(path) for path in DOCUMENTS], ids=lambda path: path.name)
 def test_snippets_and_commands_run(document, chainrule, mnist, tmp_path):
-    Image.fromarray(255 - mnist[1].x[0, 0]).resize((140, 140)).save(tmp_path / "seven.png")
-    page = make_page(LEVELS["easy"], mnist[1].x[:, 0], mnist[1].y, np.random.default_rng(0))
-    Image.fromarray(page.picture).save(tmp_path / "page.jpg")
-    (tmp_path / "lesson.py").write_text("from common.layers import *\nfrom dataset.mnist import load_mnist\n")
+    if not document.name.startswith("README"):  # there `chainrule example` writes them, as for any reader
+        Image.fromarray(255 - mnist[1].x[0, 0]).resize((140, 140)).save(tmp_path / "seven.png")
+        page = make_page(LEVELS["easy"], mnist[1].x[:, 0], mnist[1].y, np.random.default_rng(0))
+        Image.fromarray(page.picture).save(tmp_path / "page.jpg")
+        (tmp_path / "lesson.py").write_text("from common.layers import *\nfrom dataset.mnist import load_mnist\n")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     ran = 0
     for language, content in blocks(document.read_text(encoding="utf-8")):

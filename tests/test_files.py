@@ -64,9 +64,9 @@ def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_folders_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match="cannot make the folder .*file: this is a file, not a folder"):
+    with pytest.raises(FileError, match="cannot create the folder .*file: this is a file, not a folder"):
         make_folder(tmp_path / "file")
-    with pytest.raises(FileError, match="cannot make the folder .*: a part of this path is a file"):
+    with pytest.raises(FileError, match="cannot create the folder .*: a part of this path is a file"):
         make_folder(tmp_path / "file" / "below")
     with (
         pytest.raises(FileError, match="cannot write .*: there is no such file or folder"),
@@ -82,7 +82,7 @@ def test_what_is_no_file_stays(tmp_path):
         pass
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    with pytest.raises(FileError, match="this is a link that leads to itself"), replacing(tmp_path / "loop"):
+    with pytest.raises(FileError, match="this is a link that points to itself"), replacing(tmp_path / "loop"):
         pass
 
 

@@ -231,11 +231,11 @@ def test_one_hot_and_indices_agree(samples, classes, seed):
         (np.array([0, 1]), r"labels of shape \(2,\) do not fit 3 samples of 10 classes"),
         (np.array([[0], [1], [2]]), r"labels of shape \(3, 1\) do not fit"),
         (np.array([0.0, 1.0, 2.0]), "class indices are whole numbers, got float64"),
-        (np.full((3, 10), 0.2), r"the label of sample 0, \[0\.2, .*\], is no distribution over the classes"),
+        (np.full((3, 10), 0.2), r"the label of sample 0, \[0\.2, .*\], is not a distribution over the classes"),
         (np.zeros((3, 10)), r"one-hot rows a single 1"),
         (np.array([[1] + [0] * 9, [2, -1] + [0] * 8, [1] + [0] * 9]), "the label of sample 1"),
         (np.full((3, 10), np.nan), "the label of sample 0"),
-        (np.full((3, 10), "0"), "shares of classes are numbers"),
+        (np.full((3, 10), "0"), "probabilities of classes are numbers"),
         (np.array(["0", "1", "2"]), "class indices are whole numbers"),
     ],
 )

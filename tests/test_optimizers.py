@@ -280,7 +280,7 @@ def test_weight_average_by_the_formula():
     np.testing.assert_array_equal(net.values, own)
     with pytest.raises(OptionError, match="has averaged another network"):
         average.update(network())
-    with pytest.raises(ModelFileError, match="not of this network"):
+    with pytest.raises(ModelFileError, match="do not belong to this network"):
         average.load_state({"values": np.zeros(3)}, 1, net)
     for one in (average, again):
         net.values[...] = 1

@@ -142,19 +142,19 @@ def test_word_vectors_are_trained_with_negative_samples():
         (
             lambda: cr.SequenceCrossEntropy()(LOGITS, LABELS[:, 1:]),
             LabelError,
-            r"needs labels \(3, 6\), one a step, got \(3, 5\)",
+            r"needs labels \(3, 6\), one per step, got \(3, 5\)",
         ),
         (lambda: cr.SequenceCrossEntropy()(LOGITS, LABELS + 0.0), LabelError, "class indices are whole numbers"),
         (
             lambda: cr.SequenceCrossEntropy()(LOGITS, LABELS + 1),
             LabelError,
-            r"label 4 of sample 0, step 3, is outside the classes 0 to 3, and no padding \(-1\)",
+            r"label 4 of sample 0, step 3, is outside the classes 0 to 3, and is not the padding \(-1\)",
         ),
         (lambda: cr.SequenceCrossEntropy()(LOGITS, np.full((3, 6), -1)), LabelError, "every label is padding"),
         (
             lambda: cr.SequenceCrossEntropy()(LOGITS, LABELS, np.zeros(3)),
             LabelError,
-            "every label is padding, or of a sample of weight 0",
+            "every label is padding or its sample has weight 0",
         ),
         (lambda: cr.CTC(-1), OptionError, "blank must be a class, 0 or more, got -1"),
         (lambda: cr.CTC(4)(LOGITS, WORDS), ShapeError, r"with the blank 4 among the C classes, got \(3, 6, 4\)"),
@@ -163,14 +163,14 @@ def test_word_vectors_are_trained_with_negative_samples():
         (
             lambda: cr.CTC()(LOGITS, WORDS * 2),
             LabelError,
-            "label 4 of sample 0 is no class from 0 to 3 beside the blank 0",
+            "label 4 of sample 0 is not a class from 0 to 3 other than the blank 0",
         ),
         (
             lambda: cr.CTC(1)(LOGITS, WORDS),
             LabelError,
-            "label 1 of sample 0 is no class from 0 to 3 beside the blank 1",
+            "label 1 of sample 0 is not a class from 0 to 3 other than the blank 1",
         ),
-        (lambda: cr.CTC()(LOGITS, WORDS[:, ::-1]), LabelError, "takes -1 only behind the last label"),
+        (lambda: cr.CTC()(LOGITS, WORDS[:, ::-1]), LabelError, "takes -1 only after the last label"),
         (
             lambda: cr.CTC()(LOGITS, (WORDS, LENGTHS * 0)),
             LabelError,

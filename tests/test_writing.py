@@ -149,7 +149,7 @@ def test_it_is_written_as_it_is_drawn():
     ("options", "error", "message"),
     [
         ({"prompt": ""}, OptionError, "the prompt is empty"),
-        ({"prompt": "abz"}, DataError, "the prompt has 'z' at character 3, which is none of the 8 characters"),
+        ({"prompt": "abz"}, DataError, "the prompt has 'z' at character 3, which is not one of the 8 characters"),
         ({"length": 0}, OptionError, "--length must be 1 or more, got 0"),
         ({"temperature": -1}, OptionError, "--temperature must be 0 or more, got -1"),
         ({"temperature": float("nan")}, OptionError, "--temperature must be 0 or more, got nan"),
@@ -164,7 +164,7 @@ def test_what_cannot_be_written(options, error, message):
 
 
 def test_networks_that_cannot_write():
-    with pytest.raises(ModelFileError, match="the network did not learn from a text"):
+    with pytest.raises(ModelFileError, match="the network was not trained on a text"):
         cr.write_text(cr.models.two_layer().build((1, 28, 28)))
     net = network()
     net.values[:] = np.nan

@@ -25,7 +25,7 @@ CONFIGURATIONS = {
     "recipe cnn": "--recipe cnn --epochs 2 --warmup 3 --batch-size 25",
     "batch norm": "--model resnet-mini --epochs 2 --batch-size 40",
 }
-_TIMEOUT = 5
+_TIMEOUT = 15
 """Seconds after which a frozen worker is given up."""
 _HANG = 600
 
@@ -49,6 +49,7 @@ def campaign(kills: int, folder: Path, seed: int = 0) -> dict[str, object]:
         whole[name] = (folder / name / "model.safetensors").read_bytes()
     done: Counter[str] = Counter()
     wrong: list[str] = []
+    starts = 0
     recoveries: list[float] = []
     while sum(done.values()) < kills:
         name = list(CONFIGURATIONS)[sum(done.values()) % len(CONFIGURATIONS)]
@@ -80,11 +81,18 @@ def campaign(kills: int, folder: Path, seed: int = 0) -> dict[str, object]:
         elif (folder / "run" / "model.safetensors").read_bytes() != whole[name]:
             wrong.append(f"{name}: another model after {dict(here)}")
         wrong += [f"{name}: left {path.name}" for path in (folder / "run").iterdir() if path.name.startswith(".")]
+        starts += told.count("a worker was lost")
         shutil.rmtree(folder / "run")
-        print(f"{sum(done.values())} kills, {len(wrong)} wrong", *wrong[-1:], flush=True)
+        print(f"{sum(done.values())} kills, {len(wrong)} wrong", flush=True)
     restarts = sorted(recoveries)
     middle = restarts[len(restarts) // 2] if restarts else None
-    return {"seed": seed, "kills": dict(sorted(done.items())), "seconds until started again": middle, "wrong": wrong}
+    return {
+        "seed": seed,
+        "kills": dict(sorted(done.items())),
+        "started again": starts,
+        "seconds until then": middle,
+        "wrong": wrong,
+    }
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ def folder(small_folder, tmp_path):
             "ends too early",
         ),
         (lambda f: (f / IMAGES).write_bytes(b"PK\3\4" + bytes(900)), "begins with 50 4b 03 04, expected 00 00 08"),
-        (lambda f: shutil.copy(f / LABELS, f / IMAGES), "holds an array of 1 axes, expected images (3 axes)"),
-        (lambda f: (f / LABELS).write_bytes(idx_bytes(np.zeros(599))), "holds 600 images but"),
+        (lambda f: shutil.copy(f / LABELS, f / IMAGES), "has an array of 1 axes, expected images (3 axes)"),
+        (lambda f: (f / LABELS).write_bytes(idx_bytes(np.zeros(599))), "has 600 images but"),
         (
             lambda f: [(f / n).write_bytes(idx_bytes(np.zeros(s))) for n, s in ((IMAGES, (0, 28, 28)), (LABELS, 0))],
             "is empty",
@@ -150,7 +150,7 @@ def test_pictures(model, rejects, tmp_path):
     Image.new("L", (40, 40), 255).save(tmp_path / "blank.png")
     Image.new("L", (1, 1)).save(tmp_path / "one.png")
     Image.new("1", (9000, 9000)).save(tmp_path / "huge.png")
-    assert "it is not a picture, or damaged" in rejects("predict", model, tmp_path / "text.png")
+    assert "it is not a picture, or it is damaged" in rejects("predict", model, tmp_path / "text.png")
     assert "there is no such file" in rejects("predict", model, tmp_path / "missing.png")
     for name in ("blank.png", "one.png"):
         assert f"cannot read {tmp_path / name}: nothing is drawn in it" in rejects("predict", model, tmp_path / name)

@@ -32,6 +32,7 @@ COMMANDS = [
     "bench",
     "data",
     "info",
+    "example",
     "run",
     "lesson",
 ]

@@ -140,16 +140,16 @@ def test_files_that_are_no_texts(content, message, rejects, tmp_path):
 def test_what_does_not_fit_together(trained, rejects, small_folder, tmp_path):
     model = trained[0] / "model.safetensors"
     for message, *command in (
-        ("char-gpt writes text, and this data is none", "train", "--data", small_folder, "--model", "char-gpt"),
+        ("char-gpt writes text, and this data is not text", "train", "--data", small_folder, "--model", "char-gpt"),
         ("lenet does not read text: use --model char-gpt or", "train", "--data", "shakespeare", "--model", "lenet"),
         ("are for pictures and classes", "train", "--data", "shakespeare", "--mixup", 0.2),
         ("are for pictures and classes", "train", "--data", "shakespeare", "--augment"),
         ("--tokens must be characters", "train", "--data", "shakespeare", "--tokens", "words"),
         ("writes text, and", "evaluate", model, "--data", small_folder),
         ("is a text, and cnn does not read text", "evaluate", "cnn", "--data", "shakespeare"),
-        ("which is none of the", "evaluate", model, "--data", "hongloumeng"),
+        ("which is not one of the", "evaluate", model, "--data", "hongloumeng"),
         ("learned a text, no pictures: chainrule write", "predict", model, "none.png"),
-        ("the network did not learn from a text", "write", "cnn"),
+        ("the network was not trained on a text", "write", "cnn"),
         ("no model 'nobody'", "write", "nobody"),
         ("the prompt has '€' at character 1", "write", model, "--prompt", "€"),
         ("the prompt is empty", "write", model, "--prompt", ""),

@@ -63,7 +63,8 @@ def test_any_number_of_workers_writes_the_same_model(workers, small_folder, chai
 )
 def test_a_lost_worker_costs_nothing_but_time(rank, sent, options, small_folder, tmp_path, undisturbed):
     process = start(tmp_path / "run", small_folder, 2, *options)
-    until((tmp_path / "run" / "log.jsonl").exists)  # which is there once the launcher knows of a checkpoint
+    log = tmp_path / "run" / "log.jsonl"
+    until(lambda: log.exists() and '"number": 3' in log.read_text())  # the launcher knows of a checkpoint then
     os.kill(worker(rank, tmp_path / "run"), sent)
     said, told = process.communicate(timeout=300)
     assert process.returncode == 0, told

@@ -96,10 +96,10 @@ def test_pixels_stay_as_stored():
     [
         (np.zeros((0, 3)), None, "the data is empty"),
         (np.zeros((3, 2)), np.zeros(2, int), "3 samples but 2 labels"),
-        (np.array([[0, 1], [2, np.nan]]), None, r"the samples hold nan at \[1, 1\]"),
-        (np.array([[0, np.inf]]), None, r"the samples hold inf at \[0, 1\]"),
-        (np.array([[0, 1], [np.inf, 2], [np.nan, 3]]), None, r"the samples hold inf at \[1, 0\]"),  # the first one
-        (np.zeros((2, 1)), np.array([0, np.nan]), r"the labels hold nan at \[1\]"),
+        (np.array([[0, 1], [2, np.nan]]), None, r"the samples contain nan at \[1, 1\]"),
+        (np.array([[0, np.inf]]), None, r"the samples contain inf at \[0, 1\]"),
+        (np.array([[0, 1], [np.inf, 2], [np.nan, 3]]), None, r"the samples contain inf at \[1, 0\]"),  # the first
+        (np.zeros((2, 1)), np.array([0, np.nan]), r"the labels contain nan at \[1\]"),
         (np.array([["a"]]), None, "not numbers"),
     ],
 )

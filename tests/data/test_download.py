@@ -216,5 +216,5 @@ def test_emnist_is_turned_upright_and_letters_count_from_zero(tmp_path, small):
     np.testing.assert_array_equal(train.y, y - 1)
     assert train.classes[0] == "A"
     path.write_bytes(b"no archive")
-    with pytest.raises(DataError, match="is no archive of EMNIST"):
+    with pytest.raises(DataError, match="is not an EMNIST archive"):
         emnist(path, "letters", ())

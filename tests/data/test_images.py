@@ -75,9 +75,9 @@ def test_what_cannot_be_read_is_told(tmp_path, monkeypatch):
     (tmp_path / "good.png").write_bytes(b"")
     Image.new("L", (50, 50), 255).save(tmp_path / "good.png")
     content = (tmp_path / "good.png").read_bytes()
-    assert "it is not a picture, or damaged" in message("text.png", b"hello")
-    assert "it is not a picture, or damaged" in message("empty.png", b"")
-    assert "it is not a picture, or damaged" in message("cut.png", content[: len(content) // 2])
+    assert "it is not a picture, or it is damaged" in message("text.png", b"hello")
+    assert "it is not a picture, or it is damaged" in message("empty.png", b"")
+    assert "it is not a picture, or it is damaged" in message("cut.png", content[: len(content) // 2])
     with pytest.raises(DataError, match="there is no such file"):
         read_gray(tmp_path / "missing.png")
     with pytest.raises(DataError, match="this is a folder"):

@@ -43,7 +43,7 @@ def test_the_same_generator_gives_the_same_and_evaluation_sees_digits_only(small
     x, labels = next(data.batches(100))
     np.testing.assert_array_equal(x, train.x[:100])
     np.testing.assert_array_equal(labels, train.y[:100])
-    with pytest.raises(OptionError, match="strangers must be a share from 0 to 1, got -1"):
+    with pytest.raises(OptionError, match="strangers must be a fraction from 0 to 1, got -1"):
         Augmented(train, strangers=-1)
 
 

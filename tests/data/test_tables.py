@@ -79,7 +79,7 @@ def test_a_networks_preparation_reads_other_files(homes, tmp_path):
     np.testing.assert_allclose(rows.x, [[50, 0, 1, 0, 2], [60, 0, 0, 0, like.columns[2].mean]], rtol=1e-6)
     assert rows.y is None
     assert ids is None
-    assert any("town (1)" in note and "did not see" in note for note in notes)
+    assert any("town (1)" in note and "not seen in training" in note for note in notes)
     with pytest.raises(DataError, match="has no column 'rooms', which the network reads"):
         cr.data.load_new(write(tmp_path / "bad.csv", [[1, "a"]] * 3, ["area", "town"]), like, (5,))
     with pytest.raises(DataError, match=r"column area: 'big' is not a number, as in training"):
@@ -94,7 +94,7 @@ def test_ids_are_told_apart_and_returned(tmp_path):
     path = write(tmp_path / "t.csv", rows, ["PassengerId", "a", "survived"])
     train, _, notes = load(path)
     assert [column.name for column in train.preparation.columns] == ["a"]
-    assert any("PassengerId counts the rows" in note for note in notes)
+    assert any("PassengerId only numbers the rows" in note for note in notes)
     _, ids = cr.data.load_new(
         write(tmp_path / "new.csv", [[7, 1], [9, 2]], ["PassengerId", "a"]), train.preparation, (1,)
     )
@@ -107,7 +107,7 @@ def test_what_nothing_is_learned_from_is_left_out(tmp_path):
     train, _, notes = load(path)
     assert [column.name for column in train.preparation.columns] == ["a"]
     told = "; ".join(notes)
-    for sentence in ("no categories: name (48 different texts)", "always the same: always", "empty: empty"):
+    for sentence in ("not categories: name (48 different texts)", "constant: always", "empty: empty"):
         assert sentence in told
     with pytest.raises(DataError, match="no columns to learn class from"):
         load(write(tmp_path / "t.csv", [[row[1], row[4]] for row in rows], ["always", "class"]))

@@ -196,7 +196,7 @@ def build(*layers: cr.Layer, shape: tuple[int, ...]) -> None:
         (
             lambda: build(cr.Flatten(), cr.Sequential(cr.ReLU(), cr.Standardize((1, 2), 1)), shape=(3,)),
             ShapeError,
-            r"^Standardize\(\(1, 2\), 1\) as layer 1\.1 has 2 numbers as mean, got \(3,\): give 1 or \(3,\)$",
+            r"^Standardize\(\(1, 2\), 1\) as layer 1\.1 has 2 numbers as mean, got \(3,\): pass 1 or \(3,\)$",
         ),
         (lambda: cr.Affine(0), OptionError, "Affine needs 1 output or more, got 0"),
         (lambda: cr.Standardize(0, 0), OptionError, "needs a std above 0"),

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import random
+import resource
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ FAMILIES = {
     "catalogue": lambda: chain(catalogue_functions(), losses()),
 }
 _CHUNK = 20
+_MEMORY = 4 * 2**30
 _COLUMNS = ("subject", "mutants", "told", "by error", "the same", "of forward", "unexplained", "survive")
 _subjects: list[Subject] = []
 
@@ -45,9 +47,14 @@ def run(subjects: list[Subject], sample: int | None, processes: int) -> list[Tri
     if sample is not None:
         jobs = _spread(jobs, sample)
     _subjects[:] = subjects
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
+    with multiprocessing.get_context("fork").Pool(processes, _bound_memory) as pool:
         trials = pool.imap(_try, [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)])
         return [_explained(trial) for trial in chain.from_iterable(trials)]
+
+
+def _bound_memory() -> None:
+    """Give a process 4 GB, so that a mutant that asks for more raises MemoryError instead of being killed."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 
 def _spread(jobs: list[tuple[int, int]], sample: int) -> list[tuple[int, int]]:

@@ -75,7 +75,7 @@ RULES = [
         r"-> .*(np\.exp\(x\)|np\.minimum\(0, x\)|np\.minimum\(x, 1\))",
     ),
     Rule(
-        "a loss is where backpropagation begins: its gradient from above is 1",
+        "a loss is where backpropagation begins: its upstream gradient is 1",
         "softmax|squared|SoftmaxWithLoss",
         r"dout \* \(self.*-> return \(self|return dx \* dout -> return dx( / dout)?$",
     ),

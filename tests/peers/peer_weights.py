@@ -435,7 +435,7 @@ def test_kerass_usual_names_pair_by_themselves(name, ending, tmp_path):
     net = cr.Sequential(*ours()).build(shape, seed=0)
     x = rng.random((5, *shape), np.float32)
     if name != "separable":
-        with pytest.raises(ModelFileError, match="say channels_last=True"):
+        with pytest.raises(ModelFileError, match="pass channels_last=True"):
             load_weights(net, path)
     load_weights(net, path, channels_last=None if name == "separable" else True)
     theirs = model.predict(np.moveaxis(x, 1, -1), verbose=0)

@@ -83,5 +83,8 @@ def _value(entry: object) -> str:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "site").resolve()
-    build(folder)
+    try:
+        build(folder)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     print(f"built {folder}: python -m http.server --directory {folder}")

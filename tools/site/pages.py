@@ -27,14 +27,21 @@ _SECTIONS = {
     ("Tutorials", "教程"): [
         f"tutorials/{name}.md" for name in ("training", "data", "layer", "reading", "serving", "export")
     ],
-    ("Guides", "指南"): [f"{name}.md" for name in ("data", "recipes", "models", "reading", "text", "page", "exchange")],
+    ("Guides", "指南"): [
+        f"{name}.md"
+        for name in ("data", "recipes", "models", "reading", "text", "page", "exchange", "notebooks", "scaling")
+    ],
     ("Background", "背景"): [
         f"{name}.md" for name in ("architecture", "correctness", "results", "performance", "reliability", "kernels")
     ],
 }
 """Pages of each section in their order; a page that is named nowhere is a guide."""
 _ELSEWHERE = {"index.md", "bricks.md", "contributing.md", "changelog.md", "security.md"}
-_FOLDERS = {DOCS / "decisions": "decisions/index.md", DOCS / "lessons": "course.md"}
+_FOLDERS = {
+    DOCS / "decisions": "decisions/index.md",
+    DOCS / "lessons": "course.md",
+    DOCS / "tutorials": "tutorials/training.md",
+}
 _PICTURES = {".png", ".jpg", ".svg"}
 _FENCED = re.compile(r"(^(```+|~~~+).*?^\2[ ]*$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
@@ -114,14 +121,14 @@ def _linked(text: str, origin: Path, place: str, places: dict[Path, str], langua
         if not path or re.match(r"\w+:", path):
             return match[0]
         found = Path(os.path.normpath(origin.parent / path))
+        if not found.exists():
+            raise ValueError(f"{origin.relative_to(ROOT)}: {path} leads to nothing")
         if found.suffix in _PICTURES:
             there = f"pictures/{found.name}"
             pages.pictures[there] = found
         else:
             there = _FOLDERS.get(found) or places.get(found) or _lesson_place(found)
         if there is None:
-            if not found.exists():
-                raise ValueError(f"{origin.relative_to(ROOT)}: {path} leads to nothing")
             pages.sources.add(found)
             up = "../" * (place.count("/") + (language == "zh"))
             there = f"{up}source/{found.relative_to(ROOT).as_posix()}{'/index' if found.is_dir() else ''}.html"

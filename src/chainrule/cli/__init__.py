@@ -31,6 +31,7 @@ _COMMANDS = {
     "info": "info",
     "run": "run",
     "lesson": "lesson",
+    "example": "example",
     "data": "data",
 }
 """Command -> its file, which is loaded when the command is used: a script that is run does not wait for the server."""
@@ -57,7 +58,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     try:
         app = _app([words[0]] if words and words[0] in _COMMANDS else list(_COMMANDS))
-        code = get_command(app).main(args=words, prog_name="chainrule", standalone_mode=False, obj=words)
+        asked = [*words, "--help"] if words in ([], ["data"]) else words  # without a command, the list of them
+        code = get_command(app).main(args=asked, prog_name="chainrule", standalone_mode=False, obj=words)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
@@ -87,8 +89,6 @@ def _seen_enough() -> int:
 def _app(names: Sequence[str]) -> typer.Typer:
     app = typer.Typer(
         name="chainrule",
-        no_args_is_help=True,
-        add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
         help="Networks from layers you can read. Gradients you can check. Models you can ship.",
     )

@@ -73,6 +73,8 @@ def train_and_write(
     elif checkpoint.exists():
         note(f"replacing the run in {folder} (--resume would go on with it)")
     note(f"{chosen.model}: {network.values.size:,} parameters, {len(data.learned):,} {_things(data)}")
+    if workers is None or workers.rank == 0:  # the others wait for it no shorter than for a start
+        _check_gradients(network, data.learned, chosen)
     if workers is not None:
         agree_on(workers, trainer, data.learned, chosen)
         note(f"{workers.size} workers, each batch in {chosen.accumulate} parts")
@@ -83,7 +85,6 @@ def train_and_write(
             for _ in _epochs(trainer, data, chosen, []):
                 pass
             return
-    _check_gradients(network, data.learned, chosen)
     started = time.perf_counter()
     try:
         with _logs(folder, trainer, run) as logs:

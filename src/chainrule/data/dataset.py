@@ -1,4 +1,4 @@
-"""Dataset: images or rows with their labels, handed out in batches."""
+"""Dataset: images or rows with their labels, in batches."""
 
 import copy
 import math
@@ -27,12 +27,12 @@ class Dataset:
     Args:
         x: images (N, C, H, W) or rows (N, D).
         y: class indices (N,), other targets with N as first axis, or None.
-        classes: names of the classes; by default the numbers from 0 to the largest label. Without any, y holds numbers
-            to predict.
-        preparation: how raw input becomes such samples, where that is known; a network that learns from them keeps it.
+        classes: class names; by default the numbers from 0 to the largest label. Without class names, y contains
+            numbers to predict.
+        preparation: how raw input becomes such samples, if known; a network trained on them keeps it.
 
     Raises:
-        DataError: no samples, counts that differ, or NaN or infinite values (the first is named).
+        DataError: there are no samples, the counts differ, or a value is NaN or infinite (the message names the first).
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Dataset:
         Args:
             batch_size: 1 or more.
             rng: shuffles; None keeps the stored order.
-            start: batches to leave out at the beginning (to go on in the middle of an epoch).
+            start: batches to skip at the beginning (to resume in the middle of an epoch).
         """
         if batch_size < 1:
             raise OptionError(f"batch_size must be 1 or more, got {batch_size}")
@@ -130,19 +130,21 @@ class Dataset:
         return self.x[:count], None if self.y is None else self.y[:count]
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
-        """Two datasets by chance: the first with `fraction` of the samples, the second with the rest.
+        """Split at random into two datasets: the first with `fraction` of the samples, the second with the rest.
 
-        Where there are class labels, of each class the same share goes to each side (to within one sample).
+        With class labels, the split is the same for each class (to within one sample).
 
         Raises:
             OptionError: one of the two would be empty.
         """
         count = math.floor(fraction * len(self) + 0.5)
         if not 0 < count < len(self):
-            raise OptionError(f"a fraction of {fraction} of {len(self)} samples leaves one side empty: choose another")
+            raise OptionError(
+                f"a fraction of {fraction} of {len(self)} samples leaves one side empty: choose another fraction"
+            )
         order = np.random.default_rng(seed).permutation(len(self))
         if self.y is not None and self.classes and self.y.ndim == 1:
-            # in class order, every class lies in one stretch; even steps through all take the same share of each
+            # in class order, every class is contiguous; even steps through all take the same fraction of each
             order = order[np.argsort(self.y[order], kind="stable")]
             first = np.floor(np.arange(1, len(order) + 1) * fraction + 0.5).astype(int)
             chosen = np.diff(first, prepend=0) > 0
@@ -150,10 +152,10 @@ class Dataset:
         return self._take(np.sort(order[:count])), self._take(np.sort(order[count:]))
 
     def with_classes(self, names: Sequence[str]) -> Self:
-        """The same samples, their labels as places of their names in `names`.
+        """The same samples, with labels as indices into `names`.
 
         Raises:
-            DataError: samples of a class that is not among them (each such class is named and counted).
+            DataError: a sample's class is not in `names` (the message names and counts each such class).
         """
         names = tuple(names)
         if names == self.classes or self.y is None or not self.classes:
@@ -168,7 +170,7 @@ class Dataset:
         return other
 
     def of_classes(self, names: Sequence[str]) -> Self:
-        """The samples of these classes alone.
+        """Only the samples of these classes.
 
         Raises:
             DataError: there are none.
@@ -185,19 +187,19 @@ class Dataset:
         return self.y is not None and bool((self.y == self.classes.index(name)).any())
 
     def inverted(self) -> Self:
-        """The same pictures with 255 - x for x."""
+        """The same pictures, inverted: 255 - x."""
         other = copy.copy(self)
         other.x = 255 - self.x
         return other
 
     def prepared(self, preparation: Preparation | None) -> Self:
-        """The same samples, of which it is known how raw input becomes such."""
+        """The same samples with this preparation."""
         other = copy.copy(self)
         other.preparation = preparation
         return other
 
     def shaped(self, shape: Shape) -> Self:
-        """The same samples, each in another shape if that holds as many numbers."""
+        """The same samples, each reshaped if the new shape has as many numbers."""
         if self.sample_shape == shape or math.prod(self.sample_shape) != math.prod(shape):
             return self
         other = copy.copy(self)
@@ -223,7 +225,7 @@ class Dataset:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
             raise DataError(
-                f"the {what} hold {array[where]} at {list(where)}: only finite numbers can be learned from; "
+                f"the {what} contain {array[where]} at {list(where)}, and training needs finite numbers: "
                 "remove or fill these values"
             )
 

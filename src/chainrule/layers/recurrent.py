@@ -1,15 +1,15 @@
-"""Recurrent: what RNN, LSTM and GRU share, which is all but the step: stacks, directions, states, masks.
+"""Recurrent: what RNN, LSTM and GRU share, all but the step itself: stacks, directions, states, masks.
 
 A layer of the stack reads x (N, T, D) in one direction and computes
 
-    a = xW + b   for all steps at once,   then state_t = step(a_t, state_{t-1})   one after another
+    a = xW + b   for all steps at once,   then state_t = step(a_t, state_{t-1})   step by step
 
 Backward goes back through time, from the last step to the first, and sums
 
     dW = sum of x_t^T da_t,   db = sum of da_t,   dx_t = da_t W^T,   dU = sum of h_{t-1}^T da_t
 
 (Werbos 1990, "Backpropagation through time: what it does and how to do it"; both directions: Schuster and Paliwal 1997,
-"Bidirectional recurrent neural networks"; stretches with a state carried on: Williams and Peng 1990, "An efficient
+"Bidirectional recurrent neural networks"; chunks with a carried state: Williams and Peng 1990, "An efficient
 gradient-based algorithm for on-line training of recurrent network trajectories".)
 Legend: N batch, T steps, D features, H hidden size, G gates.
 """
@@ -35,25 +35,25 @@ State = tuple[Array, ...]
 
 
 class Recurrent(Layer):
-    """x (N, T, D) -> y (N, T, H), or the last state (N, H); with both directions side by side 2 H.
+    """x (N, T, D) -> y (N, T, H), or the last state (N, H); with two directions, 2 H instead of H.
 
-    Parameters are W (D, G H), U (H, G H), b (G H,) of the first layer, with "_back" of the other direction, and with
-    "_2", "_3", ... of the layers above. A subclass has the step, forward and backward.
+    The parameters of the first layer are W (D, G H), U (H, G H), b (G H,); the backward direction adds "_back" to the
+    names, the layers above add "_2", "_3", ... A subclass defines the step, forward and backward.
 
-    A state is a tuple of arrays, (h,) or for LSTM (h, c), each (layers, N, H), with two directions (2 layers, N, H): of
-    each layer first forwards, then backwards.
+    A state is a tuple of arrays, (h,) or for LSTM (h, c), each (layers, N, H), with two directions (2 layers, N, H):
+    for each layer first forwards, then backwards.
     """
 
     gates = 1
-    """G, how many of H numbers a step computes."""
+    """G, the number of gates; a step computes H numbers for each."""
     held: tuple[str, ...] = ("h",)
-    """What a state consists of."""
+    """The names of the arrays of a state."""
     gate_names: tuple[str, ...] = ()
-    """What the gates are called that a step keeps."""
+    """The names of the gates that a step keeps."""
     onnx_gates: tuple[int, ...] = (0,)
-    """Our gates in the order of ONNX."""
+    """The indices of our gates in ONNX's order."""
     onnx_options: Mapping[str, int] = MappingProxyType({})
-    """Attributes of ONNX's operator."""
+    """Attributes of the ONNX operator."""
 
     def __init__(
         self,
@@ -73,13 +73,13 @@ class Recurrent(Layer):
         self.sequence = sequence
         self.initializer = initializer
 
-    # ---- what a subclass has ----
+    # ---- defined by a subclass ----
 
     def build_step(self, suffix: str) -> None:
-        """Make what a layer has besides W, U and b, or change how these begin."""
+        """Create parameters besides W, U and b, or change the initial values of these."""
 
     def steps(self, suffix: str, a: Array, begin: State, mask: Array | None) -> tuple[State, tuple[Array, ...]]:
-        """a (N, T, G H), the first state (N, H) -> all states (N, T, H), and what else backward needs."""
+        """a (N, T, G H), the initial state (N, H) -> all states (N, T, H), and whatever else backward needs."""
         raise NotImplementedError
 
     def steps_backward(
@@ -92,10 +92,10 @@ class Recurrent(Layer):
         kept: tuple[Array, ...],
         mask: Array | None,
     ) -> tuple[Array, Array, State]:
-        """Gradients of all states h and of the last state -> da, what U is multiplied by, those of the first state."""
+        """Gradients of all h and of the last state -> da, the gradient of h U, and those of the initial state."""
         raise NotImplementedError
 
-    # ---- what all have ----
+    # ---- shared by all ----
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         check_sequence(self, shape)
@@ -126,12 +126,12 @@ class Recurrent(Layer):
         train: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any, Any]:
-        """As `Layer.run`. Padding leaves a state as it is, and has outputs of 0.
+        """See `Layer.run`. Padding leaves the state unchanged, and outputs there are 0.
 
-        Carried on, the backward direction begins each stretch with what it had at the first step of the one before.
+        With a carried state, the backward direction starts a chunk from its state at the previous chunk's first step.
 
         Raises:
-            ShapeError: the state is of another batch or layer, or the mask of other sequences.
+            ShapeError: the state belongs to another batch or layer, or the mask to other sequences.
         """
         begin, mask = self._begin(x, state), checked_mask(self, x, mask)
         end: list[State] = []
@@ -155,9 +155,9 @@ class Recurrent(Layer):
     def run_backward(
         self, dy: Array, cache: Any, dstate: State | None = None, *, input_gradient: bool = True
     ) -> tuple[Array | None, State]:
-        """`backward` with the states' gradients: dy, and that of the state after the stretch -> dx, and that of before.
+        """`backward` with state gradients: dy and the final state's gradient -> dx and the initial state's gradient.
 
-        So an encoder learns from a decoder that begins with its state.
+        This lets an encoder learn from a decoder that starts with the encoder's state.
         """
         caches, mask = cache
         ways = len(self._ways)
@@ -208,7 +208,7 @@ class Recurrent(Layer):
         mask: Array | None,
         input_gradient: bool,
     ) -> tuple[Any, State]:
-        """dx (0 where it is not asked for) and the gradient of the first state, of one direction of one layer."""
+        """dx (0 if not asked for) and the gradient of the initial state, for one direction of one layer."""
         place, suffix, way = cell
         rows, first, states, kept = caches[place]
         dlast = tuple(part[place] for part in dstate)
@@ -290,7 +290,7 @@ class Recurrent(Layer):
         return (1, -1) if self.bidirectional else (1,)
 
     def _cells(self, layer: int) -> Iterator[tuple[int, str, int]]:
-        """Of each direction of a layer its place in a state, what its parameters are called, and its way."""
+        """For each direction of a layer: its index in a state, the suffix of its parameters, and 1 or -1."""
         for place, way in enumerate(self._ways, start=layer * len(self._ways)):
             yield place, f"_{layer + 1}" * (layer > 0) + "_back" * (way < 0), way
 
@@ -331,7 +331,7 @@ class Recurrent(Layer):
             x = graph.add("Reshape", y, graph.constant([-1, self.input_shape[0], ways * H], np.int64))
         if self.sequence:
             return x
-        last = [(self.input_shape[0] - 1, 0), (0, H)][:ways]  # the step and the features where each way ends
+        last = [(self.input_shape[0] - 1, 0), (0, H)][:ways]  # the step and the features where each direction ends
         parts = [
             graph.add(
                 "Slice",
@@ -344,7 +344,7 @@ class Recurrent(Layer):
         return joined
 
     def _onnx_arrays(self, suffix: str) -> tuple[Array, Array, Array]:
-        """W (G H, D), R (G H, H), B (2 G H,) of a direction, with ONNX's order of gates."""
+        """W (G H, D), R (G H, H), B (2 G H,) of one direction, in ONNX's gate order."""
         W, U, b = (self._gates_of(self._held(name, suffix).value) for name in ("W", "U", "b"))
         return W.T, U.T, np.concatenate((b, self.onnx_hidden_bias(suffix)))
 
@@ -353,29 +353,29 @@ class Recurrent(Layer):
         return np.zeros_like(self._held("b", suffix).value)
 
     def _gates_of(self, array: Array) -> Array:
-        """The gates along the last axis in ONNX's order."""
+        """`array` with the gates along its last axis in ONNX's order."""
         parts = np.split(array, self.gates, axis=-1)
         return np.concatenate([parts[gate] for gate in self.onnx_gates], axis=-1)
 
 
 def check_sequence(layer: Layer, shape: Shape) -> None:
-    """Raise ShapeError unless the shape of a sample is (T, D), with a step or more."""
+    """Raise ShapeError unless the shape of a sample is (T, D) with at least one step."""
     if len(shape) != 2 or shape[0] < 1:
         raise layer.shape_error(f"needs sequences (T, D) of 1 step or more, got {shape}: put Reshape((T, D)) before it")
 
 
 def checked_mask(layer: Layer, x: Array, mask: Array | None) -> Array | None:
-    """`mask` (N, T) of sequences x (N, T, ...), as booleans.
+    """`mask` (N, T) for sequences x (N, T, ...), checked.
 
     Raises:
-        ShapeError: it has another shape, or other numbers than true and false.
+        ShapeError: its shape does not match, or it is not boolean.
     """
     if mask is None:
         return None
     mask = np.asarray(mask)
     if mask.shape != x.shape[:2] or mask.dtype != bool:
         raise ShapeError(
-            f"needs a mask of booleans {x.shape[:2]}, got {mask.dtype} {mask.shape}: true where a step is there", layer
+            f"needs a boolean mask {x.shape[:2]}, got {mask.dtype} {mask.shape}: pass true at every real step", layer
         )
     return mask
 

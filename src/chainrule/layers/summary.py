@@ -1,4 +1,4 @@
-"""What a network consists of, as a table: a row a layer."""
+"""The summary of a network: a table with one row per layer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ _HEADERS = ("", "layer", "output", "parameters", "multiply-adds", "bytes a sampl
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One layer: its place and repr, per-sample output shape, parameters, multiply-adds a sample.
+    """One layer: its place and repr, per-sample output shape, parameters, and multiply-adds per sample.
 
     Parameters that several layers share are counted at the first of them.
-    `memory` is how many bytes a sample this layer keeps in training, from its forward to its backward pass; an array
+    `memory` is the bytes per sample that this layer keeps in training from its forward to its backward pass; an array
     that two layers keep is counted at the first.
     """
 
@@ -36,7 +36,7 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """`rows`, one a layer; printed as a table with the totals below."""
+    """`rows`, one per layer; printed as a table with the totals below."""
 
     rows: tuple[SummaryRow, ...]
     parameters: int
@@ -47,7 +47,7 @@ class Summary:
 
     @property
     def memory(self) -> int:
-        """Bytes a sample kept in training; parameters, gradients and the optimizer's state come to it once."""
+        """Bytes per sample kept in training, not counting parameters, gradients and the optimizer's state."""
         return sum(row.memory for row in self.rows)
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ class Summary:
 def summarize(network: Layer) -> Summary:
     """The rows of a built network, in the order of the forward pass.
 
-    Layers within a layer are told row by row; what joins them (Residual, Parallel) has a row of its own before them.
+    Nested layers have one row each; the layer that joins them (Residual, Parallel) has its own row before them.
     """
     assert network.input_shape is not None
     kept = _memory(network)
@@ -92,7 +92,7 @@ def summarize(network: Layer) -> Summary:
         if container and type(layer).__name__ == "Sequential":
             continue
         place = ".".join(part for part in path.split(".") if part.isdigit())
-        output = layer.build(shape, np.random.default_rng(0))  # built already: this only checks and tells the shape
+        output = layer.build(shape, np.random.default_rng(0))  # already built: this only checks and returns the shape
         own = {} if container else {id(holder): holder.size for holder in layer.parameters.values()}
         rows.append(
             SummaryRow(
@@ -115,7 +115,7 @@ def _places(layer: Layer, prefix: str, shape: Shape) -> Iterator[tuple[str, Laye
 
 
 def _memory(network: Layer) -> dict[str, int]:
-    """Bytes a sample that each layer keeps, from two small batches: what both have in common is no sample's."""
+    """Bytes per sample that each layer keeps, from two small batches: their difference leaves out fixed costs."""
     small, large = (_kept(network, batch) for batch in (2, 4))
     return {name: (large[name] - small[name]) // 2 for name in small}
 
@@ -127,7 +127,7 @@ def _kept(network: Layer, batch: int) -> dict[str, int]:
         _, _, rows = record(network.copy(), x, train=True, rng=np.random.default_rng(0))
     seen: set[int] = set()
     kept: dict[str, int] = {}
-    for row in sorted(rows, key=lambda row: any(row.layer.children())):  # what layers keep, then what joins them
+    for row in sorted(rows, key=lambda row: any(row.layer.children())):  # plain layers first, then those that join them
         kept[row.name] = kept.get(row.name, 0)
         for array in _arrays(row.cache):
             owner = _owner(array)
@@ -146,7 +146,7 @@ def _arrays(cache: Any) -> Iterator[Array]:
 
 
 def _owner(array: Array) -> Array:
-    """The array whose memory a view shows."""
+    """The array that owns the memory of a view."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array

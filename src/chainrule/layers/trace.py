@@ -1,6 +1,6 @@
-"""What went through each layer: its input and output, and on the way back dy, dx and the parameters' gradients.
+"""A record of one pass: each layer's input and output, then dy, dx and the parameters' gradients.
 
-A copy of the network gets a recorder around every layer; the layers themselves know nothing of it.
+A copy of the network gets a recorder around every layer; the layers themselves do not know about it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["Trace", "TraceRow", "record", "trace"]
 class TraceRow:
     """One layer at one place: `name` such as "2.Affine", or "3.Residual.0.Conv2D" within another layer.
 
-    x (N, ...), y (N, ...), the gradients dy and dx of the loss with respect to them (None where backward does not
-    come, or an input has no gradient), and `gradients`: what this place adds to each of the layer's own parameters.
+    x (N, ...), y (N, ...), the gradients dx and dy of the loss with respect to them (None if backward does not reach
+    the layer, or the input has no gradient), and `gradients`: what this place adds to each of the layer's parameters.
     """
 
     name: str
@@ -48,9 +48,9 @@ class TraceRow:
 
 @dataclass(frozen=True)
 class Trace:
-    """`rows` in the order of the forward pass, a layer before those within it; `trace["2.Affine"]` is one of them.
+    """`rows` in the order of the forward pass, a layer before its sublayers; `trace["2.Affine"]` is one of them.
 
-    outputs: what the network returned. loss: its number. doutputs: the loss's gradient with respect to the outputs.
+    outputs: what the network returned. loss: its value. doutputs: the loss's gradient with respect to the outputs.
     """
 
     rows: tuple[TraceRow, ...]
@@ -95,7 +95,7 @@ def trace(
     train: bool,
     rng: np.random.Generator | None,
 ) -> Trace:
-    """Run a built network forward and backward on one batch, on a copy, and keep everything."""
+    """Run a copy of a built network forward and backward on one batch, and keep everything."""
     network = network.copy()
     network.gradients.fill(0)
     outputs, cache, rows = record(network, x, train=train, rng=rng)
@@ -107,9 +107,9 @@ def trace(
 def record(
     network: Layer, x: Array, *, train: bool, rng: np.random.Generator | None
 ) -> tuple[Array, Any, list[TraceRow]]:
-    """Forward pass of a network whose layers are replaced by recorders of themselves, for good: pass a copy.
+    """Run forward after replacing the network's layers by recorders; it stays changed, so pass a copy.
 
-    Returns outputs, cache and the rows, which the backward pass goes on filling.
+    Returns the outputs, the cache and the rows; the backward pass completes the rows.
     """
     rows: list[TraceRow] = []
     _replace_children(network, "", rows, set())
@@ -121,7 +121,7 @@ def record(
 
 
 class _Recorder(Layer):
-    """Stands in a layer's place and writes down what passes."""
+    """Takes a layer's place and records what passes through."""
 
     def __init__(self, layer: Layer, name: str, rows: list[TraceRow]) -> None:
         self.layer = layer
@@ -163,7 +163,7 @@ class _Recorder(Layer):
 
 
 def _replace_children(layer: Layer, prefix: str, rows: list[TraceRow], done: set[int]) -> None:
-    """Put a recorder around each layer within `layer`; one that stands in two places gets one at each."""
+    """Put a recorder around each sublayer of `layer`; a layer used in two places gets one at each."""
     if id(layer) in done:
         return
     done.add(id(layer))

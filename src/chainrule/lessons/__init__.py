@@ -1,4 +1,4 @@
-"""The course as a tour: lessons to read and run, each with an exercise that is checked numerically.
+"""The course as a tour: lessons to read and run, each with a numerically checked exercise.
 
 The lessons themselves are notebooks in text form, `docs/lessons/*.py`, and part of the installed package.
 """

@@ -1,4 +1,4 @@
-"""Where the lessons are, what cells they are made of (jupytext's percent form), and the same as Jupyter's notebooks."""
+"""Where the lessons are, the cells they consist of (jupytext's percent format), and the same as Jupyter notebooks."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from chainrule.text import Language
 __all__ = ["Cell", "Lesson", "find_lessons", "read_cells", "to_notebook"]
 
 _FOLDERS = [Path(__file__).parents[up] / "docs" / "lessons" for up in (1, 3)]
-"""In the installed package, and in the source tree."""
+"""Their folders in the installed package and in the source tree."""
 _MARK = re.compile(r'^# %%(?P<markdown> \[markdown\])?(?: exercise="(?P<exercise>\w+)")?$')
 
 
@@ -27,7 +27,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Lesson:
-    """One notebook in one language; `name` is that of its file, "04_relu"."""
+    """One notebook in one language; `name` is the file's name, such as "04_relu"."""
 
     number: int
     name: str
@@ -44,10 +44,10 @@ class Lesson:
 
 
 def find_lessons(language: Language = "en") -> list[Lesson]:
-    """All lessons in their order.
+    """All lessons in order.
 
     Raises:
-        FileError: they were not installed.
+        FileError: the lessons were not installed.
     """
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
     if folder is None:
@@ -58,7 +58,7 @@ def find_lessons(language: Language = "en") -> list[Lesson]:
 
 
 def read_cells(text: str) -> list[Cell]:
-    """The cells of a notebook in percent form; what stands before the first is jupytext's."""
+    """The cells of a notebook in percent format; the lines before the first cell belong to jupytext."""
     cells: list[Cell] = []
     lines: list[str] = []
     mark: re.Match[str] | None = None

@@ -17,7 +17,7 @@ __all__ = ["Cells", "find_cells", "place_pieces"]
 _FIRM = 0.85
 """Share of a piece's ink in one cell from which it stands in it, and not across a line."""
 
-_MOSTLY = 0.7
+_MOSTLY = 0.5
 """Share of the pieces that stand in a cell, from which lines are those of a table."""
 
 

@@ -34,6 +34,9 @@ _JOINED, _DOUBT = 1.2, 0.3
 _BESIDE = 0.6
 """Largest distance of two signs of one word, as a share of their height."""
 
+_USUAL = 4.0
+"""Logits that count at most for how much of the page is print."""
+
 _ALIKE = 0.1
 """Distance of print and writing in a feature, in standard deviations, up to which they look alike."""
 
@@ -122,14 +125,18 @@ def _settled(shape: Array, looks: Array, areas: Array, beside: Array) -> Array:
     spread = np.maximum(looks.std(axis=0), 0.08)
     weight = np.sqrt(areas / np.median(areas)).clip(0.3, 2)
     look = np.zeros_like(shape)
+    usual = 0.0
     logits: Array = shape
     for _ in range(4):
-        logits = shape + look
+        logits = shape + look + usual
         logits = logits + np.clip(beside @ logits, -_NEARBY, _NEARBY)
         printed = 1 / (1 + np.exp(-logits))
         sums = [float((weight * share).sum()) for share in (printed, 1 - printed)]
+        # a page without print has little that looks like it, and one of print little else
+        usual = float(np.clip(np.log((sums[0] + 1) / (sums[1] + 1)), -_USUAL, _USUAL))
         if min(sums) < _FEW:
-            return logits
+            look = np.zeros_like(shape)
+            continue
         likely, means, deviations = [], [], []
         for share, total in zip((printed, 1 - printed), sums, strict=True):
             own = (weight * share)[:, np.newaxis] / total

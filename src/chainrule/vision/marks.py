@@ -4,7 +4,25 @@ import numpy as np
 
 from chainrule.vision.pieces import Piece
 
-__all__ = ["is_slash", "name_mark"]
+__all__ = ["is_equal", "is_slash", "long_comma", "name_mark"]
+
+
+def is_equal(one: Piece, two: Piece) -> bool:
+    """Whether two flat marks lie above each other as those of = do."""
+    if any(piece.width < 1.5 * piece.height for piece in (one, two)):
+        return False
+    over = min(one.box[2], two.box[2]) - max(one.box[0], two.box[0])
+    apart = abs(one.box[1] + one.box[3] - two.box[1] - two.box[3]) / 2
+    return over > 0.5 * min(one.width, two.width) and apart < 1.5 * max(one.width, two.width)
+
+
+def long_comma(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> str:
+    """ "," or "'" of a short stroke between two digits that begins or ends far beyond them; "" of a digit."""
+    if before is None or behind is None or piece.height > 0.7 * height or piece.width > 0.45 * height:
+        return ""
+    top, bottom = (before.box[1] + behind.box[1]) / 2, (before.box[3] + behind.box[3]) / 2
+    place = ((piece.box[1] + piece.box[3]) / 2 - top) / max(1, bottom - top)
+    return "," if place > 0.8 else "'" if place < 0.2 else ""
 
 
 def is_slash(piece: Piece, digits: list[Piece], before: Piece | None, behind: Piece | None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from chainrule.vision.marks import is_slash, name_mark
+from chainrule.vision.marks import is_equal, is_slash, long_comma, name_mark
 from chainrule.vision.pieces import Box, Piece, surround
 from chainrule.vision.reading import Candidate
 from chainrule.vision.view import View
@@ -17,11 +17,17 @@ __all__ = ["Digit", "Number", "tell_numbers"]
 _LEAST = 0.35
 """Mean confidence of a number's digits below which it is taken for something that is no number."""
 
-_LETTER = 0.5
-"""Probability from which a sign is a letter."""
+_NARROW = 0.45
+"""Width of an upright stroke, as a share of its height, at most."""
+
+_EVER = 0.03
+"""Share of signs that are letters, however sure a digit is."""
+
+_CLEAR = 0.9
+"""Confidence from which a digit is a letter only in a word, most of which are letters."""
 
 _DOUBTED = 0.2
-"""The same from which a number is not sure."""
+"""Odds of a letter from which a number is not sure."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,8 @@ def _signs(reading: list[Candidate], labels: tuple[str, ...], height: float) -> 
     signs: list[_Sign] = []
     before: Piece | None = None
     digits = [candidate for candidate in reading if candidate.pixels is not None]
+    word = sum(_letter_odds(candidate) >= 1 for candidate in digits) > len(digits) / 2
+    marks = [candidate.piece for candidate in reading if candidate.pixels is None]
     for index, candidate in enumerate(reading):
         behind = next((c.piece for c in reading[index + 1 :] if c.pixels is not None), None)
         if candidate.pixels is not None:
@@ -111,17 +119,31 @@ def _signs(reading: list[Candidate], labels: tuple[str, ...], height: float) -> 
             if is_slash(candidate.piece, others, before, behind):
                 signs.append(_Sign("/", candidate))
                 continue
-            if candidate.letter >= _LETTER:
+            if comma := long_comma(candidate.piece, before, behind, height):
+                signs.append(_Sign(comma, candidate, doubted=True))
+                continue
+            odds = _letter_odds(candidate)
+            if odds >= 1 and (word or candidate.confidence < _CLEAR):
                 signs.append(_Sign(None, candidate))
             else:
-                signs.append(_Sign(labels[candidate.label], candidate, candidate.letter >= _DOUBTED))
+                signs.append(_Sign(labels[candidate.label], candidate, odds >= _DOUBTED))
             before = candidate.piece
+        elif any(is_equal(candidate.piece, mark) for mark in marks if mark is not candidate.piece):
+            signs.append(_Sign(None, candidate))
         elif candidate.confidence:
             name = name_mark(candidate.piece, before, behind, height)
             signs.append(_Sign(name, candidate, not name and _parts(candidate.piece, before, behind, height)))
         else:
             signs.append(_Sign("", candidate, doubted=True))
     return signs
+
+
+def _letter_odds(candidate: Candidate) -> float:
+    """How much likelier a letter is than the digit; an upright stroke is told from nothing and stays a digit."""
+    if candidate.piece.width < _NARROW * candidate.piece.height:
+        return 0.0
+    odds = candidate.letter / max(1 - candidate.letter, 1e-6)
+    return odds * (1 - candidate.confidence + _EVER) / max(candidate.confidence, 1e-6)
 
 
 def _parts(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> bool:

@@ -1,5 +1,6 @@
 """PyTorch: eager, and with torch.compile if that works."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,7 +29,7 @@ from chainrule.layers import (
     Sequential,
 )
 
-__all__ = ["convert", "inference", "stepping", "time_to", "training", "version"]
+__all__ = ["convert", "inference", "stepping", "tell_uncompiled", "time_to", "training", "version"]
 
 
 def version() -> str:
@@ -107,9 +108,15 @@ def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = Tr
         run = _training(torch.compile(convert(net)), work, train)
         run()  # compiles now, or fails
         runs["PyTorch, compiled"] = run
-    except Exception:
-        pass
+    except Exception as error:  # whatever a compiler's stack raises; eager PyTorch is measured all the same
+        tell_uncompiled(error)
     return runs
+
+
+def tell_uncompiled(error: Exception) -> None:
+    """Say on stderr, in a line, why compiled PyTorch is left out."""
+    first = (str(error).splitlines() or [""])[0]
+    print(f"PyTorch cannot compile here and is measured eager: {type(error).__name__}: {first:.200}", file=sys.stderr)
 
 
 def _training(module: Any, work: Work, train: Dataset) -> Run:

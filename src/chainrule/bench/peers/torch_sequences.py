@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from chainrule.bench.peers.pytorch import stepping
+from chainrule.bench.peers.pytorch import stepping, tell_uncompiled
 from chainrule.bench.rounds import Run
 from chainrule.bench.sequences import CONTEXT, RATE, SequenceWork, sequence_data, sequence_network
 from chainrule.errors import OptionError
@@ -153,8 +153,8 @@ def training(work: SequenceWork) -> Mapping[str, Run]:
         run = _training(torch.compile(_module(work)), work)
         run()  # compiles now, or fails
         runs["PyTorch, compiled"] = run
-    except Exception:
-        pass
+    except Exception as error:  # as in pytorch.training
+        tell_uncompiled(error)
     return runs
 
 
