@@ -1,14 +1,14 @@
-# Everything happens in .venv, which `make` creates; nothing outside this folder is changed.
+# Everything is installed in .venv, which `make` creates; nothing outside this folder is changed.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check bench models accuracy clean
+.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check docs bench models accuracy clean
 
-help:  ## Say what each target does
+help:  ## Show what each target does
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 16
 
-# Installed anew where the C++ sources changed, since they are compiled then.
+# Reinstalled when the C++ sources change, because installing compiles them.
 .venv/.installed: pyproject.toml CMakeLists.txt $(wildcard src/chainrule/kernels/native/*)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]"
@@ -18,52 +18,53 @@ demo: .venv/.installed  ## Train the two-layer network on the bundled MNIST and 
 	$(BIN)/chainrule train --output runs/demo
 	$(BIN)/chainrule evaluate runs/demo/model.safetensors
 
-# One thread of matrix products for each of the test processes, so that they do not fight for the cores.
-test: .venv/.installed  ## Run the tests, but for the long ones (about five minutes)
+# One BLAS thread for each test process, so that they do not compete for the cores.
+test: .venv/.installed  ## Run all tests except the long ones (about five minutes)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m "not long"
 
-test-all: .venv/.installed  ## Run all tests: the whole course, the browser and the other long ones too
+test-all: .venv/.installed  ## Run all tests, including the long ones: the whole course, the browser and others
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto
 
 test-reference: .venv/.installed  ## Run the tests of layers, losses and optimizers on the NumPy kernels
 	CHAINRULE_KERNELS=reference OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto \
 	  tests/layers tests/test_gradcheck.py tests/test_losses.py tests/test_optimizers.py
 
-# Every arithmetic that a user's processor may give: one line says how each went, and what this processor lacks.
+# Covers the arithmetic of every kind of user's processor; prints one line per combination, also for those that this
+# processor cannot run.
 EVERYWHERE := tests/kernels tests/layers tests/test_gradcheck.py tests/test_losses.py tests/test_optimizers.py \
   tests/estimators tests/training
-test-everywhere: .venv/.installed  ## Run what depends on arithmetic with each instruction set, BLAS and number of threads
+test-everywhere: .venv/.installed  ## Run the numerical tests with each instruction set, BLAS kernel and number of threads
 	$(BIN)/python tools/test_everywhere.py $(EVERYWHERE)
 
-# QEMU limits no memory, and QEMU 7.2 aborts when the child of a process with threads starts one itself: what tests these
-# two is left out.
+# Two tests are left out: QEMU does not enforce memory limits, and QEMU 7.2 aborts when the forked child of a threaded
+# process starts a thread.
 arm64: .venv/.installed  ## Cross-compile the native kernels for ARM64 and run their tests under QEMU (Debian; about 20 minutes)
 	$(BIN)/python tools/arm64.py build/arm64 tests/kernels \
 	  --deselect tests/kernels/test_hostile.py::test_a_team_that_runs_out_of_memory_says_so_and_goes_on \
 	  --deselect tests/kernels/test_native.py::test_a_forked_child_computes_as_its_parent
 
-# PyTorch is the oracle here, and no part of chainrule.
-test-peers: .venv/.installed  ## Compare with PyTorch, and read models made elsewhere (installs torch, keras, ...)
+# PyTorch serves as the oracle here; chainrule does not depend on it.
+test-peers: .venv/.installed  ## Compare with PyTorch, and read models from other libraries (installs torch, keras, ...)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 keras onnxscript skl2onnx
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -o python_files="peer_*.py" tests/peers
 
-false-alarms: .venv/.installed  ## Check a thousand right starts of training; none may be refused (about 15 minutes)
+false-alarms: .venv/.installed  ## Check a thousand sound training setups; none may be rejected (about 15 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 $(BIN)/python tests/starts.py 1000
 
-chaos: .venv/.installed  ## Kill trainings, fill disks, save from many writers; nothing may be lost (about 30 minutes)
+chaos: .venv/.installed  ## Kill training runs, fill disks, save from many processes; nothing may be lost (about 30 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m chaos
 
-fuzz: .venv/.installed  ## Read 100,000 changed files with each of ten readers (about 40 minutes)
+fuzz: .venv/.installed  ## Read 100,000 corrupted files with each of ten readers (about 40 minutes)
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz 100000
 
-# The reference kernels are changed, so that these are what has to serve.
-mutants: .venv/.installed  ## Make thousands of wrong backward passes; the checkers must tell every one (about 8 minutes)
+# The mutations are made in the reference kernels, so these must be the ones in use.
+mutants: .venv/.installed  ## Create thousands of wrong backward passes; the checkers must catch every one (about 8 minutes)
 	CHAINRULE_KERNELS=reference OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m mutants
 
-right: .venv/.installed  ## Draw 2,000 layers and networks that are right; the checkers must call none of them wrong
+right: .venv/.installed  ## Draw 2,000 correct layers and networks; the checkers must call none of them wrong
 	OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m mutants.right
 
-# The compiled module is built twice more, in environments of its own, with the compiler's checks in it.
+# Builds the compiled module twice more, in separate environments, with the compiler's sanitizers.
 SANITIZED_TESTS := tests/kernels tests/layers/test_catalogue.py
 sanitize:  ## Run the native kernels under the address, undefined-behaviour and thread sanitizers
 	for kind in address,undefined thread; do \
@@ -82,21 +83,24 @@ sanitize:  ## Run the native kernels under the address, undefined-behaviour and 
 	    $$folder/bin/python -W ignore tests/kernels/hostile.py 100000; } || exit 1; \
 	done
 
-check: .venv/.installed  ## Check format, lint, types, and that no code of one instruction set serves another
+check: .venv/.installed  ## Check format, lint, types, and that the instruction sets' kernels share no code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python tools/shared_code.py build
 
-bench: .venv/.installed  ## Measure against PyTorch, JAX, scikit-learn and ONNX Runtime (installs them)
+docs: .venv/.installed  ## Build the documentation as plain files, in build/site
+	$(BIN)/python tools/site
+
+bench: .venv/.installed  ## Measure speed against PyTorch, JAX, scikit-learn and ONNX Runtime (installs them)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all,bench]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 jax jaxlib
 	$(BIN)/chainrule bench --only training --only inference --only start --only accuracy --only growth \
 	  --output benchmarks/results
 
-# Each about eight minutes on two cores, those that write a quarter of an hour; docs/models.md says what came out.
+# About eight minutes each on two cores, a quarter of an hour for the language models; docs/models.md has the results.
 MODELS := $(BIN)/chainrule train --output runs/models
-models: .venv/.installed  ## Train the networks that are part of the package anew
+models: .venv/.installed  ## Retrain the networks that are part of the package
 	$(MODELS)/two-layer --recipe lesson --validation 0.05
 	$(MODELS)/cnn --recipe cnn --validation 0.05 --half
 	$(MODELS)/freehand --recipe freehand --half
@@ -114,6 +118,6 @@ models: .venv/.installed  ## Train the networks that are part of the package ane
 accuracy: .venv/.installed  ## Measure every recipe over several seeds (about an hour and a half)
 	$(BIN)/python benchmarks/accuracy.py
 
-clean:  ## Remove .venv and everything that was built or trained here
+clean:  ## Remove .venv and everything built or trained here
 	rm -rf .venv build dist runs .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

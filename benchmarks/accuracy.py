@@ -1,7 +1,7 @@
-"""How accurate is each recipe on MNIST's test digits, over several seeds, and how long does it take?
+"""Measure the accuracy of each recipe on MNIST's test digits, over several seeds, and the training time.
 
-Each training is `chainrule train --recipe NAME --seed N`, a process of its own; one that was done before is not done
-again. Nothing is chosen by the test digits. Usage: python benchmarks/accuracy.py [RECIPE[:SEEDS] ...]
+Each run is `chainrule train --recipe NAME --seed N` in a separate process; finished runs are not repeated. No choice
+depends on the test digits. Usage: python benchmarks/accuracy.py [RECIPE[:SEEDS] ...]
 """
 
 import json
@@ -63,7 +63,7 @@ def summarize(recipe: str) -> dict[str, object]:
 
 
 def vote() -> dict[str, object]:
-    """Every three of the networks vote; the digits that the first three misread are drawn."""
+    """Let every combination of three networks vote; draw the digits that the first three misread."""
     _, test = cr.data.mnist()
     networks = [cr.load(folder / "model.safetensors") for folder in runs("cnn")]
     probabilities = [network.predict_probabilities(test.x) for network in networks]

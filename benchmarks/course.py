@@ -1,10 +1,10 @@
-"""How much faster are the book's scripts on chainrule than on the plain NumPy layers that the book teaches?
+"""Measure how much faster the book's scripts run on chainrule than on the plain NumPy layers that the book teaches.
 
-The same networks, steps and data (MNIST, batches of 100) twice, by turns, each in a process of its own: with
-`chainrule.scratch`, and with the plain layers of this file, which follow the book's formulas in NumPy and know nothing
-of chainrule. A step is the scripts' own: a random batch, the gradient, the update, the loss once more. Chapter 5 is one
-epoch with the accuracies at its end, on all 60,000 and 10,000 digits; chapters 7 and 8 measure 2,000 digits an epoch, a
-hundredth of their time, which is left out.
+The same networks, steps and data (MNIST, batches of 100) run twice, taking turns, each in a separate process: with
+`chainrule.scratch`, and with the plain layers of this file, which follow the book's formulas in NumPy and do not use
+chainrule. A step is the same as in the scripts: a random batch, the gradient, the update, and the loss once more.
+Chapter 5 is one epoch including the accuracies at its end, on all 60,000 and 10,000 digits; chapters 7 and 8 measure
+the accuracy on 2,000 digits per epoch, which takes a hundredth of their time and is left out.
 
 Usage: python benchmarks/course.py [ROUNDS]
 """
@@ -68,7 +68,7 @@ class PlainSoftmaxWithLoss:
 
 
 def plain_im2col(x, height, width, stride, pad):
-    """One slice for each place of the window, as the book has it."""
+    """Return the windows as rows, using one slice per position in the window, as in the book."""
     N, C, H, W = x.shape
     out_h, out_w = (H + 2 * pad - height) // stride + 1, (W + 2 * pad - width) // stride + 1
     image = np.pad(x, [(0, 0), (0, 0), (pad, pad), (pad, pad)])
@@ -161,7 +161,7 @@ OURS = SimpleNamespace(**vars(layers) | vars(optimizer))
 
 
 class Net:
-    """Layers in a list; those with W are the parameters."""
+    """A list of layers; those with W hold the parameters."""
 
     def __init__(self, own, stack):
         self.layers, self.last = stack, own.SoftmaxWithLoss()
@@ -214,7 +214,7 @@ def deep_convnet(own):
 
 
 def seconds(make, own, steps, data, whole):
-    """Of a step, and the last loss."""
+    """Return the seconds per step, and the last loss."""
     np.random.seed(0)
     net, update = make(own)
     x, t = data[0]
@@ -239,7 +239,7 @@ CHAPTERS = {
 
 
 def alone(name, who):
-    """`seconds` in a process of its own, as a script runs."""
+    """Run `seconds` in a separate process, like a script."""
     done = subprocess.run([sys.executable, __file__, name, who], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 

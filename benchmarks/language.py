@@ -1,9 +1,9 @@
-"""Does `char-gpt` learn a text as well as the same network in PyTorch does?
+"""Check whether `char-gpt` learns a text as well as the same network in PyTorch.
 
-The recipe `char-gpt` on the bundled Shakespeare: 4 blocks, 4 heads, 128 features, context 64, batch 12, AdamW. Both
-draw their weights from the same distributions, each from its own generator, and see the same windows in the same order
+The recipe is `char-gpt` on the bundled Shakespeare: 4 blocks, 4 heads, 128 features, context 64, batch 12, AdamW. Both
+draw their weights from the same distributions, each with its own generator, and see the same windows in the same order
 with the same learning rates; the loss is measured on the whole test part (the last tenth of the text). Prints a line
-for each training, then mean and standard error; benchmarks/results/language.json is written by a whole run.
+for each training run, then mean and standard error; a full run also writes benchmarks/results/language.json.
 
 Usage: python benchmarks/language.py [STEPS [SEEDS]]      (2000 and 3; needs torch==2.13.0)
 """
@@ -35,7 +35,7 @@ SIZE, BLOCKS, HEADS = 128, 4, 4
 
 
 class Block(nn.Module):
-    """Attention, then two Linears, each behind a norm and with x around it."""
+    """Attention, then two Linears, each with a preceding norm and a residual connection."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Block(nn.Module):
 
 
 class Gpt(nn.Module):
-    """The network of `chainrule.models.char_gpt`, weights drawn alike."""
+    """The network of `chainrule.models.char_gpt`, with weights from the same distributions."""
 
     def __init__(self, tokens: int, context: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Which rule turns a range test into a learning rate? Every named network: the curves, and how well each rate trains.
+"""Collect range-test curves and the results of training at various rates, to choose a rule for the learning rate.
 
-`python benchmarks/learning_rates.py FILE.json` writes the curves of the range tests and the test accuracies over a grid
-of rates after a short training, then prints what each rule would have proposed. About 15 minutes on two cores.
+For every named network, `python benchmarks/learning_rates.py FILE.json` writes the curves of the range tests and the
+test accuracies over a grid of rates after a short training run. About 15 minutes on two cores.
 """
 
 import json
@@ -49,7 +49,7 @@ def measure(path: Path) -> None:
 
 
 def accuracy_after(recipe: Recipe, steps: int, train: cr.Dataset, test: cr.Dataset) -> float:
-    """Test accuracy after so many steps; that of guessing where the training diverges."""
+    """Return the test accuracy after `steps` steps, or that of guessing if training diverges."""
     network = recipe.network(train)
     trainer = recipe.trainer(network, len(train))
     try:

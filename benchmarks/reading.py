@@ -1,6 +1,6 @@
-"""How many handwritten numbers on photographed pages are read exactly? At three difficulties, and how long that takes.
+"""Measure how many handwritten numbers on photographed pages are read exactly, at three difficulties, and how fast.
 
-Pages are those of tests/pages.py, composed from MNIST's test digits, which no network of the package was trained on.
+The pages come from tests/pages.py, composed of MNIST's test digits, which no network of the package was trained on.
 Usage: python benchmarks/reading.py [PAGES]
 """
 
@@ -30,7 +30,7 @@ def digits() -> cr.Dataset:
 
 
 def read_page(level: str, seed: int) -> tuple[Comparison, int, int, float]:
-    """Counts, how many numbers are said to be sure, how many of these are wrong, and seconds."""
+    """Return the counts, how many numbers were marked as sure, how many of those are wrong, and the seconds."""
     page = make_page(LEVELS[level], digits().x[:, 0], digits().y, np.random.default_rng(seed))
     started = time.perf_counter()
     numbers = read_numbers(page.picture)

@@ -1,7 +1,7 @@
-"""How fast does `chainrule serve` answer, next to the same network behind FastAPI and ONNX Runtime?
+"""Compare the speed of `chainrule serve` with the same network behind FastAPI and ONNX Runtime.
 
-One picture of 28 x 28 a request, as JSON, 32 connections at once; both servers in one process each, by turns. First
-ours for a minute: errors, latencies, memory. Needs wrk (apt-get install wrk) and onnxruntime.
+One 28 x 28 picture per request, as JSON, over 32 connections; both servers run in one process each, taking turns. Our
+server first runs alone for a minute: errors, latencies, memory. Needs wrk (apt-get install wrk) and onnxruntime.
 
 Usage: python benchmarks/serving.py [SECONDS [ROUNDS]]
 """
@@ -64,7 +64,7 @@ uvicorn.run(app, port=int(sys.argv[2]), log_level="warning", access_log=False)
 
 @contextmanager
 def running(command: list[str], port: int) -> Iterator[tuple[str, int]]:
-    """A server: its address and process number."""
+    """Within the block, run a server and yield its address and process id."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         for _ in range(300):
@@ -80,7 +80,7 @@ def running(command: list[str], port: int) -> Iterator[tuple[str, int]]:
 
 
 def load(address: str, seconds: int, folder: Path) -> dict[str, float]:
-    """Requests a second, latencies in ms and errors under load."""
+    """Return requests per second, latencies in ms and errors under load."""
     script = folder / "post.lua"
     pixels = cr.data.mnist()[1].x[:50]
     bodies = ",\n".join(f"'{json.dumps({'pixels': picture.tolist()})}'" for picture in pixels)
@@ -100,7 +100,7 @@ def load(address: str, seconds: int, folder: Path) -> dict[str, float]:
 
 
 def memory(process: int) -> float:
-    """Resident, in MB."""
+    """Return the resident memory in MB."""
     status = Path(f"/proc/{process}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 

@@ -1,8 +1,8 @@
-"""Where does the time of a training step go?
+"""Measure where the time of a training step goes.
 
-All arithmetic of layers, losses and optimizers is called as `kernels.NAME(...)`, so a clock around each of these calls
-sees it; what is left of a step is Python, and the clocks themselves (about a quarter of a microsecond a call). Steps of
-plain SGD, batch 100, float32, from uint8 images. Each number is the median over the rounds. Writes
+All arithmetic of layers, losses and optimizers is called as `kernels.NAME(...)`, so these calls can be timed one by
+one; the rest of a step is Python, and the timing itself (about a quarter of a microsecond per call). Steps of plain
+SGD, batch 100, float32, from uint8 images. Each number is the median over the rounds. Writes
 benchmarks/results/steps.json and docs/pictures/step.png. Usage: python benchmarks/steps.py [ROUNDS]
 """
 
@@ -49,7 +49,7 @@ def main(rounds: int) -> None:
 
 
 def shares(work: Work, data: Dataset, rounds: int) -> dict[str, float]:
-    """Microseconds of a step by kernel, in the order in which a step calls them, and of the rest."""
+    """Return the microseconds per step of each kernel, in the order in which a step calls them, and of the rest."""
     run = training(work, data)
     run()  # the first steps wake threads and fill memory
     of_rounds: dict[str, list[float]] = defaultdict(list)
@@ -65,7 +65,7 @@ def shares(work: Work, data: Dataset, rounds: int) -> dict[str, float]:
 
 @contextmanager
 def clocked():
-    """Yields the seconds spent in each kernel, as they add up."""
+    """Within the block, time every kernel call; yield the seconds spent in each kernel so far."""
     seconds: dict[str, float] = {}
 
     def with_clock(name, kernel):
@@ -89,7 +89,7 @@ def clocked():
 
 
 def draw(measured: dict[str, dict[str, float]], path: Path) -> None:
-    """A panel for each network, a bar for each kernel."""
+    """Draw one panel per network and one bar per kernel."""
     counts = [len(parts) for parts in measured.values()]
     figure = Figure(figsize=(9, 1.3 + 0.3 * sum(counts)), dpi=130, layout="constrained")
     panels = figure.subplots(len(measured), 1, height_ratios=[count + 1 for count in counts])
@@ -111,7 +111,7 @@ def draw(measured: dict[str, dict[str, float]], path: Path) -> None:
 
 
 def kind(name: str) -> str:
-    """What a kernel is for, by its name."""
+    """Return the part of a step that a kernel belongs to, by its name."""
     if name in (REST, "take_rows", "distort_images"):
         return "" if name == REST else "data"
     if name.endswith("_update"):

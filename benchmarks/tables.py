@@ -1,9 +1,9 @@
-"""Five tables that scikit-learn ships: `chainrule train` as it is, against scikit-learn's MLP on standardized columns.
+"""Compare `chainrule train` with scikit-learn's MLP (on standardized columns) on five tables that scikit-learn ships.
 
 python benchmarks/tables.py [SPLITS]
 
-Each is written as CSV and divided into training and test rows SPLITS times; both learn from the same rows. Printed: the
-mean test accuracy or R² of both over the splits, and the difference with its standard error.
+Each table is written as CSV and divided into training and test rows SPLITS times; both learn from the same rows. Prints
+the mean test accuracy or R² of both over the splits, and the difference with its standard error.
 """
 
 import csv
@@ -26,7 +26,7 @@ TABLES = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 
 
 def write(name: str, folder: Path) -> Path:
-    """The table as a CSV file whose last column is the label, classes by their names."""
+    """Write the table as a CSV file with the label in the last column, classes by name; return its path."""
     bunch = getattr(datasets, f"load_{name}")()
     names = [str(bunch.target_names[label]) for label in bunch.target] if name != "diabetes" else bunch.target.tolist()
     path = folder / f"{name}.csv"

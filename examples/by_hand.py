@@ -1,4 +1,4 @@
-"""The training loop with nothing hidden: forward, loss, backward, step. Reads over 94 % of the test digits."""
+"""The training loop with nothing hidden: forward, loss, backward, step. Reads more than 94 % of the test digits."""
 
 import numpy as np
 
@@ -25,4 +25,4 @@ for epoch in range(4):
     print(f"epoch {epoch + 1}: {cr.evaluate(net, test)}")
 
 accuracy = cr.evaluate(net, test).accuracy
-assert accuracy > 0.94, f"reads only {accuracy:.2%}"
+assert accuracy > 0.94, f"only {accuracy:.2%} of the test digits are read correctly"

@@ -1,4 +1,4 @@
-"""A layer of your own in ten lines, proven by the gradient check, then used. Reads over 94 % of the test digits."""
+"""Your own layer in ten lines: checked by the gradient check, then trained. Reads more than 94 % of the test digits."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The lesson: the network checked by numerical differentiation, trained by backpropagation. Reaches over 95 %."""
+"""The course's network: checked by numerical differentiation, trained by backpropagation. Reaches more than 95 %."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ import chainrule as cr
 train, test = cr.data.mnist()
 x_train, x_test = (part.x.reshape(len(part), -1) / 255 for part in (train, test))
 
-# the two ways to the gradient agree: here for all 4,000 or so parameters of a small network
+# both ways of computing the gradient agree, here for all of the roughly 4,000 parameters of a small network
 small = cr.TwoLayerNet(input_size=784, hidden_size=5, output_size=10, seed=0, dtype="float64")
 numerical = small.numerical_gradient(x_train[:3], train.y[:3])
 backpropagated = small.gradient(x_train[:3], train.y[:3])
@@ -16,7 +16,7 @@ for key, gradient in backpropagated.items():
     print(f"{key}: largest relative difference {difference:.0e}")
     assert difference < 1e-6
 
-# so the fast one may train
+# so we train with the fast one
 net = cr.TwoLayerNet(input_size=784, hidden_size=50, output_size=10, seed=0)
 rng = np.random.default_rng(0)
 for step in range(1, 4001):

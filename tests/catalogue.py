@@ -1,6 +1,6 @@
-"""One table of all layers: every generic property of a layer is tested over each row.
+"""One table of all layers: every generic property of a layer is tested on each row.
 
-A new layer needs a line here, and nothing else, to be tested. Axes are of different lengths, so that swapped ones show.
+A new layer only needs a line here to be tested. Axes have different lengths, so that swapped ones are noticed.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,10 @@ import chainrule as cr
 
 
 class Row(NamedTuple):
-    """A layer, made anew by `make`, and its per-sample input shape.
+    """A layer, created by `make`, and its per-sample input shape.
 
-    entries: for layers that read indices, how many there are. alone: whether a sample's result in training is the same
-    without the rest of its batch (not so where statistics of the batch or random numbers per place are used).
+    entries: for layers that read indices, how many there are. alone: whether a sample's result in training does not
+    depend on the rest of its batch (it does with batch statistics or random numbers per position).
     """
 
     name: str
@@ -205,7 +205,7 @@ CATALOGUE = [
 
 
 def shared_layer() -> cr.Sequential:
-    """A network in which one layer, and its parameters, stand in two places."""
+    """A network in which one layer, with its parameters, occurs twice."""
     twice = cr.Affine(4)
     return cr.Sequential(twice, cr.Tanh(), twice, cr.Affine(2))
 
@@ -214,13 +214,13 @@ CATALOGUE.append(Row("Sequential-shared", shared_layer, (4,)))
 
 
 def shared_convolution() -> cr.Sequential:
-    """One convolution twice, once within a block around it; one activation at two different shapes."""
+    """One convolution used twice, once inside a nested block; one activation at two different shapes."""
     twice, activation = cr.Conv2D(3, 3, padding="same"), cr.Softplus()
     return cr.Sequential(twice, activation, cr.Residual(twice), cr.MaxPool2D(2), activation, cr.Flatten(), cr.Affine(2))
 
 
 def tied_weights() -> cr.Sequential:
-    """One table that is read at the beginning and compared with at the end."""
+    """One table that is read at the beginning and used for the scores at the end."""
     words = cr.Embedding(5, 3)
     return cr.Sequential(words, cr.RNN(3), cr.Unembedding(words))
 

@@ -2,7 +2,7 @@
 
 A start takes half a second, most of it for loading modules, and the suite has hundreds of them. So one clean
 process (no test has run in it, and it has no threads) loads the command line once, and each command is a fork of it.
-Where a caller changes anything that is looked at while modules load (the environment, limits), Python is started anew.
+If a caller changes anything that is read while modules load (environment, limits), Python is started afresh.
 """
 
 import json
@@ -22,7 +22,7 @@ def _environment() -> dict[str, str]:
 
 
 class Commands:
-    """Runs `chainrule ...`; each command is a process of its own."""
+    """Runs `chainrule ...`; each command is a separate process."""
 
     def __init__(self) -> None:
         self._environment = _environment()
@@ -37,7 +37,7 @@ class Commands:
     def __call__(
         self, *arguments: object, cwd: os.PathLike[str] | None = None, **options: object
     ) -> subprocess.CompletedProcess[str]:
-        """Exit code, stdout and stderr; any option of `subprocess.run`, and variables to add as `environment`."""
+        """Return exit code, stdout and stderr; takes options of `subprocess.run`, and variables as `environment`."""
         words = [*map(str, arguments)]
         if options or _environment() != self._environment:
             environment = os.environ | options.pop("environment", {})
@@ -59,7 +59,7 @@ class Commands:
         return subprocess.CompletedProcess(words, code, shown.read_text("utf-8"), told.read_text("utf-8"))
 
     def close(self) -> None:
-        """End the process that has loaded the command line."""
+        """Stop the process that has loaded the command line."""
         self._loaded.stdin.close()
         self._loaded.wait()
         self._loaded.stdout.close()

@@ -1,4 +1,4 @@
-"""What the tests share: a small data set on disk, and the command line as a user starts it."""
+"""Shared fixtures: a small data set on disk, and the command line as a user starts it."""
 
 import os
 import signal
@@ -16,17 +16,17 @@ import chainrule as cr
 from chainrule.data.idx import STEMS
 from commands import Commands
 
-# The same examples in every run, however slow the machine: a failure is one of the code, not of chance.
+# The same examples in every run, however slow the machine, so that a failure is due to the code, not to chance.
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.load_profile("seeded")
 
-# A shell that starts the tests in the background, or nohup, lets them ignore signals that some of them send.
+# A shell that starts the tests in the background, or nohup, makes them ignore signals that some of them send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    """A uint8 array in the IDX format."""
+    """Write a uint8 array in the IDX format."""
     header = bytes([0, 0, 8, array.ndim]) + b"".join(length.to_bytes(4, "big") for length in array.shape)
     return header + array.astype(np.uint8).tobytes()
 
@@ -42,7 +42,7 @@ def write_idx(folder: Path, train: cr.Dataset, test: cr.Dataset) -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_random_numbers(request):
-    """Each test draws its own numbers from NumPy's generator and its module's RNG, whatever ran before it."""
+    """Seed NumPy's generator and the module's RNG for each test, so that its numbers do not depend on earlier tests."""
     seed = zlib.crc32(request.node.nodeid.encode())
     np.random.seed(seed)
     generator = getattr(request.module, "RNG", None)
@@ -64,13 +64,13 @@ def small(mnist) -> tuple[cr.Dataset, cr.Dataset]:
 
 @pytest.fixture(scope="session")
 def small_folder(small, tmp_path_factory) -> Path:
-    """The same as a folder of IDX files."""
+    """The same images as a folder of IDX files."""
     return write_idx(tmp_path_factory.mktemp("data") / "small", *small)
 
 
 @pytest.fixture(scope="session")
 def chainrule() -> Iterator[Commands]:
-    """Run the command line in a process of its own; returns exit code, stdout and stderr."""
+    """Run the command line in a separate process; return exit code, stdout and stderr."""
     commands = Commands()
     yield commands
     commands.close()
@@ -78,7 +78,7 @@ def chainrule() -> Iterator[Commands]:
 
 @pytest.fixture(scope="session")
 def in_terminal() -> Callable[..., tuple[int, str]]:
-    """Run the command line in a pseudo-terminal; returns exit code and all that was shown."""
+    """Run the command line in a pseudo-terminal; return the exit code and everything it displayed."""
     import pty
 
     def run(*arguments: object, typed: bytes = b"", **options) -> tuple[int, str]:
@@ -107,7 +107,7 @@ def in_terminal() -> Callable[..., tuple[int, str]]:
 
 @pytest.fixture(scope="session")
 def model(small_folder, chainrule, tmp_path_factory) -> Path:
-    """A model file, trained for two epochs on the small data by the command line."""
+    """A model file, trained for two epochs on the small data from the command line."""
     folder = tmp_path_factory.mktemp("trained")
     result = chainrule("train", "--data", small_folder, "--epochs", 2, "--output", folder)
     assert result.returncode == 0, result.stderr
@@ -116,7 +116,7 @@ def model(small_folder, chainrule, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def rejects(chainrule):
-    """Run a command that must end in one line on stderr and exit code 2; returns the line."""
+    """Run a command that must fail with one line on stderr and exit code 2; return the line."""
 
     def run(*arguments: object, **options) -> str:
         result = chainrule(*arguments, **options)

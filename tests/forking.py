@@ -1,6 +1,6 @@
-"""A process that has loaded the command line, and forks for each line of stdin (see commands.py).
+"""A process that has loaded the command line and forks for each line of stdin (see commands.py).
 
-The answer is the exit code; negative for a signal, as subprocess says it.
+It answers with the exit code, negative for a signal as in subprocess.
 """
 
 import atexit
@@ -14,11 +14,11 @@ from importlib import import_module
 from chainrule.__main__ import main
 
 LOADED = ("matplotlib.backends.backend_agg", "matplotlib.figure", "onnx", "PIL.Image", "scipy.ndimage", "rich.progress")
-"""What commands load where they need it, beside what shows their help."""
+"""Modules that commands load on demand, besides those that the help needs."""
 
 
 def serve() -> None:
-    """Until stdin ends."""
+    """Serve until stdin ends."""
     for name in LOADED:
         import_module(name)
     with contextlib.redirect_stdout(io.StringIO()):
@@ -32,7 +32,7 @@ def serve() -> None:
 
 
 def run(words: list[str], folder: str, stdout: str, stderr: str) -> None:
-    """In the fork: the command and the end of the process, as `python -m chainrule` has them."""
+    """In the fork: run the command and end the process, as `python -m chainrule` does."""
     os.chdir(folder)
     for place, path in ((0, os.devnull), (1, stdout), (2, stderr)):
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC if place else os.O_RDONLY, 0o600)

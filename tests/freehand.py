@@ -1,7 +1,7 @@
-"""Digits as people draw them on a screen or on paper: strokes, styles, pens, slips and bad pictures. For tests only.
+"""Digits as people draw them on screen or paper: strokes, styles, pens, slips and bad pictures. For tests only.
 
-A digit is a list of strokes, a stroke a list of points (x, y) in a box of about 1 x 1.4 with y down, and a smooth curve
-goes through them. Nothing here is taken from real handwriting, and nothing is learned from it.
+A digit is a list of strokes, a stroke a list of points (x, y) in a box of about 1 x 1.4 with y pointing down, joined by
+a smooth curve. Nothing here is copied from real handwriting or learned from it.
 """
 
 import io
@@ -15,7 +15,7 @@ Stroke = list[tuple[float, float]]
 
 
 def arc(cx: float, cy: float, rx: float, ry: float, start: float, stop: float, n: int = 9) -> Stroke:
-    """Points on an ellipse from one angle to another, in degrees, clockwise from three o'clock."""
+    """Return points on an ellipse from one angle to another, in degrees, clockwise from three o'clock."""
     angles = np.deg2rad(np.linspace(start, stop, n))
     return [(cx + rx * float(np.cos(a)), cy + ry * float(np.sin(a))) for a in angles]
 
@@ -206,10 +206,10 @@ STYLES: dict[int, dict[str, list[list]]] = {
 
 @dataclass(frozen=True)
 class Hand:
-    """How a digit is written, drawn by chance: `Hand.draw(rng)`.
+    """A random way of writing a digit: `Hand.draw(rng)`.
 
-    pen: width of the pen as a share of the digit's height. height: of the digit as a share of the canvas. slant: pixels
-    across a pixel down. turn: degrees. stretch: width over what the style has. wobble: of each point, as a share of the
+    pen: pen width as a share of the digit's height. height: of the digit as a share of the canvas. slant: pixels across
+    per pixel down. turn: degrees. stretch: width relative to the style's. wobble: of each point, as a share of the
     height. gap: share of the strokes' length that is missing, in pieces.
     """
 
@@ -225,7 +225,7 @@ class Hand:
 
     @classmethod
     def draw(cls, digit: int, rng: np.random.Generator, **fixed: object) -> "Hand":
-        """A hand by chance; what is named stays as it is given."""
+        """Draw a random hand; named arguments are kept."""
         values = {
             "style": str(rng.choice(list(STYLES[digit]))),
             "pen": float(np.exp(rng.uniform(np.log(0.012), np.log(0.16)))),
@@ -241,12 +241,12 @@ class Hand:
 
 
 def draw(digit: int, hand: Hand, size: int = 280) -> np.ndarray:
-    """The digit in black on white, (size, size) uint8, somewhere on the canvas."""
+    """Draw the digit in black on white, (size, size) uint8, somewhere on the canvas."""
     return draw_lines(STYLES[digit][hand.style], hand, size)
 
 
 def draw_lines(strokes: list[list], hand: Hand, size: int = 280) -> np.ndarray:
-    """Any strokes in black on white, (size, size) uint8, somewhere on the canvas."""
+    """Draw any strokes in black on white, (size, size) uint8, somewhere on the canvas."""
     rng = np.random.default_rng(hand.seed)
     lines = [_curve(stroke, rng, hand.wobble) for stroke in strokes]
     lines = [_placed(line, hand) for line in lines]
@@ -267,7 +267,7 @@ def draw_lines(strokes: list[list], hand: Hand, size: int = 280) -> np.ndarray:
 
 
 def degrade(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A drawing as a bad picture of it, uint8: pale ink, uneven light, blur, grain, JPEG, light on dark."""
+    """Degrade a drawing to a bad picture, uint8: pale ink, uneven light, blur, grain, JPEG, light on dark."""
     ink = (255 - picture.astype(np.float64)) / 255
     size = ink.shape[0]
     paper, dark = rng.uniform(170, 255), rng.uniform(0, 90)
@@ -296,7 +296,7 @@ def degrade(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def freehand(count: int, seed: int, *, bad: bool = True) -> tuple[list[np.ndarray], np.ndarray]:
-    """Pictures of so many digits, and what they show; drawings as they are, or (`bad`) degraded."""
+    """Draw pictures of so many digits, and return them with their labels; clean or (`bad`) degraded."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 10, count)
     pictures = []
@@ -307,7 +307,7 @@ def freehand(count: int, seed: int, *, bad: bool = True) -> tuple[list[np.ndarra
 
 
 def _curve(stroke: list, rng: np.random.Generator, wobble: float) -> np.ndarray:
-    """Many points on a Catmull-Rom curve through those of the stroke, or on straight lines between them."""
+    """Return many points on a Catmull-Rom curve through the stroke's points, or on straight lines between them."""
     straight = stroke[0] is None
     points = np.array(stroke[1:] if straight else stroke, float)
     points = points + rng.normal(0, 1.4 * wobble, points.shape)
@@ -331,7 +331,7 @@ def _placed(line: np.ndarray, hand: Hand) -> np.ndarray:
 
 
 def _broken(line: np.ndarray, gap: float, rng: np.random.Generator) -> list[np.ndarray]:
-    """The line in pieces with short stretches left out."""
+    """Return the line in pieces, with short stretches left out."""
     if not gap:
         return [line]
     length = max(2, round(len(line) * gap))

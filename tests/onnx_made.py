@@ -1,4 +1,4 @@
-"""ONNX models put together from nodes, and whether what is imported computes what ONNX Runtime computes."""
+"""Build ONNX models from nodes, and check that the imported network computes what ONNX Runtime computes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ node = helper.make_node
 
 
 def model(nodes: Sequence[Any], arrays: dict[str, Any], shape: Sequence[int], opset: int = 17) -> Any:
-    """A model from x (N, *shape) to y; arrays whose name begins with i are int64, the others float32."""
+    """Build a model from x (N, *shape) to y; arrays whose names start with i are int64, the others float32."""
     graph = helper.make_graph(
         nodes,
         "g",
@@ -31,7 +31,7 @@ def model(nodes: Sequence[Any], arrays: dict[str, Any], shape: Sequence[int], op
 
 
 def imported_equal(made: Any, x: np.ndarray) -> list[cr.Layer]:
-    """The layers of the imported model, which computes the same for x as ONNX Runtime."""
+    """Return the imported model's layers, after checking that it computes the same for x as ONNX Runtime."""
     net = from_onnx(made, keep_softmax=True)
     session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
     np.testing.assert_allclose(net(x), session.run(None, {"x": x})[0], rtol=1e-5, atol=1e-5)

@@ -1,7 +1,7 @@
-"""Pages of handwritten numbers as photographs of them look, at three difficulties. For tests and measurements only.
+"""Handwritten numbers on pages that look like photographs, at three difficulties. For tests and measurements only.
 
-The digits are MNIST's; paper, rules, boxes, pens, light, camera and everything that is no number are made here. A page
-is composed on a flat sheet of ink, put on paper, seen by a camera (tilt, perspective), lit and compressed.
+The digits are MNIST's; paper, rules, boxes, pens, light, camera and everything else on the page are generated. A page
+is composed on a flat sheet of ink, put on paper, viewed by a camera (tilt, perspective), lit and compressed.
 """
 
 import io
@@ -16,22 +16,22 @@ WIDTH, HEIGHT = 1000, 1300
 
 @dataclass(frozen=True)
 class Level:
-    """How bad a page may be; shares are of pages, of numbers, or of neighbouring digits."""
+    """How difficult a page may be; shares refer to pages, numbers, or neighbouring digits."""
 
     digit: tuple[int, int]  # height in pixels
-    tilt: float  # degrees, to both sides
-    perspective: float  # how much shorter one side of the page may look
-    touching: float  # share of neighbours whose ink touches
+    tilt: float  # degrees, in both directions
+    perspective: float  # how much shorter one side of the page may appear
+    touching: float  # share of neighbours that touch
     broken: float  # share of digits with a gap
-    gap: tuple[float, float]  # between digits of a number, as a share of their height
+    gap: tuple[float, float]  # between the digits of a number, as a share of their height
     shade: float  # how much of the light is lost from one side to the other
-    shadow: float  # share of pages with a shadow that has an edge
-    noise: tuple[float, float]  # of the sensor, in levels
-    quality: tuple[int, int]  # of JPEG
+    shadow: float  # share of pages with a hard-edged shadow
+    noise: tuple[float, float]  # sensor noise, in levels
+    quality: tuple[int, int]  # JPEG quality
     blur: float  # pixels
     papers: tuple[str, ...]
     light_on_dark: float
-    strangers: int  # words, doodles and stains on a page, at most
+    strangers: int  # maximum number of words, doodles and stains on a page
     inks: tuple[tuple[int, int, int], ...]
 
 
@@ -62,7 +62,7 @@ class Page:
 
 
 def make_page(how: Level, digits: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> Page:
-    """A page with some numbers of one to eight digits, taken from digits (N, 28, 28) uint8 with their labels (N,)."""
+    """Make a page with numbers of one to eight digits, taken from digits (N, 28, 28) uint8 with their labels (N,)."""
     kind = str(rng.choice(how.papers))
     height = int(rng.integers(how.digit[0], how.digit[1] + 1))
     pitch = round(height * rng.uniform(1.7, 2.2))
@@ -106,7 +106,7 @@ class _Sheet:
             self.print[top : bottom + width, x : x + width] = 1
 
     def add_stranger(self, top: int, height: int, rng: np.random.Generator) -> None:
-        """A printed word, a doodle or a stain."""
+        """Add a printed word, a doodle or a stain."""
         self.strangers += 1
         image = Image.new("L", (WIDTH, HEIGHT))
         brush = ImageDraw.Draw(image)
@@ -142,7 +142,7 @@ def _write_line(
     labels: np.ndarray,
     rng: np.random.Generator,
 ) -> list[str]:
-    """One to three numbers beside each other; returns them."""
+    """Write one to three numbers side by side; return them."""
     numbers = []
     left = int(rng.integers(50, 160))
     for _ in range(int(rng.integers(1, 4))):
@@ -164,7 +164,7 @@ def _write_line(
 
 
 def _glyph(digit: np.ndarray, height: float, rng: np.random.Generator, broken: float) -> np.ndarray:
-    """The ink of one MNIST digit at so many pixels for its 20, with the crisp edge of a pen."""
+    """Return the ink of one MNIST digit, scaled from its 20 pixels, with the crisp edge of a pen."""
     rows, columns = np.flatnonzero(digit.any(1)), np.flatnonzero(digit.any(0))
     cut = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = height / 20
@@ -183,7 +183,7 @@ def _glyph(digit: np.ndarray, height: float, rng: np.random.Generator, broken: f
 
 
 def _word(glyphs: list[np.ndarray], size: int, how: Level, rng: np.random.Generator) -> np.ndarray:
-    """Digits side by side, some of them touching."""
+    """Write digits side by side, some of them touching."""
     tall = round(1.25 * size)
     sheet = np.zeros((tall + 8, (len(glyphs) + 1) * 2 * size), np.float32)
     at = 0
@@ -201,8 +201,8 @@ def _word(glyphs: list[np.ndarray], size: int, how: Level, rng: np.random.Genera
 
 
 def _touching(sheet: np.ndarray, glyph: np.ndarray, y: int, at: int, overlap: int) -> int:
-    """The column at which the glyph's ink runs into what is written by so many pixels, and stays clear of it in two
-    thirds of its rows (strokes along each other could be read by nobody)."""
+    """Return the column at which the glyph's ink overlaps the existing ink by so many pixels in at most a third of its
+    rows (strokes along each other would be unreadable)."""
     there = sheet[y : y + glyph.shape[0]] > 0.5
     right = np.where(there.any(1), there.shape[1] - 1 - there[:, ::-1].argmax(1), -(10**6))
     left = np.where((glyph > 0.5).any(1), (glyph > 0.5).argmax(1), 10**6)[: len(right)]
@@ -213,7 +213,7 @@ def _touching(sheet: np.ndarray, glyph: np.ndarray, y: int, at: int, overlap: in
 
 
 def _boxed(glyphs: list[np.ndarray], size: int) -> np.ndarray:
-    """A digit in each cell of a form."""
+    """Write a digit in each cell of a form."""
     cell = round(1.15 * size)
     sheet = np.zeros((round(1.3 * size), cell * len(glyphs)), np.float32)
     for index, glyph in enumerate(glyphs):
@@ -230,7 +230,7 @@ def _frame(page: _Sheet, left: int, top: int, count: int, size: int) -> None:
 
 
 def _photograph(page: _Sheet, how: Level, rng: np.random.Generator) -> np.ndarray:
-    """The sheet as a camera saw it."""
+    """Return the sheet as a camera sees it."""
     view = _view(how, rng)
     ink, rules = _seen(page.ink, view), _seen(page.print, view)
     paper = np.array([rng.uniform(225, 255), rng.uniform(222, 252), rng.uniform(205, 250)], np.float32)
@@ -262,13 +262,13 @@ def _photograph(page: _Sheet, how: Level, rng: np.random.Generator) -> np.ndarra
 
 
 def _view(how: Level, rng: np.random.Generator) -> list[float]:
-    """The eight numbers of a projective map from the photograph to the sheet."""
+    """Return the eight numbers of a projective map from the photograph to the sheet."""
     angle = np.deg2rad(rng.uniform(-how.tilt, how.tilt))
     corners = np.array([[0, 0], [WIDTH, 0], [WIDTH, HEIGHT], [0, HEIGHT]], float)
     seen = corners + rng.uniform(-1, 1, (4, 2)) * how.perspective * np.array([WIDTH, HEIGHT]) / 2
     middle = np.array([WIDTH, HEIGHT]) / 2
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    fit = 1 / (1 + abs(np.sin(angle)) * 0.6 + how.perspective)  # nothing of the page is outside
+    fit = 1 / (1 + abs(np.sin(angle)) * 0.6 + how.perspective)  # nothing of the page is cut off
     seen = (seen - middle) @ turn.T * fit + middle
     rows, sides = [], []
     for (x, y), (u, v) in zip(seen, corners, strict=True):
@@ -284,7 +284,7 @@ def _seen(layer: np.ndarray, view: list[float]) -> np.ndarray:
 
 
 def _light(how: Level, rng: np.random.Generator) -> np.ndarray:
-    """How much of the light arrives, (H, W) float32."""
+    """Return the share of the light that arrives, (H, W) float32."""
     y, x = np.mgrid[-1 : 1 : HEIGHT * 1j, -1 : 1 : WIDTH * 1j].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     light = 1 - rng.uniform(0, how.shade) * (1 + np.cos(angle) * x + np.sin(angle) * y) / 2.8

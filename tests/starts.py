@@ -1,7 +1,7 @@
-"""A thousand starts of training, drawn by chance, none of which may be refused: `make false-alarms` runs all of them.
+"""A thousand randomly drawn training setups, none of which may be rejected: `make false-alarms` runs all of them.
 
-Every named network, on data as people have it (MNIST in other forms) and on data that is hard to check: black images,
-one class, equal images, duplicates, saturated weights.
+Every named network, on typical data (MNIST in other forms) and on data that is hard to check: black images, a single
+class, equal images, duplicates, saturated weights.
 """
 
 import sys
@@ -48,15 +48,15 @@ DATA = {
     "noise": lambda x, y, rng: cr.Dataset(rng.integers(0, 256, x.shape, dtype=np.uint8), y),
 }
 STARTS = ("new", "large weights", "small weights", "dead units", "trained on one class")
-"""What the weights are when training starts: those of `build`, or what a resumed or imported network may bring."""
+"""The weights at the start of training: those of `build`, or what a resumed or imported network may have."""
 
 
 def starts(count: int, seed: int) -> Iterator[tuple[str, GradientReport]]:
-    """`count` starts: a description of each, and what the check says."""
+    """Yield `count` setups: a description of each, and the result of the check."""
     train, _ = cr.data.mnist()
     for number, child in enumerate(np.random.SeedSequence(seed).spawn(count)):
         rng = np.random.default_rng(child)
-        # every network with every kind of data in turn, the rest by chance
+        # every network with every kind of data in turn, the rest at random
         model = list(NETWORKS)[number % len(NETWORKS)]
         kind = list(DATA)[number % len(DATA)]
         start = "new" if rng.random() < 0.6 else str(rng.choice(STARTS[1:]))
@@ -87,7 +87,7 @@ def _change(network, start, data, rng):
 
 
 def main(count: int) -> int:
-    """Run `count` starts and tell; 1 if one was refused."""
+    """Run `count` setups and report; return 1 if any was rejected."""
     began, alarms, empty, compared, kinks, hidden = time.perf_counter(), 0, 0, 0, 0, 0
     for what, report in starts(count, seed=0):
         compared, kinks, hidden = compared + report.compared, kinks + report.kinks, hidden + report.hidden

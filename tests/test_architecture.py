@@ -1,4 +1,4 @@
-"""The rules of the house, read from the syntax trees: who may import whom, and what every module looks like."""
+"""The rules of the house, checked on the syntax trees: which modules may import which, and what every module needs."""
 
 import ast
 import re
@@ -18,54 +18,61 @@ MODULES = sorted(path.relative_to(SOURCE).with_suffix("").as_posix() for path in
 NATIVE = Path(__file__).parents[1] / "src" / "chainrule" / "kernels" / "native"
 CPP = {path.name: path.read_text(encoding="utf-8") for path in sorted(NATIVE.iterdir())}
 
-# A room may import from rows below its own, and from itself. Within a row nobody knows anybody else.
+# A room may import from rows below its own (earlier in this list), and from itself, but not from others in its row.
 ROWS = [
-    # `text`, `files`, `config` and `version` serve every row: plain text, safe writing, constructor arguments
+    # these serve every row: plain text, HTML for notebooks, safe writing, constructor arguments
     {"errors", "arrays", "version", "text"},
-    {"files", "config"},
+    {"files", "config", "markup"},
     {"kernels"},
-    # `schedules` (a rate for each step) stands below the optimizers, which take one in place of a number
+    # `schedules` (a rate for each step) is below the optimizers, which accept one in place of a number
     {"parameters", "functions", "initializers", "schedules"},
     # `numerical` (central differences) is maths on arrays: gradcheck and models both stand on it
-    # `diagnosis` tells what is wrong with an array of gradients: it knows no layer
-    {"losses", "metrics", "optimizers", "numerical", "data", "diagnosis"},
+    # `diagnosis` and `gradient_report` tell what was found about arrays of gradients: they know no layer
+    # `summation` adds arrays in an order that does not depend on who adds: both training and parallel stand on it
+    {"losses", "metrics", "optimizers", "numerical", "data", "diagnosis", "gradient_report", "summation"},
     {"sequence_losses"},
     {"layers"},
-    {"io", "gradcheck", "models", "plots"},
+    {"io", "gradcheck", "models", "plots", "parallel"},
     # `vision` reads pages with networks that `io` loads; it trains nothing
-    # `writing` lets a network that learned from a text write one
+    # `writing` lets a trained language model generate text
     {"training", "vision", "writing"},
-    {"recipes"},
+    # `plot` shows what training and vision found
+    {"recipes", "plot"},
+    {"sweeps"},
     {"scratch", "bench", "estimators", "server"},
     # the lessons' exercises are checked as `chainrule run --check` checks, with the course's layers
     {"lessons"},
-    # the command line starts every other face, so it stands above them
+    # the command line starts every other face, so it is above them
     {"cli"},
     {"__init__", "__main__"},
 ]
-# The one place of each optional package.
+# The only place of each optional package.
 OPTIONAL = {
-    # `figures` is loaded by matplotlib itself; `pyplot` shows a curve as the script that asks for it would
+    # matplotlib itself loads `figures`; `pyplot` shows a curve as the script that asks for it would
     "matplotlib": {"plots", "scratch/figures", "scratch/pyplot"},
     "PIL": {"data/images"},
     "scipy": {"data/ink"},
     "typer": {"cli"},
     "rich": {"cli"},
     "fastapi": {"server"},
-    "starlette": {"server"},  # what fastapi is made of
-    "anyio": {"server"},  # and that, whose threads serve its requests
+    "starlette": {"server"},  # fastapi is built on it
+    "anyio": {"server"},  # starlette is built on it; its threads serve requests
     "pydantic": {"server"},
     "pydantic_core": {"server"},
     "uvicorn": {"server"},
     "prometheus_client": {"server"},
     "torch": {"bench/peers/pytorch", "bench/peers/torch_sequences"},
     "jax": {"bench/peers/jax"},
+    "IPython": {"training/watch"},  # loaded where a notebook has loaded it already
     "tensorboardX": {"training/log"},
     "sklearn": {"bench/peers/sklearn", "data/digits", "estimators"},
     "onnx": {"bench/peers/onnx", "io/onnx_export", "io/onnx_import"},
     "onnxruntime": {"bench/peers/onnx"},
+    "mpi4py": {"parallel"},
+    "ray": {"parallel"},
+    "optuna": {"parallel"},
 }
-# Scripts of the lesson rely on what a star import of these carries along (np among it), so they have no __all__.
+# Scripts of the course rely on everything that star imports of these bring in (np included), so they have no __all__.
 STAR_IMPORTED = re.compile(
     r"scratch/(base_model|functions|gradient|layers|load_data|multi_layer_net(_extend)?|np|optimizer|time_layers|trainer"
     r"|util|dataset/(mnist|ptb|sequence|spiral))$"
@@ -86,7 +93,7 @@ def row(name: str) -> int:
 
 
 def own_imports(module: str) -> set[str]:
-    """Rooms of chainrule that a module imports from."""
+    """Return the rooms of chainrule that a module imports from."""
     rooms = set()
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "chainrule":
@@ -150,7 +157,7 @@ def test_a_file_of_cpp_is_short_and_says_what_it_is(name):
 
 
 def test_a_kernel_has_one_place():
-    """Kernel `f` of reference/x.py is bound in bind_x.cpp and computed in x.hpp, and neither anywhere else."""
+    """Kernel `f` of reference/x.py is bound in bind_x.cpp and computed in x.hpp, and nowhere else."""
     bound = {name: [file for file, text in CPP.items() if f'"{name}"' in text] for name in kernels.REFERENCES}
     subject = {name: kernel.__module__.rpartition(".")[2] for name, kernel in kernels.REFERENCES.items()}
     native = {name: files for name, files in bound.items() if files}
@@ -217,7 +224,7 @@ def test_import_loads_numpy_and_nothing_optional():
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     ours = {"chainrule", "numpy"}
-    # an editable install or a coverage tool may be loaded by the interpreter before our first line runs
+    # the interpreter may load an editable install or a coverage tool before our first line runs
     bare = subprocess.run(
         [sys.executable, "-c", "import sys, numpy, numpy.random; print(*{m.split('.')[0] for m in sys.modules})"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""CONTRIBUTING is true: its layer, added to a copy of the tree just as it says, passes every test that knows layers."""
+"""CONTRIBUTING is accurate: its layer, added to a copy of the tree exactly as described, passes all layer tests."""
 
 import os
 import re
@@ -18,7 +18,7 @@ ROW = re.search(r"^    (Row\(.*\),)$", PAGE, re.MULTILINE)[1]
 FORMULA = re.search(r"^    (f_\w+: .*)$", PAGE, re.MULTILINE)[1]
 FILES = ("layers/test_catalogue.py", "layers/test_extremes.py", "io/test_onnx_export.py", "io/test_onnx_import.py")
 NOT_EDITABLE = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'Redirecting' not in type(f).__name__]"
-"""Where the project is installed as editable, its finder would answer with the original instead of the copy."""
+"""If the project is installed as editable, its finder would import the original in place of the copy."""
 WHOLE = ("test_architecture.py", "test_docs.py", "server/test_texts.py")
 
 

@@ -1,4 +1,4 @@
-"""Each usual mistake in a gradient is told by name, in both languages, with the place that shows it best."""
+"""Each common mistake in a gradient is named, in both languages, with the element that shows it best."""
 
 import numpy as np
 import pytest
@@ -62,11 +62,11 @@ def test_the_worst_place_is_told_with_both_numbers():
     found[2, 1] += 5
     text = diagnose("dx", found, EXPECTED, batch=BATCH).text()
     assert f"wrong at 1 of the {EXPECTED.size} places" in text
-    assert f"at [2, 1] it says {found[2, 1]:.6g}, the numerical gradient {EXPECTED[2, 1]:.6g}" in text
+    assert f"at [2, 1] it is {found[2, 1]:.6g}, the numerical gradient is {EXPECTED[2, 1]:.6g}" in text
 
 
 def test_places_that_were_not_measured_do_not_count():
-    """NaN in the numerical gradient; a transposed square is seen from a few of its numbers."""
+    """NaN in the numerical gradient; a transposed square is recognized from a few of its elements."""
     expected = np.where(RNG.random((3, 3)) < 0.7, SQUARE, np.nan)
     assert diagnose("dW", SQUARE.T, expected, batch=2).pattern == "transposed"
     assert diagnose("dW", -SQUARE, expected, batch=2).pattern == "sign"

@@ -1,6 +1,6 @@
-"""Every command and every Python snippet in README, CONTRIBUTING and docs runs, in the order of reading.
+"""Every command and every Python snippet in README, CONTRIBUTING and docs runs, in reading order.
 
-Lines that install (`make ...`, `pip ...`, `git ...`) are what the continuous integration itself does, in a fresh clone.
+Lines that install (`make ...`, `pip ...`, `git ...`) are run by the continuous integration itself, in a fresh clone.
 """
 
 import os
@@ -34,17 +34,18 @@ def blocks(text: str) -> list[tuple[str, str]]:
 
 
 def _long_but_first(document: Path):
-    """Where time is short, what a newcomer reads first is enough; both languages have the same code."""
+    """If time is short, what newcomers read first is enough; both languages have the same code."""
     is_first = document.name in ("README.md", "CONTRIBUTING.md", "bricks.md")
     return pytest.param(document, marks=[] if is_first else [pytest.mark.long])
 
 
 @pytest.mark.parametrize("document", [_long_but_first(path) for path in DOCUMENTS], ids=lambda path: path.name)
 def test_snippets_and_commands_run(document, chainrule, mnist, tmp_path):
-    Image.fromarray(255 - mnist[1].x[0, 0]).resize((140, 140)).save(tmp_path / "seven.png")
-    page = make_page(LEVELS["easy"], mnist[1].x[:, 0], mnist[1].y, np.random.default_rng(0))
-    Image.fromarray(page.picture).save(tmp_path / "page.jpg")
-    (tmp_path / "lesson.py").write_text("from common.layers import *\nfrom dataset.mnist import load_mnist\n")
+    if not document.name.startswith("README"):  # there `chainrule example` writes them, as for any reader
+        Image.fromarray(255 - mnist[1].x[0, 0]).resize((140, 140)).save(tmp_path / "seven.png")
+        page = make_page(LEVELS["easy"], mnist[1].x[:, 0], mnist[1].y, np.random.default_rng(0))
+        Image.fromarray(page.picture).save(tmp_path / "page.jpg")
+        (tmp_path / "lesson.py").write_text("from common.layers import *\nfrom dataset.mnist import load_mnist\n")
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     ran = 0
     for language, content in blocks(document.read_text(encoding="utf-8")):
@@ -71,7 +72,7 @@ def test_snippets_and_commands_run(document, chainrule, mnist, tmp_path):
 
 
 def _serve_once(command: list[str], folder: Path) -> None:
-    """Start a server as it is written (but for the port and the browser), and end it once it answers."""
+    """Start a server as written (except for the port and the browser), and stop it once it answers."""
     with subprocess.Popen(
         [*command, "--port", "0", "--no-open"], stdout=subprocess.PIPE, text=True, cwd=folder
     ) as server:
@@ -84,7 +85,10 @@ def _serve_once(command: list[str], folder: Path) -> None:
 
 TRANSLATED = [
     "README",
-    *(f"docs/{path.name.removesuffix('.zh-CN.md')}" for path in sorted((ROOT / "docs").glob("*.zh-CN.md"))),
+    *(
+        path.relative_to(ROOT).as_posix().removesuffix(".zh-CN.md")
+        for path in sorted((ROOT / "docs").rglob("*.zh-CN.md"))
+    ),
 ]
 
 
@@ -106,14 +110,19 @@ def test_links_lead_somewhere(document):
             assert (document.parent / link).exists(), link
 
 
-def test_the_tree_in_the_readme_is_the_tree():
-    """Every room of the house has its line in both READMEs."""
+def test_the_house_is_drawn_as_it_is():
+    drawn = runpy.run_path(str(ROOT / "tools" / "draw_house.py"))
+    assert drawn["PICTURE"].read_text(encoding="utf-8") == drawn["drawn"](), "run python tools/draw_house.py"
+
+
+def test_the_list_of_rooms_is_complete():
+    """Every room of the house has its line in both languages."""
     rooms = {
         f"{path.name}/" if path.is_dir() else path.name
         for path in (ROOT / "src" / "chainrule").iterdir()
         if not path.name.startswith("__") and (path.is_dir() or path.suffix == ".py")
     }
-    for name in ("README.md", "README.zh-CN.md"):
+    for name in ("docs/architecture.md", "docs/architecture.zh-CN.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert not [room for room in rooms if f"{room} " not in text], name
 
@@ -135,7 +144,7 @@ def test_the_bricks_page_names_everything_there_is(name):
 
 @pytest.mark.parametrize("name", ["docs/kernels.md", "docs/kernels.zh-CN.md"])
 def test_the_kernels_page_leads_to_every_kernel(name):
-    """Each subject has a row with its three files, its kernels, and tests that there are; each other file a link."""
+    """Each subject has a row with its three files, its kernels, and existing tests; every other file has a link."""
     native = ROOT / "src" / "chainrule" / "kernels" / "native"
     text = (ROOT / name).read_text(encoding="utf-8")
     tests = (ROOT / "tests" / "kernels" / "test_native.py").read_text(encoding="utf-8")
@@ -150,4 +159,4 @@ def test_the_kernels_page_leads_to_every_kernel(name):
         if kernel not in kernels.WITHOUT_TWIN:
             assert f"`{kernel}`" in rows[reference.__module__.rpartition(".")[2]]
     unseen = {path.name for path in native.iterdir() if f"native/{path.name})" not in text}
-    assert unseen == {"memory.cpp", "threads.cpp"}  # their headers are there
+    assert unseen == {"memory.cpp", "threads.cpp"}  # their headers exist

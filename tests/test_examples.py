@@ -1,4 +1,4 @@
-"""Each example runs, reaches the target that it sets itself, and is short."""
+"""Each example runs, reaches its own target, and is short."""
 
 import subprocess
 import sys

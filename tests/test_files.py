@@ -1,4 +1,4 @@
-"""Writing whole or not at all with any number of writers, against a real file system that refuses."""
+"""Writing completely or not at all with any number of writers, on a real file system that refuses."""
 
 import os
 import stat
@@ -64,9 +64,9 @@ def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_folders_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match="cannot make the folder .*file: this is a file, not a folder"):
+    with pytest.raises(FileError, match="cannot create the folder .*file: this is a file, not a folder"):
         make_folder(tmp_path / "file")
-    with pytest.raises(FileError, match="cannot make the folder .*: a part of this path is a file"):
+    with pytest.raises(FileError, match="cannot create the folder .*: a part of this path is a file"):
         make_folder(tmp_path / "file" / "below")
     with (
         pytest.raises(FileError, match="cannot write .*: there is no such file or folder"),
@@ -82,7 +82,7 @@ def test_what_is_no_file_stays(tmp_path):
         pass
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    with pytest.raises(FileError, match="this is a link that leads to itself"), replacing(tmp_path / "loop"):
+    with pytest.raises(FileError, match="this is a link that points to itself"), replacing(tmp_path / "loop"):
         pass
 
 
@@ -97,7 +97,7 @@ def test_a_link_is_followed(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="file size limits are of POSIX systems")
 def test_disk_that_takes_no_more(tmp_path):
-    """A real refusal by the system in the middle of writing: a process may write 1,000 bytes to a file, no more."""
+    """A real refusal by the system in the middle of writing: the process may write at most 1,000 bytes to a file."""
     path = tmp_path / "file"
     path.write_bytes(b"old")
     code = (
@@ -118,7 +118,7 @@ def test_dead_part_files_are_removed_and_a_living_writers_is_not(tmp_path):
     kill(dead)
     assert set(names(tmp_path)) == before
     assert len(before) == 2
-    (tmp_path / ".chainrule-link.part").symlink_to("elsewhere")  # not a writer's
+    (tmp_path / ".chainrule-link.part").symlink_to("elsewhere")  # not a writer's file
     subprocess.run([sys.executable, "-c", MAKE_FOLDER, tmp_path], check=True)
     left = names(tmp_path)
     assert len(left) == 2
@@ -144,14 +144,14 @@ with holding(sys.argv[1]):
         pass
     kill(process)
     with holding(tmp_path):
-        with pytest.raises(FileError, match="another training"), holding(tmp_path):  # threads keep each other out too
+        with pytest.raises(FileError, match="another training"), holding(tmp_path):  # threads exclude each other too
             pass
         assert names(tmp_path) == [".chainrule.lock"]
     assert names(tmp_path) == []
 
 
 def test_a_folder_is_held_by_one_of_many(tmp_path):
-    """Threads that ask again and again, while the lock's file comes and goes."""
+    """Threads that ask repeatedly while the lock's file appears and disappears."""
     inside, most, held = [0], [0], [0]
     end = time.monotonic() + 1
 

@@ -78,7 +78,7 @@ def test_without_a_bug_all_is_well():
 
 
 class Elementwise(cr.Layer):
-    """y = f(x) with a backward handed in."""
+    """y = f(x) with a given backward."""
 
     def __init__(self, forward, backward):
         self.function, self.derivative = forward, backward
@@ -121,7 +121,7 @@ class Convolution(cr.Conv2D):
 
     def backward(self, dy, cache, *, input_gradient=True):
         x, W, stride, padding = cache, self.W.value, *self.reading()[:2]
-        if self.bug == "swapped paddings":  # the height's and the width's; the shapes still fit
+        if self.bug == "swapped paddings":  # swaps height and width; the shapes still fit
             padding = padding[::-1]
         dW = kernels.conv_weight_gradient(x, dy, W.shape, stride, padding, 1)
         dx = kernels.conv_input_gradient(dy, W, x.shape, stride, padding, 1)
@@ -218,7 +218,7 @@ def test_without_a_bug_these_are_well_too():
 
 
 class OtherMask(cr.Dropout):
-    """Draws a new mask on the way back."""
+    """Draws a new mask in backward."""
 
     def backward(self, dy, cache, *, input_gradient=True):
         return dy * (np.random.default_rng(5).random(dy.shape) >= self.rate) / (1 - self.rate)
@@ -239,21 +239,21 @@ class LastOnly(cr.Parallel):
 
 
 class ThroughOnly(cr.Residual):
-    """Forgets the way around."""
+    """Forgets the shortcut."""
 
     def backward(self, dy, cache, *, input_gradient=True):
         return super().backward(dy, cache) - dy
 
 
 class Overwriting(cr.Embedding):
-    """Of the places that picked a row, the last wins."""
+    """If several positions look up one row, only the last one counts."""
 
     def backward(self, dy, cache, *, input_gradient=True):
         self.W.grad[cache] = dy
 
 
 class EveryWinner(cr.MaxPool2D):
-    """Shares the gradient among all pixels of the window."""
+    """Spreads the gradient over all pixels of the window."""
 
     def backward(self, dy, cache, *, input_gradient=True):
         return (dy / 4).repeat(2, axis=2).repeat(2, axis=3)
@@ -276,14 +276,14 @@ def test_planted_bug_in_other_layers_is_found(layer, options):
 
 
 def test_a_place_without_a_derivative_is_named():
-    """All four pixels of the window are equal: to the left and to the right the slopes differ, and neither is wrong."""
+    """All four pixels of the window are equal: the left and right slopes differ, and neither is wrong."""
     report = cr.gradcheck(cr.MaxPool2D(2), inputs=np.zeros((1, 1, 2, 2)))
     assert report.ok
     assert report.rows[0].kinks == tuple((0, 0, i, j) for i in range(2) for j in range(2))
 
 
 def test_a_wrong_derivative_on_a_steep_curve_is_no_kink():
-    """x^2 bends strongly at this place: the one-sided slopes differ, but less with a smaller step."""
+    """x^2 has high curvature here: the one-sided slopes differ, but less with a smaller step."""
     layer = Elementwise(lambda x: 1e4 * x**2, lambda dy, x: dy * 2.1e4 * x)
     report = cr.gradcheck(layer, inputs=np.array([[0.5, 1e-6, -2.0]]))
     assert not report.ok
@@ -291,7 +291,7 @@ def test_a_wrong_derivative_on_a_steep_curve_is_no_kink():
 
 
 def test_kink_is_named_not_hidden_and_not_an_error():
-    x = np.array([[3e-6, 1.0, -1.0, 2.0]])  # the probe of x[0, 0] reaches across zero, a smaller one does not
+    x = np.array([[3e-6, 1.0, -1.0, 2.0]])  # the probe of x[0, 0] crosses zero, a smaller one does not
     report = cr.gradcheck(cr.ReLU(), inputs=x)
     (row,) = report.rows
     assert report.ok
@@ -343,7 +343,7 @@ def test_layer_of_unknown_shape():
 
 
 class Sine(cr.Layer):
-    """Its backward is given as a function, to be right or wrong."""
+    """Its backward is passed as a function, right or wrong."""
 
     def __init__(self, way):
         self.way = way
@@ -365,7 +365,7 @@ def right(layer, dy, x, dx, input_gradient):
 
 
 def after(way):
-    """A backward that is right, but for what `way` makes of dx."""
+    """A correct backward with `way` applied to dx."""
 
     def backward(layer, dy, x, dx, input_gradient):
         right(layer, dy, x, dx, input_gradient)

@@ -1,4 +1,4 @@
-"""Losses and metrics: values by hand, gradients against differences, labels in every form, extremes."""
+"""Losses and metrics: values by hand, gradients against differences, all forms of labels, extreme values."""
 
 import math
 
@@ -66,7 +66,7 @@ LOSSES = [
 
 @pytest.mark.parametrize(("loss", "targets"), LOSSES, ids=repr)
 def test_weights_count_samples(loss, targets):
-    """A weight of 2 is the sample twice, a weight of 0 leaves it out, equal weights change nothing."""
+    """A weight of 2 counts the sample twice, a weight of 0 leaves it out, equal weights change nothing."""
     outputs = RNG.standard_normal((5, 4))
     value, gradient = loss(outputs, targets, np.array([2, 1, 0, 1, 1]))
     twice = [0, 0, 1, 3, 4]
@@ -90,7 +90,7 @@ def test_dtype_and_empty_batch(loss, targets, dtype):
 
 
 def test_weights_beyond_the_largest_number_are_no_warning():
-    """Warnings are errors here; what comes out is seen to be useless."""
+    """Warnings are errors here; useless results must be recognizable."""
     loss = cr.SoftmaxCrossEntropy(class_weight=(1e200, 1e200))
     value, gradient = loss(np.zeros((2, 2)), np.array([0, 1]), np.full(2, 1e200))
     assert math.isnan(value)
@@ -231,11 +231,11 @@ def test_one_hot_and_indices_agree(samples, classes, seed):
         (np.array([0, 1]), r"labels of shape \(2,\) do not fit 3 samples of 10 classes"),
         (np.array([[0], [1], [2]]), r"labels of shape \(3, 1\) do not fit"),
         (np.array([0.0, 1.0, 2.0]), "class indices are whole numbers, got float64"),
-        (np.full((3, 10), 0.2), r"the label of sample 0, \[0\.2, .*\], is no distribution over the classes"),
+        (np.full((3, 10), 0.2), r"the label of sample 0, \[0\.2, .*\], is not a distribution over the classes"),
         (np.zeros((3, 10)), r"one-hot rows a single 1"),
         (np.array([[1] + [0] * 9, [2, -1] + [0] * 8, [1] + [0] * 9]), "the label of sample 1"),
         (np.full((3, 10), np.nan), "the label of sample 0"),
-        (np.full((3, 10), "0"), "shares of classes are numbers"),
+        (np.full((3, 10), "0"), "probabilities of classes are numbers"),
         (np.array(["0", "1", "2"]), "class indices are whole numbers"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Numerical differentiation against derivatives known by heart."""
+"""Numerical differentiation against known derivatives."""
 
 import numpy as np
 import pytest

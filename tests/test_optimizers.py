@@ -1,4 +1,4 @@
-"""Optimizers against their formulas, written out one number at a time; clipping and averaging."""
+"""Optimizers against their formulas, written out for one number at a time; clipping and averaging."""
 
 import math
 
@@ -57,10 +57,10 @@ CASES = [
 @pytest.mark.parametrize(("optimizer", "formula"), CASES, ids=[repr(optimizer) for optimizer, _ in CASES])
 def test_five_steps_by_the_formula(optimizer, formula):
     net = network()
-    optimizer = type(optimizer)(**optimizer.arguments())  # the table's own ones stay unused
+    optimizer = type(optimizer)(**optimizer.arguments())  # the table's own instances stay unused
     decay = optimizer.weight_decay
     decays = np.concatenate([np.full(p.size, p.decay) for p in net.parameters.values()])
-    assert decays.sum() == 14  # the weights, and not the five biases
+    assert decays.sum() == 14  # the weights, but not the five biases
     expected, states = net.values.copy(), [{} for _ in range(net.values.size)]
     rng = np.random.default_rng(0)
     for t in range(1, 6):
@@ -115,7 +115,7 @@ def test_orthogonalize_brings_all_singular_values_near_one(shape):
     U, _, V = np.linalg.svd(matrix, full_matrices=False)
     cosine = (result * (U @ V)).sum() / np.linalg.norm(result) / np.linalg.norm(U @ V)
     assert cosine > 0.95  # the same directions
-    np.testing.assert_allclose(orthogonalize(1e6 * matrix), result, rtol=1e-9)  # whatever the scale
+    np.testing.assert_allclose(orthogonalize(1e6 * matrix), result, rtol=1e-9)  # at any scale
 
 
 def test_muon_turns_matrices_and_leaves_the_rest_to_adamw():
@@ -194,7 +194,7 @@ def test_state_goes_on_in_another_optimizer():
             second.load_state(state, 7, 19)
         np.testing.assert_array_equal(second.state["mean"], mean)
         assert second.steps == 3
-    second.load_state({}, 0, 19)  # of before the first step
+    second.load_state({}, 0, 19)  # from before the first step
     assert (second.state, second.steps) == (None, 0)
 
 
@@ -280,14 +280,14 @@ def test_weight_average_by_the_formula():
     np.testing.assert_array_equal(net.values, own)
     with pytest.raises(OptionError, match="has averaged another network"):
         average.update(network())
-    with pytest.raises(ModelFileError, match="not of this network"):
+    with pytest.raises(ModelFileError, match="do not belong to this network"):
         average.load_state({"values": np.zeros(3)}, 1, net)
     for one in (average, again):
         net.values[...] = 1
         one.update(net)
         assert one.steps == 6
     np.testing.assert_array_equal(again.state["values"], average.state["values"])
-    again.load_state({}, 0, net)  # of before the first step
+    again.load_state({}, 0, net)  # from before the first step
     assert (again.state, again.steps) == (None, 0)
 
 

@@ -1,4 +1,4 @@
-"""Schedules against their formulas, at their ends and beyond, and as learning rate of an optimizer."""
+"""Schedules against their formulas, at both ends and beyond, and as an optimizer's learning rate."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Losses over sequences: values by hand, gradients against differences, padding that does not matter, errors."""
+"""Sequence losses: values by hand, gradients against differences, padding without influence, errors."""
 
 import itertools
 import math
@@ -75,7 +75,7 @@ def test_over_steps_it_is_the_mean_of_those_with_a_label():
 
 
 def test_ctc_is_the_sum_over_all_ways():
-    """Every one of the 4^5 ways to say something in five steps, counted one by one."""
+    """Each of the 4^5 ways to label five steps, enumerated one by one."""
     shares = np.exp(LOGITS[0, :5]) / np.exp(LOGITS[0, :5]).sum(axis=1, keepdims=True)
     for word in ([1, 2], [3, 3], [1, 2, 1], [2], []):
         total = 0.0
@@ -107,13 +107,13 @@ def test_overflow_is_no_warning():
 
 def test_negative_sampling_by_hand():
     value, gradient = cr.NegativeSampling()(np.array([[0.0, math.log(3)], [math.log(3), 0.0]]), np.array([0, 0]))
-    # sigmoids 1/2, 3/4 and 3/4, 1/2: the first true, the second not
+    # sigmoids 1/2, 3/4 and 3/4, 1/2: the first is true, the second is not
     assert value == pytest.approx((math.log(2) + math.log(4) + math.log(4 / 3) + math.log(2)) / 2)
     np.testing.assert_allclose(gradient, [[-1 / 4, 3 / 8], [-1 / 8, 1 / 4]])
 
 
 def test_word_vectors_are_trained_with_negative_samples():
-    """Words that go together come to score above those drawn at random, with bricks and this loss alone."""
+    """Words that occur together come to score higher than randomly drawn ones, using only layers and this loss."""
     word = cr.Sequential(cr.Slice(0, 1), cr.Embedding(10, 8, cr.Normal(0.3)))
     others = cr.Sequential(cr.Slice(1, 4), cr.Embedding(10, 8, cr.Normal(0.3)))
     net = cr.Sequential(cr.Parallel(word, others, join="product"), cr.GlobalAvgPool1D(), cr.Scale(8)).build((4,))
@@ -142,19 +142,19 @@ def test_word_vectors_are_trained_with_negative_samples():
         (
             lambda: cr.SequenceCrossEntropy()(LOGITS, LABELS[:, 1:]),
             LabelError,
-            r"needs labels \(3, 6\), one a step, got \(3, 5\)",
+            r"needs labels \(3, 6\), one per step, got \(3, 5\)",
         ),
         (lambda: cr.SequenceCrossEntropy()(LOGITS, LABELS + 0.0), LabelError, "class indices are whole numbers"),
         (
             lambda: cr.SequenceCrossEntropy()(LOGITS, LABELS + 1),
             LabelError,
-            r"label 4 of sample 0, step 3, is outside the classes 0 to 3, and no padding \(-1\)",
+            r"label 4 of sample 0, step 3, is outside the classes 0 to 3, and is not the padding \(-1\)",
         ),
         (lambda: cr.SequenceCrossEntropy()(LOGITS, np.full((3, 6), -1)), LabelError, "every label is padding"),
         (
             lambda: cr.SequenceCrossEntropy()(LOGITS, LABELS, np.zeros(3)),
             LabelError,
-            "every label is padding, or of a sample of weight 0",
+            "every label is padding or its sample has weight 0",
         ),
         (lambda: cr.CTC(-1), OptionError, "blank must be a class, 0 or more, got -1"),
         (lambda: cr.CTC(4)(LOGITS, WORDS), ShapeError, r"with the blank 4 among the C classes, got \(3, 6, 4\)"),
@@ -163,14 +163,14 @@ def test_word_vectors_are_trained_with_negative_samples():
         (
             lambda: cr.CTC()(LOGITS, WORDS * 2),
             LabelError,
-            "label 4 of sample 0 is no class from 0 to 3 beside the blank 0",
+            "label 4 of sample 0 is not a class from 0 to 3 other than the blank 0",
         ),
         (
             lambda: cr.CTC(1)(LOGITS, WORDS),
             LabelError,
-            "label 1 of sample 0 is no class from 0 to 3 beside the blank 1",
+            "label 1 of sample 0 is not a class from 0 to 3 other than the blank 1",
         ),
-        (lambda: cr.CTC()(LOGITS, WORDS[:, ::-1]), LabelError, "takes -1 only behind the last label"),
+        (lambda: cr.CTC()(LOGITS, WORDS[:, ::-1]), LabelError, "takes -1 only after the last label"),
         (
             lambda: cr.CTC()(LOGITS, (WORDS, LENGTHS * 0)),
             LabelError,

@@ -1,4 +1,4 @@
-"""A network that writes: the same as without its memory, at the same cost a token, and what is told of bad input."""
+"""A language model generates the same text with and without its cache, at constant cost per token; bad input."""
 
 from itertools import islice
 
@@ -16,7 +16,7 @@ CONTEXT = 8
 
 
 def network(name: str = "char-gpt", tokenizer=LETTERS, spread: float = 8.0) -> cr.Sequential:
-    """One that is untrained and decided: its weights are larger than those of the beginning."""
+    """An untrained but decisive network: its weights are larger than initial ones."""
     net = LANGUAGE_MODELS[name](tokenizer.size).build((CONTEXT,), seed=1)
     net.values[:] *= spread
     net.preparation = TextPreparation(tokenizer, CONTEXT)
@@ -24,7 +24,7 @@ def network(name: str = "char-gpt", tokenizer=LETTERS, spread: float = 8.0) -> c
 
 
 def anew(net: cr.Sequential, tokens: list[int]) -> int:
-    """The most probable token behind some, all of them read from the beginning."""
+    """The most probable next token after some tokens, all of them read from the beginning."""
     return int(net.run(np.array([tokens]))[0][0, -1].argmax())
 
 
@@ -57,7 +57,7 @@ def test_beyond_the_context_attention_goes_on_from_the_latter_half_of_it():
         tokens.append(token)
         seen = tokens[-CONTEXT // 2 :] if len(seen) == CONTEXT else [*seen, token]
     assert text == LETTERS.decode(tokens[3:])
-    # of a long prompt the end is read
+    # of a long prompt, the end is read
     long = "abcdefg" * 9
     assert [*cr.write_text(net, long, length=9)] == [*cr.write_text(net, long[-CONTEXT:], length=9)]
 
@@ -93,7 +93,7 @@ def test_a_token_costs_the_same_whatever_stands_before_it(name, monkeypatch):
 def test_without_a_prompt():
     net = network()
     assert [*cr.write_text(net, length=9)] == [*cr.write_text(net, "\n", length=9)]
-    net = network(tokenizer=Characters("abcdefgh"))  # which knows no newline
+    net = network(tokenizer=Characters("abcdefgh"))  # this tokenizer has no newline
     assert [*cr.write_text(net, length=9)] == [*cr.write_text(net, "a", length=9)]
 
 
@@ -113,7 +113,7 @@ def test_seeds_temperatures_and_the_most_probable():
     assert text(temperature=0) == text(top_k=1) == text(temperature=1e-300) == text(temperature=0, seed=5)
     assert text(top_k=LETTERS.size) == text(top_k=10**9) == text()
     assert len(set(text(temperature=1e300))) == LETTERS.size
-    # the two most probable tokens, and no other, at each step
+    # only the two most probable tokens at each step
     drawn = [next(cr.write_text(net, "a", length=1, temperature=50, top_k=2, seed=seed)) for seed in range(60)]
     logits = net.run(np.array([[1]]))[0][0, -1]
     assert {int(LETTERS.encode(piece)[0]) for piece in drawn} == set(np.argsort(-logits)[:2].tolist())
@@ -149,7 +149,7 @@ def test_it_is_written_as_it_is_drawn():
     ("options", "error", "message"),
     [
         ({"prompt": ""}, OptionError, "the prompt is empty"),
-        ({"prompt": "abz"}, DataError, "the prompt has 'z' at character 3, which is none of the 8 characters"),
+        ({"prompt": "abz"}, DataError, "the prompt has 'z' at character 3, which is not one of the 8 characters"),
         ({"length": 0}, OptionError, "--length must be 1 or more, got 0"),
         ({"temperature": -1}, OptionError, "--temperature must be 0 or more, got -1"),
         ({"temperature": float("nan")}, OptionError, "--temperature must be 0 or more, got nan"),
@@ -160,11 +160,11 @@ def test_it_is_written_as_it_is_drawn():
 )
 def test_what_cannot_be_written(options, error, message):
     with pytest.raises(error, match=message):
-        cr.write_text(network(), **({"prompt": "a"} | options))  # at once, not when the first piece is asked for
+        cr.write_text(network(), **({"prompt": "a"} | options))  # immediately, not when the first piece is requested
 
 
 def test_networks_that_cannot_write():
-    with pytest.raises(ModelFileError, match="the network did not learn from a text"):
+    with pytest.raises(ModelFileError, match="the network was not trained on a text"):
         cr.write_text(cr.models.two_layer().build((1, 28, 28)))
     net = network()
     net.values[:] = np.nan

@@ -1,10 +1,10 @@
-"""Build the native kernels for ARM64 with a cross compiler, and run tests on them under emulation.
+"""Build the native kernels for ARM64 with a cross compiler and run tests on them under emulation.
 
     python tools/arm64.py build/arm64 tests/kernels
 
 It runs on Debian, with Debian's cross compiler and QEMU. Debian's Python for ARM64 is unpacked into the folder, not
-installed; NumPy, nanobind and what the tests need come from PyPI. Afterwards build/arm64/python is an ARM64 Python that
-has chainrule. Exit code 1 if a test failed, 2 if something is missing.
+installed; NumPy, nanobind and the test dependencies come from PyPI. Afterwards build/arm64/python is an ARM64 Python
+with chainrule. Exit code 1 if a test failed, 2 if something is missing.
 """
 
 import os
@@ -17,44 +17,44 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 COMPILER = "aarch64-linux-gnu-g++"
 NEEDED = {COMPILER: "g++-aarch64-linux-gnu", "qemu-aarch64": "qemu-user", "cmake": "cmake", "make": "make"}
-"""The commands that are needed, and the packages that have them."""
+"""The required commands, and the packages that provide them."""
 
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_17_aarch64", "manylinux2014_aarch64")
 PROCESSOR = "cortex-a72"
-"""The oldest kind that still is common (ARMv8.0): code that needs more of a processor fails here."""
+"""The oldest processor still in common use (ARMv8.0): code that needs a newer one fails here."""
 
 
 class MissingError(Exception):
-    """What is missing, and where it comes from."""
+    """Something is missing; the message says what and where to get it."""
 
 
 def run(*command: object, **options: Any) -> None:
-    """Run a command; CalledProcessError if it fails."""
+    """Run a command; raise CalledProcessError if it fails."""
     subprocess.run([*map(str, command)], check=True, **options)
 
 
 def install_tools() -> None:
-    """Install the cross compiler and QEMU where they are missing and this is root on Debian, else say how."""
+    """Install the cross compiler and QEMU if they are missing and we are root on Debian; otherwise explain how."""
     if shutil.which("apt-get") is None:
-        raise MissingError("apt-get is missing: this runs on Debian, whose packages for ARM64 it unpacks")
+        raise MissingError("apt-get is missing: this script needs Debian, because it unpacks Debian's ARM64 packages")
     missing = [package for command, package in NEEDED.items() if shutil.which(command) is None]
     install = ("apt-get", "install", "--yes", "--no-remove", *missing)
     if missing and os.geteuid() != 0:
-        raise MissingError(f"{', '.join(missing)}: not installed. As root: {' '.join(install)}")
+        raise MissingError(f"{', '.join(missing)}: not installed. Run as root: {' '.join(install)}")
     if missing:
         run("apt-get", "update")
         run(*install)
 
 
 def unpack_python(folder: Path) -> None:
-    """Put Debian's Python for ARM64 and its headers into folder/sysroot; apt keeps its records in the folder too."""
+    """Unpack Debian's Python for ARM64 and its headers into folder/sysroot; apt's records also stay in the folder."""
     if (folder / "sysroot" / "usr" / "bin" / "python3").exists():
         return
     records = folder / "apt"
     shutil.rmtree(records, ignore_errors=True)
     for name in ("lists", "archives"):
         (records / name / "partial").mkdir(parents=True)
-    (records / "status").touch()  # nothing is installed, so that all that Python needs is fetched
+    (records / "status").touch()  # nothing counts as installed, so all dependencies of Python are fetched
     (records / "conf").write_text(
         'APT::Architecture "arm64"; APT::Architectures { "arm64"; };\n'
         f'Dir::State "{records}"; Dir::State::status "{records}/status"; Dir::Cache "{records}";\n'
@@ -74,12 +74,12 @@ def unpack_python(folder: Path) -> None:
 
 
 def version_of(folder: Path) -> str:
-    """The name of the ARM64 Python with its version, such as python3.11."""
+    """Return the name of the ARM64 Python with its version, such as python3.11."""
     return (folder / "sysroot" / "usr" / "bin" / "python3").readlink().name
 
 
 def write_starter(folder: Path) -> Path:
-    """A script that runs the ARM64 Python; what this starts as sys.executable is the script again."""
+    """Write a script that runs the ARM64 Python, with the script itself as sys.executable; return its path."""
     system, script = folder / "sysroot", folder / "python"
     script.write_text(
         "#!/bin/sh\n"
@@ -92,7 +92,7 @@ def write_starter(folder: Path) -> Path:
 
 
 def install_packages(folder: Path) -> None:
-    """NumPy, what the tests need and nanobind, as for ARM64, in folder/packages."""
+    """Install NumPy, nanobind and the test dependencies for ARM64 into folder/packages."""
     if (folder / "packages" / "numpy").exists():
         return
     platforms = [f"--platform={name}" for name in PLATFORMS]
@@ -107,11 +107,11 @@ def install_packages(folder: Path) -> None:
 
 
 def build(folder: Path, python: Path) -> None:
-    """Compile the kernels and lay chainrule into folder/packages."""
+    """Compile the kernels and install chainrule into folder/packages."""
     packages = folder / "packages"
     shutil.rmtree(packages / "chainrule", ignore_errors=True)
     shutil.copytree(ROOT / "src" / "chainrule", packages / "chainrule", ignore=shutil.ignore_patterns("native", "*.so"))
-    headers = folder / "sysroot" / "usr" / "include"  # of Python; the cross compiler's own come first
+    headers = folder / "sysroot" / "usr" / "include"  # Python's headers; the cross compiler's own come first
     options = {
         "CMAKE_BUILD_TYPE": "Release",
         "CMAKE_SYSTEM_NAME": "Linux",
@@ -128,7 +128,7 @@ def build(folder: Path, python: Path) -> None:
 
 
 def main(folder: Path, tests: list[str]) -> int:
-    """Build, say what runs, and run the tests; the exit code."""
+    """Build, print the implementation, and run the tests; return the exit code."""
     try:
         install_tools()
         folder.mkdir(parents=True, exist_ok=True)

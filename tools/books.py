@@ -1,7 +1,7 @@
-"""Make the texts of the package from the files that NOTICE names: `python tools/books.py input.txt input-zh.txt`.
+"""Create the package's texts from the files named in NOTICE: `python tools/books.py input.txt input-zh.txt`.
 
-The English one is taken as it is. In the Chinese one, notes of whoever typed it give way to the characters that they
-describe, and stray signs and empty lines go.
+The English text is used unchanged. In the Chinese text, the typist's notes are replaced by the characters that they
+describe, and stray symbols and empty lines are removed.
 """
 
 import bz2
@@ -19,7 +19,7 @@ _DESCRIBED = {
     "分*左分右瓜*": "瓟",
     "溜*左口右留*": "溜",
 }
-"""Characters that were not to be had, each with the note on how it is written."""
+"""Notes that describe characters which the typist could not enter, and those characters."""
 _MENDED = {
     "至?玉峰": "至吴玉峰",
     "黄?三钱": "黄芪三钱",
@@ -55,7 +55,7 @@ def main(english: str, chinese: str) -> None:
 
 
 def _read(path: str) -> str:
-    return Path(path).read_text(encoding="utf-8-sig")  # which reads every kind of newline as one
+    return Path(path).read_text(encoding="utf-8-sig")  # normalizes newlines
 
 
 def _cleaned(text: str) -> str:

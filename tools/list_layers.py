@@ -1,4 +1,4 @@
-"""Write the list of all layers, made from their signatures and docstrings, into both pages of bricks.
+"""Write the list of all layers, generated from their signatures and docstrings, into both languages of docs/bricks.md.
 
 python tools/list_layers.py
 """
@@ -16,13 +16,13 @@ _LIST = re.compile(r"(<!-- layers: .*?-->\n).*?(<!-- end of layers -->)", re.DOT
 
 
 def listed() -> str:
-    """A line for each public layer: how it is made, and the first line of what it says of itself."""
+    """Return one line per public layer: its signature and the first paragraph of its docstring."""
     kinds = [getattr(cr.layers, name) for name in sorted(cr.layers.__all__, key=str.lower) if name != "Layer"]
     return "".join(f"- `{kind.__name__}{_arguments(kind)}`: {_first_line(kind)}\n" for kind in kinds)
 
 
 def with_list(page: str) -> str:
-    """The page with the list as the code has it."""
+    """Return the page with the current list inserted."""
     return _LIST.sub(lambda found: f"{found[1]}\n{listed()}\n{found[2]}", page)
 
 

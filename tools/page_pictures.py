@@ -1,4 +1,4 @@
-"""Pictures of the page for the documentation, taken in Chromium: docs/pictures/*.png.
+"""Take the documentation's screenshots of the web page in Chromium: docs/pictures/*.png.
 
 Usage: python tools/page_pictures.py
 """

@@ -1,10 +1,10 @@
-"""What the network `reader` learns from: digits as they come out of photographed pages, and what wrong cuts leave.
+"""Create the training data of the network `reader`: digits cut from photographed pages, and the scraps of wrong cuts.
 
-Pages are composed from MNIST's training digits (tests/pages.py) and go through the steps of `chainrule read`. Where a
-number is known, the run of ink that stands for each of its digits is found by a search like that of the reader, held
-to the number's digits; everything else that might have been a digit becomes an example of the class "none".
+Pages are composed of MNIST's training digits (tests/pages.py) and go through the steps of `chainrule read`. Where a
+number is known, a search like the reader's, restricted to the number's digits, finds the run of ink for each digit;
+everything else that could be mistaken for a digit becomes an example of the class "none".
 
-MODEL reads the runs while they are looked for: `freehand` at first, then the `reader` that learned from what it found.
+MODEL reads the runs during this search: `freehand` at first, then the `reader` trained on the result.
 
 Usage: python tools/reader_data.py PAGES OUTPUT.npz MODEL
 """
@@ -27,14 +27,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from pages import LEVELS, make_page
 
 HELD_OUT = 0.05
-"""Share of the training digits that no page is made of, to choose settings on."""
+"""Share of the training digits that appear on no page, reserved for choosing settings."""
 
 PAGES = (*LEVELS.values(), replace(LEVELS["hard"], touching=0.6))
 
 NONE_A_PAGE = 90
 ALIKE, INSIDE = 0.7, 0.35
-"""Overlap with a digit's box above which a run is neither the digit nor none; and above which a part of the digit is
-neither where it also looks like that digit."""
+"""Overlap with a digit's box above which a run counts neither as the digit nor as "none"; and the smaller overlap above
+which that also holds for a part of the digit that looks like the digit."""
 
 
 @cache
@@ -48,7 +48,7 @@ def network(model: str) -> cr.Sequential:
 
 
 def examples(model: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures (N, 28, 28) uint8 and labels (N,) of one page; 10 is none."""
+    """Return the pictures (N, 28, 28) uint8 and labels (N,) of one page; label 10 is "none"."""
     rng = np.random.default_rng([7, seed])
     page = make_page(PAGES[seed % len(PAGES)], digits().x[:, 0], digits().y, rng)
     lattices = make_lattices(lay_out(page.picture).groups, network(model))
@@ -66,7 +66,7 @@ def examples(model: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
         lattice = next(left)
         chosen = aligned(lattice, [int(digit) for digit in number]) if number else []
         if number and chosen is None:
-            continue  # the pieces were linked wrongly: nothing is known
+            continue  # the pieces were joined wrongly, so the labels are unknown
         own = [lattice.runs[place] for place in chosen or []]
         x += [lattice.pixels[place] for place in chosen or []]
         y += [int(digit) for digit in number]
@@ -79,7 +79,7 @@ def examples(model: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_none(lattice: Lattice, place: tuple[int, int], known: list[tuple[Piece, str]]) -> bool:
-    """Whether a run is surely none of the number's digits."""
+    """Check whether a run is certainly not one of the number's digits."""
     run, label = lattice.runs[place], str(lattice.probabilities[place].argmax())
     for piece, digit in known:
         share = overlap(run, piece)
@@ -92,7 +92,7 @@ def is_none(lattice: Lattice, place: tuple[int, int], known: list[tuple[Piece, s
 
 
 def aligned(lattice: Lattice, number: list[int]) -> list[tuple[int, int]] | None:
-    """The runs that are the number's digits, one after another; None where that is hard to believe."""
+    """Return the runs that form the number's digits, in order, or None if the match is implausible."""
     count = len(lattice.parts)
     best = np.full((len(number) + 1, count + 1), -np.inf)
     best[0, 0] = 0
@@ -124,7 +124,7 @@ def aligned(lattice: Lattice, number: list[int]) -> list[tuple[int, int]] | None
 
 
 def overlap(one: Piece, two: Piece) -> float:
-    """Area that both boxes share, of that of either."""
+    """Return the intersection of two boxes divided by their union."""
     width = min(one.box[2], two.box[2]) - max(one.box[0], two.box[0])
     height = min(one.box[3], two.box[3]) - max(one.box[1], two.box[1])
     both = max(0, width) * max(0, height)

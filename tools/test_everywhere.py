@@ -1,9 +1,9 @@
-"""Run tests with the kernels of every instruction set and of NumPy, with 1 and 2 threads, and with each BLAS choice.
+"""Run tests with the kernels of every instruction set and of NumPy, with 1 and 2 threads, and with two BLAS settings.
 
     python tools/test_everywhere.py tests/kernels tests/layers
 
-OPENBLAS_CORETYPE is left as the environment has it, and taken away (or, where it is not set, given the oldest core).
-Ends with one line per combination, and exit code 1 if any failed.
+OPENBLAS_CORETYPE is first left as the environment has it, then removed (or, if it is not set, set to the oldest core).
+Finally prints one line per combination; exit code 1 if any failed.
 """
 
 import itertools
@@ -19,13 +19,13 @@ KERNELS = {
     "NEON": {},
     "NumPy": {"CHAINRULE_KERNELS": "reference"},
 }
-"""As `chainrule info` names them, and what forces each."""
+"""Maps the names that `chainrule info` prints to the variables that force each."""
 
 CORES = (os.environ.get("OPENBLAS_CORETYPE"), "Prescott" if "OPENBLAS_CORETYPE" not in os.environ else None)
 
 
 def environment(forced: dict[str, str], threads: int, core: str | None) -> dict[str, str]:
-    """The environment of one combination; nothing of the caller's own choices is left."""
+    """Return the environment of one combination, without the caller's own choices."""
     choices = ("CHAINRULE_KERNELS", "CHAINRULE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
     kept = {name: value for name, value in os.environ.items() if name not in choices}
     number = {"CHAINRULE_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
@@ -33,7 +33,7 @@ def environment(forced: dict[str, str], threads: int, core: str | None) -> dict[
 
 
 def has(name: str, forced: dict[str, str]) -> bool:
-    """Whether this processor runs these kernels when it is told to."""
+    """Check whether this processor can run the forced kernels."""
     code = "from chainrule import kernels; print(kernels.IMPLEMENTATION)"
     told = subprocess.run(
         [sys.executable, "-c", code], env=environment(forced, 1, None), capture_output=True, text=True, check=True
@@ -42,12 +42,12 @@ def has(name: str, forced: dict[str, str]) -> bool:
 
 
 def main(tests: list[str]) -> int:
-    """Run all combinations; the number of those that failed."""
+    """Run all combinations and return the number of failures."""
     lines, failed = [], 0
     for (name, forced), threads, core in itertools.product(KERNELS.items(), (1, 2), CORES):
         what = f"{name:8} {threads} thread{'s' if threads > 1 else ' '}  OPENBLAS_CORETYPE {core or 'not set':10}"
         if not has(name, forced):
-            lines.append(f"{what}  not run: this processor (or installation) lacks them")
+            lines.append(f"{what}  not run: not supported by this processor or installation")
             continue
         print(what, flush=True)
         began = time.perf_counter()

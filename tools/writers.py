@@ -1,9 +1,9 @@
-"""Train the networks of the package that write, one for each book: `python tools/writers.py FOLDER [EPOCHS]`.
+"""Train the package's language models, one for each book: `python tools/writers.py FOLDER [EPOCHS]`.
 
-Both are `char-gpt` made narrower, so that together they stay below 2 MB in half precision, with a longer context. The
-Chinese one reads byte pairs: a table of 4,415 characters alone would be 0.8 MB, and a reader may prompt with others.
-24 epochs are 6,000 steps and 18 million tokens; about 54 TFLOP each, so five minutes at 200 GFLOP/s.
-A run that was stopped goes on from its checkpoint, and the same machine gives the same bytes.
+Both are a narrower `char-gpt` with a longer context, so that together they stay below 2 MB in half precision. The
+Chinese model uses byte pairs, because a table of 4,415 characters alone would take 0.8 MB, and prompts may contain
+other characters. 24 epochs are 6,000 steps and 18 million tokens; about 54 TFLOP each, so five minutes at 200 GFLOP/s.
+A stopped run continues from its checkpoint, and the same machine produces the same bytes.
 """
 
 import sys
@@ -47,9 +47,9 @@ def main(folder: Path, epochs: int) -> None:
         sizes += (place / "model.safetensors").stat().st_size
         measured = cr.evaluate(network, test)
         bits = bits_of_a_character(measured.loss, test.characters_of_a_token)
-        print(f"{name}: {network.values.size:,} parameters, {bits:.3f} bits a character of the test part of {book}")
+        print(f"{name}: {network.values.size:,} parameters, {bits:.3f} bits per character on the test part of {book}")
         print("".join(cr.write_text(network, "\n", length=300)))
-    print(f"{sizes:,} bytes in all")
+    print(f"{sizes:,} bytes in total")
     if sizes > _MOST:
         sys.exit(f"more than {_MOST:,} bytes")
 

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 1. The computational graph
 #
-# Tom buys 2 apples at 100 each, with 10 % tax. What does he pay, and **how much does that change when the price of an apple
+# Tom buys 2 apples at 100 each, with 10 % tax. How much does he pay, and **how much does that change if the price of an apple
 # changes a little?** A computational graph answers both. Numbers flow from left to right (forward), and every node does one
 # simple thing:
 #
@@ -31,8 +31,8 @@ total = apples * tax
 print("total", round(total, 6))
 
 # %% [markdown]
-# The second question is a derivative: move the price by a little, and see how far the total moves. This is **numerical
-# differentiation**. It is simple and it needs one more forward pass for every number that we ask about.
+# The second question asks for a derivative: change the price a little, and see how much the total changes. This is **numerical
+# differentiation**. It is simple, and it needs one more forward pass for every number that we ask about.
 
 # %%
 h = 1e-4
@@ -44,9 +44,9 @@ for name, moved in (
     print("d total / d", name, "=", round((moved - total) / h, 4))
 
 # %% [markdown]
-# Backpropagation gets the same three numbers from **one** walk from right to left (backward). It starts with 1 at the end,
-# since the total changes by 1 when the total changes by 1. Each node passes on what arrives, times its own local derivative.
-# At a multiplication that is the *other* number:
+# Backpropagation gets the same three numbers in **one** pass from right to left (backward). It starts with 1 at the end,
+# since the total changes by 1 when the total changes by 1. Each node multiplies what arrives by its own local derivative and
+# passes it on. For a multiplication the local derivative is the *other* number:
 #
 # ```
 # apple price  <── 2.2 ──┐
@@ -55,13 +55,13 @@ for name, moved in (
 # tax          <── 200 ──────────────┘
 # ```
 #
-# The node at the left knows nothing of taxes: it got 1.1 from above, and that was all it needed. This locality is why
+# The left node knows nothing about taxes: it received 1.1, and that was all it needed. Because every node works locally,
 # networks of any depth can be differentiated.
 
 # %% [markdown]
 # ## Exercise
 #
-# Write `backward`: it gets `dout`, the derivative of something later with respect to this layer's output, and returns the
+# Write `backward`: it receives `dout`, the derivative of the final result with respect to this layer's output, and returns the
 # derivatives with respect to price, count and tax, in this order.
 
 

@@ -39,8 +39,8 @@ dy = dt * 1
 print("z =", z, " dz/dx =", dx, " dz/dy =", dy)
 
 # %% [markdown]
-# Is it right? Ask the numbers. The **central** difference, `(f(x + h) - f(x - h)) / 2h`, is more exact than the one-sided
-# difference of the lesson before: its error shrinks with h², not with h.
+# Is it right? Check it numerically. The **central** difference, `(f(x + h) - f(x - h)) / 2h`, is more accurate than the
+# one-sided difference of the previous lesson: its error shrinks with h², not with h.
 
 
 # %%
@@ -55,7 +55,7 @@ for h in (1e-1, 1e-2, 1e-3):
     print(f"h = {h}: one-sided off by {abs(one_sided - exact):.1e}, central by {abs(central - exact):.1e}")
 
 # %% [markdown]
-# When one number is used in two places, its derivatives from both **add up**: `w = x · x` has `dw/dx = x + x`. Remember this,
+# When a number is used in two places, its derivatives from both **add up**: `w = x · x` has `dw/dx = x + x`. Remember this;
 # the bias of a layer will need it.
 
 # %%

@@ -14,8 +14,8 @@
 # # 3. Nodes as layers
 #
 # We now make each node a class with two methods. `forward` computes, and remembers what `backward` will need. `backward` takes
-# `dout`, the gradient from above, and returns the gradients of its inputs. A node that adds passes `dout` on to both sides; a
-# node that multiplies passes it on times the other number.
+# `dout`, the upstream gradient, and returns the gradients of its inputs. An addition passes `dout` on to both sides; a
+# multiplication passes it on multiplied by the other number.
 
 # %%
 class Add:
@@ -36,8 +36,8 @@ class Multiply:
 
 
 # %% [markdown]
-# Two apples at 100 and three oranges at 150, with tax. Layers are put together like bricks: forward in one order, backward in
-# the other.
+# Two apples at 100 and three oranges at 150, with tax. Layers are combined like bricks: forward in one order, backward in
+# reverse.
 
 # %%
 apples, oranges, fruit, taxed = Multiply(), Multiply(), Add(), Multiply()

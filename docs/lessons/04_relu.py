@@ -13,14 +13,14 @@
 # %% [markdown]
 # # 4. The ReLU layer
 #
-# ReLU (Nair and Hinton 2010) lets what is positive pass and cuts off the rest:
+# ReLU (Nair and Hinton 2010) lets positive numbers pass and cuts off the rest:
 #
 # ```
 # forward          y = x  where x > 0,   0 elsewhere
 # derivative   dy/dx = 1  where x > 0,   0 elsewhere
 # ```
 #
-# It is a switch. `forward` notes in a mask where the switch is off; the same switches hold on the way back.
+# It is a switch. `forward` records in a mask where the switch is off; backward uses the same switches.
 
 # %%
 import numpy as np
@@ -31,8 +31,8 @@ print(mask)
 print(np.where(mask, 0, x))
 
 # %% [markdown]
-# From here on layers work on whole arrays: a row for each sample of the batch. Note the copy in `forward`: to write zeros into
-# `x` itself would change what the layer before has handed out, and may still need.
+# From here on layers work on whole arrays: one row per sample of the batch. Note the copy in `forward`: writing zeros into `x`
+# itself would change the output of the previous layer, which that layer may still need.
 
 # %%
 out = x.copy()

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 5. The Sigmoid layer
 #
-# The sigmoid squeezes any number into 0..1: `y = 1 / (1 + exp(-x))`. As a graph it is four nodes, and the chain rule goes back
+# The sigmoid maps any number into 0..1: `y = 1 / (1 + exp(-x))`. As a graph it is four nodes, and the chain rule goes back
 # through them one by one:
 #
 # ```
@@ -25,7 +25,7 @@
 # ×(-1)   times -1            together:  dy/dx = y² exp(-x)
 # ```
 #
-# and because `exp(-x) = (1 - y) / y`, all of it becomes **`dy/dx = y (1 - y)`**. The layer needs to remember only its output.
+# and because `exp(-x) = (1 - y) / y`, this simplifies to **`dy/dx = y (1 - y)`**. The layer only needs to remember its output.
 
 # %%
 import numpy as np
@@ -48,7 +48,7 @@ plt.show()
 
 # %% [markdown]
 # The derivative is at most 0.25, and near 0 at both ends. In a deep network these factors multiply: ten layers leave at most
-# 0.25¹⁰, a millionth. This is the **vanishing gradient**, and one reason why ReLU took the sigmoid's place.
+# 0.25¹⁰, a millionth. This is the **vanishing gradient**, and one reason why ReLU replaced the sigmoid.
 
 # %%
 print("after ten layers at most", 0.25**10)

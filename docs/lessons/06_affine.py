@@ -20,8 +20,8 @@
 # x (N, D) · W (D, H) + b (H,) = out (N, H)
 # ```
 #
-# The shapes also tell the way back. `dout` is (N, H), and each gradient has the shape of what it belongs to; there is one way
-# to multiply that fits:
+# The shapes also determine the backward pass. `dout` is (N, H), and each gradient has the shape of its own array; only one
+# product fits:
 #
 # ```
 # dx (N, D) = dout (N, H) · Wᵀ (H, D)
@@ -41,8 +41,8 @@ dout = np.ones_like(out)
 print("dx", (dout @ W.T).shape, " dW", (x.T @ dout).shape, " db", dout.sum(axis=0).shape)
 
 # %% [markdown]
-# One number of the product, by hand: `out[n, h] = Σ x[n, d] W[d, h]`, so `W[d, h]` touches the outputs of column h, once for
-# each sample, each time with the factor `x[n, d]`. Its gradient is `Σ x[n, d] dout[n, h]`: row d of xᵀ times column h of dout.
+# One number of the product, by hand: `out[n, h] = Σ x[n, d] W[d, h]`, so `W[d, h]` affects the outputs of column h, once per
+# sample, each time with the factor `x[n, d]`. Its gradient is `Σ x[n, d] dout[n, h]`: row d of xᵀ times column h of dout.
 
 # %%
 d, h = 1, 0

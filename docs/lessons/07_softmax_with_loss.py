@@ -13,20 +13,20 @@
 # %% [markdown]
 # # 7. Softmax with loss
 #
-# The last Affine gives a score for each class. Softmax makes probabilities of them, and the cross-entropy says how bad they are
-# for the true label t (one-hot), as a mean over the batch:
+# The last Affine gives a score for each class. Softmax turns the scores into probabilities, and the cross-entropy says how bad
+# these are for the true label t (one-hot), as a mean over the batch:
 #
 # ```
 # y = exp(a) / Σ exp(a)            loss = -1/N Σ t log y
 # ```
 #
-# Backward through both, everything cancels but the difference between what was said and what is true:
+# Going backward through both, everything cancels except the difference between prediction and truth:
 #
 # ```
 # d loss / da = (y - t) / N
 # ```
 #
-# This is no accident: the cross-entropy was chosen so that it comes out like this, as the squared error is for a linear output.
+# This is no accident: the cross-entropy was chosen to give this result, like the squared error for a linear output.
 
 # %%
 import numpy as np
@@ -40,11 +40,11 @@ print("loss", round(float(-(t * np.log(y)).sum() / len(a)), 4))
 print("gradient", np.round((y - t) / len(a), 3).tolist())
 
 # %% [markdown]
-# Read the gradient's second row: the class that is true gets a negative number (its score should rise), the others positive
-# ones. Each row adds up to zero: probabilities are only moved about.
+# Look at the gradient's second row: the true class gets a negative number (its score should rise), the others positive ones.
+# Each row adds up to zero: probability only moves from one class to another.
 #
-# Do not forget the N. The loss is a **mean**, so each sample's share of the gradient is 1/N. Without it the gradient grows with
-# the batch, and a learning rate that works for 10 samples explodes with 100.
+# Do not forget the N. The loss is a **mean**, so each sample contributes 1/N to the gradient. Without it the gradient grows with
+# the batch, and a learning rate that works for 10 samples diverges with 100.
 
 # %%
 print("sums of the rows", np.round(((y - t) / len(a)).sum(axis=1), 12).tolist())

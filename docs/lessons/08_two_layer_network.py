@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 8. The two-layer network
 #
-# All bricks are there. A network is layers in an ordered dict; the gradient is one walk forward and one walk back.
+# We have all the bricks. A network is an ordered dict of layers; the gradient takes one forward and one backward pass.
 #
 # ```
 # x ── Affine1 ── Relu1 ── Affine2 ── SoftmaxWithLoss ── loss
@@ -45,9 +45,9 @@ def predict(x):
 
 
 # %% [markdown]
-# The layers hold the very arrays of `params`. So `params["W1"] -= ...` changes what the layer computes with: nothing has to be
-# handed over. A step of stochastic gradient descent: a random batch, the loss, back through the layers in reverse, and a small
-# move against the gradient.
+# The layers use the very arrays in `params`. So `params["W1"] -= ...` changes what the layer computes with, and nothing has to
+# be copied. One step of stochastic gradient descent: a random batch, the loss, backward through the layers in reverse, and a
+# small step against the gradient.
 
 # %%
 losses = []
@@ -76,8 +76,8 @@ plt.show()
 # %% [markdown]
 # ## Exercise
 #
-# A whole network: write `gradient`, which returns the gradient of every parameter under its name. The layers' `backward` are
-# there; what counts is the order, and which array is whose.
+# A whole network: write `gradient`, which returns the gradient of every parameter under its name. The layers' `backward` methods
+# are given; what matters is their order, and which array belongs to which layer.
 
 
 # %% exercise="network"

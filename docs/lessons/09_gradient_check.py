@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 9. The gradient check
 #
-# A wrong `backward` raises no error. The network even learns, only worse. So every hand-written backward is compared with
+# A wrong `backward` raises no error. The network may even learn, just worse. So compare every hand-written backward with
 # numerical differentiation, which is slow but too simple to be wrong:
 #
 # ```
@@ -22,9 +22,9 @@
 #
 # A good check is harder than it looks:
 #
-# * with a **random** gradient from above: with ones, errors that cancel in a sum stay unseen;
+# * with a **random** upstream gradient: with ones, errors that cancel in a sum go unnoticed;
 # * in **float64**: in float32 the difference of two losses is mostly rounding;
-# * at parameters that are **not zero**: much is right at zero that is wrong elsewhere.
+# * at parameters that are **not zero**: many wrong formulas are right at zero.
 
 # %%
 import numpy as np
@@ -44,8 +44,8 @@ def numerical_gradient(f, x, h=1e-5):
 
 
 # %% [markdown]
-# Softmax by itself, with a backward that looks reasonable: "multiply by the derivative y (1 - y)", as for the sigmoid. But each
-# output of softmax depends on **every** input of its row. With a random gradient from above the mistake shows.
+# Softmax alone, with a backward that looks reasonable: "multiply by the derivative y (1 - y)", as for the sigmoid. But each
+# output of softmax depends on **every** input of its row. A random upstream gradient reveals the mistake.
 
 
 # %%
@@ -63,7 +63,7 @@ right = y * (dout - np.sum(dout * y, axis=1, keepdims=True))
 print("off by", np.abs(wrong - numerical).max().round(3), "and by", f"{np.abs(right - numerical).max():.0e}")
 
 # %% [markdown]
-# chainrule's own check tells array by array how far the two are apart. Errors of 1e-9 are rounding; 1e-2 is a mistake.
+# chainrule's own check says, array by array, how far apart the two are. Errors of 1e-9 are rounding; 1e-2 is a mistake.
 
 # %%
 import chainrule as cr
@@ -73,7 +73,7 @@ print(cr.gradcheck(cr.Sequential(cr.Affine(4), cr.Tanh(), cr.Affine(2)), shape=(
 # %% [markdown]
 # ## Exercise
 #
-# This backward is **wrong**. Find the mistake and mend it. (`tanh` has the derivative `1 - tanh²`.)
+# This backward is **wrong**. Find the mistake and fix it. (`tanh` has the derivative `1 - tanh²`.)
 
 
 # %% exercise="tanh"

@@ -14,7 +14,7 @@
 # # 10. Numerical differentiation against backpropagation
 #
 # Both give the same gradient. Numerical differentiation needs **two forward passes for every parameter**; backpropagation needs
-# one pass forward and one back, for all parameters together. How much is that?
+# one forward and one backward pass for all parameters together. How big is the difference?
 
 # %%
 import time
@@ -37,8 +37,8 @@ for key in backprop:
     print(key, "mean difference", f"{np.abs(backprop[key] - numerical[key]).mean():.0e}")
 
 # %% [markdown]
-# This small network has 3,985 parameters, so 7,970 forward passes stand against one pass each way. The lesson's network with 50
-# hidden units has 39,760: a single step by numerical differentiation would take as long as a whole training by backpropagation.
+# This small network has 3,985 parameters: 7,970 forward passes compared with one pass each way. The lesson's network with 50
+# hidden units has 39,760: one step by numerical differentiation would take as long as a whole training by backpropagation.
 
 # %%
 parameters = sum(value.size for value in net.params.values())

@@ -13,9 +13,9 @@
 # %% [markdown]
 # # 11. Optimizers
 #
-# The gradient says where it goes down. How far to go is the optimizer's question. Take a long valley, `f(x, y) = x²/20 + y²`:
-# steep across, nearly flat along. Plain gradient descent jumps from side to side; with a larger rate it would be thrown out of
-# the valley, so it cannot go faster along it either.
+# The gradient says which way is down. The optimizer decides how far to go. Take a long valley, `f(x, y) = x²/20 + y²`: steep
+# across, nearly flat along. Plain gradient descent jumps from side to side; a larger rate would throw it out of the valley, so
+# it cannot go faster along the valley either.
 #
 # ```
 # SGD        p ← p - lr g
@@ -67,7 +67,7 @@ for optimizer in (SGD(), Momentum(), AdaGrad(), Adam()):
     print(f"{type(optimizer).__name__:9} loss {net.loss(x_train[:2000], t_train[:2000]):.3f}")
 
 # %% [markdown]
-# There is no best one for everything; each has its learning rate, and that matters more than the name.
+# No optimizer is best for everything; each needs its own learning rate, and that matters more than the name.
 #
 # ## Exercise
 #

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # 12. How weights begin
 #
-# All zeros: every unit of a layer computes the same, gets the same gradient, and stays the same for ever. So weights begin
-# random. How large? Send data through five layers and look at what arrives.
+# With all zeros, every unit of a layer computes the same, gets the same gradient, and stays the same forever. So weights start
+# random. How large should they be? Send data through five layers and look at what arrives.
 
 # %%
 import numpy as np
@@ -55,10 +55,10 @@ for row, (name, start) in zip(places, starts.items()):
 plt.show()
 
 # %% [markdown]
-# * Too large, and tanh sits at its ends (-1 and 1), where its derivative is 0.
-# * Too small, and everything shrinks to 0: what goes forward, and the gradients that come back.
+# * Too large, and tanh saturates at -1 and 1, where its derivative is 0.
+# * Too small, and everything shrinks to 0: the activations forward, and the gradients backward.
 # * **Xavier** (Glorot and Bengio 2010): `1/√n` for n inputs keeps the spread for tanh and sigmoid.
-# * **He** (He et al. 2015): ReLU throws half away, so it takes `√(2/n)`.
+# * **He** (He et al. 2015): ReLU discards half, so it needs `√(2/n)`.
 #
 # On digits, 200 steps of the same network:
 
@@ -79,8 +79,8 @@ for name in (0.01, "xavier", "he"):
 # %% [markdown]
 # ## Exercise
 #
-# A ReLU unit that never gets a positive number never learns again: it is dead. The leaky ReLU (Maas et al. 2013) lets a hundredth
-# of the negative numbers pass. Write `backward`.
+# A ReLU unit that never gets a positive number never learns again: it is dead. The leaky ReLU (Maas et al. 2013) multiplies
+# negative numbers by 0.01 instead of cutting them off. Write `backward`.
 
 
 # %% exercise="leaky"

@@ -54,8 +54,8 @@ plt.legend()
 plt.show()
 
 # %% [markdown]
-# Backward is the hard one of this course, for one reason: **the mean and the std depend on every sample of the batch**. Moving
-# one x moves the outputs of all. Node by node:
+# This backward is the hardest of the course, for one reason: **the mean and the std depend on every sample of the batch**.
+# Changing one x changes the outputs of all samples. Node by node:
 #
 # ```
 # dβ = Σ dout        dγ = Σ dout xn        dxn = γ dout
@@ -66,7 +66,7 @@ plt.show()
 # xc = x - mean         dx   = dxc - Σ dxc / N
 # ```
 #
-# The last line is worth a look: the mean is subtracted on the way forward, and so it is on the way back.
+# Look at the last line: forward subtracts the mean, and so does backward.
 
 # %% [markdown]
 # ## Exercise

@@ -13,9 +13,9 @@
 # %% [markdown]
 # # 14. Dropout
 #
-# A network with many parameters and few samples learns them by heart. Dropout (Srivastava et al. 2014) switches off a random
-# share of the units at every training step, so none can rely on its neighbours. At test time all are on, and the outputs are
-# multiplied by the share that was on in training.
+# A network with many parameters and few samples memorizes them. Dropout (Srivastava et al. 2014) switches off a random fraction
+# of the units at every training step, so no unit can rely on its neighbors. At test time all units are on, and the outputs are
+# multiplied by the fraction that was on in training.
 
 # %%
 import numpy as np
@@ -27,8 +27,8 @@ print("training", (x * mask).tolist())
 print("test    ", (x * 0.5).tolist())
 
 # %% [markdown]
-# 300 digits, 90,000 weights: enough to learn all of them by heart. With dropout that takes longer (see the training accuracy
-# after 100 steps), and what is learned holds a little better for new digits. The gain is small here; larger networks gain more.
+# 300 digits, 90,000 weights: enough to memorize all of them. With dropout that takes longer (see the training accuracy after 100
+# steps), and the network generalizes a little better to new digits. The gain is small here; larger networks gain more.
 
 # %%
 from chainrule.scratch.dataset.mnist import load_mnist
@@ -52,7 +52,7 @@ for use in (False, True):
 # %% [markdown]
 # ## Exercise
 #
-# Write `backward`. A unit that was off on the way forward has no share in the loss.
+# Write `backward`. A unit that was off in the forward pass does not affect the loss.
 
 
 # %% exercise="dropout"

@@ -13,15 +13,16 @@
 # %% [markdown]
 # # 15. Convolution
 #
-# An Affine layer does not know that two pixels are neighbours. A convolution does: a small filter is laid over every place of
-# the image, and each time the products are added up. It has few weights, and what it finds in one corner it finds in all.
+# An Affine layer does not know that two pixels are neighbors. A convolution does: a small filter slides over every position of
+# the image, and at each one the products are added up. It has few weights, and a pattern it finds in one corner it finds
+# everywhere.
 #
 # ```
 # image (1, 4, 4)        filter (1, 3, 3)        output (2, 2)
 # ```
 #
-# The trick of the lesson, **im2col**: write each window as one row of a matrix. Then a convolution is a product of matrices, and
-# everything that we know of the Affine layer holds again.
+# The trick of this lesson is **im2col**: write each window as one row of a matrix. Then a convolution is a matrix product, and
+# everything we know about the Affine layer applies again.
 
 # %%
 import numpy as np
@@ -36,14 +37,14 @@ W = np.ones((1, 1, 3, 3))
 print("output", (col @ W.reshape(1, -1).T).reshape(2, 2).tolist())
 
 # %% [markdown]
-# Backward, then: `dcol = dout · W`, and **col2im** adds each number back to the pixel that it came from. The pixels in the
-# middle stood in four windows, so they get four gradients, added up: once more, what is used several times adds.
+# So backward is: `dcol = dout · W`, and **col2im** adds each number back to the pixel that it came from. The pixels in the
+# middle were in four windows, so they get the sum of four gradients: once more, gradients of repeated uses add up.
 
 # %%
 print(col2im(np.ones_like(col), x.shape, 3, 3).astype(int)[0, 0])
 
 # %% [markdown]
-# Real filters: those of a trained network find strokes and edges. Here one that finds vertical edges, on a digit:
+# The filters of a trained network find strokes and edges. Here is one that finds vertical edges, applied to a digit:
 
 # %%
 from chainrule.scratch.dataset.mnist import load_mnist
@@ -59,8 +60,9 @@ for row in found:
 # %% [markdown]
 # ## Exercise
 #
-# Write `backward`. `dout` is (N, FN, OH, OW); turned to (N · OH · OW, FN) it is the `dout` of an Affine layer whose input is
-# `self.col` and whose weights are `self.col_W`. Set `self.dW` (the shape of W) and `self.db`, return dx by `col2im`.
+# Write `backward`. `dout` is (N, FN, OH, OW); transposed and reshaped to (N · OH · OW, FN) it is the `dout` of an Affine layer
+# whose input is `self.col` and whose weights are `self.col_W`. Set `self.dW` (with the shape of W) and `self.db`, and return dx
+# from `col2im`.
 
 
 # %% exercise="convolution"

@@ -13,13 +13,13 @@
 # %% [markdown]
 # # 16. A recurrent layer
 #
-# A sentence is read a word at a time, and what was read is remembered. A **recurrent layer** has a state h that each step makes anew
-# from the step's input and from the state before:
+# We read a sentence word by word and remember what we have read. A **recurrent layer** has a state h that each step computes from
+# the step's input and the previous state:
 #
 # `h_next = tanh(x · Wx + h_prev · Wh + b)`
 #
-# x is (N, D), h is (N, H), Wx (D, H), Wh (H, H). It is two Affine layers whose outputs are added, and a tanh. The same three arrays serve
-# every step: a text of a thousand words needs no more weights than one of ten.
+# x is (N, D), h is (N, H), Wx (D, H), Wh (H, H). It is the sum of two Affine layers, and a tanh. Every step uses the same three
+# arrays: a text of a thousand words needs no more weights than one of ten.
 
 # %%
 import numpy as np
@@ -34,7 +34,7 @@ for t in range(T):
     print("step", t, "state of the first sample", np.round(h[0], 2))
 
 # %% [markdown]
-# The state at the end depends on every input, the first included, and on their order:
+# The final state depends on every input, including the first, and on their order:
 
 
 # %%
@@ -51,8 +51,8 @@ print("another first input moves the last state by", np.abs(last_state(changed) 
 print("read backwards it moves by", np.abs(last_state(xs[:, ::-1]) - last_state(xs)).max())
 
 # %% [markdown]
-# Backward of one step. tanh first: its derivative is `1 - h_next²`. With `da = dh_next (1 - h_next²)`, the rest is what an Affine layer
-# does, twice:
+# Backward of one step: tanh first, with the derivative `1 - h_next²`. With `da = dh_next (1 - h_next²)`, the rest is an Affine
+# layer, twice:
 #
 # ```
 # a = x · Wx + h_prev · Wh + b
@@ -61,7 +61,7 @@ print("read backwards it moves by", np.abs(last_state(xs[:, ::-1]) - last_state(
 # dWh = h_prev^T · da   dh_prev = da · Wh^T        db = sum of da over the batch
 # ```
 #
-# `dx` goes down to the layer below, `dh_prev` goes back to the step before. With plain numbers, beside a numerical derivative:
+# `dx` goes down to the layer below, `dh_prev` goes back to the previous step. With plain numbers, next to a numerical derivative:
 
 # %%
 x, h_prev, wx, wh = 0.5, -0.3, 1.2, 0.8

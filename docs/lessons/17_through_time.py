@@ -13,14 +13,14 @@
 # %% [markdown]
 # # 17. Backpropagation through time
 #
-# Unrolled, a recurrent layer over T steps is a network of T layers, side by side instead of one above another, that share their
-# weights. Nothing new is needed to differentiate it. Two rules that we know do it all:
+# Unrolled over T steps, a recurrent layer is a network of T layers, side by side instead of stacked, that share their weights.
+# Differentiating it needs nothing new. Two familiar rules are enough:
 #
-# * **What is used several times adds up** (lesson 2). The state h_t is used twice: it is the step's output, and the next step's input. So
-#   its gradient is `dhs[:, t] + dh`, where `dh` comes from the step behind.
+# * **Gradients of repeated uses add up** (lesson 2). The state h_t is used twice: as the step's output, and as the next step's
+#   input. So its gradient is `dhs[:, t] + dh`, where `dh` comes from the next step.
 # * **Shared weights get the sum** of the gradients of all steps.
 #
-# The way back begins at the last step. This is **backpropagation through time** (Werbos 1990).
+# Backward starts at the last step. This is **backpropagation through time** (Werbos 1990).
 #
 # ```
 #         dhs[0]     dhs[1]     dhs[2]
@@ -53,8 +53,8 @@ for name, array, gradient in zip(["Wx", "Wh", "b"], layer.params, layer.grads, s
     print(f"d{name}: numerical against backpropagation through time, largest difference {difference:.1e}")
 
 # %% [markdown]
-# Both agree; their price does not. Numerical differentiation runs forward twice for each weight, backpropagation once forward and once
-# back for all. That was the first lesson's point about layers, and it holds for time:
+# Both agree, but at a different cost. Numerical differentiation runs forward twice per weight, backpropagation once forward and
+# once backward for all weights. Lesson 1 showed this for layers, and it holds for time:
 
 # %%
 import time
@@ -69,8 +69,8 @@ print("numerical, only Wh, is the slower:", numerical > time.perf_counter() - st
 print("forward passes it took:", 2 * layer.params[1].size)
 
 # %% [markdown]
-# How far back does a gradient reach? Each step multiplies `dh` by `(1 - h²)` and by `Wh^T`. Over many steps it dies away or
-# explodes, as Wh is small or large:
+# How far back does a gradient reach? Each step multiplies `dh` by `(1 - h²)` and by `Wh^T`. Over many steps it vanishes or
+# explodes, depending on whether Wh is small or large:
 
 # %%
 import matplotlib.pyplot as plt
@@ -88,14 +88,14 @@ plt.xlabel("steps back")
 plt.show()
 
 # %% [markdown]
-# Against explosion, gradients are clipped: if their norm is above a limit, all are made smaller by the same factor. Against
-# vanishing, the next lesson has a cell. Long texts are cut into stretches, where forward goes on from the last state and backward stops:
-# **truncated** backpropagation through time.
+# Against explosion, gradients are clipped: if their norm exceeds a limit, all are scaled down by the same factor. Against
+# vanishing, the next lesson has a cell. Long texts are cut into chunks; forward continues from the last state, and backward stops
+# at the start of the chunk: **truncated** backpropagation through time.
 #
 # ## Exercise
 #
-# `RNN`, a step, is given: `layer.backward(dh)` returns dx and dh_prev, and `layer.grads` are then its dWx, dWh and db. Write the loop back
-# through time: set `self.dWx`, `self.dWh`, `self.db`, and return `dxs`, of the shape of xs.
+# `RNN`, one step, is given: `layer.backward(dh)` returns dx and dh_prev, and then `layer.grads` are its dWx, dWh and db. Write the
+# loop back through time: set `self.dWx`, `self.dWh`, `self.db`, and return `dxs`, with the shape of xs.
 
 # %%
 from chainrule.scratch.time_layers import RNN

@@ -13,21 +13,21 @@
 # %% [markdown]
 # # 18. LSTM's gates
 #
-# In a recurrent layer, what is remembered is squeezed through Wh and tanh at every step, and its gradient with it. The **LSTM**
-# (Hochreiter and Schmidhuber 1997) lays a second line beside the state: the **cell** c, which is only multiplied by a number and added to.
+# In a recurrent layer, the memory is squeezed through Wh and tanh at every step, and so is its gradient. The **LSTM** (Hochreiter
+# and Schmidhuber 1997) adds a second line beside the state: the **cell** c, which is only multiplied by a number and added to.
 #
 # ```
-# f = sigmoid(...)   forget gate: how much of the old cell stays
-# i = sigmoid(...)   input gate:  how much of the new goes in
+# f = sigmoid(...)   forget gate: how much of the old cell is kept
+# i = sigmoid(...)   input gate:  how much of the candidate goes in
 # o = sigmoid(...)   output gate: how much of the cell is shown
-# g = tanh(...)      the new
+# g = tanh(...)      the candidate
 #
 # c_next = f c_prev + i g
 # h_next = o tanh(c_next)
 # ```
 #
-# Each `...` is an Affine of its own of x and h_prev: `x · Wx + h_prev · Wh + b`. They are computed in one product, with four times as many
-# columns, in the order f, g, i, o.
+# Each `...` is a separate Affine of x and h_prev: `x · Wx + h_prev · Wh + b`. All four are computed in one product, with four times
+# as many columns, in the order f, g, i, o.
 
 # %%
 import numpy as np
@@ -43,8 +43,8 @@ print("cell", c_prev, "->", round(c_next, 3))
 print("shown", round(o * np.tanh(c_next), 3))
 
 # %% [markdown]
-# Along the cell, backward is `dc_prev = dc_next f`: no matrix, no tanh. With an open forget gate, a gradient comes back through a hundred steps
-# almost as it was. The plain recurrent layer's is gone by then:
+# Along the cell, backward is `dc_prev = dc_next f`: no matrix, no tanh. With an open forget gate, a gradient passes back through a
+# hundred steps almost unchanged. That of the plain recurrent layer has vanished by then:
 
 # %%
 print("a factor of 0.99 a step (forget gate open) leaves", round(0.99**100, 3))
@@ -84,11 +84,11 @@ plt.show()
 # gates                        times f (1 - f), i (1 - i), o (1 - o), and (1 - g²)
 # ```
 #
-# Side by side again they are `da`, and the rest is an Affine layer's backward.
+# Put side by side again they form `da`, and the rest is the backward of an Affine layer.
 #
 # ## Exercise
 #
-# Write `backward`: set `self.dWx`, `self.dWh`, `self.db`, and return `dx`, `dh_prev`, `dc_prev`. `np.hstack` lays the four side by side.
+# Write `backward`: set `self.dWx`, `self.dWh`, `self.db`, and return `dx`, `dh_prev`, `dc_prev`. `np.hstack` puts the four side by side.
 
 
 # %% exercise="lstm"

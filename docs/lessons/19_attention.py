@@ -13,16 +13,17 @@
 # %% [markdown]
 # # 19. Attention
 #
-# To translate a sentence, an encoder reads it and a decoder writes. If only the encoder's last state goes over, a whole sentence has
-# to fit into one vector. With **attention** (Bahdanau, Cho and Bengio 2014) the decoder looks at all states hs (N, T, H) and chooses:
+# To translate a sentence, an encoder reads it and a decoder writes. If the decoder only gets the encoder's last state, a whole
+# sentence has to fit into one vector. With **attention** (Bahdanau, Cho and Bengio 2014) the decoder looks at all states
+# hs (N, T, H) and chooses:
 #
 # ```
-# s = hs · h        how well each state fits the decoder's state h: (N, T), products of vectors
+# s = hs · h        how well each state fits the decoder's state h: (N, T), dot products
 # a = softmax(s)    weights that add up to 1
-# c = sum of a_t hs_t                              the mean that they weigh: (N, H)
+# c = sum of a_t hs_t                              the weighted mean: (N, H)
 # ```
 #
-# To choose one is not differentiable; to take a little of all is.
+# Choosing one state is not differentiable; taking a little of each is.
 
 # %%
 import numpy as np
@@ -40,13 +41,13 @@ print("context", np.round((a[:, :, None] * hs).sum(axis=1)[0], 2))
 print("4th    ", np.round(hs[0, 3], 2))
 
 # %% [markdown]
-# Backward goes through the three lines in reverse, and every rule is an old one:
+# Backward goes through the three lines in reverse, and every rule is familiar:
 #
-# * `c = sum of a_t hs_t`: `dhs_t = a_t dc`, `da_t = hs_t · dc` (a product of vectors).
+# * `c = sum of a_t hs_t`: `dhs_t = a_t dc`, `da_t = hs_t · dc` (a dot product).
 # * softmax: `ds = a (da - sum of a da)`. Each score also lowers the other weights: that is the sum.
 # * `s_t = hs_t · h`: `dhs_t += ds_t h` (hs was used **twice**), `dh = sum of ds_t hs_t`.
 #
-# The softmax is where most mistakes are made. Beside differences:
+# Most mistakes are made in the softmax. Compared with numerical differences:
 
 # %%
 from chainrule.scratch.gradient import numerical_gradient
@@ -58,7 +59,7 @@ print("by differences", np.round(numerical_gradient(lambda s: float(np.sum(softm
 print("without the sum", np.round(a * da, 6))
 
 # %% [markdown]
-# A picture of the weights shows what is looked at. A decoder that copies looks at one place after another:
+# A picture of the weights shows what the decoder looks at. A decoder that copies looks at one position after another:
 
 # %%
 import matplotlib.pyplot as plt

@@ -13,12 +13,13 @@
 # %% [markdown]
 # # 20. The loss over a sequence
 #
-# A model that writes has a guess at each step: scores xs (N, T, V), and what should stand there, ts (N, T). The loss is the mean of the
-# cross-entropies of all steps. Sentences differ in length, so shorter ones are filled up with a label that is **not counted**, here -1:
+# A language model makes a prediction at each step: scores xs (N, T, V), with the right answers ts (N, T). The loss is the mean of
+# the cross-entropies of all steps. Sentences differ in length, so shorter ones are padded with a label that is **not counted**,
+# here -1:
 #
 # `loss = - sum of log softmax(xs)[t] over the labels that count / how many they are`
 #
-# Its e-th power is the **perplexity**: among how many words, equally likely, the model is choosing.
+# e to the power of the loss is the **perplexity**: the number of equally likely words the model is choosing from.
 
 # %%
 import numpy as np
@@ -34,7 +35,7 @@ print("loss", round(loss, 4), "perplexity", round(np.exp(loss), 3), "of 5")
 print("scores that are all alike:", round(np.exp(layer.forward(np.zeros((2, 4, 5)), ts)), 6))
 
 # %% [markdown]
-# What is not counted must not leak. Change the scores there as you like, the loss is the same, and their gradient is 0:
+# Padding must not leak. Whatever the scores there, the loss is the same, and their gradient is 0:
 
 # %%
 other = xs.copy()
@@ -43,8 +44,8 @@ print("the same loss:", layer.forward(other, ts) == layer.forward(xs, ts))
 print("gradients of the second sentence, largest at each step:", np.round(np.abs(layer.backward()[1]).max(axis=1), 3))
 
 # %% [markdown]
-# Backward is softmax with loss again (lesson 7), `(y - one-hot) / number`, with two changes: the number is that of the labels **that
-# count**, not N · T, and rows that do not count are 0. A mistake in the number is a learning rate that depends on the padding:
+# Backward is softmax with loss again (lesson 7), `(y - one-hot) / number`, with two changes: the number is that of the labels
+# **that count**, not N · T, and rows that do not count are 0. With the wrong number, the learning rate depends on the padding:
 
 # %%
 counted = int((ts != -1).sum())
@@ -54,8 +55,9 @@ print("with N T in place of it, gradients are", round(counted / ts.size, 2), "of
 # %% [markdown]
 # ## Exercise
 #
-# Write `backward`: `dout` is a number (1, or what stands above). `self.y` (N, T, V) are the probabilities, `self.t` and `self.mask` are (N, T); where
-# the mask is off, `self.t` is 0. Return dx of the shape of `self.y`. `np.eye(V)[t]` makes labels one-hot.
+# Write `backward`: `dout` is a number (1, or the upstream gradient). `self.y` (N, T, V) are the probabilities, `self.t` and
+# `self.mask` are (N, T); where the mask is False, `self.t` is 0. Return dx with the shape of `self.y`. `np.eye(V)[t]` makes labels
+# one-hot.
 
 
 # %% exercise="sequence_loss"

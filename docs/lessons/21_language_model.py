@@ -13,15 +13,15 @@
 # %% [markdown]
 # # 21. A language model by hand
 #
-# A **language model** guesses the next character. All its parts are there:
+# A **language model** predicts the next character. We have all its parts:
 #
 # ```
 # characters (N, T) ── Embedding ── RNN ── Affine ── softmax with loss ── loss
 # ```
 #
-# The **Embedding** is a table W (V, D): a character is the number of a row. It is an Affine layer of one-hot vectors that skips the product
-# with zeros. Backward adds each gradient to its row; a row that was used twice gets both. `dW[x] += dout` would keep only one of
-# them; `np.add.at(dW, x, dout)` adds all.
+# The **Embedding** is a table W (V, D): a character is the index of a row. It is an Affine layer on one-hot vectors that skips the
+# products with zero. Backward adds each gradient to its row; a row that was used twice gets both. `dW[x] += dout` would keep only
+# one of them; `np.add.at(dW, x, dout)` adds all of them.
 
 # %%
 import numpy as np
@@ -34,7 +34,7 @@ print("dW[x] += dout ", once.ravel())
 print("np.add.at     ", all_of_them.ravel())
 
 # %% [markdown]
-# The model, with the layers of `common.time_layers`, and a text to learn by heart:
+# The model, built from the layers of `common.time_layers`, and a text to memorize:
 
 # %%
 from chainrule.scratch.time_layers import TimeAffine, TimeEmbedding, TimeRNN, TimeSoftmaxWithLoss
@@ -63,8 +63,8 @@ def backward():
 
 
 # %% [markdown]
-# First the check that this course began with: numerical gradients beside backpropagated ones, now through time and the whole model.
-# (The state is reset before each forward pass, or the second would begin where the first ended.)
+# First the check that this course started with: numerical gradients next to backpropagated ones, now through time and the whole
+# model. (The state is reset before each forward pass, otherwise the second would start where the first ended.)
 
 # %%
 from chainrule.scratch.gradient import numerical_gradient
@@ -87,7 +87,7 @@ for layer in layers:
         )
 
 # %% [markdown]
-# Then training: eight stretches of the text side by side, twelve steps at a time, on from the last state; gradients are clipped.
+# Then training: eight parts of the text side by side, twelve steps at a time, continuing from the last state; gradients are clipped.
 
 # %%
 from chainrule.scratch.optimizer import Adam
@@ -120,9 +120,9 @@ print(written)
 # %% [markdown]
 # ## Exercise
 #
-# The whole model in one class, without layers. `gradient` is to return the gradients of all six arrays: back through the scores, then
-# through time from the last step to the first. What forward kept is there: `self.hs[t]` is the state after step t (`self.hs[-1]` the
-# zeros before the first), `self.y` the probabilities (N, T, V).
+# The whole model in one class, without layers. `gradient` must return the gradients of all six arrays: back through the scores,
+# then through time from the last step to the first. Forward has kept what you need: `self.hs[t]` is the state after step t
+# (`self.hs[-1]` the zeros before the first), `self.y` the probabilities (N, T, V).
 
 
 # %% exercise="language_model"

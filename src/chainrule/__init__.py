@@ -81,10 +81,11 @@ from chainrule.sequence_losses import CTC, SequenceCrossEntropy
 from chainrule.version import __version__
 
 if TYPE_CHECKING:
-    from chainrule import data, io, models, training, vision
+    from chainrule import data, io, models, plot, training, vision
     from chainrule.data import Dataset
     from chainrule.io import load, pretrained, save  # type: ignore[no-redef]
     from chainrule.models import TwoLayerNet
+    from chainrule.sweeps import sweep
     from chainrule.training import (  # type: ignore[no-redef]
         Ensemble,
         Trainer,
@@ -207,10 +208,12 @@ __all__ = [
     "models",
     "numerical_gradient",
     "optimizers",
+    "plot",
     "pretrained",
     "read_numbers",
     "save",
     "schedules",
+    "sweep",
     "training",
     "vision",
     "write_text",
@@ -225,7 +228,9 @@ _LATER = {
     "pretrained": "chainrule.io",
     "save": "chainrule.io",
     "models": "chainrule.models",
+    "plot": "chainrule.plot",
     "TwoLayerNet": "chainrule.models",
+    "sweep": "chainrule.sweeps",
     "training": "chainrule.training",
     "Ensemble": "chainrule.training",
     "Trainer": "chainrule.training",

@@ -1,4 +1,4 @@
-"""What an array and a shape are here, and how both are named in messages."""
+"""The types of arrays and shapes, and how messages name them."""
 
 from typing import Any, TypeAlias
 
@@ -15,17 +15,17 @@ Pair: TypeAlias = tuple[int, int]
 """One number for the height and one for the width of an image."""
 
 Padding: TypeAlias = tuple[Pair, Pair]
-"""What is put around an image: ((top, bottom), (left, right))."""
+"""The padding around an image: ((top, bottom), (left, right))."""
 
 quiet = np.errstate(all="ignore")
-"""Decorates what may overflow: it gives infinity or NaN without a warning, as the compiled kernels do on any processor.
+"""Decorator for code that may overflow: it gives infinity or NaN without a warning, as the compiled kernels do.
 
-Whoever called looks at the result: training raises DivergenceError where the loss is not finite.
+The caller checks the result: training raises DivergenceError if the loss is not finite.
 """
 
 
 def as_floating(x: Array, dtype: npt.DTypeLike) -> Array:
-    """`x` itself if it is float32 or float64 already, else a copy in `dtype` (pixels are stored as uint8)."""
+    """`x` itself if it is already float32 or float64, otherwise a copy in `dtype` (pixels are stored as uint8)."""
     return x if x.dtype in (np.float32, np.float64) else x.astype(dtype)
 
 

@@ -1,4 +1,4 @@
-"""How an object is shown, written as JSON and made again, from its constructor's arguments alone."""
+"""repr, JSON and reconstruction of an object from its constructor arguments alone."""
 
 import inspect
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ __all__ = ["Configured", "from_config", "to_config"]
 class Configured:
     """Base of layers, losses, optimizers and initializers.
 
-    Its only demand: the constructor stores each argument untouched under the argument's own name. Then repr, JSON
-    and copies need no code of their own.
+    It has one requirement: the constructor stores each argument untouched under the argument's own name. Then repr,
+    JSON and copies need no further code.
     """
 
     def arguments(self) -> dict[str, Any]:
-        """Constructor arguments by name; those of a `*args` stand as one tuple under its name."""
+        """Constructor arguments by name; those of `*args` as one tuple under its name."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def __repr__(self) -> str:
@@ -36,11 +36,11 @@ class Configured:
 
 
 def to_config(value: Any, seen: dict[int, int] | None = None) -> Any:
-    """`value` as JSON data: a Configured object becomes {"type", "arguments"}; one met before becomes {"repeat": k},
-    the k-th object in the order of reading, so that a layer standing in two places stays one layer.
+    """`value` as JSON data: a Configured object becomes {"type", "arguments"}; a repeated one becomes {"repeat": k},
+    the k-th object in reading order, so that a layer used in two places stays one layer.
 
     Raises:
-        OptionError: an argument is of a kind that JSON cannot hold.
+        OptionError: JSON cannot represent an argument.
     """
     seen = {} if seen is None else seen
     if isinstance(value, Configured):
@@ -59,10 +59,10 @@ def to_config(value: Any, seen: dict[int, int] | None = None) -> Any:
 
 
 def from_config(config: Any, classes: Mapping[str, type], made: list[Any] | None = None) -> Any:
-    """The object that `to_config` described; its classes are looked up by name in `classes`.
+    """Rebuild the object that `to_config` described; classes are looked up by name in `classes`.
 
     Raises:
-        ModelFileError: an unknown class, or arguments that its constructor does not take.
+        ModelFileError: a class is unknown, or its constructor does not take the arguments.
     """
     made = [] if made is None else made
     if isinstance(config, list):
@@ -73,12 +73,12 @@ def from_config(config: Any, classes: Mapping[str, type], made: list[Any] | None
         try:
             return made[config["repeat"]]
         except (IndexError, TypeError):
-            raise ModelFileError("the network's description repeats a layer that it does not have") from None
+            raise ModelFileError("the network's description repeats a layer that it does not contain") from None
     name = config.get("type")
     if not isinstance(name, str) or name not in classes:
         raise ModelFileError(f"unknown layer {name!r}: pass its class as layers=[{name}], or update chainrule")
     slot = len(made)
-    made.append(None)  # the object stands before its parts in the order of reading
+    made.append(None)  # in reading order an object comes before its parts
     arguments = config.get("arguments")
     if not isinstance(arguments, dict):
         raise ModelFileError(f"the description of {name} has no arguments")
@@ -94,4 +94,4 @@ def _construct(kind: type, arguments: dict[str, Any]) -> Any:
     try:
         return kind(*positional, **arguments)
     except (TypeError, ValueError) as error:
-        raise ModelFileError(f"{kind.__name__} cannot be made again from its description: {error}") from error
+        raise ModelFileError(f"{kind.__name__} cannot be rebuilt from its description: {error}") from error

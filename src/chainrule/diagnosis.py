@@ -1,7 +1,7 @@
 """What is wrong with a hand-written gradient? Known mistakes leave known traces in its numbers.
 
-A gradient that differs from the numerical one is compared with what the usual slips would give: turned about, of the
-wrong sign, N times as large, summed over another axis, without the gradient from above, ... It knows arrays, no layers.
+A gradient that differs from the numerical one is compared with what common mistakes would give: transposed, wrong sign,
+N times too large, summed over another axis, without the upstream gradient, ... It works on arrays and knows no layers.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,21 +16,21 @@ from chainrule.text import Language, spoken
 __all__ = ["Finding", "diagnose"]
 
 _NEAR = 1e-3
-"""Relative; the two candidates differ by far more, and the numerical gradient has errors of its own."""
+"""Relative tolerance. Two candidates differ by far more, and the numerical gradient itself is not exact."""
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "missing": ("is not there: nothing sets or returns it", "不存在：没有赋值，也没有返回"),
     "kind": ("is a {kind}, not an array of numbers", "是 {kind}，不是数组"),
     "transposed": (
-        "is transposed: use .T, or exchange the factors of the product",
+        "is transposed: use .T, or swap the factors of the product",
         "被转置了：用 .T，或交换乘积中两个因子的位置",
     ),
     "reshape": (
-        "has the right numbers in shape {got}, and {needed} is needed: reshape it",
+        "has the right numbers in shape {got}, but needs shape {needed}: reshape it",
         "数值正确，但形状是 {got}，应为 {needed}：请 reshape",
     ),
     "unsummed": (
-        "has shape {got}: it is not yet summed over the batch (sum(axis=0) gives {needed})",
+        "has shape {got}: it is not summed over the batch (sum(axis=0) gives {needed})",
         "形状是 {got}：还没有沿批次求和（用 sum(axis=0)，得到 {needed}）",
     ),
     "axis": (
@@ -38,11 +38,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "形状是 {got}，应为 {needed}：求和的轴错了",
     ),
     "scalar": (
-        "is one number, and shape {needed} is needed: it is summed over everything, or never computed",
+        "is one number, but needs shape {needed}: it was summed over everything, or never computed",
         "只是一个数，应为 {needed}：对所有轴都求了和，或者根本没有计算",
     ),
-    "shape": ("has shape {got}, and {needed} is needed", "形状是 {got}，应为 {needed}"),
-    "nan": ("holds NaN or infinity", "含有 NaN 或无穷大"),
+    "shape": ("has shape {got}, but needs {needed}", "形状是 {got}，应为 {needed}"),
+    "nan": ("contains NaN or infinity", "含有 NaN 或无穷大"),
     "zero": ("is zero everywhere", "处处为零"),
     "sign": ("has the wrong sign", "符号反了"),
     "times batch": (
@@ -51,16 +51,16 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "over batch": (
         "is {batch} times too small, and the batch has {batch} samples: it is divided by N once too often"
-        " (a mean in place of a sum?)",
-        "小了 {batch} 倍，而批次正好有 {batch} 个样本：多除了一次 N（把求和写成了求平均？）",
+        " (a mean instead of a sum? right only where the loss is not divided by N)",
+        "小了 {batch} 倍，而批次正好有 {batch} 个样本：多除了一次 N（把求和写成了求平均？只有在损失没有除以 N 时才对）",
     ),
     "factor": ("is {factor:.4g} times what it should be, everywhere", "处处是正确值的 {factor:.4g} 倍"),
-    "swapped": ("is what {other} should be: the two are exchanged", "给出的是 {other} 应有的值：两者弄反了"),
-    "dout": ("is not multiplied by the gradient from above (dout)", "没有乘上游传来的梯度 dout"),
-    "dout twice": ("is multiplied by the gradient from above (dout) twice", "乘了两次上游传来的梯度 dout"),
+    "swapped": ("is what {other} should be: the two are swapped", "给出的是 {other} 应有的值：两者弄反了"),
+    "dout": ("is not multiplied by the upstream gradient (dout)", "没有乘上游传来的梯度 dout"),
+    "dout twice": ("is multiplied by the upstream gradient (dout) twice", "乘了两次上游传来的梯度 dout"),
     "passed on": ("is dout itself: the layer's own derivative is missing", "就是 dout 本身：漏乘了本层的导数"),
     "inverted": (
-        "is there where forward cut off, and zero where it passed: the mask is inverted",
+        "is nonzero where forward cut off, and zero where it let x pass: the mask is inverted",
         "在 forward 截断处非零，而在通过处为零：mask 取反了",
     ),
     "leaks": (
@@ -72,19 +72,19 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "在导数不为零的 {of} 处中有 {count} 处为零",
     ),
     "statistics": (
-        "leaves out that the mean and the variance depend on every sample of the batch",
+        "ignores that the mean and the variance depend on every sample of the batch",
         "没有考虑均值和方差依赖于批次中的每个样本",
     ),
     "order": (
-        "has the right numbers in the wrong places: look at the order of reshape and transpose",
+        "has the right numbers in the wrong places: check the order of reshape and transpose",
         "数值正确但位置错了：检查 reshape 与 transpose 的次序",
     ),
     "argument": (
-        "has the derivative at the wrong place: at the output of forward instead of its input",
+        "evaluates the derivative in the wrong place: at the output of forward instead of its input",
         "导数代入的量不对：用了 forward 的输出，而不是输入",
     ),
     "input": (
-        "has the right formula with the wrong array: it is written for the output y, and the input x is put in",
+        "has the right formula with the wrong array: it is written for the output y but uses the input x",
         "公式是用输出 y 写的，却代入了输入 x",
     ),
     "activation": (
@@ -92,43 +92,53 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "漏了激活函数的导数：只是乘积部分的梯度",
     ),
     "mean term": (
-        "leaves out the term of the mean: that every sample moves the mean",
+        "leaves out the term for the mean: every sample changes the mean",
         "漏了均值那一项：每个样本都会改变均值",
     ),
     "variance term": (
-        "leaves out the term of the variance: that every sample moves the variance",
+        "leaves out the term for the variance: every sample changes the variance",
         "漏了方差那一项：每个样本都会改变方差",
     ),
     "updated": (
-        "is made with the weights after their update: find it first, then update",
+        "is computed with the weights after their update: compute it first, then update",
         "用的是更新之后的权重：应先求它，再更新权重",
     ),
+    "divided": (
+        "has the same size for half the upstream gradient: an optimizer such as Adam divides by that size",
+        "在上游梯度减半时大小不变：中间有 Adam 之类的优化器按其大小作了除法",
+    ),
+    "begins": (
+        "receives no upstream gradient but the input or the output, so it starts from a loss that only it knows: "
+        "give the class `loss(x, t)` and `gradient(x, t)`, or check its layers",
+        "没有接收上游梯度，而是接收了输入或输出，它从只有自己知道的损失出发："
+        "请为这个类写 `loss(x, t)` 和 `gradient(x, t)`，或检验它的各层",
+    ),
     "unmatched": (
-        "belongs to no input of forward and to no array that forward reads",
+        "does not belong to any input of forward or any array that forward reads",
         "不对应 forward 的任何输入，也不对应 forward 读取的任何数组",
     ),
-    "kinks": ("lies on kinks, where there is no derivative, at every place looked at", "所查之处都在折点上，没有导数"),
+    "kinks": ("lies on a kink, where there is no derivative, at every place checked", "所查之处都在折点上，没有导数"),
     "small": (
-        "is 0 or too small to be told from rounding (a bias before batch normalization has no effect)",
+        "is 0 or too small to tell from rounding (a bias before batch normalization has no effect)",
         "为 0，或小到与舍入误差分不开（批归一化之前的偏置不起作用）",
     ),
     "noise": (
-        "is computed in so low a precision that numerical differentiation shows nothing",
+        "is computed in a precision too low for numerical differentiation to show anything",
         "计算精度太低，数值微分看不出什么",
     ),
-    "some": ("is wrong at {count} of the {of} places that were looked at", "在检查的 {of} 处中有 {count} 处错误"),
+    "some": ("is wrong at {count} of the {of} places checked", "在检查的 {of} 处中有 {count} 处错误"),
 }
-"""What each trace means, in English and Chinese; the name of the gradient goes before it."""
+"""What each trace means, in English and Chinese; the name of the gradient comes first."""
 
 _PLACE = (
-    "; at {index} it says {found:.6g}, the numerical gradient {expected:.6g}",
+    "; at {index} it is {found:.6g}, the numerical gradient is {expected:.6g}",
     "；在 {index} 处它给出 {found:.6g}，数值梯度为 {expected:.6g}",
 )
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One wrong gradient: its name, the trace, and the numbers of its text."""
+    """One wrong gradient: its name, the trace, and the numbers for its text."""
 
     name: str
     pattern: str
@@ -151,14 +161,14 @@ def diagnose(
     others: Mapping[str, Array] | None = None,
     x: Array | None = None,
 ) -> Finding:
-    """The likeliest reason why a gradient is not the numerical one.
+    """The likeliest reason why a gradient differs from the numerical one.
 
     Args:
-        name: what it is called ("dW").
-        found: what backward says.
+        name: the gradient's name ("dW").
+        found: what backward returned.
         expected: the numerical gradient, NaN where it was not measured.
-        batch: how many samples it was measured with.
-        dout: the gradient from above.
+        batch: the number of samples it was measured with.
+        dout: the upstream gradient.
         others: numerical gradients of the layer's other arrays.
         x: the layer's first input.
     """
@@ -183,7 +193,7 @@ def diagnose(
 
 
 def _near(one: Array, other: Array) -> bool:
-    """Equal where both were measured, by the size of the largest."""
+    """Whether they are equal where both were measured, relative to the largest value."""
     if one.shape != other.shape:
         return False
     known = ~(np.isnan(one) | np.isnan(other))
@@ -216,7 +226,7 @@ def _explanations(
     others: Mapping[str, Array],
     x: Array | None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Those that hold, the likeliest first: of the whole gradient, then of a part of its places."""
+    """The patterns that match, likeliest first: those of the whole gradient, then those of some of its places."""
     if not found.any():
         yield "zero", {}
     for other, gradient in others.items():
@@ -259,9 +269,9 @@ def _explanations_of_a_factor(one: Array, right: Array, batch: int) -> Iterator[
 def _explanations_of_an_input(
     found: Array, expected: Array, dout: Array, x: Array
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the input tells: a derivative left out or taken of the wrong array, a term of a normalization left out."""
+    """Mistakes that the input reveals: a missing derivative, one of the wrong array, a missing normalization term."""
     if x.shape == found.shape == dout.shape:
-        for derivative in (x * (1 - x), 1 - x**2):  # of the sigmoid and of tanh, by their output
+        for derivative in (x * (1 - x), 1 - x**2):  # of sigmoid and tanh, in terms of their output
             if _near(found, dout * derivative):
                 yield "input", {}
     is_product = x.ndim == dout.ndim == 2 and len(x) == len(dout) and found.shape == (x.shape[1], dout.shape[1])
@@ -282,7 +292,7 @@ def _explanations_of_an_input(
 
 
 def _explanations_of_places(one: Array, right: Array) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What zeros tell: a mask that was left out or inverted."""
+    """Mistakes that zeros reveal: a missing or inverted mask."""
     flat = right == 0
     if flat.any() and not flat.all() and (one[flat] != 0).any():
         if not one[~flat].any():

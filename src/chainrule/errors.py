@@ -11,6 +11,7 @@
     ├── DataError (ValueError)           a data file or array cannot be used
     ├── FileError                        a file cannot be read or written
     │   └── ModelFileError               a model file or checkpoint cannot be used
+    ├── WorkerLostError (RuntimeError)   a process that trains with this one is dead, or does not answer
     └── MissingExtraError (ImportError)  an optional package is not installed
 """
 
@@ -25,6 +26,7 @@ __all__ = [
     "NotBuiltError",
     "OptionError",
     "ShapeError",
+    "WorkerLostError",
 ]
 
 
@@ -77,6 +79,10 @@ class FileError(ChainruleError):
 
 class ModelFileError(FileError):
     """A model file or checkpoint cannot be used."""
+
+
+class WorkerLostError(ChainruleError, RuntimeError):
+    """A process that works together with this one is dead, or does not answer."""
 
 
 class MissingExtraError(ChainruleError, ImportError):

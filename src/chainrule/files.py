@@ -1,4 +1,4 @@
-"""How a file is written whole or not at all, whoever else writes it, and how a failure is told."""
+"""Atomic file writes (whole or not at all, with any number of writers), locks, and messages for failures."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from chainrule.errors import FileError
 
 try:
     import fcntl as _fcntl
-except ModuleNotFoundError:  # Windows, where nobody removes a file that is open
+except ModuleNotFoundError:  # Windows, where an open file cannot be removed
     _fcntl = None  # type: ignore[assignment]
 
 __all__ = ["explain", "holding", "make_folder", "replacing", "taking_turns"]
@@ -30,31 +30,31 @@ _CURES = {
     errno.ENOTDIR: "a part of this path is a file, not a folder: check the path",
     errno.EISDIR: "this is a folder, not a file: name a file",
     errno.EEXIST: "this is a file, not a folder: choose another name",
-    errno.ELOOP: "this is a link that leads to itself: name a file",
+    errno.ELOOP: "this is a link that points to itself: name a file",
 }
 _PART = ".chainrule-{}.part"
 _DAY = 24 * 60 * 60
 
 _swept: set[Path] = set()
-"""Folders from which this process has removed what dead writers left."""
+"""Folders from which this process has removed the leftovers of dead writers."""
 
 
 def explain(error: OSError) -> str:
-    """Reason and cure of an operating-system error, in one clause."""
+    """The reason and the cure for an operating-system error, in one clause."""
     return _CURES.get(error.errno or 0, error.strerror or str(error))
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
-    """Make a folder and its parents, and prove that files can be written there.
+    """Create a folder and its parents, and check that files can be written there.
 
     Raises:
-        FileError: it cannot be made or written to.
+        FileError: the folder cannot be created or written to.
     """
     folder = Path(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"cannot make the folder {folder}: {explain(error)}") from error
+        raise FileError(f"cannot create the folder {folder}: {explain(error)}") from error
     try:
         with _part_in(folder.resolve()):
             pass
@@ -65,11 +65,11 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a part file in the folder of `path`; when the block ends well it is synced to disk and renamed to `path`.
+    """Open a part file in the folder of `path`; if the block succeeds, sync it to disk and rename it to `path`.
 
-    Killed or failing at any moment, `path` is what it was before, or the whole new file. Each writer has a part file of
-    its own, so of several at once the last one wins, whether threads, processes or containers that share the folder.
-    A link is followed. What writers that were killed have left is removed by the next process that writes there.
+    After a crash or failure at any moment, `path` is either the old file or the complete new one. Each writer has its
+    own part file, so with several writers (threads, processes, containers sharing the folder) the last one wins. Links
+    are followed. The next process that writes there removes the part files of killed writers.
 
     Raises:
         FileError: the file cannot be written (no permission, disk full, ...).
@@ -81,7 +81,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
             if _fcntl is None:
-                file.close()  # Windows renames no file that is open
+                file.close()  # Windows cannot rename an open file
             os.replace(part, target)
             _sync_folder(target.parent)
     except OSError as error:
@@ -90,12 +90,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def holding(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Keep others that ask for it, in whatever process or container, out of a folder as long as the block lasts.
+    """Lock a folder for the duration of the block, against any process or container that asks for the same lock.
 
-    The system lets go of it when the process ends, however it ends. (Not on Windows, where nobody is kept out.)
+    The system releases the lock when the process ends, however it ends. (On Windows there is no lock.)
 
     Raises:
-        FileError: another one holds it, or no file can be written there.
+        FileError: another process holds the lock, or no file can be written there.
     """
     path = Path(folder) / ".chainrule.lock"
     try:
@@ -112,12 +112,12 @@ def holding(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 @contextmanager
 def taking_turns(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Of several that write `path` piece by piece, threads or processes, let one after another run the block.
+    """Let only one thread or process at a time run the block, for `path` that several write piece by piece.
 
-    The system lets the next one in when a process ends, however it ends. (Not on Windows, where all come in at once.)
+    The system releases the lock when a process ends, however it ends. (On Windows there is no lock.)
 
     Raises:
-        FileError: no file can be written beside it.
+        FileError: the lock file beside `path` cannot be written.
     """
     path = Path(path)
     lock = path.with_name(f".{path.name}.chainrule.lock")
@@ -133,7 +133,7 @@ def taking_turns(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _target(path: Path) -> Path:
-    """What is replaced: a file that is there, the one that a link leads to, or a new one."""
+    """The file to replace: an existing one, the target of a link, or a new one."""
     try:
         target = path.resolve()
     except RuntimeError:  # before Python 3.13
@@ -144,20 +144,20 @@ def _target(path: Path) -> Path:
 
 
 def _locked(path: Path, *, wait: bool) -> int | None:
-    """A handle of the file, made if need be, that is locked; None if another has locked it and we do not wait."""
+    """A locked handle of the file, created if needed; None if someone else holds the lock and we do not wait."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         if not _lock(handle, wait=wait):
             os.close(handle)
             return None
-        if os.fstat(handle).st_nlink:  # else the one before us has just removed it
+        if os.fstat(handle).st_nlink:  # otherwise the previous owner has just removed it
             return handle
         os.close(handle)
 
 
 @contextmanager
 def _part_in(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """A new file that nobody else has, open and locked, which is how others see that its writer lives."""
+    """A new file of our own, open and locked; the lock shows others that its writer is alive."""
     if folder not in _swept:
         _swept.add(folder)
         _sweep(folder)
@@ -166,7 +166,7 @@ def _part_in(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
         try:
             yield file, part
         finally:
-            with suppress(OSError):  # renamed, or the folder is out of reach, which the error in flight tells already
+            with suppress(OSError):  # renamed, or the folder is unreachable, which the current error already says
                 if _fcntl is None:
                     file.close()
                 part.unlink()
@@ -177,16 +177,16 @@ def _new_part(folder: Path) -> tuple[int, Path]:
         part = folder / _PART.format(secrets.token_hex(8))
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         _lock(handle, wait=True)
-        if os.fstat(handle).st_nlink:  # else it was swept before it was locked
+        if os.fstat(handle).st_nlink:  # otherwise it was swept before it was locked
             return handle, part
         os.close(handle)
 
 
 def _sweep(folder: Path) -> None:
     """Remove the part files whose writers are dead."""
-    with suppress(OSError):  # a folder that can be written and not be read
+    with suppress(OSError):  # a folder that can be written but not read
         for part in folder.glob(_PART.format("*")):
-            with suppress(OSError):  # renamed by now, or removed by another
+            with suppress(OSError):  # renamed by now, or removed by someone else
                 if stat.S_ISREG(part.lstat().st_mode):
                     _remove_if_dead(part)
 
@@ -205,7 +205,7 @@ def _remove_if_dead(part: Path) -> None:
 
 
 def _lock(handle: int, *, wait: bool, unknown: bool = True) -> bool:
-    """Whether the file is ours now; `unknown` where the system has no locks."""
+    """Whether we got the lock on the file; `unknown` if the system has no locks."""
     if _fcntl is None:
         return unknown
     try:
@@ -219,17 +219,17 @@ def _lock(handle: int, *, wait: bool, unknown: bool = True) -> bool:
 
 def _end(handle: int, path: Path) -> None:
     with suppress(OSError):
-        path.unlink()  # while it is locked: nobody else has locked it, and nobody will lock what is no longer there
+        path.unlink()  # while we hold the lock: nobody else has it, and nobody can lock a file that is gone
     os.close(handle)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself last through a power cut, where the system can (not on Windows)."""
+    """Make the rename itself survive a power cut, where the system can (not on Windows)."""
     if os.name != "posix":
         return
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # it can be written and not be read
+    except PermissionError:  # it can be written but not read
         return
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Functions of arrays that are neither a layer nor a loss: softmax and the forms that labels come in."""
+"""Functions on arrays that are neither layers nor losses: softmax, and conversions of labels."""
 
 import numpy as np
 
@@ -15,11 +15,11 @@ def one_hot(labels: Array, classes: int) -> Array:
 
 
 def class_indices(labels: Array, samples: int, classes: int) -> Array:
-    """Labels as class indices (N,), from indices, or from rows (N, C) the class with the largest share.
+    """Labels as class indices (N,): indices as they are; for rows (N, C), the class with the largest probability.
 
     Raises:
-        LabelError: another shape than the batch's, fractions as indices, a label outside 0 to classes - 1, or rows that
-            are no distributions.
+        LabelError: the shape does not match the batch, an index is not a whole number or outside 0 to classes - 1, or
+            a row is not a probability distribution.
     """
     labels = np.asarray(labels)
     if labels.shape == (samples, classes) and labels.ndim == 2:
@@ -28,7 +28,7 @@ def class_indices(labels: Array, samples: int, classes: int) -> Array:
     if labels.shape != (samples,):
         raise LabelError(
             f"labels of shape {labels.shape} do not fit {samples} samples of {classes} classes: "
-            f"pass class indices ({samples},) or rows of shares ({samples}, {classes})"
+            f"pass class indices ({samples},) or rows of probabilities ({samples}, {classes})"
         )
     if labels.dtype.kind not in "iu":
         raise LabelError(f"class indices are whole numbers, got {labels.dtype}: use labels.astype(int)")
@@ -42,20 +42,20 @@ def class_indices(labels: Array, samples: int, classes: int) -> Array:
 
 
 def distributions(labels: Array, samples: int, classes: int) -> Array:
-    """Labels as rows (N, C) of shares that sum to 1: one-hot from indices, rows (one-hot or soft) as they are.
+    """Labels as rows (N, C) that sum to 1: one-hot rows for indices; rows (one-hot or soft) as they are.
 
     Raises:
-        LabelError: as `class_indices`.
+        LabelError: see `class_indices`.
     """
     labels = np.asarray(labels)
     if labels.shape != (samples, classes) or labels.ndim != 2:
         return one_hot(class_indices(labels, samples, classes), classes)
     if labels.dtype.kind not in "biuf":
-        raise LabelError(f"shares of classes are numbers, got {labels.dtype}")
+        raise LabelError(f"probabilities of classes are numbers, got {labels.dtype}")
     sums = labels.sum(axis=1)
     if wrong := np.flatnonzero(~((np.abs(sums - 1) <= 1e-3) & (labels >= 0).all(axis=1))).tolist():
         raise LabelError(
-            f"the label of sample {wrong[0]}, {labels[wrong[0]].tolist()}, is no distribution over the classes: "
-            "each row needs shares of 0 or more that sum to 1 (one-hot rows a single 1)"
+            f"the label of sample {wrong[0]}, {labels[wrong[0]].tolist()}, is not a distribution over the classes: "
+            "each row needs numbers of 0 or more that sum to 1 (one-hot rows a single 1)"
         )
     return labels

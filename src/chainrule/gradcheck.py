@@ -14,10 +14,10 @@ import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import OptionError
+from chainrule.gradient_report import GradientReport, GradientRow
 from chainrule.layers import Layer
 from chainrule.losses import Loss
 from chainrule.numerical import STEP, bracket, central_difference
-from chainrule.text import table
 
 __all__ = ["GradientReport", "GradientRow", "check_array", "gradcheck"]
 
@@ -31,84 +31,6 @@ _ENOUGH = 3
 """So many wrong elements of an array are looked at for kinks; more of them need no proof."""
 _DISTANCES, _NEIGHBORS = (1e-3, 1e-4), 12
 """Relative to the spread of an array: where the derivatives around a place are looked at, and how many of them."""
-
-
-@dataclass(frozen=True)
-class GradientRow:
-    """One array: how far backpropagation is from the numerical gradient.
-
-    `error` is the largest difference divided by the array's largest gradient, `worst` the element that has it.
-    `kinks` are elements at or beside a kink, left out of `error`: the probe crossed it (a ReLU's zero), so that they
-    disagree at the usual step and agree at a smaller one; or they lie on it (equal numbers in a MaxPool2D's window), so
-    that there is no derivative: those to the left and to the right differ.
-    `hidden` counts elements that rounding hides: the whole array's gradient is too small beside the objective's digits.
-    """
-
-    name: str
-    shape: Shape
-    checked: int
-    error: float
-    worst: tuple[int, ...]
-    kinks: tuple[tuple[int, ...], ...]
-    ok: bool
-    hidden: int = 0
-
-    @property
-    def compared(self) -> int:
-        """Elements that the verdict rests on."""
-        return max(self.checked - len(self.kinks) - self.hidden, 0)
-
-
-@dataclass(frozen=True)
-class GradientReport:
-    """One row per array; `.ok` if every row is, also where nothing could be compared (`.compared` is 0 then)."""
-
-    rows: tuple[GradientRow, ...]
-    tolerance: float
-
-    @property
-    def ok(self) -> bool:
-        return all(row.ok for row in self.rows)
-
-    @property
-    def error(self) -> float:
-        """The worst relative error of all."""
-        return max((row.error for row in self.rows), default=0.0)
-
-    @property
-    def compared(self) -> int:
-        """Gradients that the verdict rests on."""
-        return sum(row.compared for row in self.rows)
-
-    @property
-    def kinks(self) -> int:
-        """Gradients left out because they lie on a kink or beside one."""
-        return sum(len(row.kinks) for row in self.rows)
-
-    @property
-    def hidden(self) -> int:
-        """Gradients left out because they are too small to be told from rounding."""
-        return sum(row.hidden for row in self.rows)
-
-    def __str__(self) -> str:
-        rows = [
-            (
-                row.name,
-                row.shape,
-                f"{row.compared:,} of {int(np.prod(row.shape)):,}",
-                f"{row.error:.1e}",
-                _verdict(row),
-                ", ".join(str(list(index)) for index in row.kinks) or "-",
-            )
-            for row in self.rows
-        ]
-        return table(("array", "shape", "compared", "relative error", "verdict", "on a kink"), rows)
-
-
-def _verdict(row: GradientRow) -> str:
-    if not row.ok:
-        return f"WRONG at {list(row.worst)}" if row.checked else "WRONG"
-    return "ok" if row.compared or not row.checked else "too small to tell" if row.hidden else "only kinks"
 
 
 def gradcheck(
@@ -145,58 +67,100 @@ def gradcheck(
     """
     # a stream of its own: inputs are often drawn from default_rng(seed) too
     rng = np.random.default_rng(np.random.SeedSequence([seed, 20_260_902]))
-    shape = _input_shape(layer, shape, inputs)
-    layer = layer.copy()
-    layer.build(shape, rng)
-    layer = layer.astype(np.float64)
-    for parameter in layer.parameters.values():
-        parameter.value += perturb * rng.standard_normal(parameter.shape)
-        parameter.grad = rng.standard_normal(parameter.shape)  # backward adds to what is there
+    layer, x = _moved(layer, _input_shape(layer, shape, inputs), inputs, batch, perturb, rng)
     start = {name: parameter.grad.copy() for name, parameter in layer.parameters.items()}
-    if layer.takes_indices:
-        if inputs is None:
-            raise OptionError(f"{layer!r} reads indices: pass inputs=, whole numbers of shape (N, *{shape})")
-        x = np.array(inputs)
-    else:
-        x = rng.standard_normal((batch, *shape)) if inputs is None else np.array(inputs, dtype=np.float64)
 
     def forward() -> tuple[Array, object]:
         return layer.forward(x, train=train, rng=np.random.default_rng(seed))
 
     y, cache = forward()
-    upstream = rng.standard_normal(y.shape)
     kept = {"input": x.copy(), "output": y.copy()}
-    targets: Any = labels if isinstance(labels, tuple) else np.asarray(labels)
-    if loss is None:
-        magnitude = float(np.abs(upstream * y).sum())
-        dy = upstream.copy()
-    else:
-        value, dy = _value_and_gradient(loss, y, targets)
-        # a softmax that is sure of itself has a loss near 0, whose digits are those of the sum of exponentials within
-        magnitude = max(abs(value), abs(loss(np.zeros_like(y), targets)[0]), float(np.abs(dy * y).sum()))
+    objective = _Objective(rng.standard_normal(y.shape), loss, labels)
+    dy, magnitude = objective.gradient(y)
     kept["gradient from above"] = dy.copy()
-    dx = layer.backward(dy, cache)
     now = {"input": x, "output": y, "gradient from above": dy}
-    written = [_wrong(f"{name}, written to", now[name].shape) for name in now if not _same(now[name], kept[name])]
-    x[...], dy[...] = kept["input"], kept["gradient from above"]
-    gradients = {name: _less(parameter.grad, start[name]) for name, parameter in layer.parameters.items()}
+    dx = layer.backward(dy, cache)
+    written = _written_to(now, kept)
+    found = {name: _less(parameter.grad, start[name]) for name, parameter in layer.parameters.items()}
+    values = {name: parameter.value for name, parameter in layer.parameters.items()}
+    if not layer.takes_indices:
+        found, values = {"input": dx} | found, {"input": x} | values
 
-    def objective() -> float:
-        y, _ = forward()
-        return float(np.sum(upstream * y)) if loss is None else loss(y, targets)[0]
+    def number() -> float:
+        return objective(forward()[0])
 
-    arrays: dict[str, tuple[Array, Any]] = {} if layer.takes_indices else {"input": (x, dx)}
-    arrays |= {name: (p.value, gradients[name]) for name, p in layer.parameters.items()}
-    noise = max(_EPSILON * magnitude, _rounding_of(objective, [values for values, _ in arrays.values()], rng))
-    rows = [
-        check_array(name, values, gradient, objective, sample, tolerance, 10 * noise / STEP, rng)
-        if isinstance(gradient, np.ndarray) and gradient.shape == values.shape
-        else _wrong(name, values.shape)
-        for name, (values, gradient) in arrays.items()
-    ]
-    right = {row.name: gradients[row.name] for row in rows if row.ok and row.name in gradients}
+    rows = _compared(values, found, number, magnitude, sample, tolerance, rng)
+    right = {row.name: found[row.name] for row in rows if row.ok and row.name in layer.parameters}
     alone = _without_input_gradient(layer, forward, dy, right) if layer.parameters else []
     return GradientReport((*rows, *alone, *written), tolerance)
+
+
+def _written_to(now: dict[str, Array], kept: dict[str, Array]) -> list[GradientRow]:
+    """A row for each array that backward changed and should not have; each gets its numbers back."""
+    changed = [name for name in now if not _same(now[name], kept[name])]
+    for name in changed:
+        now[name][...] = kept[name]
+    return [_wrong(f"{name}, written to", now[name].shape) for name in changed]
+
+
+def _compared(
+    values: dict[str, Array],
+    gradients: dict[str, Any],
+    number: Callable[[], float],
+    magnitude: float,
+    sample: int | None,
+    tolerance: float,
+    rng: np.random.Generator,
+) -> list[GradientRow]:
+    """A row for each array that `number` depends on."""
+    noise = max(_EPSILON * magnitude, _rounding_of(number, [*values.values()], rng))
+    return [
+        check_array(name, values[name], gradient, number, sample, tolerance, 10 * noise / STEP, rng)
+        if isinstance(gradient, np.ndarray) and gradient.shape == values[name].shape
+        else _wrong(name, values[name].shape)
+        for name, gradient in gradients.items()
+    ]
+
+
+def _moved(
+    layer: Layer, shape: Shape, inputs: Array | None, batch: int, perturb: float, rng: np.random.Generator
+) -> tuple[Layer, Array]:
+    """A float64 copy with parameters off their first values and gradients that backward adds to, and its inputs."""
+    layer = layer.copy()
+    layer.build(shape, rng)
+    layer = layer.astype(np.float64)
+    for parameter in layer.parameters.values():
+        parameter.value += perturb * rng.standard_normal(parameter.shape)
+        parameter.grad = rng.standard_normal(parameter.shape)
+    if not layer.takes_indices:
+        return layer, rng.standard_normal((batch, *shape)) if inputs is None else np.array(inputs, dtype=np.float64)
+    if inputs is None:
+        raise OptionError(f"{layer!r} reads indices: pass inputs=, whole numbers of shape (N, *{shape})")
+    return layer, np.array(inputs)
+
+
+@dataclass(frozen=True)
+class _Objective:
+    """The number that is differentiated: the outputs times a random upstream gradient, or their loss."""
+
+    upstream: Array
+    loss: Loss | None
+    labels: Any
+
+    @property
+    def _targets(self) -> Any:
+        return self.labels if isinstance(self.labels, tuple) else np.asarray(self.labels)
+
+    def __call__(self, y: Array) -> float:
+        return float(np.sum(self.upstream * y)) if self.loss is None else self.loss(y, self._targets)[0]
+
+    def gradient(self, y: Array) -> tuple[Array, float]:
+        """With respect to y, and how large the numbers are of which the objective is the sum."""
+        if self.loss is None:
+            return self.upstream.copy(), float(np.abs(self.upstream * y).sum())
+        value, dy = _value_and_gradient(self.loss, y, self._targets)
+        # a softmax that is sure of itself has a loss near 0, whose digits are those of the sum of exponentials within
+        return dy, max(abs(value), abs(self.loss(np.zeros_like(y), self._targets)[0]), float(np.abs(dy * y).sum()))
 
 
 def _value_and_gradient(loss: Loss, y: Array, labels: Any) -> tuple[float, Array]:

@@ -1,4 +1,4 @@
-"""How large the first weights are."""
+"""Initializers: the distributions that initial weights are drawn from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["He", "Initializer", "Normal", "Xavier", "Zeros"]
 
 
 class Initializer(Configured):
-    """Draws the first value of a parameter."""
+    """Draws the initial value of a parameter."""
 
     def __call__(self, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
         """A float32 array of `shape`; fan_in and fan_out count the inputs and outputs of one unit."""

@@ -1,7 +1,7 @@
-"""How wrong an output is, and the gradient of that with respect to the output.
+"""Losses: how wrong the outputs are, and the gradient of that with respect to the outputs.
 
-A loss is called with outputs and targets and returns both: `value, doutputs = loss(outputs, targets)`. The value is a
-mean over the batch; with weights, one a sample, a weighted mean.
+A loss takes outputs and targets and returns both: `value, doutputs = loss(outputs, targets)`. The value is a mean over
+the batch, or a weighted mean if there is one weight per sample.
 """
 
 import math
@@ -28,18 +28,18 @@ __all__ = [
 
 
 class Loss(Configured):
-    """A number to be made small, averaged over the batch."""
+    """A number to minimize, averaged over the batch."""
 
     classifies: bool = False
-    """Whether outputs are logits of classes, so that accuracy has a meaning."""
+    """Whether outputs are logits of classes, so that accuracy is defined."""
 
     def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
         """outputs (N, ...), targets -> the loss and its gradient with respect to outputs, in their shape and dtype.
 
         Args:
             outputs: what the network returned.
-            targets: what it should have been.
-            weights: (N,), 0 or more: how much each sample counts; all alike by default.
+            targets: what it should have returned.
+            weights: (N,), 0 or more: how much each sample counts; equal by default.
         """
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
 
@@ -47,14 +47,14 @@ class Loss(Configured):
 class SoftmaxCrossEntropy(Loss):
     """Mean of -log softmax(logits)[label]; dlogits = (softmax(logits) - onehot(label)) / N.
 
-    logits (N, C); labels as class indices (N,), one-hot rows (N, C), or soft rows (N, C) of shares that sum to 1, for
-    which the loss is -sum(share log softmax(logits)). Softmax and logarithm are taken together, so that neither
-    overflows nor loses digits (Bridle 1990).
+    logits (N, C); labels as class indices (N,), one-hot rows (N, C), or soft rows (N, C) of probabilities that sum
+    to 1, for which the loss is -sum(probability log softmax(logits)). Softmax and logarithm are computed together, so
+    neither overflows nor loses digits (Bridle 1990).
 
     Args:
-        label_smoothing: this share of each label is spread evenly over all classes (Szegedy et al. 2015,
+        label_smoothing: the fraction of each label that is spread evenly over all classes (Szegedy et al. 2015,
             arXiv:1512.00567).
-        class_weight: C numbers, how much each class counts; the mean is then a weighted one.
+        class_weight: C numbers, how much each class counts; the mean is then weighted.
     """
 
     classifies = True
@@ -63,7 +63,7 @@ class SoftmaxCrossEntropy(Loss):
         if not 0 <= label_smoothing < 1:
             raise OptionError(f"label_smoothing must be from 0 up to (not including) 1, got {label_smoothing}")
         if class_weight is not None and not (np.isfinite(class_weight).all() and np.min(class_weight) >= 0):
-            raise OptionError(f"class_weight must be numbers of 0 or more, one a class, got {class_weight}")
+            raise OptionError(f"class_weight must be numbers of 0 or more, one per class, got {class_weight}")
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
 
@@ -93,7 +93,7 @@ class SoftmaxCrossEntropy(Loss):
 
 
 class SigmoidCrossEntropy(Loss):
-    """For labels that do not exclude each other: mean of -t log s - (1 - t) log(1 - s), s = sigmoid(logit).
+    """For labels that are not mutually exclusive: mean of -t log s - (1 - t) log(1 - s), s = sigmoid(logit).
 
     logits and targets t of one shape (N, ...), t from 0 to 1; dlogits = (s - t) / size.
     """
@@ -110,9 +110,9 @@ class SigmoidCrossEntropy(Loss):
 
 
 class NegativeSampling(Loss):
-    """Mean over the batch of -log s(score of the true one) - sum of log(1 - s(score)) of the others, s the sigmoid.
+    """Mean over the batch of -log s(true score) - sum of log(1 - s(score)) over the other scores, s the sigmoid.
 
-    Scores (N, K) of K candidates each, labels (N,) which of them is true, the others being drawn at random;
+    Scores (N, K) of K candidates each; labels (N,) say which one is true, the others are drawn at random.
     dscores = (s(scores) - onehot(label)) / N (Mikolov et al. 2013, arXiv:1310.4546).
 
     (InfoNCE, van den Oord et al. 2018, arXiv:1807.03748, is SoftmaxCrossEntropy of the same scores and labels.)
@@ -127,7 +127,7 @@ class NegativeSampling(Loss):
     @quiet
     def __call__(self, outputs: Array, targets: Array, weights: Array | None = None) -> tuple[float, Array]:
         if outputs.ndim != 2:
-            raise ShapeError(f"needs scores (N, K), got {outputs.shape}: one a candidate", self)
+            raise ShapeError(f"needs scores (N, K), got {outputs.shape}: one per candidate", self)
         samples, candidates = outputs.shape
         true = one_hot(class_indices(targets, samples, candidates), candidates).astype(outputs.dtype)
         shares = sample_shares(weights, samples).astype(outputs.dtype)[:, np.newaxis]
@@ -151,11 +151,11 @@ class MeanSquaredError(Loss):
 class Huber(Loss):
     """Mean of d^2 / 2 where |d| <= delta, else of delta (|d| - delta / 2), d = output - target (Huber 1964).
 
-    doutputs = d / size, held between -delta / size and delta / size: outliers pull with a bounded force. Outputs and
+    doutputs = d / size, clipped to -delta / size and delta / size, so outliers have a bounded gradient. Outputs and
     targets have the same shape.
 
     Args:
-        delta: where the square becomes a straight line, above 0.
+        delta: where the square becomes linear, above 0.
     """
 
     def __init__(self, delta: float = 1.0) -> None:
@@ -168,7 +168,7 @@ class Huber(Loss):
         difference = outputs - _same_shape(self, outputs, targets)
         share = _element_weights(outputs, weights)
         held = np.clip(difference, -self.delta, self.delta)
-        # loss = sum(share * (held * difference - held ** 2 / 2)), which is d^2 / 2 inside and the line outside
+        # loss = sum(share * (held * difference - held ** 2 / 2)): d^2 / 2 inside delta, linear outside
         return float(np.sum(share * (held * difference - held * held / 2))), share * held
 
 
@@ -181,26 +181,26 @@ def _same_shape(loss: Loss, outputs: Array, targets: Array) -> Array:
 
 
 def sample_weights(weights: Array | None, samples: int) -> Array:
-    """What each sample counts (N,): 1, or as given.
+    """The weight of each sample (N,): 1, or as given.
 
     Raises:
-        OptionError: they are not N numbers of 0 or more.
+        OptionError: the weights are not N numbers of 0 or more.
     """
     if weights is None:
         return np.ones(samples)
     weights = np.asarray(weights, np.float64)
     if weights.shape != (samples,) or not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise OptionError(
-            f"sample weights must be {samples} numbers of 0 or more, one a sample, got shape {weights.shape}"
+            f"sample weights must be {samples} numbers of 0 or more, one per sample, got shape {weights.shape}"
         )
     return weights
 
 
 def sample_shares(weights: Array | None, samples: int) -> Array:
-    """What each sample counts in the mean (N,): all of them sum to 1.
+    """The weight of each sample in the mean (N,); they sum to 1.
 
     Raises:
-        OptionError: as `sample_weights`, or all are 0.
+        OptionError: see `sample_weights`; or all weights are 0.
     """
     counts = sample_weights(weights, samples)
     if samples and not counts.any():
@@ -210,7 +210,7 @@ def sample_shares(weights: Array | None, samples: int) -> Array:
 
 
 def _element_weights(outputs: Array, weights: Array | None) -> Array:
-    """What each element of `outputs` counts in the mean: all of them sum to 1."""
+    """The weight of each element of `outputs` in the mean; they sum to 1."""
     samples = len(outputs)
     counts = sample_weights(weights, samples)
     total = counts.sum() * (outputs.size / max(samples, 1))

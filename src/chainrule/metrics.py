@@ -1,4 +1,4 @@
-"""How good predictions are, in numbers that people use."""
+"""Metrics of predictions: accuracy, confusion, calibration, R^2, mean absolute error, perplexity."""
 
 import math
 
@@ -20,16 +20,16 @@ __all__ = [
 ]
 
 _FAR_ABOVE = 2.0
-"""A loss so many times that of a constant prediction is told. Confident mistakes come near it, divergence goes far."""
+"""Report losses this many times that of a constant prediction: confident mistakes stay below, divergence does not."""
 
 
 def divergence(loss: float, constant: float, least: float = 0.0) -> str | None:
-    """In words, that a loss is far above `constant`, that of the best constant prediction; None where it is not.
+    """A warning if a loss is far above `constant`, the loss of the best constant prediction; otherwise None.
 
     Args:
         loss: after training.
-        constant: of the same kind.
-        least: what `loss` is compared with in its place where that is smaller still.
+        constant: the loss of the best constant prediction, of the same kind.
+        least: a lower bound: `loss` is compared with this if `constant` is smaller.
     """
     if loss > _FAR_ABOVE * max(constant, least):
         return f"the loss of {loss:.3g} is far above the {constant:.3g} of a constant prediction"
@@ -37,11 +37,11 @@ def divergence(loss: float, constant: float, least: float = 0.0) -> str | None:
 
 
 class Deviations:
-    """How far predictions lie from targets, batch by batch: coefficient of determination and mean absolute error."""
+    """Coefficient of determination and mean absolute error of predictions, accumulated batch by batch."""
 
     def __init__(self) -> None:
         self._count = 0
-        self._first: Array | None = None  # what targets are counted from, so that large ones lose no digits
+        self._first: Array | None = None  # subtracted from targets, so that large ones lose no digits
         self._sum, self._squares, self._residuals, self._absolute = (np.zeros(1) for _ in range(4))
 
     def add(self, predictions: Array, targets: Array) -> None:
@@ -58,9 +58,9 @@ class Deviations:
 
     @property
     def r_squared(self) -> float | None:
-        """1 - sum (prediction - target)^2 / sum (target - mean)^2, the mean over outputs; None of no samples.
+        """1 - sum (prediction - target)^2 / sum (target - mean)^2, the mean over outputs; None without samples.
 
-        Of targets that are all alike it is 1 where they are met exactly, else 0.
+        If all targets are equal, it is 1 for exact predictions, otherwise 0.
         """
         if not self._count:
             return None
@@ -72,27 +72,27 @@ class Deviations:
 
     @property
     def absolute_error(self) -> float | None:
-        """The mean of |prediction - target|; None of no samples."""
+        """The mean of |prediction - target|; None without samples."""
         return float(np.mean(self._absolute / self._count)) if self._count else None
 
 
 def perplexity(loss: float) -> float:
-    """e to the mean cross-entropy: among how many equally probable tokens a model of text is in doubt, in the mean."""
+    """exp(mean cross-entropy): the number of equally likely tokens a language model hesitates between, on average."""
     return math.exp(min(loss, 709.0))
 
 
 def bits_of_a_character(loss: float, characters: float = 1.0) -> float:
-    """The mean cross-entropy of a token in bits, divided among the `characters` that a token stands for.
+    """The mean cross-entropy per token in bits, divided by the `characters` per token.
 
-    Models with different tokens are compared in these.
+    Use it to compare models with different tokenizers.
     """
     return loss / math.log(2) / characters
 
 
 def accuracy(logits: Array, labels: Array) -> float:
-    """logits or probabilities (N, C), labels as indices (N,) or one-hot (N, C) -> the share that is right, 0..1.
+    """logits or probabilities (N, C), labels as indices (N,) or one-hot (N, C) -> the fraction correct, 0..1.
 
-    Of an empty batch it is 0.
+    It is 0 for an empty batch.
     """
     if logits.ndim != 2:
         raise ShapeError(f"accuracy needs logits (N, C), got {logits.shape}")
@@ -108,11 +108,11 @@ def confusion(predicted: Array, labels: Array, classes: int) -> Array:
 
 
 def calibration_error(confidences: Array, right: Array, bins: int = 15) -> float:
-    """confidences (N,) from 0 to 1, right (N,) whether each was -> the expected calibration error, 0..1.
+    """confidences (N,) from 0 to 1, right (N,) whether each prediction was correct -> expected calibration error, 0..1.
 
-    How far confidence and accuracy lie apart in each of `bins` equal ranges of confidence, weighted by how many samples
-    fall there (Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599). Of no samples it is 0, and with a
-    confidence of NaN it is NaN.
+    The difference between confidence and accuracy in each of `bins` equal ranges of confidence, weighted by the number
+    of samples in the range (Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599). It is 0 without samples, and NaN if
+    a confidence is NaN.
     """
     if confidences.shape != right.shape or confidences.ndim != 1:
         raise ShapeError(f"needs confidences (N,) and right (N,), got {confidences.shape} and {right.shape}")

@@ -1,4 +1,4 @@
-"""Numerical differentiation: the slow, obvious gradient that backpropagation is checked against."""
+"""Numerical differentiation: the slow, simple gradient that checks backpropagation."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,7 +18,7 @@ rounding, 1e-16 |f| / step, are both near 1e-10 for numbers of ordinary size."""
 def central_difference(f: Callable[[], float], x: Array, index: tuple[int, ...], step: float = STEP) -> float:
     """df / dx[index] = (f(x + step) - f(x - step)) / (2 step), where f reads `x` itself.
 
-    x is floating; its element is moved both ways in place and put back, also when f fails.
+    x is floating-point; its element is changed in place both ways and restored, even if f fails.
     """
     value = x[index]
     try:
@@ -32,12 +32,12 @@ def central_difference(f: Callable[[], float], x: Array, index: tuple[int, ...],
 
 
 class Bracket(NamedTuple):
-    """A derivative and what is known of it.
+    """An estimated derivative and its uncertainty.
 
     Attributes:
         slope: the central difference.
-        spread: how far the derivative may lie from it.
-        gap: between the derivatives to the right and to the left, each taken over a quarter of a step.
+        spread: how far the true derivative may lie from it.
+        gap: the difference of the right and the left derivative, each taken over a quarter of a step.
     """
 
     slope: float
@@ -46,19 +46,19 @@ class Bracket(NamedTuple):
 
 
 def bracket(f: Callable[[], float], x: Array, index: tuple[int, ...], step: float, noise: float = 0.0) -> Bracket:
-    """Where the derivative lies, told from nine values of f within a step of x[index]; f reads `x` itself.
+    """Bounds on the derivative from nine values of f within a step of x[index]; f reads `x` itself.
 
     With s the distance from x[index] and h the step, the central difference is off by
 
         (1 / 2h) * integral of sign(s) (h - |s|) f''(s) ds,
 
-    which a constant curvature leaves at 0. So `spread` is (1 / 2h) * sum of (h - |s|) |f''(s) - usual f''| ds, taken
-    from second differences. A kink is a place of infinite curvature whose second difference is finite, so that the
-    formula holds across kinks too, and for kinks exactly at x[index]. What half the step changes is added: second
-    differences smaller than the rounding still bend a steep curve.
+    which is 0 for constant curvature. So `spread` is (1 / 2h) * sum of (h - |s|) |f''(s) - usual f''| ds, computed
+    from second differences. At a kink the curvature is infinite but its second difference is finite, so the formula
+    holds across kinks too, even for a kink exactly at x[index]. The change from halving the step is added, because
+    second differences smaller than rounding still bend a steep curve.
 
     Args:
-        noise: the rounding of f; what it makes of second differences does not count as curvature.
+        noise: the rounding error of f; second differences it explains do not count as curvature.
     """
     value, cells = x[index], 4
     try:
@@ -78,7 +78,7 @@ def bracket(f: Callable[[], float], x: Array, index: tuple[int, ...], step: floa
 
 
 def gradient_in_place(f: Callable[[], float], x: Array, step: float = STEP) -> Array:
-    """`central_difference` at every element of x, any shape; f reads `x` itself, which is the same afterwards."""
+    """`central_difference` at every element of x, any shape; f reads `x` itself, which is unchanged afterwards."""
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         gradient[index] = central_difference(f, x, index, step)
@@ -89,9 +89,9 @@ def numerical_gradient(f: Callable[[Array], float], x: Array, step: float = STEP
     """The gradient of the number f(x) with respect to x, by central differences.
 
     Args:
-        f: takes an array like x and returns one number; called twice an element.
-        x: any shape, numbers of any kind; not written to. f gets a float64 copy, because in float32 the difference
-            of two probes is mostly rounding.
+        f: takes an array like x and returns one number; called twice per element.
+        x: any shape and numeric dtype; not written to. f gets a float64 copy, because in float32 the difference of two
+            probes is mostly rounding.
         step: half the distance between the probes.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What a layer keeps: trained Parameters and saved Buffers, all values of a network in one flat array."""
+"""Trained Parameters and saved Buffers of a layer; all values of a network lie in one flat array."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,16 +16,16 @@ __all__ = ["Buffer", "Parameter", "flat_buffers", "held", "placed", "spans"]
 class Parameter:
     """A trained array and the gradient of the loss with respect to it.
 
-    Both are views into flat buffers once the network is built, so assigning to `value` or `grad` copies into them.
+    Once the network is built, both are views into flat buffers, so assigning to `value` or `grad` copies into them.
 
     Args:
-        value: the initial array, any shape; kept as it is.
+        value: the initial array, any shape; stored without a copy.
         grad: its gradient, or None for zeros.
         decay: whether weight decay applies (weights yes, biases no).
 
     Attributes:
-        frozen: whether optimizers leave it as it is.
-        holding: whether a product that is added to the gradient may wait for the optimizer; `held` sets it.
+        frozen: whether optimizers leave it unchanged.
+        holding: whether a product added to the gradient may be deferred to the optimizer; `held` sets it.
     """
 
     def __init__(self, value: Array, grad: Array | None = None, decay: bool = True) -> None:
@@ -34,9 +34,9 @@ class Parameter:
         self.decay = decay
         self.frozen = False
         self.holding = False
-        self._product: tuple[Array, Array] | None = None  # what is still to be added to the gradient
+        self._product: tuple[Array, Array] | None = None  # the deferred product, not yet added to the gradient
         self._home: tuple[Array, Array] | None = None  # the flat buffers that hold it
-        self._start = 0  # and where in them it begins
+        self._start = 0  # and its offset in them
 
     @property
     def value(self) -> Array:
@@ -44,12 +44,13 @@ class Parameter:
 
     @value.setter
     def value(self, value: Array) -> None:
-        if value is not self._value:  # `parameter.value -= step` has written in place already
+        if value is not self._value:  # `parameter.value -= step` has already written in place
             _copy_into(self._value, value)
 
     @property
     def grad(self) -> Array:
-        self.add_waiting()
+        if self._product is not None:
+            self.add_waiting()
         return self._grad
 
     @grad.setter
@@ -61,7 +62,7 @@ class Parameter:
     def add_product(self, x: Array, dy: Array) -> None:
         """grad += x^T dy, for x (N, D), dy (N, H) and a gradient (D, H).
 
-        While `holding` it may wait until the gradient is read or an optimizer takes it; x and dy must stay as they are.
+        While `holding` it may be deferred until the gradient is read or an optimizer takes it; do not change x and dy.
         """
         if self.holding and self._product is None:
             self._product = x, dy
@@ -70,17 +71,17 @@ class Parameter:
 
     @property
     def waits(self) -> bool:
-        """Whether a product is still to be added."""
+        """Whether a deferred product is still to be added."""
         return self._product is not None
 
     def add_waiting(self) -> None:
-        """Add the product that waits, if one does."""
+        """Add the deferred product, if there is one."""
         if self._product is not None:
             kernels.add_affine_weight_gradient(*self._product, self._grad)
             self._product = None
 
     def take_product(self) -> tuple[Array, Array]:
-        """x and dy of the product that waits; the gradient goes without it."""
+        """Remove and return x and dy of the deferred product; it is not added to the gradient."""
         assert self._product is not None
         product, self._product = self._product, None
         return product
@@ -94,7 +95,7 @@ class Parameter:
         return self._value.size
 
     def cast(self, dtype: np.dtype[Any]) -> None:
-        """Convert value and gradient to `dtype`; the flat buffers are laid out anew when next asked for."""
+        """Convert value and gradient to `dtype`; the flat buffers are laid out again on next use."""
         self._value, self._grad, self._home = self._value.astype(dtype), self.grad.astype(dtype), None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -137,10 +138,10 @@ def _copy_into(array: Array, value: Array) -> None:
 def flat_buffers(parameters: Iterable[Parameter], waiting: bool = False) -> tuple[Array, Array]:
     """All values and all gradients, each as one array (P,) that the parameters are views of.
 
-    Products that wait are added to the gradients first, unless they may go on `waiting`.
+    Deferred products are added to the gradients first, unless `waiting` lets them stay deferred.
 
-    Parameters that lie side by side in one buffer already are returned as a slice of it (a network within a
-    network); otherwise they are copied into new buffers and pointed there.
+    If the parameters already lie side by side in one buffer (a network within a network), a slice of it is returned;
+    otherwise they are copied into new buffers and become views of those.
     """
     members = list(parameters)
     if not members:
@@ -150,9 +151,9 @@ def flat_buffers(parameters: Iterable[Parameter], waiting: bool = False) -> tupl
     for parameter in members:
         if home is None or parameter._home is not home or parameter._start != stop:
             return _move(members)
-        if not waiting:
+        if parameter._product is not None and not waiting:
             parameter.add_waiting()
-        stop += parameter.size
+        stop += parameter._value.size
     assert home is not None
     return home[0][start:stop], home[1][start:stop]
 
@@ -174,7 +175,7 @@ def _move(members: list[Parameter]) -> tuple[Array, Array]:
 
 @contextmanager
 def held(parameters: Sequence[Parameter]) -> Iterator[None]:
-    """Within the block products may wait for the optimizer's step; what waits at its end is added."""
+    """Within the block, products may be deferred to the optimizer's step; at its end the remaining ones are added."""
     for parameter in parameters:
         parameter.holding = True
     try:
@@ -186,7 +187,7 @@ def held(parameters: Sequence[Parameter]) -> Iterator[None]:
 
 
 def placed(parameters: Iterable[Parameter]) -> Iterator[tuple[Parameter, slice]]:
-    """Each parameter with the stretch of the flat buffers that holds it."""
+    """Each parameter with the slice of the flat buffers that holds it."""
     start = 0
     for parameter in parameters:
         stop = start + parameter.size
@@ -195,7 +196,7 @@ def placed(parameters: Iterable[Parameter]) -> Iterator[tuple[Parameter, slice]]
 
 
 def spans(parameters: Iterable[Parameter], wanted: Callable[[Parameter], bool]) -> Iterator[slice]:
-    """The stretches of the flat buffers that hold wanted parameters; one slice over all of it where all are."""
+    """The slices of the flat buffers that hold wanted parameters; a single slice if all are wanted."""
     start = stop = 0
     for parameter in parameters:
         if not wanted(parameter):

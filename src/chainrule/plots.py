@@ -12,6 +12,10 @@ from chainrule.errors import MissingExtraError
 from chainrule.files import replacing
 
 __all__ = [
+    "draw_confusion",
+    "draw_curves",
+    "draw_grid",
+    "draw_spreads",
     "plot_confusion",
     "plot_curves",
     "plot_learning_rates",
@@ -19,6 +23,8 @@ __all__ = [
     "plot_ratios",
     "plot_residuals",
     "plot_sheet",
+    "plot_trials",
+    "png_of",
 ]
 
 _TRAIN, _TEST = "#0072b2", "#d55e00"  # told apart also by colour-blind eyes (Okabe and Ito 2008)
@@ -31,7 +37,14 @@ def plot_curves(
     watched: str = "test",
     measure: str | None = None,
 ) -> None:
-    """Loss and accuracy against epochs as PNG; `history` has a mapping an epoch, with the columns of history.csv.
+    """`draw_curves` as a PNG file."""
+    _write(draw_curves(history, title, watched, measure), path)
+
+
+def draw_curves(
+    history: Sequence[Mapping[str, Any]], title: str = "", watched: str = "test", measure: str | None = None
+) -> Any:
+    """Loss and accuracy against epochs; `history` has a mapping an epoch, with the columns of history.csv.
 
     `watched` says what epochs were measured on, `measure` what the loss is.
     """
@@ -57,11 +70,16 @@ def plot_curves(
     if classes:
         panels[1].set_ylabel("accuracy (%)")
     figure.suptitle(title)
-    _write(figure, path)
+    return figure
 
 
 def plot_confusion(counts: Array, classes: Sequence[str], path: str | os.PathLike[str], title: str = "") -> None:
-    """counts (C, C), row true class, column predicted -> PNG with every count.
+    """`draw_confusion` as a PNG file."""
+    _write(draw_confusion(counts, classes, title), path)
+
+
+def draw_confusion(counts: Array, classes: Sequence[str], title: str = "") -> Any:
+    """counts (C, C), row true class, column predicted, with every count.
 
     Colour shows the errors: the scale ends at the most frequent confusion, and the diagonal is left out of it.
     """
@@ -92,7 +110,7 @@ def plot_confusion(counts: Array, classes: Sequence[str], path: str | os.PathLik
     panel.set_title(title, fontsize=11)
     panel.tick_params(length=0)
     figure.colorbar(image, ax=panel, shrink=0.8, label="misread (diagonal: right)")
-    _write(figure, path)
+    return figure
 
 
 def plot_residuals(
@@ -171,6 +189,11 @@ def plot_sheet(
 
 def plot_misread(images: Array, captions: Sequence[str], path: str | os.PathLike[str], title: str = "") -> None:
     """Pictures (N, H, W) uint8 in a grid, dark on light, each with its caption, as PNG."""
+    _write(draw_grid(255 - images, captions, title), path)
+
+
+def draw_grid(images: Array, captions: Sequence[str], title: str = "") -> Any:
+    """Pictures (N, H, W) uint8 in a grid, each with its caption."""
     columns = min(max(len(images), 1), 10)
     rows = -(-max(len(images), 1) // columns)
     figure = _figure(1.0 * columns, 0.5 + 1.2 * rows)
@@ -178,10 +201,29 @@ def plot_misread(images: Array, captions: Sequence[str], path: str | os.PathLike
     for panel in panels:
         panel.set_axis_off()
     for panel, image, caption in zip(panels, images, captions, strict=False):
-        panel.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
+        panel.imshow(image, cmap="gray", vmin=0, vmax=255)
         panel.set_title(caption, fontsize=8)
     figure.suptitle(title, fontsize=10)
-    _write(figure, path)
+    return figure
+
+
+def draw_spreads(names: Sequence[str], sizes: Mapping[str, Sequence[float]], title: str = "") -> Any:
+    """A line for each kind of size from place to place, logarithmic; `sizes` has a number for each name, NaN: none."""
+    figure = _figure(1.5 + max(5.0, 0.45 * len(names)), 4.2)
+    panel = figure.subplots()
+    places = np.arange(len(names))
+    for (kind, values), marker in zip(sizes.items(), "osD^v", strict=False):
+        known = np.isfinite(values)
+        panel.plot(places[known], np.asarray(values)[known], marker=marker, markersize=4, label=kind)
+    panel.set_yscale("log")
+    panel.set_xticks(places, names, rotation=60, ha="right", fontsize=8)
+    panel.set_ylabel("root mean square")
+    panel.grid(color="#e0e0e0")
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.legend(frameon=False, fontsize=8)
+    panel.set_title(title, fontsize=11)
+    return figure
 
 
 def plot_ratios(ratios: Mapping[str, Mapping[str, float]], path: str | os.PathLike[str], title: str = "") -> None:
@@ -211,6 +253,58 @@ def plot_ratios(ratios: Mapping[str, Mapping[str, float]], path: str | os.PathLi
     _write(figure, path)
 
 
+def plot_trials(
+    curves: Sequence[Sequence[float | None]],
+    best: int | None,
+    fields: Mapping[str, Sequence[tuple[Any, float]]],
+    path: str | os.PathLike[str],
+    title: str,
+    measure: str,
+) -> None:
+    """All trials of a sweep as PNG: what each reached after each epoch, and at its end against each field.
+
+    Args:
+        curves: for each trial, a figure an epoch; None where it is not known.
+        best: the trial to show in the other color.
+        fields: name of a field that differs -> (its value, what was reached) of each trial.
+        path: of the file.
+        title: above it.
+        measure: what the figures are.
+    """
+    figure = _figure(4.2 + 2.8 * len(fields), 3.8)
+    first, *others = figure.subplots(1, 1 + len(fields), sharey=True, squeeze=False)[0]
+    for place, curve in enumerate(curves):
+        values = [np.nan if value is None else value for value in curve]
+        is_best = place == best
+        look = {"color": _TEST, "zorder": 3, "label": "best"} if is_best else {"color": _TRAIN, "alpha": 0.35}
+        first.plot(range(1, len(values) + 1), values, marker="o", markersize=2.5, **look)
+    first.set_xlabel("epoch")
+    first.set_ylabel(measure)
+    first.xaxis.get_major_locator().set_params(integer=True)
+    if best is not None:
+        first.legend(frameon=False)
+    for panel, (name, points) in zip(others, fields.items(), strict=True):
+        numbers = [value for value, _ in points if isinstance(value, int | float) and not isinstance(value, bool)]
+        is_numeric = len(numbers) == len(points)
+        panel.plot(
+            [value if is_numeric else str(value) for value, _ in points],
+            [reached for _, reached in points],
+            color=_TRAIN,
+            marker="o",
+            markersize=4,
+            linestyle="",
+        )
+        if is_numeric and numbers and min(numbers) > 0 and max(numbers) > 20 * min(numbers):
+            panel.set_xscale("log")
+        panel.set_xlabel(name)
+    for panel in (first, *others):
+        panel.grid(color="#e0e0e0")
+        panel.set_axisbelow(True)
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title)
+    _write(figure, path)
+
+
 def _figure(width: float, height: float) -> Any:
     try:
         from matplotlib.figure import Figure
@@ -225,8 +319,14 @@ def _rectangle(left: float, top: float) -> Any:
     return Rectangle((left, top), 1, 1, facecolor="#e8eef4", edgecolor="white")
 
 
-def _write(figure: Any, path: str | os.PathLike[str]) -> None:
+def png_of(figure: Any) -> bytes:
+    """The bytes of a PNG file."""
     content = io.BytesIO()
     figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
+
+
+def _write(figure: Any, path: str | os.PathLike[str]) -> None:
+    content = png_of(figure)
     with replacing(path) as file:
-        file.write(content.getvalue())
+        file.write(content)

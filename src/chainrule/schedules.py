@@ -1,6 +1,6 @@
-"""How the learning rate changes with the step: functions of the number of steps done.
+"""Learning-rate schedules: the learning rate as a function of the number of steps done.
 
-An optimizer takes one in place of a number: `SGD(learning_rate=Cosine(0.1, steps=6000))`.
+An optimizer takes one instead of a number: `SGD(learning_rate=Cosine(0.1, steps=6000))`.
 """
 
 import math
@@ -16,7 +16,7 @@ class Schedule(Configured):
     """A learning rate for every step."""
 
     def __call__(self, step: int) -> float:
-        """step (0 for the first) -> the learning rate of that step; after its end a schedule stays at its last rate."""
+        """step (0 for the first) -> the learning rate of that step; after its end a schedule keeps its last rate."""
         raise NotImplementedError(f"{type(self).__name__} has no __call__")
 
 
@@ -24,7 +24,7 @@ Rate: TypeAlias = float | Schedule
 
 
 class Constant(Schedule):
-    """The same rate at every step, as a plain number gives it."""
+    """The same rate at every step, like a plain number."""
 
     def __init__(self, rate: float) -> None:
         _check_rate(rate)
@@ -35,12 +35,12 @@ class Constant(Schedule):
 
 
 class StepDecay(Schedule):
-    """rate factor^(step // every): the rate falls at once after every so many steps.
+    """rate factor^(step // every): the rate drops after every `every` steps.
 
     Args:
-        rate: of the first steps.
-        every: steps between two falls.
-        factor: what the rate is multiplied by.
+        rate: the initial rate.
+        every: steps between two drops.
+        factor: the factor of each drop.
     """
 
     def __init__(self, rate: float, every: int, factor: float = 0.1) -> None:
@@ -60,8 +60,8 @@ class Cosine(Schedule):
     """From `rate` to `final` along half a cosine  (Loshchilov and Hutter 2016, arXiv:1608.03983).
 
     Args:
-        rate: of the first step.
-        steps: after how many the final rate is reached.
+        rate: the rate of the first step.
+        steps: the number of steps until the final rate is reached.
         final: 0 or more.
     """
 
@@ -83,9 +83,9 @@ class OneCycle(Schedule):
     (Smith and Topin 2017, arXiv:1708.07120).
 
     Args:
-        rate: the highest.
-        steps: of the whole cycle.
-        rise: which part of it goes up, between 0 and 1.
+        rate: the highest rate.
+        steps: the length of the whole cycle.
+        rise: the fraction of the cycle in which the rate rises, between 0 and 1.
     """
 
     def __init__(self, rate: float, steps: int, rise: float = 0.3) -> None:
@@ -105,11 +105,11 @@ class OneCycle(Schedule):
 
 
 class Exponential(Schedule):
-    """From `first` to `last` in equal ratios, as the learning-rate range test goes  (Smith 2015, arXiv:1506.01186).
+    """From `first` to `last` in equal ratios, for the learning-rate range test  (Smith 2015, arXiv:1506.01186).
 
     Args:
         first, last: above 0.
-        steps: after how many the last is reached.
+        steps: the number of steps until the last is reached.
     """
 
     def __init__(self, first: float, last: float, steps: int) -> None:
@@ -129,8 +129,8 @@ class Warmup(Schedule):
     """Linear from rate / steps up to `rate` in the first steps, then `after`  (Goyal et al. 2017, arXiv:1706.02677).
 
     Args:
-        after: a rate, or a schedule, which begins at its own step 0 when the warm-up is over.
-        steps: of the warm-up.
+        after: a rate, or a schedule, which starts at its own step 0 after the warm-up.
+        steps: the length of the warm-up.
     """
 
     def __init__(self, after: Rate, steps: int) -> None:
@@ -147,7 +147,7 @@ class Warmup(Schedule):
 
 
 def rate_at(rate: Rate, step: int) -> float:
-    """The learning rate of a step, from a number or a schedule."""
+    """The learning rate at a step, from a number or a schedule."""
     return rate(step) if isinstance(rate, Schedule) else rate
 
 

@@ -1,6 +1,6 @@
-"""Losses over sequences: a class at every step, or labels in their order without their steps.
+"""Losses over sequences: a class at every step, or a list of labels in order but without their steps.
 
-As those of `losses`, they return the loss and its gradient: `value, doutputs = loss(outputs, targets)`.
+Like those in `losses`, they return the loss and its gradient: `value, doutputs = loss(outputs, targets)`.
 """
 
 from typing import Any
@@ -20,15 +20,15 @@ class SequenceCrossEntropy(Loss):
     """Mean of -log softmax(logits)[label] over all steps that have a label; logits (N, T, C), labels (N, T).
 
     dlogits = (softmax(logits) - onehot(label)) / (number of labels), and exactly 0 where the label is padding, whatever
-    the logits are. With weights, every label counts as its sample does.
+    the logits. With weights, each label has the weight of its sample.
 
     Args:
-        padding: stands in labels where there is none.
+        padding: the number that marks a missing label.
     """
 
     def __init__(self, padding: int = -1) -> None:
         if not isinstance(padding, int):
-            raise OptionError(f"padding must be a whole number, one that is no class, got {padding!r}")
+            raise OptionError(f"padding must be a whole number that is not a class, got {padding!r}")
         self.padding = padding
 
     @quiet
@@ -40,9 +40,9 @@ class SequenceCrossEntropy(Loss):
         logits, counts = outputs.reshape(samples * steps, classes), np.repeat(sample_weights(weights, samples), steps)
         chosen: Any = (labels != self.padding) & (counts > 0)
         if labels.size and not chosen.any():
-            raise LabelError(f"{self!r} got nothing that counts: every label is padding, or of a sample of weight 0")
+            raise LabelError(f"{self!r} got no label that counts: every label is padding or its sample has weight 0")
         if chosen.all():
-            chosen = slice(None)  # nothing is copied
+            chosen = slice(None)  # no copy
         if weights is None:
             value, dchosen = kernels.softmax_cross_entropy(logits[chosen], labels[chosen])
         else:
@@ -58,7 +58,7 @@ class SequenceCrossEntropy(Loss):
         """Labels (N T,), checked."""
         labels = np.asarray(targets)
         if labels.shape != outputs.shape[:2]:
-            raise LabelError(f"{self!r} needs labels {outputs.shape[:2]}, one a step, got {labels.shape}")
+            raise LabelError(f"{self!r} needs labels {outputs.shape[:2]}, one per step, got {labels.shape}")
         if labels.dtype.kind not in "iu":
             raise LabelError(f"class indices are whole numbers, got {labels.dtype}: use labels.astype(int)")
         wrong = ((labels < 0) | (labels >= outputs.shape[2])) & (labels != self.padding)
@@ -66,29 +66,28 @@ class SequenceCrossEntropy(Loss):
             sample, step = (int(i) for i in np.argwhere(wrong)[0])
             raise LabelError(
                 f"label {labels[sample, step]} of sample {sample}, step {step}, is outside the classes 0 to "
-                f"{outputs.shape[2] - 1}, and no padding ({self.padding})"
+                f"{outputs.shape[2] - 1}, and is not the padding ({self.padding})"
             )
         return labels.ravel()
 
 
 class CTC(Loss):
-    """Mean over the batch of -log p(labels), the sum over all ways to spread the labels over the steps.
+    """Mean over the batch of -log p(labels), where p sums over all alignments of the labels to the steps.
 
-    Each step says a label or the blank; a way says the labels if they are what is left once repetitions are one and
-    blanks are gone. logits (N, T, C); labels (N, L), with -1 behind the end of shorter ones. With the share of the ways
-    that say class k at step t, known from what can be before and what behind (forward and backward variables, in
-    logarithms),
+    Each step emits a label or the blank; a path is an alignment of the labels if merging repetitions and then removing
+    blanks leaves exactly them. logits (N, T, C); labels (N, L), shorter ones filled up with -1. The posterior
+    probability that a path emits class k at step t comes from forward and backward variables, kept as logarithms:
 
-        dlogits[t, k] = (softmax(logits)[t, k] - share of the ways that say k at t) / N
+        dlogits[t, k] = (softmax(logits)[t, k] - posterior probability of k at t) / N
 
     (Graves, Fernandez, Gomez and Schmidhuber 2006, "Connectionist temporal classification".)
 
     Args:
-        blank: the class that says no label.
+        blank: the class that stands for no label.
 
     Example:
         >>> value, dlogits = CTC()(logits, labels)
-        >>> value, dlogits = CTC()(logits, (labels, lengths))  # sequences of so many steps (N,), padding behind
+        >>> value, dlogits = CTC()(logits, (labels, lengths))  # lengths (N,): the steps after them are padding
     """
 
     def __init__(self, blank: int = 0) -> None:
@@ -114,7 +113,7 @@ class CTC(Loss):
         return float((shares * losses).sum()), shares[:, np.newaxis, np.newaxis] * dlogits
 
     def _sizes(self, outputs: Array, labels: Array) -> Array:
-        """How many labels each sample has (N,)."""
+        """The number of labels of each sample (N,)."""
         samples, _, classes = outputs.shape
         if labels.ndim != 2 or len(labels) != samples or labels.dtype.kind not in "iu":
             raise LabelError(
@@ -126,11 +125,11 @@ class CTC(Loss):
         if wrong.any():
             sample, place = (int(i) for i in np.argwhere(wrong)[0])
             raise LabelError(
-                f"label {labels[sample, place]} of sample {sample} is no class from 0 to {classes - 1} beside the "
-                f"blank {self.blank}: correct the labels, or give the last layer more outputs"
+                f"label {labels[sample, place]} of sample {sample} is not a class from 0 to {classes - 1} other than "
+                f"the blank {self.blank}: correct the labels, or give the last layer more outputs"
             )
         if (there != (np.arange(labels.shape[1]) < sizes[:, np.newaxis])).any():
-            raise LabelError(f"{self!r} takes -1 only behind the last label of a sample")
+            raise LabelError(f"{self!r} takes -1 only after the last label of a sample")
         return sizes
 
     def _check_lengths(self, outputs: Array, labels: Array, sizes: Array, lengths: Array) -> None:

@@ -1,4 +1,4 @@
-"""A network writes text: token after token, each drawn from what the network says may follow."""
+"""Text generation: token after token, each drawn from the network's prediction of the next one."""
 
 import math
 from collections import deque
@@ -25,34 +25,34 @@ def write_text(
     top_k: int | None = None,
     seed: int = 0,
 ) -> Iterator[str]:
-    """What a network writes behind a prompt, a piece at a time; the same seed gives the same text.
+    """Yield the text a network writes after a prompt, piece by piece; the same seed gives the same text.
 
-    A token costs the same however much stands before it, since the network goes on from its state (keys and values, or
-    what a recurrent layer carries). A network with attention has room for its context: when that is full, it reads the
-    latter half of it anew and goes on from there, so each token follows from at least half of a context. A recurrent
-    network goes on without an end.
+    A token costs the same however long the text is, since the network continues from its state (keys and values, or
+    the state of a recurrent layer). A network with attention has a limited context: when it is full, the network reads
+    its second half again and continues from there, so each token depends on at least half a context. A recurrent
+    network has no such limit.
 
     Args:
-        network: learned from a text, so that it has a TextPreparation.
-        prompt: what the text begins with; of one longer than the context, networks with attention read the end. None:
-            a new line, or where the network knows none its first character.
-        length: tokens to write (characters, if the network learned these).
-        temperature: logits are divided by it; 0 takes the most probable token always.
-        top_k: draw from so many most probable tokens only; None: from all.
+        network: trained on a text, so that it has a TextPreparation.
+        prompt: the start of the text; if it is longer than the context, networks with attention read its end. None: a
+            new line, or the network's first character if it does not know the new line.
+        length: tokens to write (characters, if the network was trained on those).
+        temperature: logits are divided by it; 0 always takes the most probable token.
+        top_k: draw only from this many most probable tokens; None: from all.
         seed: of the draws.
 
     Raises:
-        OptionError: a number outside its range, or an empty prompt.
+        OptionError: a number is outside its range, or the prompt is empty.
         DataError: the prompt has characters that the network does not know.
-        ModelFileError: the network did not learn from a text.
-        DivergenceError: it gives logits that are not finite.
+        ModelFileError: the network was not trained on a text.
+        DivergenceError: the network gives logits that are not finite.
 
     Example:
         >>> print("ROMEO:", *write_text(net, "ROMEO:", length=300), sep="")
     """
     preparation = network.preparation
     if not isinstance(preparation, TextPreparation):
-        raise ModelFileError("the network did not learn from a text: train one with --model char-gpt --data book.txt")
+        raise ModelFileError("the network was not trained on a text: train one with --model char-gpt --data book.txt")
     if length < 1:
         raise OptionError(f"--length must be 1 or more, got {length}")
     if not 0 <= temperature < math.inf:
@@ -64,7 +64,7 @@ def write_text(
     if prompt is None:
         prompt = _usual_prompt(preparation.tokenizer)
     if not prompt:
-        raise OptionError("the prompt is empty: give a character or more for the text to begin with")
+        raise OptionError("the prompt is empty: give at least one character to start with")
     begin = preparation.tokenizer.encode(prompt, "the prompt")
     rng = np.random.default_rng(seed)
     return preparation.tokenizer.stream(_drawn(network, preparation, begin, length, (temperature, top_k), rng))
@@ -100,7 +100,7 @@ def _drawn(
 
 
 def _read(network: Sequential, tokens: Array, state: Any, context: int) -> tuple[Array, Any, int]:
-    """Read tokens (n,) a context at a time: the logits behind the last one, the state there, and n."""
+    """Read tokens (n,) one context at a time: the logits after the last one, the state there, and n."""
     for first in range(0, len(tokens), context):
         stretch = tokens[np.newaxis, first : first + context].astype(np.int64)
         logits, state, _ = network.run(stretch, state)
@@ -109,7 +109,7 @@ def _read(network: Sequential, tokens: Array, state: Any, context: int) -> tuple
 
 def _draw(logits: Array, temperature: float, top_k: int | None, rng: np.random.Generator) -> int:
     if not np.isfinite(logits).all():
-        raise DivergenceError("the network gives logits that are not finite: train it anew with a smaller rate")
+        raise DivergenceError("the network gives logits that are not finite: train it again with a smaller rate")
     if temperature == 0:
         return int(logits.argmax())
     with np.errstate(over="ignore"):
@@ -122,5 +122,5 @@ def _draw(logits: Array, temperature: float, top_k: int | None, rng: np.random.G
 
 
 def _has_places(layer: Layer) -> bool:
-    """Whether the network remembers every step of its own, so that there is room for so many."""
+    """Whether the network stores every step, so that its context is limited."""
     return isinstance(layer, Attention | Positions) or any(_has_places(child) for _, child in layer.children())

@@ -1,4 +1,4 @@
-"""The benchmark itself: by turns, honest about what is missing, and files that can be read."""
+"""The benchmark itself: variants take turns, missing peers are reported, and its output files are readable."""
 
 import itertools
 import json
@@ -119,8 +119,8 @@ def test_numpy_is_not_held_back(chainrule, tmp_path):
         tmp_path,
         environment={"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_L2_SIZE": ""},
     )
-    assert "OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE would hold NumPy back: measured without" in result.stderr
-    assert "there is no section 'nothing'" in result.stderr  # by the process that began anew
+    assert "OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE would slow NumPy down: restarting without" in result.stderr
+    assert "there is no section 'nothing'" in result.stderr  # by the restarted process
     assert result.returncode == 2
 
 

@@ -1,4 +1,4 @@
-"""`python -m chaos [KILLS] [SAVES] [DISKS] [SEED]`: kills, writers of one file, full disks; 1 if any goes wrong."""
+"""`python -m chaos [KILLS] [SAVES] [DISKS] [SEED]`: kills, concurrent writers, full disks; exit code 1 on failure."""
 
 import json
 import sys

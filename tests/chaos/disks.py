@@ -1,6 +1,6 @@
-"""Trainings onto a disk that is full or read-only: one line, nothing half, and more room later brings the same model.
+"""Train onto a full or read-only disk: one error line, no partial files, and the same model once there is more room.
 
-A file system of its own is mounted for each, in a namespace that nobody else sees.
+Each trial mounts its own file system in a private namespace.
 """
 
 import json
@@ -16,11 +16,11 @@ __all__ = ["in_own_namespace"]
 
 _OPTIONS: list[object] = ["--epochs", 4, "--optimizer", "adam"]
 _SMALLEST, _LARGEST = 8, 1600
-"""Kibibytes: nothing fits, and all but the last files do."""
+"""Sizes in KiB: from nothing fits to everything but the last files fits."""
 
 
 def in_own_namespace(folder: Path, trials: int) -> dict[str, object] | None:
-    """What `trials` disks of growing size and a read-only one gave; None where the system makes no namespaces."""
+    """Return the outcome of `trials` disks of growing size and a read-only one; None without support for namespaces."""
     start = ["unshare", "--map-root-user", "--mount"]
     if subprocess.run([*start, "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False).returncode:
         return None
@@ -80,7 +80,7 @@ def _trained(folder: Path, options: list[object]) -> tuple[int, str]:
 
 
 def _halves(folder: Path) -> list[str]:
-    """Files that are not whole, and part files."""
+    """Return damaged files and leftover part files."""
     wrong = []
     for path in folder.iterdir() if folder.exists() else ():
         try:

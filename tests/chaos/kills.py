@@ -1,4 +1,4 @@
-"""Trainings killed at random moments and resumed: the model must be that of a run that nobody killed."""
+"""Kill training runs at random moments and resume them: the model must equal that of a run that was never killed."""
 
 import json
 import random
@@ -30,13 +30,13 @@ CONFIGURATIONS: dict[str, list[object]] = {
 }
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 _MOST_KILLS = 12
-"""A trial's process is then left to finish."""
+"""After so many kills a trial's process is left to finish."""
 
 _MODEL = "model.safetensors"
 
 
 def small_data(folder: Path) -> Path:
-    """200 pictures to train on and 100 to test on, as IDX files."""
+    """Write 200 pictures for training and 100 for testing, as IDX files."""
     train, test = cr.data.mnist()
     return write_idx(folder, cr.Dataset(train.x[:200], train.y[:200]), cr.Dataset(test.x[:100], test.y[:100]))
 
@@ -53,7 +53,7 @@ def train(folder: Path, *options: object) -> subprocess.Popen[str]:
 
 @dataclass(frozen=True)
 class Uninterrupted:
-    """A configuration, what its training gives, and the seconds from its first line to its end."""
+    """A configuration, the result of its training, and the seconds from its first line to its end."""
 
     options: list[object]
     model: bytes
@@ -71,7 +71,7 @@ class Uninterrupted:
 
 
 class Trial:
-    """One training in a folder, killed up to twelve times; `wrong` is what went wrong, in words."""
+    """One training run in a folder, killed up to twelve times; `wrong` describes what went wrong."""
 
     def __init__(self, whole: Uninterrupted, folder: Path, rng: random.Random, used: Path | None = None) -> None:
         self.whole, self.folder, self.rng = whole, folder, rng
@@ -91,7 +91,7 @@ class Trial:
         self._check_end()
 
     def _is_begun(self) -> bool:
-        """Whether there is a checkpoint of this run; until there is, nothing of an earlier run may have changed."""
+        """Check whether this run has a checkpoint; until then, the files of an earlier run must stay unchanged."""
         now = _content(self.folder)
         name = "checkpoint.safetensors"
         if now.get(name) != self.before.get(name):
@@ -105,7 +105,7 @@ class Trial:
         if to_be_killed:
             first = _wait_for_training(process)
             sent = self.rng.choice(SIGNALS)
-            # the less is left to do, the sooner
+            # the less work is left, the sooner
             time.sleep(self.whole.seconds * self.rng.random() ** (1 + (options == ["--resume"])))
             alive = process.poll() is None
             if alive:
@@ -115,7 +115,7 @@ class Trial:
         if "Traceback" in told:
             self.wrong.append(told)
         if process.returncode == 0 or (to_be_killed and alive and process.returncode == -sent and "written to" in said):
-            return True  # in the second case the signal met a process that had done everything
+            return True  # in the second case the process had already finished when the signal arrived
         if not to_be_killed or not alive or process.returncode not in (-signal.SIGKILL, 128 + sent):
             self.wrong.append(f"exit code {process.returncode}: {told}")
             return not to_be_killed
@@ -137,7 +137,7 @@ class Trial:
 
 
 def campaign(kills: int, folder: Path, seed: int, told: bool = True) -> dict[str, object]:
-    """At least so many kills, in turn over the configurations, every second one in the folder of an earlier run."""
+    """Run at least so many kills over all configurations in turn, every second one in the folder of an earlier run."""
     data = small_data(folder / "data")
     wholes = {
         name: Uninterrupted.of([*options, "--data", data], folder / "whole" / name)
@@ -162,7 +162,7 @@ def campaign(kills: int, folder: Path, seed: int, told: bool = True) -> dict[str
 
 
 def _wait_for_training(process: subprocess.Popen[str]) -> str:
-    """What is told up to the first line of a training, "... parameters, ... images"."""
+    """Return the output up to the first line of the training itself, "... parameters, ... images"."""
     assert process.stderr is not None
     told = ""
     for line in process.stderr:

@@ -1,4 +1,4 @@
-"""Many writers of one model file: threads, and processes that have the same number in two namespaces."""
+"""Concurrent writers of one model file: threads, and processes with the same process id in two namespaces."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _FILE = "model.safetensors"
 
 
 def count_saves(folder: Path, saves: int, threads: int) -> dict[str, int]:
-    """Networks of different sizes saved over each other, each save followed by a reading; what came of them."""
+    """Save networks of different sizes over each other, reading after each save; return the outcomes."""
     counts: Counter[str] = Counter()
     lock = threading.Lock()
 
@@ -37,9 +37,9 @@ def count_saves(folder: Path, saves: int, threads: int) -> dict[str, int]:
 
 
 def in_namespaces(folder: Path, saves: int) -> dict[str, int] | None:
-    """Two processes, each the first of a process namespace of its own, as in two containers that share a volume.
+    """Run two processes, each the first in its own process namespace, as in two containers that share a volume.
 
-    None where the system makes no namespaces.
+    Return None if the system does not support namespaces.
     """
     start = ["unshare", "--map-root-user", "--pid", "--fork"]
     if subprocess.run([*start, "true"], capture_output=True, check=False).returncode:

@@ -1,4 +1,4 @@
-"""Bad input of every kind: one line that tells what, where and the cure, and exit code 2."""
+"""Bad input of every kind: one line that says what is wrong, where, and the cure, and exit code 2."""
 
 import ctypes
 import gzip
@@ -40,8 +40,8 @@ def folder(small_folder, tmp_path):
             "ends too early",
         ),
         (lambda f: (f / IMAGES).write_bytes(b"PK\3\4" + bytes(900)), "begins with 50 4b 03 04, expected 00 00 08"),
-        (lambda f: shutil.copy(f / LABELS, f / IMAGES), "holds an array of 1 axes, expected images (3 axes)"),
-        (lambda f: (f / LABELS).write_bytes(idx_bytes(np.zeros(599))), "holds 600 images but"),
+        (lambda f: shutil.copy(f / LABELS, f / IMAGES), "has an array of 1 axes, expected images (3 axes)"),
+        (lambda f: (f / LABELS).write_bytes(idx_bytes(np.zeros(599))), "has 600 images but"),
         (
             lambda f: [(f / n).write_bytes(idx_bytes(np.zeros(s))) for n, s in ((IMAGES, (0, 28, 28)), (LABELS, 0))],
             "is empty",
@@ -137,7 +137,7 @@ def test_truncated_model(model, rejects, tmp_path, length):
 
 def test_a_model_whose_outputs_are_no_numbers(rejects, small, tmp_path):
     net = cr.Sequential(cr.Flatten(), cr.Affine(4), cr.Affine(3)).build((1, 28, 28), seed=0)
-    net.values[...] = 1e38  # each is finite; what is computed of them is not
+    net.values[...] = 1e38  # each number is finite, but not what is computed from them
     net.values[::2] *= -1
     cr.save(net, tmp_path / "large.safetensors")
     Image.fromarray(255 - small[1].x[0, 0]).save(tmp_path / "seven.png")
@@ -150,7 +150,7 @@ def test_pictures(model, rejects, tmp_path):
     Image.new("L", (40, 40), 255).save(tmp_path / "blank.png")
     Image.new("L", (1, 1)).save(tmp_path / "one.png")
     Image.new("1", (9000, 9000)).save(tmp_path / "huge.png")
-    assert "it is not a picture, or damaged" in rejects("predict", model, tmp_path / "text.png")
+    assert "it is not a picture, or it is damaged" in rejects("predict", model, tmp_path / "text.png")
     assert "there is no such file" in rejects("predict", model, tmp_path / "missing.png")
     for name in ("blank.png", "one.png"):
         assert f"cannot read {tmp_path / name}: nothing is drawn in it" in rejects("predict", model, tmp_path / name)
@@ -184,7 +184,7 @@ def test_output_that_is_a_file(small_folder, rejects, tmp_path):
 
 
 def without_override() -> None:
-    """Root may write anywhere; give that right up in the child process (PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)."""
+    """Root may write anywhere; drop that right in the child process (PR_CAPBSET_DROP, CAP_DAC_OVERRIDE)."""
     if os.geteuid() == 0:
         ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
@@ -198,7 +198,7 @@ def test_output_that_is_not_writable(small_folder, rejects, tmp_path):
 
 
 def test_disk_full_while_saving_keeps_the_good_files(small_folder, chainrule, rejects, tmp_path):
-    """The system refuses to let files grow beyond 100 kB, as a full disk does; the earlier run stays whole."""
+    """The system limits files to 100 kB, which acts like a full disk; the earlier run stays intact."""
     command = ["train", "--data", small_folder, "--epochs", 1, "--output", tmp_path]
     assert chainrule(*command).returncode == 0
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -220,7 +220,7 @@ def test_divergence(small_folder, rejects, tmp_path):
 
 def test_divergence_to_finite_numbers(small_folder, chainrule, tmp_path):
     result = chainrule("train", "--data", small_folder, "--learning-rate", "100", "--epochs", 1, "--output", tmp_path)
-    assert result.returncode == 0  # the files are there, as asked for
+    assert result.returncode == 0  # the requested files exist
     told = "of a constant prediction: try a learning rate of 0.1; chainrule train --find-learning-rate proposes one"
     assert told in " ".join(result.stderr.split())
     assert told in json.loads((tmp_path / "report.json").read_text())["trouble"]

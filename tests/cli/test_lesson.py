@@ -1,4 +1,4 @@
-"""`chainrule lesson`: the tour, the exercise it writes, and the answers it gets."""
+"""`chainrule lesson`: the tour, the exercise that it writes, and the feedback on solutions."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_figures_are_written_where_there_is_no_display(lesson, tmp_path):
 
 @pytest.mark.parametrize("number", [1, 6, 8, 15])
 def test_what_a_solution_shows_is_right(lesson, tmp_path, number):
-    """The file that the tour writes has all that the solution needs."""
+    """The file that the tour writes contains everything the solution needs."""
     assert lesson(number).returncode == 0
     (path,) = tmp_path.glob("exercise_*.py")
     text, solved = path.read_text(), lesson(number, "--solution").stdout

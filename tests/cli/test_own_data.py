@@ -1,4 +1,4 @@
-"""People's own data from end to end: what `train` learned, `predict`, `evaluate` and `read` see in the same way."""
+"""People's own data end to end: `predict`, `evaluate` and `read` see it the same way as `train` did."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ def table(path):
 
 @pytest.fixture(scope="module")
 def pictures(mnist, tmp_path_factory):
-    """Threes and sevens of MNIST, dark on white, as files."""
+    """Write threes and sevens from MNIST, dark on white, as files."""
     folder = tmp_path_factory.mktemp("own") / "data"
     train, _ = mnist
     for label in (3, 7):
@@ -32,7 +32,7 @@ def learned(pictures, chainrule, tmp_path_factory):
     folder = tmp_path_factory.mktemp("learned")
     result = chainrule("train", "--data", pictures, "--epochs", 10, "--output", folder)
     assert result.returncode == 0, result.stderr
-    assert "dark on light ground: they are inverted" in result.stderr
+    assert "dark on a light background: they are inverted" in result.stderr
     return folder / "model.safetensors"
 
 
@@ -120,7 +120,7 @@ def test_a_table_of_numbers_from_end_to_end(homes, chainrule, rejects, tmp_path)
     run = tmp_path / "run"
     result = chainrule("train", "--data", homes / "homes.csv", "--epochs", 40, "--output", run)
     assert result.returncode == 0, result.stderr
-    for told in ("learning price (numbers) from 2 columns: regression", "Id counts the rows", "town (40)"):
+    for told in ("learning price (numbers) from 2 columns: regression", "Id only numbers the rows", "town (40)"):
         assert told in result.stderr
     assert "test R²" in result.stdout
     report = json.loads((run / "report.json").read_text())

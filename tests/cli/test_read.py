@@ -1,4 +1,4 @@
-"""`chainrule read`: photographs of numbers from the command line, good ones and bad ones."""
+"""`chainrule read`: reading photographs of numbers from the command line, both good and bad ones."""
 
 import json
 
@@ -111,7 +111,7 @@ def test_damaged_pictures(kind, photo, rejects, tmp_path):
     path = tmp_path / f"cut.{kind}"
     Image.open(photo).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert "it is not a picture, or damaged: try a PNG or JPEG" in rejects("read", path)
+    assert "it is not a picture, or it is damaged: try a PNG or JPEG" in rejects("read", path)
 
 
 @pytest.mark.parametrize("side", [10_000, 20_000])

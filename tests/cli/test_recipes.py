@@ -1,4 +1,4 @@
-"""`chainrule train` with recipes, early stopping, held-out data, averages and logs; models that vote."""
+"""`chainrule train` with recipes, early stopping, held-out data, averaging and logs; ensembles of models."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ def test_a_recipe_is_followed_and_options_change_it(recipe, small_folder, chainr
     assert (report["epochs"], report["batch_size"]) == (2, 50)
     assert report["optimizer"] == "Adam(learning_rate=Cosine(0.001, 24))"
     assert report["recipe"]["augment"] == {"rotation": 8}
-    # the averaged weights are what is kept and measured
+    # the averaged weights are saved and measured
     assert (
         report["test_accuracy"]
         == json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-2])["validation_accuracy"]
@@ -35,7 +35,7 @@ def test_a_recipe_is_followed_and_options_change_it(recipe, small_folder, chainr
 
 
 def test_a_resumed_recipe_equals_an_uninterrupted_one(recipe, small_folder, chainrule, rejects, tmp_path):
-    """The checkpoint after one epoch of three: everything a recipe can ask for goes on to the bit."""
+    """Resume from the checkpoint after one of three epochs: everything that a recipe can set continues bit for bit."""
     options = ["--recipe", recipe, "--data", small_folder, "--validation", 0.2, "--patience", 3]
     whole = chainrule("train", *options, "--output", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
@@ -89,7 +89,7 @@ def test_too_little_held_out_data_is_told(small_folder, chainrule, tmp_path):
     assert half < 2.1 * 39_760
     report = json.loads((tmp_path / "report.json").read_text())
     loaded = cr.evaluate(cr.load(tmp_path / "model.safetensors"), cr.data.load(small_folder)[1])
-    assert report["test_loss"] == loaded.loss  # measured as it was written
+    assert report["test_loss"] == loaded.loss  # measured in the form in which it was saved
 
 
 def test_accumulated_training_is_the_same(small_folder, chainrule, tmp_path):
@@ -117,7 +117,7 @@ def test_models_vote_and_look_again(small_folder, chainrule, tmp_path):
     [
         (["--recipe", "fast"], "no recipe 'fast': use one of char-gpt, char-lstm, cnn, "),
         (["--recipe", "missing.toml"], "cannot read the recipe missing.toml: there is no such file"),
-        (["--patience", 3], "--patience waits for validation data: give --validation 0.1 as well"),
+        (["--patience", 3], "--patience needs validation data: give --validation 0.1 as well"),
         (["--accumulate", 0], "--accumulate must be 1 or more, got 0"),
         (["--average", 1], "decay must be from 0 up to"),
         (["--mixup", -1], "--mixup must be 0 or more, got -1"),

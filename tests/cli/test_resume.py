@@ -1,4 +1,4 @@
-"""A training that is stopped, by hand or by force, goes on as if nothing had happened."""
+"""A training run that was interrupted or killed resumes as if nothing had happened."""
 
 import json
 import random
@@ -96,7 +96,7 @@ def test_a_schedule_is_resumed_as_it_was_planned(small_folder, chainrule, reject
     ],
 )
 def test_killed_at_random_moments_the_model_is_that_of_an_uninterrupted_run(name, is_used, model, tmp_path):
-    """A fixed share of `make chaos`. A training that is quicker than its kill is no trial, so there may be another."""
+    """A fixed sample of `make chaos`. A run that finishes before its kill does not count, so another may be needed."""
     options = [*CONFIGURATIONS[name], "--data", small_data(tmp_path / "data")]
     whole = Uninterrupted.of(options, tmp_path / "whole")
     kills = 0
@@ -121,7 +121,7 @@ def test_a_disk_that_is_full_or_read_only_leaves_nothing_half(tmp_path):
 
 
 def test_a_run_that_was_killed_before_it_had_a_log_has_all_its_epochs_there(small_folder, chainrule, tmp_path):
-    """The log in the folder is then still that of an earlier run."""
+    """The log in the folder still belongs to an earlier run then."""
     for name in ("earlier", "run"):
         done = chainrule("train", "--data", small_folder, "--epochs", 2, "--output", tmp_path / name)
         assert done.returncode == 0, done.stderr
@@ -134,7 +134,7 @@ def test_a_run_that_was_killed_before_it_had_a_log_has_all_its_epochs_there(smal
 
 
 def test_a_new_training_replaces_nothing_before_it_has_a_checkpoint(small_folder, chainrule, tmp_path):
-    """Killed within its first epoch, which is a long one, it leaves the earlier run as it was; and that one goes on."""
+    """If killed within its long first epoch, a run leaves the earlier run unchanged and resumable."""
     run = tmp_path / "run"
     assert chainrule("train", "--data", small_folder, "--epochs", 1, "--output", run).returncode == 0
     before = {path.name: path.read_bytes() for path in run.iterdir()}
@@ -145,7 +145,7 @@ def test_a_new_training_replaces_nothing_before_it_has_a_checkpoint(small_folder
     process.kill()
     process.communicate()
     assert {name: (run / name).read_bytes() for name in before} == before
-    assert len(list(run.iterdir())) > len(before)  # the dead training's
+    assert len(list(run.iterdir())) > len(before)  # the killed run's
     result = chainrule("train", "--resume", "--epochs", 2, "--output", run)
     assert result.returncode == 0, result.stderr
     assert {path.name for path in run.iterdir()} == set(before)
@@ -164,12 +164,12 @@ def test_two_trainings_into_one_folder_are_told_of_each_other(small_folder, reje
     process.kill()
     process.communicate()
     options = ["--data", small_folder, "--epochs", 1, "--output", tmp_path]
-    assert chainrule("train", *options).returncode == 0  # the killed one left no lock
+    assert chainrule("train", *options).returncode == 0  # the killed run left no lock
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def test_more_epochs_later_equal_all_at_once(small_folder, chainrule, tmp_path):
-    """And what was asked for at first, --half and --tensorboard, need not be said again."""
+    """The original options, --half and --tensorboard, need not be repeated."""
     train = ["train", "--data", small_folder, "--half", "--tensorboard"]
     chainrule(*train, "--epochs", 4, "--output", tmp_path / "whole")
     chainrule(*train, "--epochs", 2, "--output", tmp_path / "parts")

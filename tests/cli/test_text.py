@@ -1,4 +1,4 @@
-"""`chainrule train` on a text and `chainrule write`, as a user gives them."""
+"""`chainrule train` on a text and `chainrule write`, as users run them."""
 
 import json
 import subprocess
@@ -36,13 +36,13 @@ def test_what_a_training_tells_and_writes(trained, chainrule, little):
     epoch = next(line for line in result.stderr.splitlines() if line.startswith("epoch   2"))
     assert "perplexity" in epoch
     assert "bits a character" in epoch
-    assert sum(line.startswith("    ") for line in result.stderr.splitlines()) > 2  # what it writes by now
+    assert sum(line.startswith("    ") for line in result.stderr.splitlines()) > 2  # a sample of what it writes so far
     assert "perplexity" in result.stdout
     report = json.loads((folder / "report.json").read_text())
-    assert report["recipe"]["clip_norm"] == 5  # the recipe of its name
+    assert report["recipe"]["clip_norm"] == 5  # the recipe with that name
     assert report["test_perplexity"] == pytest.approx(2.718281828 ** report["test_loss"])
     assert report["test_bits_a_character"] == pytest.approx(report["test_loss"] / 0.69314718)
-    assert 1 < report["test_perplexity"] < 57  # better than all characters alike
+    assert 1 < report["test_perplexity"] < 57  # better than treating all characters as equally likely
     assert (folder / "curves.png").stat().st_size > 1000
     assert not (folder / "confusion.png").exists()
     again = chainrule("evaluate", folder / "model.safetensors", "--data", little)
@@ -64,9 +64,9 @@ def test_write(trained, chainrule):
 def test_a_reader_that_has_seen_enough(trained):
     command = [sys.executable, "-m", "chainrule", "write", str(trained[0] / "model.safetensors"), "--length", "100000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert len(process.stdout.read(30)) == 30  # it comes while it is written
+        assert len(process.stdout.read(30)) == 30  # output appears while it is being generated
         process.stdout.close()
-        assert process.stderr.read() == b""  # and ends without a word
+        assert process.stderr.read() == b""  # and it ends without a message
 
 
 def test_gradients_of_a_network_that_writes(trained, chainrule):
@@ -140,16 +140,16 @@ def test_files_that_are_no_texts(content, message, rejects, tmp_path):
 def test_what_does_not_fit_together(trained, rejects, small_folder, tmp_path):
     model = trained[0] / "model.safetensors"
     for message, *command in (
-        ("char-gpt writes text, and this data is none", "train", "--data", small_folder, "--model", "char-gpt"),
+        ("char-gpt writes text, and this data is not text", "train", "--data", small_folder, "--model", "char-gpt"),
         ("lenet does not read text: use --model char-gpt or", "train", "--data", "shakespeare", "--model", "lenet"),
         ("are for pictures and classes", "train", "--data", "shakespeare", "--mixup", 0.2),
         ("are for pictures and classes", "train", "--data", "shakespeare", "--augment"),
         ("--tokens must be characters", "train", "--data", "shakespeare", "--tokens", "words"),
         ("writes text, and", "evaluate", model, "--data", small_folder),
         ("is a text, and cnn does not read text", "evaluate", "cnn", "--data", "shakespeare"),
-        ("which is none of the", "evaluate", model, "--data", "hongloumeng"),
+        ("which is not one of the", "evaluate", model, "--data", "hongloumeng"),
         ("learned a text, no pictures: chainrule write", "predict", model, "none.png"),
-        ("the network did not learn from a text", "write", "cnn"),
+        ("the network was not trained on a text", "write", "cnn"),
         ("no model 'nobody'", "write", "nobody"),
         ("the prompt has '€' at character 1", "write", model, "--prompt", "€"),
         ("the prompt is empty", "write", model, "--prompt", ""),

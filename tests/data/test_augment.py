@@ -1,4 +1,4 @@
-"""Augmentation: what each option does, that the seed decides, that training goes on and resumes with it."""
+"""Augmentation: what each option does; the seed decides; training with it continues and resumes correctly."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def rng(seed=0):
 
 
 def centre(x):
-    """The centre of mass (down, across) of each picture."""
+    """Return the centre of mass (down, across) of each picture."""
     mass = x[:, 0].astype(float)
     total = mass.sum(axis=(1, 2))
     moments = [(mass * along).sum(axis=(1, 2)) for along in (np.arange(28)[:, None], np.arange(28))]
@@ -73,11 +73,11 @@ def test_scale_and_thickness_change_the_amount_of_ink(digits):
 
 def test_elastic_bends_smoothly():
     x = np.zeros((20, 1, 28, 28), np.uint8)
-    x[:, 0, :, 14:] = 255  # an upright edge
+    x[:, 0, :, 14:] = 255  # a vertical edge
     y = Augment(elastic=1.5)(x, rng()).astype(float)
     edge = 28 - y[:, 0].sum(axis=2) / 255
     assert edge.std() > 0.3
-    assert np.abs(np.diff(edge[:, 2:-2], axis=1)).max() < 1.5  # from row to row it moves by less than it does over all
+    assert np.abs(np.diff(edge[:, 2:-2], axis=1)).max() < 1.5  # it moves less between rows than over the whole picture
 
 
 def test_blur_contrast_noise_and_cutout(digits):
@@ -158,7 +158,7 @@ def test_training_on_augmented_data_is_the_same_again_and_resumes(small, tmp_pat
     steps = broken.steps(data)
     for _ in range(4):
         next(steps)
-    steps.close()  # the worker ends with it
+    steps.close()  # the worker ends together with it
     broken.save(tmp_path / "checkpoint.safetensors")
     resumed = trainer()
     resumed.resume(tmp_path / "checkpoint.safetensors")

@@ -1,4 +1,4 @@
-"""Dataset: every sample once, order by seed, and data that cannot be learned from is refused."""
+"""Dataset: every sample once, an order determined by the seed, and unsuitable data is rejected."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_split_is_disjoint_whole_and_by_seed():
     [(0.25, (3, 2, 3)), (0.5, (5, 5, 5)), (0.1, (1, 1, 1)), (0.05, (1, 0, 1)), (0.95, (10, 9, 10))],
 )
 def test_a_split_rounds_to_the_nearest_count_of_each_class(fraction, each):
-    """Even steps through the classes in turn, each rounded to the nearest: neither side gets what is left over."""
+    """Even steps through the classes, each rounded to the nearest: neither side collects the remainders."""
     data = cr.Dataset(np.arange(30)[:, None], np.repeat([0, 1, 2], 10))
     first, second = data.split(fraction, seed=3)
     assert tuple(np.bincount(first.y, minlength=3)) == each
@@ -96,10 +96,10 @@ def test_pixels_stay_as_stored():
     [
         (np.zeros((0, 3)), None, "the data is empty"),
         (np.zeros((3, 2)), np.zeros(2, int), "3 samples but 2 labels"),
-        (np.array([[0, 1], [2, np.nan]]), None, r"the samples hold nan at \[1, 1\]"),
-        (np.array([[0, np.inf]]), None, r"the samples hold inf at \[0, 1\]"),
-        (np.array([[0, 1], [np.inf, 2], [np.nan, 3]]), None, r"the samples hold inf at \[1, 0\]"),  # the first
-        (np.zeros((2, 1)), np.array([0, np.nan]), r"the labels hold nan at \[1\]"),
+        (np.array([[0, 1], [2, np.nan]]), None, r"the samples contain nan at \[1, 1\]"),
+        (np.array([[0, np.inf]]), None, r"the samples contain inf at \[0, 1\]"),
+        (np.array([[0, 1], [np.inf, 2], [np.nan, 3]]), None, r"the samples contain inf at \[1, 0\]"),  # the first
+        (np.zeros((2, 1)), np.array([0, np.nan]), r"the labels contain nan at \[1\]"),
         (np.array([["a"]]), None, "not numbers"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Downloads from a server that fails, truncates, stalls and lies."""
+"""Downloads from a server that fails, truncates, stalls or sends wrong data."""
 
 import hashlib
 import subprocess
@@ -137,7 +137,7 @@ def test_a_later_call_goes_on_from_an_earlier_one(server, tmp_path):
     (tmp_path / "file.part").write_bytes(CONTENT[:250_000])
     assert download(at(server, "good"), tmp_path / "file", DIGEST).read_bytes() == CONTENT
     assert server.requests == [("/good/file", "bytes=250000-")]
-    (tmp_path / "other.part").write_bytes(CONTENT)  # whole already
+    (tmp_path / "other.part").write_bytes(CONTENT)  # already complete
     assert download(at(server, "good"), tmp_path / "other", DIGEST).read_bytes() == CONTENT
 
 
@@ -166,7 +166,7 @@ def test_md5_is_known_by_its_length(server, tmp_path):
 
 @pytest.mark.parametrize("name", ["fashion-mnist", "kmnist"])
 def test_a_data_set_by_name(tmp_path, small, name, monkeypatch):
-    """Four packed files from a folder that a server of the standard library offers."""
+    """Four compressed files in a folder served by the standard library's server."""
     import gzip
     from functools import partial
     from http.server import SimpleHTTPRequestHandler
@@ -194,7 +194,7 @@ def test_a_data_set_by_name(tmp_path, small, name, monkeypatch):
         server.server_close()
     np.testing.assert_array_equal(train.x, small[0].x)
     assert test.classes == entry.classes
-    train, _ = cr.data.load(name)  # from the cache, the server is gone
+    train, _ = cr.data.load(name)  # from the cache, because the server is gone
     assert len(train) == 600
 
 
@@ -216,5 +216,5 @@ def test_emnist_is_turned_upright_and_letters_count_from_zero(tmp_path, small):
     np.testing.assert_array_equal(train.y, y - 1)
     assert train.classes[0] == "A"
     path.write_bytes(b"no archive")
-    with pytest.raises(DataError, match="is no archive of EMNIST"):
+    with pytest.raises(DataError, match="is not an EMNIST archive"):
         emnist(path, "letters", ())

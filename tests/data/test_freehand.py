@@ -1,4 +1,4 @@
-"""Digits as people draw them, read with what the package ships: `freehand.py` draws them, by chance and without end."""
+"""Digits as people draw them, read by the bundled networks; `freehand.py` draws them at random."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def drawn(count: int, seed: int, **fixed: object) -> tuple[list[np.ndarray], np.
 
 
 def alike(one: np.ndarray, two: np.ndarray) -> float:
-    """Correlation of two pictures, one of them moved by up to a pixel."""
+    """Return the correlation of two pictures, allowing one to shift by up to a pixel."""
     moves = [np.roll(one, (down, across), (0, 1)) for down in (-1, 0, 1) for across in (-1, 0, 1)]
     return max(float(np.corrcoef(moved.ravel(), two.ravel())[0, 1]) for moved in moves)
 
@@ -74,7 +74,7 @@ def test_pens_sizes_and_tilts(network, fixed):
 
 
 def test_shadows_do_not_count_as_ink():
-    """A drawing under light from one side arrives as it would without."""
+    """A drawing lit from one side is prepared as if it were evenly lit."""
     rng = np.random.default_rng(0)
     for digit in range(10):
         plain = draw(digit, Hand.draw(digit, rng, **NORMAL))
@@ -101,7 +101,7 @@ def test_a_frame_and_what_reaches_in_from_outside_are_left_out():
     for picture in (framed, reached):
         np.testing.assert_allclose(center_digit(picture).astype(int), center_digit(plain).astype(int), atol=40)
     alone = np.full((50, 30), 255, np.uint8)
-    alone[:, :2] = alone[:2] = 0  # all there is runs along the border: then that is the digit
+    alone[:, :2] = alone[:2] = 0  # everything runs along the border, so that is the digit
     assert center_digit(alone).any()
 
 
@@ -119,7 +119,7 @@ def test_strokes_of_any_pen_are_about_as_wide_as_mnists(mnist):
 
 
 def test_it_is_unsure_of_what_is_no_digit(network):
-    """Scribbles, noise and filled shapes get less confidence than digits; most of them less than 80 %."""
+    """Scribbles, noise and filled shapes get lower confidence than digits, most of them below 80 %."""
     rng = np.random.default_rng(0)
     strange = [(255 * (rng.random((60, 60)) < 0.2)).astype(np.uint8) for _ in range(20)]
     for _ in range(40):

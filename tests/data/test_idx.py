@@ -1,4 +1,4 @@
-"""IDX files: what is written is read, and every kind of damage is one clear DataError."""
+"""IDX files: what is written can be read back, and every kind of damage gives one clear DataError."""
 
 import gzip
 
@@ -54,7 +54,7 @@ def test_plain_and_gzip(tmp_path, name):
         ),
         ("a", b"", "it begins with nothing"),
         ("a", b"\0\0\x0d\3" + IMAGES[4:], "it begins with 00 00 0d 03"),
-        ("a", idx_bytes(np.zeros(5)), r"holds an array of 1 axes, expected images \(3 axes\)"),
+        ("a", idx_bytes(np.zeros(5)), r"has an array of 1 axes, expected images \(3 axes\)"),
         ("a", IMAGES[:10], "ends within its header"),
         ("a", IMAGES[:-1], r"should hold 24 bytes for its shape \(2, 3, 4\), got 23"),
         ("a", IMAGES + b"x", "got 25"),
@@ -71,11 +71,11 @@ def test_damage_is_told(tmp_path, name, content, message):
 def test_pairs_must_fit(tmp_path):
     (tmp_path / "x").write_bytes(IMAGES)
     (tmp_path / "y").write_bytes(idx_bytes(np.zeros(3)))
-    with pytest.raises(DataError, match="holds 2 images but .* 3 labels"):
+    with pytest.raises(DataError, match="has 2 images but .* 3 labels"):
         cr.data.read_pair(tmp_path / "x", tmp_path / "y")
     (tmp_path / "x").write_bytes(idx_bytes(np.zeros((0, 28, 28))))
     (tmp_path / "y").write_bytes(idx_bytes(np.zeros(0)))
-    with pytest.raises(DataError, match="holds no images: the data is empty"):
+    with pytest.raises(DataError, match="has no images: the data is empty"):
         cr.data.read_pair(tmp_path / "x", tmp_path / "y")
 
 
@@ -91,5 +91,5 @@ def test_unknown_source(tmp_path):
     with pytest.raises(DataError, match="has none of MNIST's four IDX files"):
         cr.data.load(tmp_path)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="is not data that is recognised"):
+    with pytest.raises(DataError, match="is not a known kind of data"):
         cr.data.load(tmp_path / "file")

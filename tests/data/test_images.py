@@ -1,4 +1,4 @@
-"""A picture of one digit: whatever its size, polarity and kind, it arrives as MNIST's digits are."""
+"""A picture of one digit: whatever its size, polarity and kind, it is converted to the form of MNIST's digits."""
 
 import numpy as np
 import pytest
@@ -24,12 +24,12 @@ def picture(
 
 
 def alike(one: np.ndarray, two: np.ndarray) -> float:
-    """Correlation of two pictures."""
+    """Return the correlation of two pictures."""
     return float(np.corrcoef(one.ravel(), two.ravel())[0, 1])
 
 
 def test_mnist_digits_stay_as_they_are(mnist):
-    """The steps are MNIST's own, so its digits pass almost unchanged, moved by a pixel at most."""
+    """The steps are those of MNIST, so its digits pass almost unchanged, shifted by at most a pixel."""
     images = mnist[1].x[:200, 0]
     assert np.mean([alike(image, center_digit(image)) for image in images]) > 0.97
 
@@ -54,14 +54,14 @@ def test_kinds_of_pictures(digit, tmp_path):
     gray.convert("P").save(tmp_path / "palette.gif")
     Image.fromarray(plain > 128).save(tmp_path / "bits.png")
     Image.fromarray(plain.astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
-    transparent = np.dstack([np.zeros_like(plain)] * 3 + [255 - plain])  # black ink on nothing
+    transparent = np.dstack([np.zeros_like(plain)] * 3 + [255 - plain])  # black ink on a transparent background
     Image.fromarray(transparent).save(tmp_path / "alpha.png")
     turned = gray.transpose(Image.Transpose.ROTATE_90)
     exif = turned.getexif()
-    exif[0x0112] = 6  # the camera was held upright: turn by 90 degrees to look at it
+    exif[0x0112] = 6  # the camera was held upright: rotate by 90 degrees to view it
     turned.save(tmp_path / "turned.jpg", exif=exif, quality=90)
     for path in sorted(tmp_path.iterdir()):
-        least = 0.8 if path.name == "bits.png" else 0.9  # black and white alone thins the strokes
+        least = 0.8 if path.name == "bits.png" else 0.9  # pure black and white thins the strokes
         assert alike(center_digit(read_gray(path)), digit) > least, path.name
 
 
@@ -75,9 +75,9 @@ def test_what_cannot_be_read_is_told(tmp_path, monkeypatch):
     (tmp_path / "good.png").write_bytes(b"")
     Image.new("L", (50, 50), 255).save(tmp_path / "good.png")
     content = (tmp_path / "good.png").read_bytes()
-    assert "it is not a picture, or damaged" in message("text.png", b"hello")
-    assert "it is not a picture, or damaged" in message("empty.png", b"")
-    assert "it is not a picture, or damaged" in message("cut.png", content[: len(content) // 2])
+    assert "it is not a picture, or it is damaged" in message("text.png", b"hello")
+    assert "it is not a picture, or it is damaged" in message("empty.png", b"")
+    assert "it is not a picture, or it is damaged" in message("cut.png", content[: len(content) // 2])
     with pytest.raises(DataError, match="there is no such file"):
         read_gray(tmp_path / "missing.png")
     with pytest.raises(DataError, match="this is a folder"):

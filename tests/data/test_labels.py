@@ -1,4 +1,4 @@
-"""Labels and values of arrays as people write them, and preparations that come back from what was saved."""
+"""Labels and values of arrays as people write them, and preparations restored from saved files."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_ids_are_no_classes(y):
 
 
 def test_labels_that_are_none():
-    with pytest.raises(DataError, match=r"the labels hold nan at \[1\]"):
+    with pytest.raises(DataError, match=r"the labels contain nan at \[1\]"):
         read_labels([np.array([1, np.nan])], "here")
     with pytest.raises(DataError, match="reach from 0 to 3, but 2 classes are named"):
         read_labels([np.array([0, 3])], "here", ["a", "b"])

@@ -1,4 +1,4 @@
-"""The bundled MNIST: whole, checked, cached, and never broken by its cache."""
+"""The bundled MNIST: complete, verified, cached, and never damaged by its cache."""
 
 import hashlib
 import os
@@ -38,7 +38,7 @@ def test_first_load_fills_the_cache_and_the_second_uses_it(cache):
     stamp = (cache / "mnist" / name).stat().st_mtime_ns
     assert mnist_file(name) == content
     assert (cache / "mnist" / name).stat().st_mtime_ns == stamp
-    assert [path.name for path in (cache / "mnist").iterdir()] == [name]  # no half-written file is left
+    assert [path.name for path in (cache / "mnist").iterdir()] == [name]  # no partial file is left
 
 
 @pytest.mark.parametrize("damage", [b"", b"not the data", None])
@@ -59,7 +59,7 @@ def test_cache_that_cannot_be_made(tmp_path, monkeypatch):
 
 def test_read_only_cache(cache):
     (cache / "mnist").mkdir(parents=True)
-    (cache / "mnist" / "t10k-labels-idx1-ubyte").mkdir()  # nothing can be written at this name, whoever asks
+    (cache / "mnist" / "t10k-labels-idx1-ubyte").mkdir()  # nothing can be written under this name, whatever the user
     assert len(mnist_file("t10k-labels-idx1-ubyte")) == 10008
 
 

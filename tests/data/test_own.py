@@ -1,4 +1,4 @@
-"""Your own data: CSV, .npz, folders of pictures, memory-mapped arrays and shards; and how broken ones are told."""
+"""Your own data: CSV, .npz, folders of pictures, memory-mapped arrays and shards; and the errors for broken files."""
 
 import gzip
 import shutil
@@ -46,9 +46,9 @@ def test_csv_reads_what_was_written(tmp_path_factory, seed, count, side, labelle
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no rows: the data is empty"),
-        ("label,pixel0,pixel1,pixel2,pixel3\n", "holds no rows: the data is empty"),
-        ("label,pixel0,pixel1\n1,2,3\n", "has 2 pixels a row, which make no square picture"),
+        ("", "has no rows: the data is empty"),
+        ("label,pixel0,pixel1,pixel2,pixel3\n", "has no rows: the data is empty"),
+        ("label,pixel0,pixel1\n1,2,3\n", "has 2 pixels per row, which do not make a square picture"),
         ("label,p0,p1,p2,p3\n1,2,3,4,5\n1,2,3,4\n", ", line 3: 4 cells, expected 5 as in the rows before"),
         ("label,p0,p1,p2,p3\n1,2,3,4,5,6\n", ", line 2: 6 cells, expected 5 as in the header"),
         ("label,p0,p1,p2,p3\n1,2,3,4,5\n1,2,x,4,5\n", ", line 3, column 3: 'x' is not a whole number"),
@@ -93,10 +93,10 @@ def test_broken_npz_is_told(tmp_path):
     np.savez(tmp_path / "c.npz", x=np.array([{}]), y=np.zeros(1))
     np.savez(tmp_path / "d.npz", x=np.zeros(4), y=np.zeros(4))
     for name, message in (
-        ("a", "no .npz archive"),
-        ("b", "holds pictures: expected x_train, y_train, x_test, y_test, or x and y"),
+        ("a", "not an .npz archive"),
+        ("b", "contains pictures: expected x_train, y_train, x_test, y_test, or x and y"),
         ("c", "without objects"),
-        ("d", "holds data of shape (4,)"),
+        ("d", "contains data of shape (4,)"),
         ("e", "no data"),
     ):
         with pytest.raises(DataError) as caught:
@@ -106,7 +106,7 @@ def test_broken_npz_is_told(tmp_path):
 
 @pytest.fixture
 def pictures(tmp_path, small):
-    """Ten MNIST digits of the classes 2 and 10 (a name), in three sizes."""
+    """Ten MNIST digits of the classes 2 and 10 (as folder names), in three sizes."""
     folder = tmp_path / "pictures"
     for name, size in (("2", (28, 28)), ("10", (60, 40))):
         (folder / name).mkdir(parents=True)
@@ -136,7 +136,7 @@ def test_pictures_that_do_not_open_are_named_and_counted(pictures):
     assert "--skip-bad" in str(caught.value)
     assert len(read_pictures(pictures, skip_bad=True)) == 10
     (pictures / "empty").mkdir()
-    with pytest.raises(DataError, match=r"empty holds no pictures"):
+    with pytest.raises(DataError, match=r"empty contains no pictures"):
         read_pictures(pictures, skip_bad=True)
 
 
@@ -161,9 +161,9 @@ def test_the_only_folder_in_a_folder_is_read_instead(pictures, tmp_path):
     told = []
     train, _ = cr.data.load(wrapped, tell=told.append)
     assert train.classes == ("2", "10")
-    assert told == [f"{wrapped} holds nothing but a folder: {wrapped / 'data' / 'data'} is read"]
+    assert told == [f"{wrapped} contains only a folder: reading {wrapped / 'data' / 'data'}"]
     (wrapped / "other").mkdir()
-    with pytest.raises(DataError, match="data holds no pictures"):
+    with pytest.raises(DataError, match="data contains no pictures"):
         cr.data.load(wrapped, tell=told.append)
 
 
@@ -217,7 +217,7 @@ def test_arrays_are_read_as_they_are_needed(tmp_path, small):
         list(batches)
     np.save(tmp_path / "x_train.npy", small[0].x)
     (tmp_path / "y_test.npy").write_bytes(b"broken")
-    with pytest.raises(DataError, match=r"y_test\.npy is no \.npy file"):
+    with pytest.raises(DataError, match=r"y_test\.npy is not a \.npy file"):
         cr.data.load(tmp_path)
 
 
@@ -264,7 +264,7 @@ def test_shards_that_differ_or_are_missing(tmp_path, small):
     (tmp_path / "some" / "y-1.npy").unlink()
     with pytest.raises(DataError, match=r"y-1\.npy: there is no such file"):
         read_shards(tmp_path / "some")
-    with pytest.raises(DataError, match="holds shards: put those to learn from into"):
+    with pytest.raises(DataError, match="contains shards: put those to train on into"):
         cr.data.load(tmp_path / "some")
 
 
@@ -287,7 +287,7 @@ def test_data_that_is_nothing_known(tmp_path):
     (tmp_path / "own.xls").write_text("")
     for source, message in (
         ("nothing", "no data 'nothing': use one of mnist, digits, shakespeare, hongloumeng, fashion-mnist"),
-        (tmp_path / "own.xls", "is not data that is recognised"),
+        (tmp_path / "own.xls", "is not a known kind of data"),
         (tmp_path, "has none of MNIST's four IDX files"),
     ):
         with pytest.raises(DataError) as caught:

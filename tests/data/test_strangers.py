@@ -19,7 +19,7 @@ def test_their_share_becomes_a_bit_of_every_class(small, seed):
     np.testing.assert_array_equal(x[~strange], train.x[~strange])
     np.testing.assert_array_equal(shares[~strange].argmax(axis=1), train.y[~strange])
     assert (x[strange] != train.x[strange]).any(axis=(1, 2, 3)).mean() > 0.95
-    assert x[strange].any(axis=(1, 2, 3)).all()  # something is drawn in each
+    assert x[strange].any(axis=(1, 2, 3)).all()  # each contains some ink
 
 
 @pytest.mark.parametrize("shape", [(28, 28), (9, 14)])
@@ -43,7 +43,7 @@ def test_the_same_generator_gives_the_same_and_evaluation_sees_digits_only(small
     x, labels = next(data.batches(100))
     np.testing.assert_array_equal(x, train.x[:100])
     np.testing.assert_array_equal(labels, train.y[:100])
-    with pytest.raises(OptionError, match="strangers must be a share from 0 to 1, got -1"):
+    with pytest.raises(OptionError, match="strangers must be a fraction from 0 to 1, got -1"):
         Augmented(train, strangers=-1)
 
 

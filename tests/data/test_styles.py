@@ -1,4 +1,4 @@
-"""Strokes that MNIST's writers seldom wrote."""
+"""Strokes that are rare among MNIST's writers."""
 
 import numpy as np
 import pytest
@@ -62,5 +62,5 @@ def test_they_are_drawn_before_the_rest_and_by_the_names_of_the_classes(small):
     )
     changed = (x != y).any(axis=(1, 2, 3))
     assert set(labels[changed]) == {1}  # class 7 has another name
-    with pytest.raises(OptionError, match="styles must be a share from 0 to 1, got 2"):
+    with pytest.raises(OptionError, match="styles must be a fraction from 0 to 1, got 2"):
         Augmented(train, styles=2)

@@ -1,4 +1,4 @@
-"""Tables of numbers and categories: what is fitted on the training rows, what gaps and strangers become."""
+"""Tables of numbers and categories: what is fitted on the training rows; how gaps and unknown values are handled."""
 
 import numpy as np
 import pytest
@@ -79,12 +79,12 @@ def test_a_networks_preparation_reads_other_files(homes, tmp_path):
     np.testing.assert_allclose(rows.x, [[50, 0, 1, 0, 2], [60, 0, 0, 0, like.columns[2].mean]], rtol=1e-6)
     assert rows.y is None
     assert ids is None
-    assert any("town (1)" in note and "did not see" in note for note in notes)
+    assert any("town (1)" in note and "not seen in training" in note for note in notes)
     with pytest.raises(DataError, match="has no column 'rooms', which the network reads"):
         cr.data.load_new(write(tmp_path / "bad.csv", [[1, "a"]] * 3, ["area", "town"]), like, (5,))
     with pytest.raises(DataError, match=r"column area: 'big' is not a number, as in training"):
         cr.data.load_new(write(tmp_path / "bad.csv", [["big", "a", 1]] * 3, ["area", "town", "rooms"]), like, (5,))
-    # the same file gives the same test rows, as evaluate reads it
+    # the same file gives the same test rows when evaluate reads it
     again = cr.data.load(homes, like=like, tell=lambda note: None)[1]
     np.testing.assert_array_equal(again.x, load(homes)[1].x)
 
@@ -94,7 +94,7 @@ def test_ids_are_told_apart_and_returned(tmp_path):
     path = write(tmp_path / "t.csv", rows, ["PassengerId", "a", "survived"])
     train, _, notes = load(path)
     assert [column.name for column in train.preparation.columns] == ["a"]
-    assert any("PassengerId counts the rows" in note for note in notes)
+    assert any("PassengerId only numbers the rows" in note for note in notes)
     _, ids = cr.data.load_new(
         write(tmp_path / "new.csv", [[7, 1], [9, 2]], ["PassengerId", "a"]), train.preparation, (1,)
     )
@@ -107,7 +107,7 @@ def test_what_nothing_is_learned_from_is_left_out(tmp_path):
     train, _, notes = load(path)
     assert [column.name for column in train.preparation.columns] == ["a"]
     told = "; ".join(notes)
-    for sentence in ("no categories: name (48 different texts)", "always the same: always", "empty: empty"):
+    for sentence in ("not categories: name (48 different texts)", "constant: always", "empty: empty"):
         assert sentence in told
     with pytest.raises(DataError, match="no columns to learn class from"):
         load(write(tmp_path / "t.csv", [[row[1], row[4]] for row in rows], ["always", "class"]))
@@ -153,7 +153,7 @@ def test_regression_learns_in_units_of_its_own(homes):
     )
     assert cr.evaluate(whole, train).r_squared == pytest.approx(
         1 - cr.evaluate(network, inside).loss, abs=1e-4
-    )  # of standardized targets, the mean squared error is what is not explained
+    )  # for standardized targets, the mean squared error is the unexplained share
     same = cr.Dataset(train.x, np.full((len(train), 1), 3.0), ())
     with pytest.raises(DataError, match="nothing to learn"):
         cr.training.Units.of(same)

@@ -1,4 +1,4 @@
-"""Texts: tokenizers that give back what they were given, windows, books, and files that are no texts."""
+"""Texts: tokenizers that reproduce their input, windows, books, and files that are not text."""
 
 import sys
 from contextlib import nullcontext
@@ -49,12 +49,12 @@ def test_any_text_comes_back(text):
 
 
 def test_byte_pairs_by_hand():
-    # ab is there four times; then "ab" "ab" twice as one word each time
+    # ab occurs four times; then "ab" "ab" as one word, twice each
     tokenizer = learn_byte_pairs(["abab abab"], 300)
     assert tokenizer.merges[:2] == ((97, 98), (256, 256))
     assert tokenizer.encode("ababab").tolist() == [257, 256]
     assert tokenizer.pieces[257] == b"abab"
-    # equal ones side by side are taken from the left, two at a time: aaaaa is aa aa a
+    # equal tokens side by side are merged from the left, two at a time: aaaaa becomes aa aa a
     assert learn_byte_pairs(["aaaaa"], 257).encode("aaaaa").tolist() == [256, 256, 97]
 
 
@@ -64,7 +64,7 @@ def test_byte_pairs_are_shorter_and_the_same_every_time():
     assert first == second
     assert first.size == 400
     assert len(first.encode(text)) < 0.62 * len(text)
-    # encoding merges as learning did: the most frequent pair of what is left is no longer there
+    # encoding merges like training: the most frequent pair of the rest no longer occurs
     assert learn_byte_pairs(["no pair is here twice"[:3]], 300).size == 256
 
 
@@ -72,25 +72,25 @@ def test_byte_pairs_are_shorter_and_the_same_every_time():
     ("description", "message"),
     [
         ({"tokens": "characters", "characters": ""}, "needs 1 character or more"),
-        ({"tokens": "characters", "characters": "ba"}, "stand in order"),
-        ({"tokens": "characters", "characters": "aa"}, "stand in order"),
+        ({"tokens": "characters", "characters": "ba"}, "must be in order"),
+        ({"tokens": "characters", "characters": "aa"}, "must be in order"),
         ({"tokens": "characters", "characters": 7}, "needs 1 character or more"),
         ({"tokens": "characters", "characters": "\ud800"}, "half a character"),
         ({"tokens": "words"}, "damaged"),
         ({"tokens": ["characters"]}, "damaged"),
         ({}, "damaged"),
         ({"tokens": "bytes", "more": 1}, "damaged"),
-        ({"tokens": "bytes", "context": 0}, "a context of 0 tokens is none"),
-        ({"tokens": "bytes", "context": True}, "a context of True tokens is none"),
-        ({"tokens": "bytes", "context": 2**40}, "tokens is none"),
-        ({"tokens": "pairs", "merges": [[97, 256]]}, "is no pair before it"),
-        ({"tokens": "pairs", "merges": [[97, -1]]}, "is no pair before it"),
-        ({"tokens": "pairs", "merges": [[97, 98.0]]}, "is no pair before it"),
-        ({"tokens": "pairs", "merges": [[97]]}, "is no pair before it"),
+        ({"tokens": "bytes", "context": 0}, "a context cannot have 0 tokens"),
+        ({"tokens": "bytes", "context": True}, "a context cannot have True tokens"),
+        ({"tokens": "bytes", "context": 2**40}, "a context cannot have"),
+        ({"tokens": "pairs", "merges": [[97, 256]]}, "is not a pair of earlier ones"),
+        ({"tokens": "pairs", "merges": [[97, -1]]}, "is not a pair of earlier ones"),
+        ({"tokens": "pairs", "merges": [[97, 98.0]]}, "is not a pair of earlier ones"),
+        ({"tokens": "pairs", "merges": [[97]]}, "is not a pair of earlier ones"),
         ({"tokens": "pairs", "merges": [97]}, "damaged"),
         ({"tokens": "pairs", "merges": None}, "damaged"),
         ({"tokens": "pairs", "merges": [[97, 98], [97, 98]]}, "merges a pair twice"),
-        # each twice as long as the one before it: two to the forty bytes
+        # each token is twice as long as the one before: two to the power of forty bytes
         ({"tokens": "pairs", "merges": [[97, 97], *([i, i] for i in range(256, 295))]}, "more than 132 bytes"),
         ({"tokens": "pairs", "merges": [[a, b] for a in range(99) for b in range(99)]}, "at most 4,096 tokens"),
     ],
@@ -109,13 +109,13 @@ def test_a_file_with_a_tokenizer_of_another_network_is_refused(tmp_path):
         net.preparation = wrong
         cr.save(net, tmp_path / "b.safetensors")
         with pytest.raises(
-            cr.errors.ModelFileError, match=r"its text has \(4, \d+\) logits, the network gives \(4, 5\)"
+            cr.errors.ModelFileError, match=r"its text needs \(4, \d+\) logits, but the network returns \(4, 5\)"
         ):
             cr.load(tmp_path / "b.safetensors")
 
 
 def test_unknown_characters_are_named():
-    with pytest.raises(DataError, match="the prompt has '€' at character 3, which is none of the 2 characters"):
+    with pytest.raises(DataError, match="the prompt has '€' at character 3, which is not one of the 2 characters"):
         Characters("ab").encode("ab€", "the prompt")
     for tokenizer in (Bytes(), PAIRS):
         with pytest.raises(DataError, match="half a character"):
@@ -220,7 +220,7 @@ def test_files_in_memory_or_mapped(tmp_path, monkeypatch, tokens, large):
     assert isinstance(train.tokens, np.memmap) == large
     read = [*train.tokens.tolist(), *test.tokens.tolist()]
     assert train.preparation.tokenizer.decode(read) == text
-    assert [*(tmp_path / "cache").glob("*")] == []  # the file of the tokens has no name
+    assert [*(tmp_path / "cache").glob("*")] == []  # the tokens' file has no name
     again, _ = read_text(path, Reading(), train.preparation)
     np.testing.assert_array_equal(again.tokens, train.tokens)
     unknown = pytest.raises(DataError, match="characters that the network learned")
@@ -229,7 +229,7 @@ def test_files_in_memory_or_mapped(tmp_path, monkeypatch, tokens, large):
 
 
 def test_a_batch_of_a_long_text_reads_only_its_windows(tmp_path):
-    long = np.memmap(tmp_path / "tokens", np.uint8, "w+", shape=(2**33,))  # 8 GiB of nothing: a sparse file
+    long = np.memmap(tmp_path / "tokens", np.uint8, "w+", shape=(2**33,))  # 8 GiB of zeros: a sparse file
     text = Text(long, TextPreparation(Bytes(), 64), 6000)
     seen = [x for x, _ in islice(text.batches(12, np.random.default_rng(0)), 20)]
     assert len(seen) == 20
@@ -242,7 +242,7 @@ def test_no_room_for_the_tokens(tmp_path, monkeypatch):
     monkeypatch.setattr(text_file, "_IN_MEMORY", 10)
     monkeypatch.setattr(text_file.tempfile, "TemporaryFile", lambda dir: open("/dev/full", "wb"))  # noqa: SIM115
     monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path))
-    with pytest.raises(FileError, match="cannot keep the tokens of .*CHAINRULE_CACHE names another folder"):
+    with pytest.raises(FileError, match="cannot keep the tokens of .*set CHAINRULE_CACHE to another folder"):
         read_text(written(tmp_path, "a hill\n" * 99), Reading(context=8))
 
 
@@ -251,10 +251,10 @@ def test_no_room_for_the_tokens(tmp_path, monkeypatch):
     [
         (b"", r"book.txt is empty: there is nothing to learn from it"),
         (b"\xef\xbb\xbf", r"book.txt is empty: there is nothing to learn from it"),
-        (b"caf\xe9 au lait" * 99, r"book.txt is not UTF-8: byte 4 is 0xe9, of no character"),
-        ("从前".encode() * 99 + b"\xe5\xb1", r"book.txt is not UTF-8: byte 595 is 0xe5, of no character"),
+        (b"caf\xe9 au lait" * 99, r"book.txt is not UTF-8: byte 4 is 0xe9; save the text"),
+        ("从前".encode() * 99 + b"\xe5\xb1", r"book.txt is not UTF-8: byte 595 is 0xe5; save the text"),
         ("a hill".encode("utf-16"), r"book.txt is not UTF-8 \(it looks like UTF-16\): byte 1 is 0xff"),
-        (b"short", r"book.txt has 5 characters, and needs 65 or more, the context of 64 and the one behind it"),
+        (b"short", r"book.txt has 5 characters, and needs 65 or more, the context of 64 and one more"),
         (b"a hundred " * 10, r"the end of .*book.txt, to measure on \(10%\) has 10 characters, and needs 65 or more"),
     ],
 )
@@ -289,11 +289,11 @@ def test_choices_that_there_are_not(choices, message):
 
 
 def test_prose_that_is_read_as_a_table_says_how_to_read_it(tmp_path):
-    with pytest.raises(DataError, match=r"\(a text to learn to write is read with --model char-gpt\)"):
+    with pytest.raises(DataError, match=r"\(to train a language model on a text, use --model char-gpt\)"):
         cr.data.load(written(tmp_path, book("shakespeare")[:5000]))
 
 
-# ---- the books of the package ----
+# ---- the bundled books ----
 
 
 def test_books():

@@ -1,4 +1,4 @@
-"""What people do with estimators: frames, pipelines, searches, weights, going on, and bricks of their own."""
+"""Typical uses of estimators: data frames, pipelines, searches, sample weights, warm starts, and custom layers."""
 
 import pickle
 import warnings
@@ -63,7 +63,7 @@ def test_parameters_of_the_same_name_have_the_same_default():
         mine, theirs = own.get_params(), peer.get_params()
         different = {name for name in mine.keys() & theirs.keys() if mine[name] != theirs[name]}
         assert not different
-        assert theirs.keys() - mine.keys() <= {"max_fun", "loss"}  # of lbfgs, and a choice that there is not
+        assert theirs.keys() - mine.keys() <= {"max_fun", "loss"}  # an lbfgs option, and a choice that does not exist
 
 
 def test_frames_with_names(blobs):
@@ -194,7 +194,7 @@ def test_sgd_and_its_rates(blobs, options):
 def test_the_adaptive_rate_falls_where_nothing_improves(blobs):
     options = {"solver": "sgd", "learning_rate_init": 0.1, "tol": 0.05, "random_state": 0, "max_iter": 1000}
     constant, adaptive = (NetClassifier(learning_rate=kind, **options).fit(*blobs) for kind in ("constant", "adaptive"))
-    assert constant.n_iter_ < adaptive.n_iter_ < 1000  # it goes on with a fifth, again and again, down to 1e-6
+    assert constant.n_iter_ < adaptive.n_iter_ < 1000  # it continues with a fifth of the rate, repeatedly, down to 1e-6
 
 
 @pytest.mark.long
@@ -215,7 +215,7 @@ def test_any_bricks():
         assert cross_val_score(net, X, y, cv=3).mean() > 0.93
     net.fit(X, y)
     assert isinstance(net.network_.layers[2], cr.Conv2D)
-    assert layers[2].output_shape is None  # the caller's bricks stay unbuilt
+    assert layers[2].output_shape is None  # the caller's layers stay unbuilt
     with pytest.raises(cr.errors.ShapeError, match="put Flatten"):
         NetClassifier(layers=[cr.Reshape((1, 8, 8)), cr.Conv2D(8, 3)]).fit(X, y)
 
@@ -289,7 +289,7 @@ def test_callbacks_of_scikit_learn(blobs):
     seen = []
 
     class Watch:
-        """Ends the training after the fourth pass."""
+        """Ends the training after the fourth epoch."""
 
         requires_fit_info: tuple[str, ...] = ()
 

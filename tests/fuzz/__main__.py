@@ -1,4 +1,4 @@
-"""`make fuzz`: so many changed files for each reader, each read under a limit of memory and of time.
+"""`make fuzz`: corrupted files for each reader, each read under limits of memory and time.
 
 python -m fuzz [--only NAME] [--folder KEEP] [--seed N] NUMBER
 """

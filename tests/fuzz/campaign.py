@@ -1,4 +1,4 @@
-"""Reads changed files in processes of their own, and tells those that crash, hang, or fail as no reader should."""
+"""Read corrupted files in separate processes, and report those that crash, hang, or raise an unexpected error."""
 
 import contextlib
 import faulthandler
@@ -20,17 +20,17 @@ from fuzz.corpus import READERS
 from fuzz.mutate import mutate
 
 SECONDS = 5
-"""Of the processor; of the clock, on which a busy machine may be late, WAITING times as many."""
+"""CPU seconds; the wall-clock limit is WAITING times as long, because a busy machine may be late."""
 WAITING = 6
 MEMORY = 2**30
-"""More than the process has when it begins."""
+"""Allowed on top of the memory that the process has at the start."""
 
 BATCH = 500
 
 
 @dataclass
 class Result:
-    """How many files were read, and what was found."""
+    """The number of files read, and the failures found."""
 
     files: int = 0
     read: int = 0
@@ -53,11 +53,11 @@ class Result:
 
 
 class Hang(BaseException):
-    """No reader catches it."""
+    """Derived from BaseException, so that no reader catches it."""
 
 
 def campaign(name: str, number: int, seed: int, keep: Path | None = None) -> Result:
-    """Read `number` changed files with the reader of this name; what fails is kept in a folder."""
+    """Read `number` corrupted files with the named reader; files that fail are kept in a folder."""
     result = Result()
     with tempfile.TemporaryDirectory() as folder:
         seeds = READERS[name].seeds(Path(folder))
@@ -68,13 +68,13 @@ def campaign(name: str, number: int, seed: int, keep: Path | None = None) -> Res
 
 
 def changed(seeds: list[bytes], seed: int, index: int) -> bytes:
-    """The file of this number."""
+    """Return the file with this number."""
     rng = random.Random(f"{seed}/{index}")
     return mutate(rng.choice(seeds), rng)
 
 
 def attempt(name: str, content: bytes, folder: Path) -> str:
-    """ "read", "refused", or what is wrong: "hang", "memory", or the exception."""
+    """Return "read", "refused", or what is wrong: "hang", "memory", or the exception."""
     path = folder / f"file.{READERS[name].ending}"
     path.write_bytes(content)
     _set_alarms(SECONDS)
@@ -103,7 +103,7 @@ def _set_alarms(seconds: float) -> None:
 
 
 def in_child(work: Callable[[], str]) -> str:
-    """What `work` says in a process with the limits of the campaign; nothing if it crashes."""
+    """Return what `work` reports in a process with the campaign's limits; nothing if it crashes."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
 
     def run() -> None:
@@ -122,7 +122,7 @@ def in_child(work: Callable[[], str]) -> str:
 
 
 def _limit() -> None:
-    """Bounded memory, an alarm that raises Hang, and silence."""
+    """Limit memory, set an alarm that raises Hang, and silence output."""
     faulthandler.disable()
     warnings.simplefilter("ignore")
     size = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
@@ -134,7 +134,7 @@ def _limit() -> None:
 
     signal.signal(signal.SIGALRM, stop)
     signal.signal(signal.SIGPROF, stop)
-    with open(os.devnull, "w") as nothing:  # codecs in C talk
+    with open(os.devnull, "w") as nothing:  # codecs in C print messages
         os.dup2(nothing.fileno(), 2)
 
 
@@ -147,7 +147,7 @@ def _work(pipe: Any, name: str, seeds: list[bytes], numbers: range, seed: int, f
 def _batch(
     name: str, seeds: list[bytes], numbers: range, seed: int, folder: Path, result: Result, keep: Path | None
 ) -> int:
-    """The number of the first file that was not read."""
+    """Return the number of the first file that was not read."""
     ours, theirs = multiprocessing.Pipe(duplex=False)
     context = multiprocessing.get_context("fork")
     process = context.Process(target=_work, args=(theirs, name, seeds, numbers, seed, folder))
@@ -156,7 +156,7 @@ def _batch(
     done = numbers.start
     with contextlib.suppress(EOFError):
         while done < numbers.stop:
-            if not ours.poll(WAITING * SECONDS + 10):  # code in C hears no alarm
+            if not ours.poll(WAITING * SECONDS + 10):  # C code does not react to the alarm
                 process.kill()
                 _count(result, "hang", name, seeds, seed, done, keep)
                 done += 1

@@ -1,4 +1,4 @@
-"""Changes of files that know a little of what is in them: bytes, numbers, pieces, JSON values, members of archives."""
+"""Corrupt files with some knowledge of their format: bytes, numbers, pieces, JSON values, members of archives."""
 
 import io
 import json
@@ -34,7 +34,7 @@ TEXTS = [
 
 
 def mutate(content: bytes, rng: random.Random) -> bytes:
-    """One to four changes."""
+    """Make one to four changes."""
     ways = [_bytes, _integer, _piece, _text]
     if content[:2] == b"PK":
         ways += [_archive] * 6
@@ -64,13 +64,13 @@ def _integer(content: bytes, rng: random.Random) -> bytes:
 
 
 def _piece(content: bytes, rng: random.Random) -> bytes:
-    """Cut off, cut out, or doubled."""
+    """Truncate, cut out, or duplicate a piece."""
     first, last = sorted(rng.randrange(len(content) + 1) for _ in range(2))
     return rng.choice((content[:last], content[:first] + content[last:], content[:last] + content[first:]))[:200_000]
 
 
 def _text(content: bytes, rng: random.Random) -> bytes:
-    """A number that is written out, or any place, becomes something else."""
+    """Replace a number that is written as text, or any bytes."""
     numbers = [match.span() for match in re.finditer(rb"\d+(\.\d+)?", content[:20_000])]
     first, last = rng.choice(numbers) if numbers else (rng.randrange(len(content) + 1),) * 2
     return content[:first] + rng.choice([*TEXTS, *(str(number).encode() for number in NUMBERS)]) + content[last:]
@@ -85,7 +85,7 @@ def _json(content: bytes, rng: random.Random) -> bytes:
 
 
 def _header(content: bytes, rng: random.Random) -> bytes:
-    """A safetensors header, or the JSON in its metadata."""
+    """Change a safetensors header, or the JSON in its metadata."""
     length = int.from_bytes(content[:8], "little")
     try:
         header = json.loads(content[8 : 8 + length])
@@ -102,7 +102,7 @@ def _header(content: bytes, rng: random.Random) -> bytes:
 
 
 def _changed(value: Any, rng: random.Random) -> Any:
-    """JSON data with one value somewhere replaced, removed, doubled or buried."""
+    """Replace, remove, duplicate or nest one value somewhere in JSON data."""
     if isinstance(value, dict | list) and value and rng.random() < 0.85:
         key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))
         way = rng.random()
@@ -121,7 +121,7 @@ def _changed(value: Any, rng: random.Random) -> Any:
 
 
 def _model(content: bytes, rng: random.Random) -> bytes:
-    """A field somewhere in an ONNX model changed, removed or doubled."""
+    """Change, remove or duplicate a field somewhere in an ONNX model."""
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
@@ -159,7 +159,7 @@ def _other(value: Any, rng: random.Random) -> Any:
 
 
 def _archive(content: bytes, rng: random.Random) -> bytes:
-    """A member of a zip changed, renamed, removed, or a bomb."""
+    """Change, rename or remove a member of a zip, or turn it into a bomb."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
@@ -176,5 +176,5 @@ def _archive(content: bytes, rng: random.Random) -> bytes:
             for name, member in members.items():
                 archive.writestr(name, member)
         return out.getvalue()
-    except Exception:  # it is no whole archive any more
+    except Exception:  # it is no longer a valid archive
         return _bytes(content, rng)

@@ -1,4 +1,4 @@
-"""A small share of `make fuzz`, the same files every time; and that the campaign tells what it looks for."""
+"""A small sample of `make fuzz`, the same files every time; and the campaign itself reports what it looks for."""
 
 import itertools
 import os

@@ -1,4 +1,4 @@
-"""Weights of PyTorch and Keras come into a network, each to the right place or none at all."""
+"""Weights from PyTorch and Keras are loaded into a network, each in the right place or not at all."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ def network() -> cr.Sequential:
 
 
 def state(names: tuple[str, ...] = ("0", "1", "4", "6", "10")) -> dict[str, np.ndarray]:
-    """As PyTorch keeps it: Linear weights as (outputs, inputs)."""
+    """Return the arrays as PyTorch stores them: Linear weights as (outputs, inputs)."""
     rng = np.random.default_rng(1)
 
     def draw(*shape: int) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_layers_and_modules_are_paired_in_order(names, tmp_path):
     assert pairs["1.BatchNorm.running_variance"] == f"{names[1]}.running_var"
     assert pairs["6.Affine.W"] == f"{names[3]}.weight"
     np.testing.assert_array_equal(net.arrays["4.Affine.W"], theirs[f"{names[2]}.weight"].T)
-    np.testing.assert_array_equal(net.arrays["6.Affine.W"], theirs[f"{names[3]}.weight"].T)  # square: turned as well
+    np.testing.assert_array_equal(net.arrays["6.Affine.W"], theirs[f"{names[3]}.weight"].T)  # square: transposed too
     np.testing.assert_array_equal(net.arrays["1.BatchNorm.gamma"], theirs[f"{names[1]}.weight"])
     again = network()
     assert load_weights(again, tmp_path / "model.safetensors", mapping=pairs) == pairs
@@ -74,14 +74,14 @@ def test_what_does_not_fit_changes_nothing(tmp_path):
         load_weights(net, path)
     save_file(theirs, path)
     pairs = load_weights(network(), path)
-    with pytest.raises(ModelFileError, match="the mapping names 'zzz', which is not there"):
+    with pytest.raises(ModelFileError, match="the mapping names 'zzz', which does not exist"):
         load_weights(net, path, mapping=pairs | {"0.Conv2D.b": "zzz"})
     with pytest.raises(ModelFileError, match=r"does not fit 0.Conv2D.b of \(4,\)"):
         load_weights(net, path, mapping=pairs | {"0.Conv2D.b": "10.bias"})
     with pytest.raises(ModelFileError, match=r"mapping has \['0.bias'\] for 0.Conv2D.b: keep one"):
         load_weights(net, path, mapping={"0.Conv2D.b": ["0.bias"]})
     save_file(theirs | {"0.bias": np.full(4, np.nan, np.float32)}, path)
-    with pytest.raises(ModelFileError, match="array 0.Conv2D.b holds nan"):
+    with pytest.raises(ModelFileError, match="array 0.Conv2D.b contains nan"):
         load_weights(net, path)
     np.testing.assert_array_equal(net.values, before)
 
@@ -90,7 +90,7 @@ def test_what_does_not_fit_changes_nothing(tmp_path):
 
 
 def chain(*layers: cr.Layer, shape: tuple[int, ...] = (6,), seed: int = 0) -> cr.Sequential:
-    """A network whose arrays all differ."""
+    """Return a network whose arrays all differ."""
     net = cr.Sequential(*layers).build(shape, seed=seed)
     rng = np.random.default_rng(seed)
     for name, array in net.arrays.items():
@@ -103,7 +103,7 @@ _KERAS = {"W": "kernel", "b": "bias", "running_mean": "moving_mean", "running_va
 
 
 def saved(net: cr.Sequential, path, names: dict[str, str], keras: bool = False, order=sorted) -> None:
-    """Write the network as PyTorch (or Keras) has it, each layer under another name, the keys in some order."""
+    """Write the network as PyTorch (or Keras) would, with new layer names and the keys in a given order."""
     state = {}
     for name, array in net.arrays.items():
         layer, _, own = name.rpartition(".")
@@ -126,7 +126,7 @@ def layers_of(net: cr.Sequential) -> list[str]:
 
 
 def same(*layers: str) -> tuple[cr.Sequential, cr.Sequential]:
-    """Two networks of four equal layers, with different weights."""
+    """Return two networks of four equal layers with different weights."""
     nets = [chain(*(cr.Affine(6) for _ in range(4)), seed=seed) for seed in (1, 2)]
     return nets[0], nets[1]
 
@@ -154,10 +154,10 @@ WORDS = [
     ("fc_in", "fc_mid", "fc_out", "head"),
     ("encoder.0", "encoder.2", "decoder.0", "decoder.2"),
     ("fc1", "fc2", "fc3", "fc"),
-    ("fc1", "fc11", "fc12", "fc2"),  # where nobody knows whether 11 is eleven
+    ("fc1", "fc11", "fc12", "fc2"),  # where it is unclear whether 11 means eleven
     ("q1", "k1", "v1", "o1"),
     ("conv1x1", "conv3x3", "conv5x5", "conv7x7"),
-    ("fc", "fc_1", "fc_2", "fc_3"),  # of Keras it would be an order
+    ("fc", "fc_1", "fc_2", "fc_3"),  # in Keras it would be an order
     ("a1b", "a2c", "a3d", "a4e"),
 ]
 
@@ -169,7 +169,7 @@ def test_words_tell_none_and_the_error_has_the_mapping(names, tmp_path):
     layers = dict(zip(layers_of(theirs), names, strict=True))
     path = tmp_path / "model.npz"
     saved(theirs, path, layers)
-    with pytest.raises(ModelFileError, match="in more than one way, and its names do not tell which") as error:
+    with pytest.raises(ModelFileError, match="in several ways, and its names do not decide") as error:
         load_weights(ours, path)
     np.testing.assert_array_equal(ours.values, before)
     choices = ast.literal_eval(re.search(r"mapping=(\{.*\})", str(error.value))[1])
@@ -204,7 +204,7 @@ def test_a_square_weight_is_read_as_its_name_says(tmp_path):
         )
         np.testing.assert_array_equal(net.arrays["0.Affine.W"], expected)
     np.savez(tmp_path / "one.npz", arr_0=W, arr_1=b)
-    with pytest.raises(ModelFileError, match="'arr_0' fits 0.Affine.W in several ways: call it .weight"):
+    with pytest.raises(ModelFileError, match="'arr_0' fits 0.Affine.W in several ways: name it .weight"):
         load_weights(net, tmp_path / "one.npz", {"0.Affine.W": "arr_0", "0.Affine.b": "arr_1"})
     wide = chain(cr.Affine(4), shape=(3,))
     np.savez(tmp_path / "one.npz", arr_0=np.ones((4, 3), np.float32), arr_1=np.zeros(4, np.float32))
@@ -242,7 +242,7 @@ def test_one_matrix_in_two_places(tmp_path):
     assert load_weights(ours, tmp_path / "model.npz")["3.Affine.W"] == "4.weight"
 
 
-# ---- Keras's order of an image's numbers ----
+# ---- Keras's order of image axes ----
 
 
 def image_chain(seed: int) -> cr.Sequential:
@@ -257,7 +257,7 @@ def test_the_order_of_flattened_numbers_is_asked_for(tmp_path):
     theirs, ours = image_chain(1), image_chain(2)
     path = tmp_path / "model.npz"
     saved(theirs, path, dict(zip(layers_of(theirs), KERAS_NAMES, strict=True)), keras=True)
-    with pytest.raises(ModelFileError, match=r"3.BatchNorm has a number for each .* say channels_last=True if"):
+    with pytest.raises(ModelFileError, match=r"3.BatchNorm has one number per .* pass channels_last=True if"):
         load_weights(ours, path)
     load_weights(ours, path, channels_last=False)
     np.testing.assert_array_equal(ours.values, theirs.values)
@@ -285,7 +285,7 @@ def test_an_order_that_cannot_be_told_is_refused(layers, tmp_path):
     path = tmp_path / "model.npz"
     names = {name: f"layer_{index}" for index, name in enumerate(layers_of(theirs))}
     saved(theirs, path, names, keras=True)
-    with pytest.raises(ModelFileError, match="the order of the Keras model's cannot be told"):
+    with pytest.raises(ModelFileError, match="the order in the Keras model is unknown"):
         load_weights(theirs.copy(), path, channels_last=True)
     load_weights(theirs.copy(), path, channels_last=False)
 
@@ -315,7 +315,7 @@ def test_a_depthwise_kernel(tmp_path):
         np.testing.assert_array_equal(net.arrays["0.Conv2D.W"][5, 0], kernel[:, :, 2, 1])
 
 
-# ---- any network under any names: right or refused ----
+# ---- any network with any names: correct or rejected ----
 
 FLAT = st.sampled_from(
     ["Affine", "Affine", "PointwiseAffine", "RMSNorm", "BatchNorm", "LayerNorm", "PReLU", "GroupNorm"]
@@ -338,7 +338,7 @@ WORD = {"Affine": "fc", "Conv2D": "conv", "BatchNorm": "bn", "LayerNorm": "norm"
 
 @st.composite
 def recipes(draw) -> list[object]:
-    """Names of layers, each in a list where it stands in a Residual; two lists are branches of a sum."""
+    """Draw layer names, nested in a list for a Residual; two lists are the branches of a sum."""
     parts: list[object] = []
     for kinds in (IMAGE, FLAT):
         for _ in range(draw(st.integers(0, 4))):
@@ -387,7 +387,7 @@ def test_any_network_under_any_names_is_right_or_refused(tmp_path_factory, recip
     try:
         load_weights(ours, path, channels_last=False)
     except ModelFileError as error:
-        assert "in more than one way" in str(error)
+        assert "in several ways" in str(error)
         assert scheme != "indices" or any(isinstance(part, tuple) for part in recipe)
         return
     for name, array in ours.arrays.items():

@@ -1,4 +1,4 @@
-"""Operators of constants compute what ONNX's own tests say, and hostile sizes are refused before anything is made."""
+"""Constant operators compute what ONNX's own tests specify, and hostile sizes are rejected before allocation."""
 
 from collections import Counter
 
@@ -88,7 +88,7 @@ def test_constants_are_bounded_together():
 
 
 def test_a_shape_computed_from_the_shape_of_a_value():
-    """view(x.size(0), -1) as tracing writes it, with some arithmetic around it."""
+    """Build view(x.size(0), -1) as tracing exports it, surrounded by some arithmetic."""
     nodes = [
         node("Shape", ["x"], ["s"]),
         node("Gather", ["s", "i_zero"], ["n"]),
@@ -106,7 +106,7 @@ def test_a_shape_computed_from_the_shape_of_a_value():
 
 
 def test_numbers_that_depend_on_the_batch_are_no_constants():
-    """x times the batch's size is nothing that a layer does."""
+    """No layer multiplies x by the batch size."""
     nodes = [
         node("Shape", ["x"], ["s"]),
         node("Gather", ["s", "i_zero"], ["n"]),

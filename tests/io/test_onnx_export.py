@@ -24,7 +24,7 @@ def run(model, x: np.ndarray) -> np.ndarray:
 
 
 def settle(net: cr.Sequential) -> cr.Sequential:
-    """Parameters and running statistics moved off their beginnings."""
+    """Parameters and running statistics moved off their initial values."""
     rng = np.random.default_rng(5)
     for name, array in net.arrays.items():
         array[...] += 0.3 * rng.random(array.shape, np.float32) * (1 if "running" not in name else 2)
@@ -64,7 +64,7 @@ def test_named_networks_read_pixels(name, mnist, tmp_path):
 
 @pytest.mark.parametrize("name", ["mlp", "lenet", "resnet-mini"])
 def test_eight_bits_a_weight(name, small, tmp_path):
-    """A quarter of the size, computes what the rounded copy computes, and comes back as that."""
+    """A quarter of the size, computes the same as the rounded copy, and can be imported again."""
     net = NETWORKS[name]().build((1, 28, 28), seed=0)
     x = small[1].x[:20]
     export_onnx(net, tmp_path / "full.onnx", input_type="uint8")

@@ -1,4 +1,4 @@
-"""How a graph is read: shortcuts that exporters guard against, branches that nest, axes in the model's order."""
+"""How a graph is read: exporters' guards, nested branches, axes in the model's order."""
 
 import warnings
 
@@ -28,7 +28,7 @@ def conv(x: str, y: str, filters: int, channels: int, arrays: dict, size: int = 
     return node("Conv", [x, f"W_{y}"], [y], pads=[size // 2] * 4)
 
 
-# ---- what an exporter guards against ----
+# ---- guards that exporters add ----
 
 
 def test_softplus_that_is_guarded_against_overflow():
@@ -55,7 +55,7 @@ FROM_THE_END = {
         node("Add", ["q", "p"], ["w"]),
     ],
 }
-"""As PyTorch's exporters and tf2onnx write Keras's Embedding."""
+"""As PyTorch's exporters and tf2onnx export Keras's Embedding."""
 
 
 def indexed(formula: list) -> object:
@@ -96,7 +96,7 @@ def test_what_takes_everything_does_nothing():
 
 
 def test_maps_joined_anew_for_each_layer_are_joined_once():
-    """DenseNet: x, f(x), g([x, f(x)]), ... are joined before each layer; no layer may come twice."""
+    """DenseNet: x, f(x), g([x, f(x)]), ... are concatenated before each layer; no layer may occur twice."""
     arrays: dict = {}
     nodes = [
         node("Concat", ["x"], ["c0"], axis=1),
@@ -113,7 +113,7 @@ def test_maps_joined_anew_for_each_layer_are_joined_once():
 
 
 def shared(operator: str, arrays: dict) -> list:
-    """x + tanh(z) + relu(z), z what an operator with weights makes of x: the branches have it in common."""
+    """x + tanh(z) + relu(z), where z is x after an operator with weights that the branches share."""
     weights = [name for name in arrays if name.startswith(operator)]
     return [
         node(operator, ["x", *weights], ["z"]),
@@ -155,7 +155,7 @@ def test_running_statistics_are_not_shared_by_branches():
 
 
 def test_branches_that_share_too_much_are_told():
-    """A few hundred nodes whose paths are more than there are atoms."""
+    """A few hundred nodes with more paths than there are atoms."""
     nodes, last, before = [], "x", "x"
     for place in range(100):
         nodes.append(node("Add", [last, before], [f"a{place}"]))
@@ -240,7 +240,7 @@ def test_any_order_of_axes(perm):
 
 
 def test_one_channel_is_brought_to_the_front_by_a_reshape():
-    """As tf2onnx writes it: the network reads (C, H, W), like all of Keras's."""
+    """As tf2onnx exports it: the network reads (C, H, W), like all of Keras's here."""
     arrays: dict = {"i_to": [-1, 1, 4, 5], "i_back": [-1, 4, 5, 1]}
     nodes = [
         node("Reshape", ["x", "i_to"], ["f"]),
@@ -254,7 +254,7 @@ def test_one_channel_is_brought_to_the_front_by_a_reshape():
 
 @pytest.mark.parametrize("operator", ["Expand", "Tile"])
 def test_numbers_that_repeat(operator):
-    """Keras's UpSampling2D through tf2onnx: an axis of length 1 is repeated and taken into the one before."""
+    """Keras's UpSampling2D through tf2onnx: an axis of length 1 is repeated and merged into the one before."""
     to = {"Expand": [1, 1, 1, 2, 1], "Tile": [1, 1, 1, 2, 1]}[operator]
     nodes = [
         node("Unsqueeze", ["x", "i_axis"], ["u"]),
@@ -292,7 +292,7 @@ def test_linear_layers_along_the_last_axis():
 
 
 def test_between_two_transposes_channels_are_first_all_the_same():
-    """ConvNeXt's block: a norm and linear layers over the channels of each pixel, written with the channels last."""
+    """ConvNeXt's block: a norm and linear layers over the channels of each pixel, with the channels last."""
     arrays: dict = {"W": RNG.standard_normal((3, 6)), "b": RNG.standard_normal(6), "V": RNG.standard_normal((6, 3))}
     arrays |= {"gamma": RNG.random(3) + 0.5, "beta": RNG.random(3), "scale": RNG.random(3)}
     nodes = [
@@ -350,7 +350,7 @@ def test_group_norm_with_a_scale_for_each_group():
     np.testing.assert_array_equal(layer.gamma.value, [0.5, 0.5, -2, -2])
 
 
-# ---- whole numbers, batches, training ----
+# ---- integers, batches, training ----
 
 
 @pytest.mark.parametrize(("to", "fine"), [(1, True), (11, True), (7, False), (9, False)])
@@ -367,7 +367,7 @@ def test_a_cast_may_not_cut_numbers_off(to, fine):
 def test_a_batch_that_the_exporter_fixed(batch):
     arrays = {"i_to": [batch, -1], "i_out": [batch, 3, 4]}
     nodes = [node("Reshape", ["x", "i_to"], ["f"]), node("Relu", ["f"], ["r"]), node("Reshape", ["r", "i_out"], ["y"])]
-    for free in (True, False):  # called free, it is fixed all the same
+    for free in (True, False):  # declared free, yet fixed
         made = model(nodes, arrays, (2, 6))
         if not free:
             made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = batch
@@ -458,7 +458,7 @@ def test_slices_that_no_layer_takes(starts, ends, axes, steps, told):
 
 @pytest.mark.parametrize("axis", [1, -1])
 def test_halves_that_go_different_ways(axis):
-    """ShuffleNet's blocks, and gated units, where the second half says how much of the first comes through."""
+    """ShuffleNet's blocks, and gated units, where the second half gates the first."""
     nodes = [node("Split", ["x", "i_lengths"], ["a", "b"], axis=axis), node("Sigmoid", ["b"], ["s"])]
     arrays = {"i_lengths": [2, 2]}
     imported_equal(model([*nodes, node("Mul", ["a", "s"], ["y"])], arrays, (4, 3, 4)), rows(4, 3, 4))

@@ -1,4 +1,4 @@
-"""ONNX models become networks that compute the same; what cannot is told, and nothing outside is touched."""
+"""ONNX models become networks that compute the same; unsupported ones are reported, and no other file is touched."""
 
 import numpy as np
 import onnx
@@ -12,10 +12,6 @@ from chainrule.io.onnx_export import export_onnx, to_onnx, without_onnx
 from chainrule.io.onnx_import import from_onnx, import_onnx
 from chainrule.models import NETWORKS
 
-OF_SEQUENCES = (cr.RNN, cr.LSTM, cr.GRU, cr.Attention)
-"""Layers that are written, and not read yet."""
-
-
 WRITTEN = [row for row in CATALOGUE if not without_onnx(cr.Sequential(row.make()).build(row.shape, seed=0))]
 
 
@@ -25,12 +21,7 @@ def test_what_was_exported_comes_back(row: Row):
     rng = np.random.default_rng(5)
     for name, array in net.arrays.items():
         array[...] += 0.3 * rng.random(array.shape, np.float32) * (1 if "running" not in name else 2)
-    model = to_onnx(net)
-    if any(isinstance(layer, OF_SEQUENCES) for layer in net._tree()):
-        with pytest.raises(ModelFileError, match="no layer does the operators"):
-            from_onnx(model, keep_softmax=True)
-        return
-    back = from_onnx(model, keep_softmax=True)
+    back = from_onnx(to_onnx(net), keep_softmax=True)
     if row.entries:
         x = rng.integers(0, row.entries, (3, *row.shape))
     else:
@@ -103,7 +94,7 @@ def test_all_that_is_unknown_is_named_at_once(tmp_path):
         helper.make_node("Relu", ["b"], ["y"]),
     ]
     onnx.save(model(nodes), tmp_path / "m.onnx")
-    with pytest.raises(ModelFileError, match=r"cannot import .*: no layer does the operators Cos, Sin: "):
+    with pytest.raises(ModelFileError, match=r"cannot import .*: no layer supports the operators Cos, Sin: "):
         import_onnx(tmp_path / "m.onnx")
 
 
@@ -119,7 +110,7 @@ def test_all_that_is_unknown_is_named_at_once(tmp_path):
         ([helper.make_node("Clip", ["x", "a", "b"], ["y"])], [("a", 1.0), ("b", 0.0)], "a Clip from 1.0 to 0.0"),
         ([helper.make_node("PRelu", ["x", "a"], ["y"])], [("a", np.ones((2, 4)))], r"slopes of \(2, 4\)"),
         ([helper.make_node("Div", ["c", "x"], ["y"])], [("c", 2)], "constant Div x"),
-        ([helper.make_node("Erf", ["x"], ["y"])], [], "no part of a GELU"),
+        ([helper.make_node("Erf", ["x"], ["y"])], [], "not part of a GELU"),
     ],
 )
 def test_what_a_layer_does_not_do_is_told(nodes, arrays, told):
@@ -129,16 +120,16 @@ def test_what_a_layer_does_not_do_is_told(nodes, arrays, told):
 
 def test_open_shapes_and_outputs():
     relu = model([helper.make_node("Relu", ["x"], ["y"])], shape=("N", "D"))
-    with pytest.raises(ModelFileError, match=r"its input is \(N, \?\): say the shape"):
+    with pytest.raises(ModelFileError, match=r"its input is \(N, \?\): pass the shape"):
         from_onnx(relu)
     assert from_onnx(relu, input_shape=(3,)).output_shape == (3,)
     two = model([helper.make_node("ArgMax", ["x"], ["z"]), helper.make_node("Relu", ["x"], ["y"])], outputs=("z", "y"))
-    assert [type(layer) for layer in from_onnx(two).layers] == [cr.ReLU]  # the first that can be computed
+    assert [type(layer) for layer in from_onnx(two).layers] == [cr.ReLU]  # the first one that can be computed
     with pytest.raises(ModelFileError, match="operators ArgMax"):
         from_onnx(two, output="z")
     with pytest.raises(ModelFileError, match="no output 'w': use one of z, y"):
         from_onnx(two, output="w")
-    with pytest.raises(ModelFileError, match="numbers a sample, more than"):
+    with pytest.raises(ModelFileError, match="numbers per sample, more than"):
         from_onnx(model([helper.make_node("Relu", ["x"], ["y"])], shape=("N", 2**20, 2**20)))
 
 
@@ -157,7 +148,7 @@ def test_damaged_files(tmp_path):
 def test_loops_and_claims_that_do_not_hold(tmp_path):
     loop = model([helper.make_node("Relu", ["b"], ["a"]), helper.make_node("Relu", ["a"], ["b"])], outputs=("b",))
     (tmp_path / "loop.onnx").write_bytes(loop.SerializeToString())
-    with pytest.raises(ModelFileError, match="damaged one"):
+    with pytest.raises(ModelFileError, match="or is damaged"):
         import_onnx(tmp_path / "loop.onnx")
     huge = model([helper.make_node("Gemm", ["x", "W"], ["y"])], [("W", np.ones((4, 2)))])
     huge.graph.initializer[0].dims[:] = [4, 2**40]
@@ -183,5 +174,5 @@ def test_arrays_outside_are_read_from_the_models_folder_only(tmp_path):
         (folder / "bad.onnx").write_bytes(outside.SerializeToString())
         with pytest.raises(ModelFileError, match="outside the model's folder"):
             import_onnx(folder / "bad.onnx")
-    with pytest.raises(ModelFileError, match="which is not there: put it beside it"):
+    with pytest.raises(ModelFileError, match="which is missing: put it beside the model"):
         import_onnx(folder / "m.onnx")

@@ -1,4 +1,4 @@
-"""The ONNX project's own tests of single operators: what is imported computes what they say; the rest is refused."""
+"""The ONNX project's own tests of single operators: imported ones compute the expected results; others are rejected."""
 
 import warnings
 from collections import Counter
@@ -16,7 +16,7 @@ KNOWN = set(OPERATORS) | set(JOINS)
 
 
 def outcome(case) -> str:
-    """Everything but the first input becomes a constant, as weights are; that one is read as a batch."""
+    """Every input but the first becomes a constant, like weights; the first is read as a batch."""
     ((x, *rest), (y, *_)) = case.data_sets[0]
     if not all(isinstance(array, np.ndarray) for array in (x, y, *rest)):
         return "refused"

@@ -1,4 +1,4 @@
-"""Norms spelled out in operators become LayerNorm and RMSNorm, and nothing else does."""
+"""Norms spelled out as operators become LayerNorm and RMSNorm, and nothing else does."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def centered(x: str = "x", axes=(-1,), name: str = "d") -> list:
 
 
 def inverted(x: str, how: str) -> list:
-    """h = x / r, as it is written there."""
+    """h = x / r, in the given spelling."""
     if how == "Div":
         return [node("Div", [x, "r"], ["h"])]
     inverse = node("Reciprocal", ["r"], ["q"]) if how == "Reciprocal" else node("Div", ["one", "r"], ["q"])
@@ -68,7 +68,7 @@ def test_layer_norm(how, after):
 
 
 def test_the_mean_may_be_taken_off_twice_and_the_scale_come_first():
-    """(x - mean) gamma / sqrt(var(x) + eps), where var takes the mean off by itself; x inv with inv = gamma / root."""
+    """(x - mean) gamma / sqrt(var(x) + eps), where var subtracts the mean itself; x inv with inv = gamma / root."""
     nodes = [*centered(name="d"), *centered(name="d2"), node("Mul", ["d", "gamma"], ["g"]), *root("d2")]
     layers = imported_equal(model([*nodes, node("Div", ["g", "r"], ["y"])], ARRAYS, (4,)), rows(4))
     assert norms(layers) == ["LayerNorm"]
@@ -111,15 +111,15 @@ def test_operators(operator, opset, axis):
 @pytest.mark.parametrize(
     ("nodes", "told"),
     [
-        ([*root("x"), node("Identity", ["r"], ["y"])], "a Sqrt that is no part of a norm"),
-        ([*centered(), node("Tanh", ["d"], ["y"])], "a mean subtracted that is no part of a norm"),
-        ([node("Sqrt", ["x"], ["y"])], "a Sqrt that is no part of a norm"),
-        ([node("Div", ["one", "x"], ["y"])], "a Reciprocal that is no part of a norm"),
+        ([*root("x"), node("Identity", ["r"], ["y"])], "a Sqrt that is not part of a norm"),
+        ([*centered(), node("Tanh", ["d"], ["y"])], "a subtracted mean that is not part of a norm"),
+        ([node("Sqrt", ["x"], ["y"])], "a Sqrt that is not part of a norm"),
+        ([node("Div", ["one", "x"], ["y"])], "a Reciprocal that is not part of a norm"),
         ([node("ReduceMean", ["x"], ["y"], axes=[0, 1])], r"ReduceMean over axes \[0, 1\]"),
         ([node("Pow", ["x", "eps"], ["y"])], r"a Pow by \[0.00999"),
         ([node("Tanh", ["x"], ["t"]), node("Div", ["x", "t"], ["y"])], "divides two values"),
         ([*centered(), *root("x"), node("Div", ["d", "r"], ["y"])], "divides two values"),  # not the variance
-        ([*centered(axes=(-2, -1)), *root("d"), node("Div", ["d", "r"], ["y"])], "a mean subtracted"),
+        ([*centered(axes=(-2, -1)), *root("d"), node("Div", ["d", "r"], ["y"])], "a subtracted mean"),
         ([node("LayerNormalization", ["x", "x"], ["y"])], "operators LayerNormalization|weights are not constant"),
     ],
 )
@@ -137,7 +137,7 @@ def test_a_scale_may_have_fewer_axes_than_the_norm(axis):
 
 @pytest.mark.parametrize("axis", [1, 2, 3, -3, -2])
 def test_over_an_axis_that_is_not_the_last(axis):
-    """As ConvNeXt normalizes the channels of each pixel: the axis is brought to the end and back."""
+    """As ConvNeXt normalizes the channels of each pixel: the axis is moved to the end and back."""
     shape = (2, 3, 4)
     along = [1, 1, 1]
     along[axis - 1 if axis > 0 else axis] = -1
@@ -150,7 +150,7 @@ def test_over_an_axis_that_is_not_the_last(axis):
 
 @pytest.mark.parametrize("operator", ["LayerNormalization", "PRelu"])
 def test_weights_for_each_feature_of_a_flattened_image_are_not_mixed_up(operator):
-    """An image with its channels last is flattened in another order than here."""
+    """An image with its channels last is flattened in a different order than here."""
     nodes = [
         node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2]),
         node("Relu", ["t"], ["r"]),

@@ -15,7 +15,7 @@ X = RNG.standard_normal((5, 3, 4, 6)).astype(np.float32)
 
 
 def excited(*behind, gate: str = "Sigmoid") -> list:
-    """A weight for each channel from the means of all, and the image times it."""
+    """One weight per channel from the means of all channels, multiplied with the image."""
     return [
         node("GlobalAveragePool", ["x"], ["m"]),
         node("Conv", ["m", "W"], ["c"]),
@@ -65,7 +65,7 @@ def test_x_times_a_function_of_x(nodes, kind):
 
 
 def test_gated_units():
-    """(x W) sigmoid(x V), of two matrices."""
+    """(x W) sigmoid(x V), with two matrices."""
     nodes = [
         node("MatMul", ["x", "W"], ["a"]),
         node("MatMul", ["x", "V"], ["b"]),

@@ -1,4 +1,4 @@
-"""Operators that make images larger compute what ONNX Runtime computes, or are refused by name."""
+"""Operators that enlarge images compute what ONNX Runtime computes, or are rejected by name."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def transposed(**attributes):
         ({"strides": [2, 2], "auto_pad": "SAME_LOWER"}, (8, 12)),
         ({"strides": [2, 2], "output_shape": [8, 13]}, (8, 13)),
         ({"strides": [2, 2], "output_shape": [7, 11], "auto_pad": "SAME_UPPER"}, (7, 11)),
-        ({"strides": [3, 3], "output_shape": [14, 20]}, (14, 20)),  # larger than what the windows reach
+        ({"strides": [3, 3], "output_shape": [14, 20]}, (14, 20)),  # larger than what the windows cover
     ],
 )
 def test_conv_transpose(attributes, image):
@@ -50,7 +50,7 @@ def test_conv_transpose_in_groups_without_bias():
     [
         ({"dilations": [2, 1]}, r"ConvTranspose with dilations = \[2, 1\]"),
         ({"strides": [2, 2], "output_shape": [20, 30]}, r"output_padding must be less than the stride \(2, 2\)"),
-        ({"pads": [4, 0, 4, 0]}, "nothing is left after the padding"),
+        ({"pads": [4, 0, 4, 0]}, "cuts all of it off"),
     ],
 )
 def test_what_conv_transpose_does_not_do_is_told(attributes, told):

@@ -1,4 +1,4 @@
-"""Convolution, pooling and padding with every attribute: imported, exported back, and equal to ONNX Runtime twice."""
+"""Convolution, pooling and padding with every attribute: imported, re-exported, equal to ONNX Runtime both times."""
 
 import numpy as np
 import onnxruntime
@@ -15,7 +15,7 @@ from chainrule.io.onnx_import import from_onnx
 settings.register_profile("windows", deadline=None, derandomize=True, max_examples=80)
 settings.load_profile("windows")
 
-onnxruntime.set_default_logger_severity(4)  # it warns where its own shape inference counts a window too many
+onnxruntime.set_default_logger_severity(4)  # it warns when its own shape inference counts a window too many
 
 NUMBER = st.integers(1, 3)
 AXES = st.sampled_from([1, 2])
@@ -23,7 +23,7 @@ AUTO_PAD = st.sampled_from(["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"])
 
 
 def model(operator: str, shape, arrays=(), *, opset: int = 19, **attributes):
-    """One node that reads x and constants."""
+    """A single node that reads x and constants."""
     graph = helper.make_graph(
         [helper.make_node(operator, ["x", *(f"c{i}" for i in range(len(arrays)))], ["y"], **attributes)],
         "g",
@@ -40,7 +40,7 @@ def run(exported, x: np.ndarray) -> np.ndarray:
 
 
 def agree(imported, shape) -> cr.Sequential:
-    """The network computes what ONNX Runtime does with the model, and with the network exported again."""
+    """Check that the network computes what ONNX Runtime does for the model, and for the re-exported network."""
     x = np.random.default_rng(0).standard_normal((2, *shape)).astype(np.float32)
     expected = run(imported, x)
     net = from_onnx(imported)
@@ -52,7 +52,7 @@ def agree(imported, shape) -> cr.Sequential:
 
 @st.composite
 def windows(draw):
-    """A kernel of one or two axes, strides, dilations, and sizes that it fits into."""
+    """A kernel with one or two axes, strides, dilations, and sizes that it fits into."""
     axes = draw(AXES)
     kernel, strides, dilations = (draw(st.tuples(*[NUMBER] * axes)) for _ in range(3))
     size = tuple((k - 1) * d + 1 + draw(st.integers(0, 5)) for k, d in zip(kernel, dilations, strict=True))
@@ -66,7 +66,7 @@ def test_convolution(window, auto_pad, data):
     if auto_pad == "NOTSET":
         attributes["pads"] = data.draw(st.tuples(*[st.integers(0, 3)] * 2 * len(kernel)))
     elif auto_pad.startswith("SAME"):
-        attributes["dilations"] = (1,) * len(kernel)  # ONNX Runtime does no other
+        attributes["dilations"] = (1,) * len(kernel)  # ONNX Runtime supports no other
     W = np.random.default_rng(1).standard_normal((4, 3, *kernel)).astype(np.float32)
     agree(model("Conv", (6, *size), [W, np.arange(4, dtype=np.float32)], group=2, **attributes), (6, *size))
 
@@ -75,7 +75,7 @@ def test_convolution(window, auto_pad, data):
 def test_pooling(window, operator, auto_pad, ceil, counting, data):
     kernel, strides, _, size = window
     if auto_pad.startswith("SAME"):
-        strides = tuple(map(min, strides, kernel))  # ONNX Runtime does no other
+        strides = tuple(map(min, strides, kernel))  # ONNX Runtime supports no other
     attributes = {"kernel_shape": kernel, "strides": strides, "auto_pad": auto_pad, "ceil_mode": int(ceil)}
     if auto_pad == "NOTSET":
         attributes["pads"] = data.draw(st.tuples(*(st.integers(0, k - 1) for k in kernel * 2)))
@@ -91,7 +91,7 @@ def test_pooling(window, operator, auto_pad, ceil, counting, data):
     st.booleans(),
 )
 def test_padding(mode, sides, value, some):
-    """Pads of all axes or of some, with a constant or without."""
+    """Pads for all axes or some, with or without a constant."""
     before, after = sides
     size = (3, 5)[: len(before)]
     pads = np.array([*before, *after] if some else [0, 0, *before, 0, 0, *after])
@@ -113,7 +113,7 @@ def test_padding_of_early_opsets_says_all_in_attributes():
 
 @pytest.mark.parametrize("join", [False, True])
 def test_a_layer_that_stands_in_two_places_is_exported_for_each(join):
-    """Its padding in numbers depends on the shape that comes in: 13 pixels to 5, and these to 2."""
+    """The numeric padding depends on the input shape: 13 pixels to 5, and these to 2."""
     pool = cr.MaxPool2D(2, 3, ceil_mode=True)
     layers = [cr.Parallel(pool, cr.MaxPool2D(2, 3, ceil_mode=True)) if join else pool, pool]
     net = cr.Sequential(*layers).build((2, 13, 13), seed=0)

@@ -1,4 +1,4 @@
-"""Model files: bit-exact, readable by others, and every kind of damage is one clear ModelFileError."""
+"""Model files: bit-exact, readable by other libraries, and every kind of damage gives one clear ModelFileError."""
 
 import json
 
@@ -14,7 +14,7 @@ from chainrule.io.safetensors import read_safetensors, write_safetensors
 
 
 class Mean(cr.Layer):
-    """Adds a saved, untrained array: what a Buffer is for."""
+    """Adds a saved, untrained array, the purpose of a Buffer."""
 
     def build(self, shape, rng):
         self.mean = cr.Buffer(np.zeros(shape, np.float32))
@@ -128,7 +128,7 @@ def test_any_changed_byte_loads_or_is_told(tmp_path_factory, place, byte):
 
 
 def rewrite(path, change):
-    """Save the file again with arrays and metadata changed."""
+    """Save the file again with changed arrays and metadata."""
     arrays, metadata = read_safetensors(path)
     arrays = dict(arrays)
     change(arrays, metadata)
@@ -149,15 +149,15 @@ def config(metadata, change):
             lambda a, m: a.update({"2.Affine.W": np.zeros((3, 4), np.float32)}),
             r"array 2\.Affine\.W has shape \(3, 4\), the network needs \(4, 4\)",
         ),
-        (lambda a, m: a.update(extra=np.zeros(1)), "array extra belongs to no layer"),
+        (lambda a, m: a.update(extra=np.zeros(1)), "array extra does not belong to any layer"),
         (lambda a, m: a.update({"4.Affine.b": np.zeros(3, np.int64)}), "has type int64, the network needs float32"),
         (lambda a, m: config(m, lambda layers: layers[3].update(type="Vanish")), "unknown layer 'Vanish'"),
         (lambda a, m: config(m, lambda layers: layers[3].update(type=["x"])), "unknown layer"),
-        (lambda a, m: config(m, lambda layers: layers[2]["arguments"].pop("outputs")), "Affine cannot be made again"),
-        (lambda a, m: config(m, lambda layers: layers[2]["arguments"].update(outputs=-1)), "Affine cannot be made"),
+        (lambda a, m: config(m, lambda layers: layers[2]["arguments"].pop("outputs")), "Affine cannot be rebuilt"),
+        (lambda a, m: config(m, lambda layers: layers[2]["arguments"].update(outputs=-1)), "Affine cannot be rebuilt"),
         (
             lambda a, m: config(m, lambda layers: layers[2]["arguments"].update(outputs=10**15)),
-            "more than the file holds",
+            "more than the file has",
         ),
         (lambda a, m: config(m, lambda layers: layers.insert(0, {"repeat": 99})), "repeats a layer that it does not"),
         (
@@ -165,12 +165,12 @@ def config(metadata, change):
             r"made by chainrule 99\.0\.0, this is 0\.2\.0: pip install --upgrade",
         ),
         (lambda a, m: m.update(chainrule="0.3.0"), r"made by chainrule 0\.3\.0"),
-        (lambda a, m: m.update(chainrule="new"), "'new', which is no version"),
+        (lambda a, m: m.update(chainrule="new"), "'new', which is not a valid version"),
         (lambda a, m: m.pop("network"), "it has no 'network', so chainrule did not save it"),
         (lambda a, m: m.clear(), "it has no 'chainrule'"),
         (lambda a, m: m.update(input_shape="[1, 2, 3]"), r"array 2\.Affine\.W has shape"),
         (lambda a, m: m.update(network="{"), "its description is damaged"),
-        (lambda a, m: m.update(network='{"type": "ReLU", "arguments": {}}'), "it describes no network"),
+        (lambda a, m: m.update(network='{"type": "ReLU", "arguments": {}}'), "it does not describe a network"),
         (lambda a, m: m.update(dtype='"int8"'), "array|type|int8"),
     ],
 )

@@ -1,10 +1,10 @@
-"""Hostile arguments for every native kernel: it answers or refuses, and touches nothing beside its arrays.
+"""Call every native kernel with hostile arguments: it must answer or refuse, and touch only its own arrays.
 
     python tests/kernels/hostile.py 100000
 
-Each call starts from right arguments, one or two of which are then replaced or bent: other shapes and kinds, strides
-below 0, sizes up to 2^63, indices of no row, arrays that overlap. A crash ends the process; under the sanitizers
-(`make sanitize`) a byte outside an array does so too. Anything but the errors of EXPECTED is a finding.
+Each call starts from valid arguments, one or two of which are then replaced or distorted: other shapes and dtypes,
+negative strides, sizes up to 2^63, indices out of range, overlapping arrays. A crash ends the process; under the
+sanitizers (`make sanitize`) so does access to a byte outside an array. Any error not in EXPECTED is a finding.
 """
 
 import os
@@ -56,7 +56,7 @@ def _conv(rng: Rng, kind: str) -> dict[str, list[Any]]:
     reading = [stride, ((sides, sides), (0, sides)), G]
     x, W, b = _draw(rng, kind, (N, C * G, *size), (F * G, C, *kernel), (F * G,))
     (dy,) = _draw(rng, kind, conv.conv_forward(x, W, b, *reading).shape)
-    dy *= rng.random(dy.shape) < rng.choice([0.05, 1])  # the way for gradients that are mostly zeros, and the other
+    dy *= rng.random(dy.shape) < rng.choice([0.05, 1])  # the path for mostly zero gradients, and the other
     y, place = conv_relu_pool.conv_relu_pool_forward(x, W, b, *reading)
     (dpooled,) = _draw(rng, kind, y.shape)
     return {
@@ -175,7 +175,7 @@ RIGHT: tuple[Callable[[Rng, str], dict[str, list[Any]]], ...] = (
     _updates,
     _images,
 )
-"""Right arguments for every kernel, by its name."""
+"""Return valid arguments for every kernel, by its name."""
 
 
 def _draw(rng: Rng, kind: str, *shapes: tuple[int, ...]) -> list[np.ndarray]:
@@ -205,7 +205,7 @@ def _bend(rng: Rng, value: Any, others: list[Any]) -> Any:
 def _bend_array(rng: Rng, array: np.ndarray, others: list[np.ndarray]) -> Any:  # noqa: PLR0911
     axis = int(rng.integers(array.ndim)) if array.ndim else 0
     match int(rng.integers(10)):
-        case 0 if array.dtype != object:  # whose numbers may fit no kind
+        case 0 if array.dtype != object:  # values that may not fit any dtype
             return np.asarray(array).astype(KINDS[rng.integers(len(KINDS))])
         case 1 if array.ndim:
             return array[(slice(None),) * axis + (slice(None, None, -1 if rng.random() < 0.5 else 2),)]
@@ -219,7 +219,7 @@ def _bend_array(rng: Rng, array: np.ndarray, others: list[np.ndarray]) -> Any:  
         case 4 if array.dtype.kind == "f":
             return np.where(rng.random(array.shape) < 0.3, array.dtype.type(FLOATS[rng.integers(8)]), array)
         case 5 if others:
-            return others[rng.integers(len(others))]  # one array for two, so that one may be written to while read
+            return others[rng.integers(len(others))]  # one array for two arguments, read and written
         case 6:
             empty = np.zeros((0, *array.shape[1:]), array.dtype)
             wide = (0, *(2**20 if i < 3 else 1 for i in range(1, array.ndim)))
@@ -236,10 +236,10 @@ def _bend_array(rng: Rng, array: np.ndarray, others: list[np.ndarray]) -> Any:  
 
 
 def attempt(seed: int) -> tuple[str, str]:
-    """One call: the kernel's name, and "answered", "declined" (the reference would serve) or the error's type.
+    """Make a call; return the kernel's name and "answered", "declined" (the reference would serve) or the error's type.
 
     Raises:
-        Exception: one that is not expected of these arguments.
+        Exception: an error that is not expected for these arguments.
     """
     rng = np.random.default_rng([seed, 18])
     calls = RIGHT[rng.integers(len(RIGHT))](rng, str(rng.choice(["float32", "float64"])))
@@ -259,7 +259,7 @@ def attempt(seed: int) -> tuple[str, str]:
 
 
 def main(count: int) -> int:
-    """Make `count` attempts; how many findings there were."""
+    """Make `count` attempts and return the number of findings."""
     if not kernels.NATIVE:
         print("no native kernels were compiled here")
         return 1

@@ -1,4 +1,4 @@
-"""What no kernel takes: the reference and its twin refuse it in the same words."""
+"""Arguments that no kernel accepts: the reference and its native twin reject them with the same message."""
 
 import re
 
@@ -50,7 +50,7 @@ WRONG_POOLS = [
 
 
 def twins(name: str) -> list[object]:
-    """The kernel in use, and the reference."""
+    """Return the kernel in use, and the reference."""
     return [getattr(kernels, name), kernels.REFERENCES[name]]
 
 
@@ -87,7 +87,7 @@ def test_shapes_below_zero(name):
 
 @pytest.mark.parametrize("height", [3, 4])
 def test_less_than_one_window_to_pool_is_nothing(height):
-    """A convolution to one row: of windows of 2 x 2 there is none, and no gradient."""
+    """A convolution with a single output row: there is no 2 x 2 window, and no gradient."""
     x, around = X[:, :, :height], ONE
     dy = np.ones((2, 6, (height - 2) // 2, 2), np.float32)
     for forward, to_weights, to_input in zip(
@@ -111,4 +111,4 @@ def test_rows_and_labels_that_are_not_there():
         refused("embedding_weight_gradient", (chosen, dy, 4), IndexError, "a chosen row is not there")
         logits = np.eye(3, 4, dtype=np.float32)
         refused("softmax_cross_entropy", (logits, chosen), ValueError, "a label is outside the classes")
-        assert [kernel(logits, chosen) for kernel in twins("count_right")] == [1, 1]  # which is wrong, and counted so
+        assert [kernel(logits, chosen) for kernel in twins("count_right")] == [1, 1]  # wrong, and counted as wrong

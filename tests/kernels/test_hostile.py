@@ -1,4 +1,4 @@
-"""Native kernels and arguments that nobody should pass: they answer or refuse, and the team of threads goes on."""
+"""Native kernels with invalid arguments: they answer or refuse, and the thread team keeps working."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Every native kernel next to its reference: odd sizes, strides, axes of one, empty batches, views, both dtypes."""
+"""Every native kernel compared with its reference: odd sizes, strides, axes of one, empty batches, views, dtypes."""
 
 import copy
 import os
@@ -16,7 +16,7 @@ from chainrule import kernels
 from chainrule.kernels import native
 from chainrule.kernels.reference import chain, conv, conv_relu_pool, elementwise, images, losses, norm, pool, updates
 
-# On a machine without a compiler there is nothing to compare; in continuous integration that is a failure.
+# Without a compiler there is nothing to compare; in continuous integration that is a failure.
 pytestmark = pytest.mark.skipif(
     not kernels.NATIVE and "CI" not in os.environ, reason="no native kernels were compiled here"
 )
@@ -38,7 +38,7 @@ TWINS = {
 
 
 def draw(seed: int, dtype: str, *shape: int) -> np.ndarray:
-    """Normal numbers, now and then not dense, and read-only."""
+    """Draw normal numbers, sometimes non-contiguous or read-only."""
     rng = np.random.default_rng(seed)
     array = rng.standard_normal(shape).astype(dtype)
     match seed % 4:
@@ -70,7 +70,7 @@ def both(name: str, dtype: str, *arguments) -> None:
 
 
 def both_in_place(name: str, dtype: str, *arguments) -> None:
-    """As `both`, and what is written to any argument is the same."""
+    """Like `both`, and arguments that are written to end up equal too."""
     copies = [copy.deepcopy(arguments) for _ in range(2)]
     results = [twin(*copied) for twin, copied in zip(TWINS[name], copies, strict=True)]
     if results[1] is None:
@@ -83,7 +83,7 @@ def both_in_place(name: str, dtype: str, *arguments) -> None:
 
 
 def test_the_native_kernels_are_there_and_are_told():
-    """Where they are missing, everything below would compare the reference with itself."""
+    """If the native kernels are missing, everything below would compare the reference with itself."""
     assert native.IMPLEMENTATION.startswith("native (C++, ")
     assert set(kernels.WITHOUT_TWIN) == {
         "batch_norm_inference_backward",
@@ -107,7 +107,7 @@ def test_affine(seed, dtype, N, D, H):
 @given(SEED, DTYPE, st.sampled_from([(100, 784, 50), (37, 301, 65), (64, 100, 17), (9, 3000, 16)]), st.floats(0, 0.4))
 @settings(max_examples=30)
 def test_affine_of_rows_that_are_mostly_zeros(seed, dtype, shape, density):
-    """Large enough, and thin enough or just not, for the path that skips zeros."""
+    """Large enough, and just thin enough or not, for the path that skips zeros."""
     N, D, H = shape
     rng = np.random.default_rng(seed)
     x = (rng.standard_normal((N, D)) * (rng.random((N, D)) < density)).astype(dtype)
@@ -120,7 +120,7 @@ def test_affine_of_rows_that_are_mostly_zeros(seed, dtype, shape, density):
 @given(SEED, st.sampled_from([(0, 3, 4), (1, 900, 20), (5, 7, 3), (60, 300, 17)]), st.sampled_from([0.1, 1.0]))
 @settings(max_examples=30)
 def test_affine_of_data_in_single_precision(seed, shape, density):
-    """Beside weights in double precision the product is one of doubles, and x is not copied."""
+    """With weights in double precision the product is computed in double, and x is not copied."""
     N, D, H = shape
     rng = np.random.default_rng(seed)
     x = (rng.standard_normal((N, D)) * (rng.random((N, D)) < density)).astype(np.float32)
@@ -131,7 +131,7 @@ def test_affine_of_data_in_single_precision(seed, shape, density):
 
 
 def draw_chain(seed, dtype, N, widths, density, pixels):
-    """x, the factor, each W and b, dy; x with zeros, as pixels or as floats."""
+    """Draw x, the factor, each W and b, dy; x has zeros, as pixels or as floats."""
     rng = np.random.default_rng(seed)
     x = rng.integers(1, 256, (N, widths[0])).astype(np.uint8 if pixels else dtype)
     x *= rng.random(x.shape) < density
@@ -146,7 +146,7 @@ def draw_chain(seed, dtype, N, widths, density, pixels):
     DTYPE,
     st.one_of(
         st.tuples(LENGTH, st.lists(POSITIVE, min_size=2, max_size=4)),
-        # large enough, and thin enough or just not, for the path that skips zeros; more samples than are taken at once
+        # large enough, and just thin enough or not, for the path that skips zeros; more samples than one block holds
         st.sampled_from([(100, [784, 50, 10]), (300, [70, 65, 3]), (37, [301, 130]), (1, [9000, 40, 2])]),
     ),
     st.floats(0, 0.5),
@@ -190,7 +190,7 @@ def test_convolution(seed, dtype, window, N, groups, channels, filters, bias):
 @given(SEED, DTYPE, windows(), st.integers(1, 2), st.integers(1, 3), st.sampled_from([0, 0.02, 0.2, 0.3]))
 @settings(max_examples=40)
 def test_gradients_of_convolution_that_are_mostly_zeros(seed, dtype, window, groups, channels, density):
-    """Large enough, and thin enough or just not, for the path that goes from one gradient to the next."""
+    """Large enough, and just thin enough or not, for the path that goes from one gradient to the next."""
     kernel, stride, padding, size = window
     size = tuple(length + 12 * step for length, step in zip(size, stride, strict=True))
     x, W = draw(seed, dtype, 5, groups * channels, *size), draw(seed + 1, dtype, groups * 8, channels, *kernel)
@@ -211,7 +211,7 @@ def test_convolution_relu_and_pooling_in_one(seed, dtype, window, N, groups, cha
     y, place = conv_relu_pool.conv_relu_pool_forward(x, W, b, *reading)
     native_y, native_place = kernels.conv_relu_pool_forward(x, W, b, *reading)
     agree(native_y, y, dtype)
-    assert ((native_place == place) | (np.abs(native_y - y) < 1e-5)).all()  # nearly equal pixels may change places
+    assert ((native_place == place) | (np.abs(native_y - y) < 1e-5)).all()  # nearly equal pixels may swap places
     dy = draw(seed + 3, dtype, *y.shape)
     both("conv_relu_pool_weight_gradient", dtype, x, dy, y, place, W.shape, *reading)
     both("conv_relu_pool_input_gradient", dtype, dy, y, place, W, x.shape, *reading)
@@ -294,13 +294,13 @@ def test_smooth_activations(seed, dtype, shape, scale):
 
 @pytest.mark.parametrize(("dtype", "within"), [("float32", 6e-7), ("float64", 2e-15)])
 def test_smooth_activations_lose_no_digits(dtype, within):
-    """Relative to each number, also where it is small: what a tolerance relative to the largest would not see."""
+    """Relative to each number, even small ones, which a tolerance relative to the largest would not check."""
     x = np.concatenate([[0.0], *(np.geomspace(1e-6, 80, 4001) * sign for sign in (1, -1))]).astype(dtype)
     for name in SMOOTH:
         wide = TWINS[f"{name}_forward"][1](x.astype(np.float64))
         ours = TWINS[f"{name}_forward"][0](x)
         large = np.abs(wide) > 1e-30
-        rest = 100 * within if name == "gelu" else 2 * within  # GELU: rounding x moves erfc far out
+        rest = 100 * within if name == "gelu" else 2 * within  # GELU: rounding x shifts erfc far out
         np.testing.assert_allclose(ours[large], wide[large], rtol=rest)
 
 
@@ -312,7 +312,7 @@ def test_special_numbers_pass_as_in_the_reference(dtype):
     for name in ("relu", *SMOOTH):
         with np.errstate(invalid="ignore", over="ignore"):
             theirs = TWINS[f"{name}_forward"][1](x)
-        tiny = np.finfo(dtype).tiny  # below it a result may be taken for zero
+        tiny = np.finfo(dtype).tiny  # smaller results may be treated as zero
         np.testing.assert_allclose(TWINS[f"{name}_forward"][0](x), theirs, rtol=TOLERANCE[dtype], atol=tiny)
     np.testing.assert_array_equal(kernels.leaky_relu_forward(x, 0.5), elementwise.leaky_relu_forward(x, 0.5))
     with np.errstate(invalid="ignore"):
@@ -329,7 +329,7 @@ def test_softmax_cross_entropy(seed, dtype, N, C, scale, kind):
 def test_count_right(seed, dtype, N, C, special, kind):
     rng = np.random.default_rng(seed)
     logits = draw(seed, dtype, N, C).copy()
-    if special:  # equals, and NaN here and there
+    if special:  # ties, and occasional NaN
         logits = rng.choice(np.array([0, 1, 1, np.nan], dtype), (N, C))
     labels = rng.integers(0, C, N).astype(kind)
     assert kernels.count_right(logits, labels) == losses.count_right(logits, labels)
@@ -349,7 +349,7 @@ def test_take_rows(seed, N, count, shape, kind):
 
 @given(SEED, st.integers(0, 5), st.integers(1, 3), st.integers(1, 20), st.integers(1, 33), st.sampled_from([4, 7]))
 def test_distort_images(seed, N, C, H, W, G):
-    """To one level of brightness: sums in another order may round to the other side."""
+    """Equal up to one brightness level: sums in another order may round differently."""
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 256, (N, C, H, W), dtype=np.uint8)
     maps = (rng.standard_normal((N, 2, 3)) * 3).astype(np.float32)
@@ -364,7 +364,7 @@ def test_distort_images(seed, N, C, H, W, G):
     assert np.abs(ours.astype(int) - theirs.astype(int)).max(initial=0) <= 1
     with pytest.raises(ValueError, match="maps has shape"):
         kernels.distort_images(x, np.zeros((N + 1, 2, 3), np.float32), *arguments[2:])
-    kernels.distort_images(x, np.full_like(maps, np.nan), *arguments[2:])  # no place at all is outside
+    kernels.distort_images(x, np.full_like(maps, np.nan), *arguments[2:])  # no position is outside
 
 
 def test_a_thread_that_works_alone_gets_the_same_bytes():
@@ -386,7 +386,7 @@ def test_large_batches_are_taken_by_many():
 
 
 def draw_sequences(seed, dtype, N, T, H, gates, masked):
-    """What a recurrence of so many gates takes: a, U, h, c, the gradients of all states and of the last, and a mask."""
+    """Draw the inputs of a recurrence: a, U, h, c, the gradients of all states and of the last, and a mask."""
     U = draw(seed, dtype, H, gates * H) / np.sqrt(H).astype(dtype)
     a, h, c = draw(seed + 1, dtype, N, T, gates * H), draw(seed + 2, dtype, N, H), draw(seed + 3, dtype, N, H)
     dy, dh, dc = draw(seed + 4, dtype, N, T, H), draw(seed + 5, dtype, N, H), draw(seed + 6, dtype, N, H)
@@ -417,7 +417,7 @@ def test_recurrences(seed, dtype, N, T, H, masked):
 
 @given(SEED, DTYPE, st.integers(0, 4), st.integers(0, 40), st.integers(0, 40), st.integers(1, 4), st.integers(1, 20))
 def test_attention(seed, dtype, N, T, S, heads, size):
-    """Also of features that are a part of a larger array, and where a mask leaves no key."""
+    """Also for features that are a slice of a larger array, and where a mask leaves no key."""
     D, rng = heads * size, np.random.default_rng(seed)
     q, k, v = np.split(draw(seed, dtype, N, max(T, S), 3 * D), 3, axis=-1)
     q, k, v, dy = q[:, :T], k[:, :S], v[:, :S], draw(seed + 1, dtype, N, T, D)
@@ -438,7 +438,7 @@ def test_embedding(seed, dtype, shape, entries, size):
 
 
 def test_sequences_are_the_same_on_slices_of_the_features():
-    """A slice is read where it stands: the bytes are those of its copy."""
+    """A slice is read in place: the result has the same bytes as for its copy."""
     x = np.random.default_rng(0).standard_normal((3, 20, 96)).astype(np.float32)
     slices = np.split(x, 3, axis=-1)
     ours, shares = native._native.attention_forward(*slices, 4, True, None)
@@ -485,7 +485,7 @@ def test_updates(seed, dtype, size, momentum, step):
     st.booleans(),
 )
 def test_an_update_by_a_product(seed, dtype, samples, inputs, outputs, momentum, nesterov):
-    """The bytes of a gradient and an update one after the other, and what the reference says."""
+    """Return the bytes of a gradient and an update run one after the other, and the reference's result."""
     shapes = (inputs, outputs), (inputs, outputs), (samples, inputs), (samples, outputs)
     W, velocity, x, dy = (np.ascontiguousarray(draw(seed + i, dtype, *shape)) for i, shape in enumerate(shapes))
     nesterov = nesterov and momentum > 0
@@ -520,12 +520,12 @@ def test_kinds_that_are_mixed_or_foreign_are_handled():
 
 
 def test_the_twins_say_what_they_do_not_take():
-    """By their answer, so that no TypeError from elsewhere can pass for it."""
+    """Identified by the message, so that no TypeError from elsewhere can pass for it."""
     x, half = np.ones((2, 3), np.float32), np.ones((2, 3), np.float16)
     for unsuited in ((half,), (x.T,), (x.astype(int),), ([1.0],)):
         assert native._native.relu_forward(*unsuited) is NotImplemented
     assert native._native.sgd_update(x[0, ::2], x[0, ::2], None, 1, 0, False) is NotImplemented
-    assert native._native.leaky_relu_forward(x, 1).tolist() == x.tolist()  # a whole number for a float is converted
+    assert native._native.leaky_relu_forward(x, 1).tolist() == x.tolist()  # an integer for a float is converted
     assert native._native.leaky_relu_forward(x, np.float64(0.5)).tolist() == x.tolist()
 
 
@@ -612,7 +612,7 @@ def test_shapes_that_do_not_fit_are_a_clear_error(call, message):
 
 
 def test_places_that_lie_outside_write_nowhere_else():
-    """A cache that was tampered with: the gradient is lost, memory is not touched."""
+    """A corrupted cache: the gradient is wrong, but memory is not touched."""
     dy, place = np.ones((1, 1, 2, 2), np.float32), np.full((1, 1, 2, 2), 255, np.uint8)
     dx = kernels.max_pool_backward(dy, place, (1, 1, 4, 4), (2, 2), (2, 2), NO_PADDING)
     assert not dx.any()
@@ -737,7 +737,7 @@ def test_a_forked_child_computes_as_its_parent():
 
 
 def test_a_steady_step_takes_no_new_memory():
-    """Results that are gone are the next step's buffers."""
+    """The memory of discarded results becomes the next step's buffers."""
     x, W = draw(4, "float32", 50, 8, 14, 14), draw(8, "float32", 16, 8, 3, 3)
 
     def step():

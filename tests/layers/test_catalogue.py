@@ -1,4 +1,4 @@
-"""What holds for every layer: each property over each row of the catalogue."""
+"""Properties that hold for every layer: each is checked on each row of the catalogue."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +21,7 @@ def row(request) -> Row:
 
 
 def built(row: Row, dtype: str = "float64", seed: int = 0) -> cr.Layer:
-    """The row's layer with parameters that are not at their first values."""
+    """Return the row's layer with parameters moved off their initial values."""
     layer = row.make()
     layer.build(row.shape, np.random.default_rng(seed))
     layer = layer.astype(dtype)
@@ -39,7 +39,7 @@ def inputs(row: Row, dtype: str = "float64", batch: int = BATCH, seed: int = 7) 
 
 
 def training(layer: cr.Layer, x: np.ndarray):
-    """The training pass, with the same random numbers each time."""
+    """Run the training pass with the same random numbers each time."""
     return layer.forward(x, train=True, rng=np.random.default_rng(0))
 
 
@@ -49,7 +49,7 @@ def upstream(layer: cr.Layer, x: np.ndarray) -> np.ndarray:
 
 
 def read_only(value):
-    """Lock every array in a cache of tuples, lists and dicts."""
+    """Make every array in a cache of tuples, lists and dicts read-only."""
     if isinstance(value, np.ndarray):
         value = value.view()
         value.flags.writeable = False
@@ -115,7 +115,7 @@ def _arrays(value) -> list[np.ndarray]:
 
 
 def test_batch_is_the_sum_of_its_samples(row):
-    """In training where a sample's result is its own, else in inference."""
+    """In training if a sample's result does not depend on its batch, else in inference."""
     together, apart = built(row), built(row)
     x = inputs(row)
     dy = upstream(together, x)
@@ -156,7 +156,7 @@ def test_same_seed_gives_the_same_bytes(row):
 
 
 def test_used_twice_in_one_network(row):
-    """Two uses of one layer at different inputs: caches must not mix, gradients must add up."""
+    """One layer used twice with different inputs: caches must not mix, gradients must add up."""
     layer, x = built(row), inputs(row)
     other = x[::-1].copy()
     dy = upstream(layer, x)
@@ -179,7 +179,7 @@ def test_threads_do_not_disturb_each_other(row):
 
 
 def test_backward_follows_inference_too(row):
-    """Caches of inference serve backward, also when training has moved running statistics in between."""
+    """Caches from inference work for backward, even if training has changed running statistics in between."""
     layer, x = built(row), inputs(row)
     dy = upstream(layer, x)
     _, cache = layer.forward(x)
@@ -219,7 +219,7 @@ def test_empty_batch(row):
 
 def test_repr_makes_the_layer_again(row):
     layer = row.make()
-    if "shared" not in row.name:  # text cannot tell one layer in two places from two alike
+    if "shared" not in row.name:  # text cannot distinguish one layer used twice from two identical ones
         again = eval(repr(layer), {name: getattr(cr, name) for name in cr.__all__})
         assert repr(again) == repr(layer)
 

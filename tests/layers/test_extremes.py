@@ -1,4 +1,4 @@
-"""Numbers at the ends of their range: what overflows is infinite or NaN, and never a warning, on any processor.
+"""Numbers at the ends of their range: overflow gives infinity or NaN, and never a warning, on any processor.
 
 Warnings are errors in this suite. Run under CHAINRULE_KERNELS and CHAINRULE_INSTRUCTIONS by `make test-everywhere`.
 """
@@ -17,7 +17,7 @@ EXTREMES = {
     "float64": [0.0, -0.0, 1.0, -1.0, 5e-324, -1e-310, 1e200, -1e200, 1.7e308, -1.7e308, np.inf, -np.inf, np.nan],
 }
 KINDS = [(dtype, most) for dtype in EXTREMES for most in (6, 10, 13)]  # with tiny numbers, huge ones, infinite ones
-"""How many of the numbers above are drawn from."""
+"""How many of the numbers above to draw from."""
 
 LOSSES = [
     cr.SoftmaxCrossEntropy(),
@@ -91,7 +91,7 @@ def test_optimizers_clipping_and_averages_take_any_gradients(make, dtype, most):
 @pytest.mark.parametrize("dtype", EXTREMES)
 @pytest.mark.parametrize("make", OPTIMIZERS, ids=lambda make: repr(make()))
 def test_training_that_breaks_ends_in_divergence_error(make, dtype):
-    """Whatever breaks it: rates far too high, inputs not scaled."""
+    """Typical causes: a learning rate far too high, inputs not scaled."""
     rng = np.random.default_rng(0)
     huge = np.sqrt(np.finfo(dtype).max) if dtype == "float32" else 1e300
     data = cr.Dataset((huge * rng.standard_normal((60, 5))).astype(dtype), rng.integers(0, 3, 60))

@@ -1,4 +1,4 @@
-"""Which layers run as one, and that it makes no difference but to time."""
+"""Which layers are fused, and that fusing changes nothing but the speed."""
 
 import copy
 
@@ -13,7 +13,7 @@ RNG = np.random.default_rng
 
 
 class OwnAffine(cr.Affine):
-    """Somebody's subclass, which may do something else."""
+    """A user's subclass, which may behave differently."""
 
 
 IMAGE = (2, 9, 8)
@@ -48,7 +48,7 @@ def names(layers) -> str:
 @pytest.mark.parametrize(("layers", "shape", "expected"), CASES, ids=[expected for *_, expected in CASES])
 def test_what_runs_as_one(layers, shape, expected):
     layers = copy.deepcopy(layers)
-    assert names(fuse(layers)) == names(layers)  # not built: nothing to put together
+    assert names(fuse(layers)) == names(layers)  # not built: nothing to fuse
     net = cr.Sequential(*layers).build(shape, seed=0)
     assert names(fuse(net.layers)) == expected
 

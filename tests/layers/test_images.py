@@ -1,4 +1,4 @@
-"""Convolution, pooling, padding: against their definitions written as loops, worked by hand, and misused."""
+"""Convolution, pooling, padding: compared with their definitions as loops, worked by hand, and misused."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def build(layer: cr.Layer, shape: tuple[int, ...]) -> cr.Layer:
 
 
 def convolution_by_its_definition(x, W, b, stride, padding, groups, dilation):
-    """One number after the other."""
+    """Return an array of consecutive numbers."""
     (top, bottom), (left, right) = padding
     N, _, H, width = x.shape
     F, channels, KH, KW = W.shape
@@ -93,10 +93,10 @@ def test_convolution_by_hand():
         (cr.AvgPool2D((4, 2), (1, 1)), [[7.5, 8.5, 9.5]]),
         (cr.MaxPool2D(2, 2, 1), [[1, 3, 4], [9, 11, 12], [13, 15, 16]]),
         (cr.AvgPool2D(2, 2, 1), [[1, 2.5, 4], [7, 8.5, 10], [13, 14.5, 16]]),  # padding is not counted
-        # x = 1 ... 16 in rows of 4; of what lies beyond the padding nothing counts
+        # x = 1 ... 16 in rows of 4; positions beyond the padding do not count
         (cr.MaxPool2D(3, 2, ceil_mode=True), [[11, 12], [15, 16]]),
         (cr.MaxPool2D(1, 3, ceil_mode=True), [[1, 4], [13, 16]]),
-        (cr.MaxPool2D((3, 1), 5, ceil_mode=True), [[9]]),  # a second row of windows would begin beyond the image
+        (cr.MaxPool2D((3, 1), 5, ceil_mode=True), [[9]]),  # a second row of windows would start outside the image
         (cr.AvgPool2D(3, 2, ceil_mode=True), [[6, 7.5], [12, 13.5]]),
         (cr.AvgPool2D(2, 2, 1, count_include_pad=True), [[0.25, 1.25, 1], [3.5, 8.5, 5], [3.25, 7.25, 4]]),
         (cr.AvgPool2D(4, 3, 1, True, True), [[54 / 16, 45 / 12], [72 / 12, 54 / 9]]),
@@ -112,7 +112,7 @@ def test_pooling_by_hand(layer, expected):
     x = np.arange(1.0, 17).reshape(1, 1, 4, 4)
     layer.build((1, 4, 4), np.random.default_rng(0))
     assert layer(x)[0, 0].tolist() == expected
-    assert layer(-x)[0, 0].max() < 0  # padding is never the largest, nor drawn in with its zeros
+    assert layer(-x)[0, 0].max() < 0  # padding never wins the maximum, and its zeros are not counted
 
 
 def test_max_pooling_sends_the_gradient_to_the_first_of_equal_ones():
@@ -131,7 +131,7 @@ def test_max_pooling_does_not_lose_nan():
 
 
 def test_signals_by_hand():
-    # x = [1 2 3 4], W = [1 0 -1], b = 10, a 0 before: y = [0 - 2, 1 - 3, 2 - 4] + 10 = 8 everywhere
+    # x = [1 2 3 4], W = [1 0 -1], b = 10, with a 0 in front: y = [0 - 2, 1 - 3, 2 - 4] + 10 = 8 everywhere
     layer = build(cr.Conv1D(1, 3, padding=(1, 0)), (1, 4))
     layer.W.value = np.array([[[1.0, 0, -1]]])
     layer.b.value = np.array([10.0])
@@ -180,7 +180,7 @@ def test_paddings_may_be_lists():
 
 
 def test_pixels_may_come_first():
-    """A network that forgets to scale its uint8 pixels computes with numbers all the same, not with wrapped bytes."""
+    """A network that forgets to scale its uint8 pixels still computes with floats, not with wrapping bytes."""
     pixels = np.random.default_rng(0).integers(0, 256, (3, 1, 8, 8), dtype=np.uint8)
     for first in (
         cr.Conv2D(2, 3),
@@ -224,12 +224,12 @@ def test_pixels_may_come_first():
         (cr.Conv1D(4, 3, groups=2), (3, 8), r"cannot divide 3 channels into 2 groups, got \(3, 8\)"),
         (cr.MaxPool1D(5), (2, 3), r"a kernel of 5, larger than the signal of 3 \(padding included\), got \(2, 3\)"),
         (cr.GlobalAvgPool1D(), (5,), "needs signals"),
-        (cr.Pad1D(3, "reflect"), (2, 3), r"can mirror fewer pixels than .* got \(2, 3\)"),
+        (cr.Pad1D(3, "reflect"), (2, 3), r"can mirror only fewer pixels than .* got \(2, 3\)"),
         (cr.Pad(1), (5,), "needs images"),
         (
             cr.Pad((0, 3), "reflect"),
             (1, 5, 3),
-            r"can mirror fewer pixels than .* got \(1, 5, 3\)",
+            r"can mirror only fewer pixels than .* got \(1, 5, 3\)",
         ),
         (cr.Pad(10**9), (1, 5, 3), "more than 268,435,456 numbers each"),
         (cr.Reshape((2, 3)), (7,), r"cannot take the 7 numbers of \(7,\)"),
@@ -284,7 +284,7 @@ def test_arguments_outside_their_range(make, message):
 
 
 def test_transposed_convolution_by_hand():
-    # 1 and 2, two apart, each times (1, 10, 100): they overlap at the third place
+    # 1 and 2, two apart, each times (1, 10, 100): they overlap at the third position
     layer = cr.ConvTranspose2D(1, (1, 3), stride=2, padding=((0, 0), (1, 0)))
     assert layer.build((1, 1, 2), np.random.default_rng(0)) == (1, 1, 4)
     layer = layer.astype("float64")
@@ -303,7 +303,7 @@ def test_transposed_convolution_by_hand():
         (lambda: cr.ConvTranspose2D(3, 2, 2, output_padding=2), (1, 2, 2), OptionError, "less than the stride"),
         (lambda: cr.ConvTranspose2D(3, 2, groups=2), (2, 2, 2), OptionError, "filters that divide into groups"),
         (lambda: cr.ConvTranspose2D(4, 2, groups=2), (3, 2, 2), ShapeError, "cannot divide 3 channels into 2 groups"),
-        (lambda: cr.ConvTranspose2D(4, 2, padding=2), (3, 2, 2), ShapeError, "nothing is left after the padding 2"),
+        (lambda: cr.ConvTranspose2D(4, 2, padding=2), (3, 2, 2), ShapeError, "the padding 2 cuts all of it off"),
         (lambda: cr.ConvTranspose2D(4, 2), (3,), ShapeError, r"needs images \(C, H, W\)"),
         (lambda: cr.ConvTranspose2D(4, 2, 2**20, 2**19), (3, 2**9, 2**9), ShapeError, "numbers each"),
         (lambda: cr.ConvTranspose2D(4, 2, padding="same"), (3, 2, 2), OptionError, "padding must be"),

@@ -1,4 +1,4 @@
-"""What holds for single layers: values worked by hand, and the errors that a user meets."""
+"""Single layers: values worked by hand, and the errors that users meet."""
 
 import math
 import os
@@ -30,7 +30,7 @@ def test_affine_by_hand():
 
 
 def test_one_training_step_by_hand():
-    """A network of one weight each way, one sample: every number below is worked on paper."""
+    """A network with a single weight each way and one sample: every number below is worked on paper."""
     net = cr.Sequential(cr.Affine(1), cr.ReLU(), cr.Affine(2)).build((1,), seed=0).astype("float64")
     net.values[...] = [2.0, 1.0, 0.5, -0.5, 0.0, 0.0]  # W1, b1, W2 (2), b2 (2)
     # forward: a = 1 * 2 + 1 = 3, relu 3, logits = [1.5, -1.5]
@@ -123,7 +123,7 @@ def test_assigning_a_value_copies_it_into_the_buffer():
 
 
 def test_pickled_network_is_whole():
-    """Process pools pickle networks; files never do."""
+    """Process pools pickle networks; files never contain pickles."""
     net = cr.Sequential(cr.Affine(2), cr.ReLU()).build((3,), seed=0)
     again = pickle.loads(pickle.dumps(net))
     again.values[...] += 1
@@ -160,7 +160,7 @@ def test_training_never_computes_the_inputs_gradient():
     net = cr.Sequential(Spy(), cr.Affine(2), Spy()).build((3,), seed=0)
     y, cache = net.forward(np.ones((1, 3), np.float32))
     assert net.backward(y, cache, input_gradient=False) is None
-    assert seen == [True]  # the layer above Affine passes on, the one below has nothing to do
+    assert seen == [True]  # the layer above Affine passes its gradient on, the one below has nothing to do
 
 
 def test_summary_tells_shapes_parameters_and_work():
@@ -196,7 +196,7 @@ def build(*layers: cr.Layer, shape: tuple[int, ...]) -> None:
         (
             lambda: build(cr.Flatten(), cr.Sequential(cr.ReLU(), cr.Standardize((1, 2), 1)), shape=(3,)),
             ShapeError,
-            r"^Standardize\(\(1, 2\), 1\) as layer 1\.1 has 2 numbers as mean, got \(3,\): give 1 or \(3,\)$",
+            r"^Standardize\(\(1, 2\), 1\) as layer 1\.1 has 2 numbers as mean, got \(3,\): pass 1 or \(3,\)$",
         ),
         (lambda: cr.Affine(0), OptionError, "Affine needs 1 output or more, got 0"),
         (lambda: cr.Standardize(0, 0), OptionError, "needs a std above 0"),

@@ -1,4 +1,4 @@
-"""Normalisation, dropout, embedding, branches: what is special about each, and the errors that a user meets."""
+"""Normalization, dropout, embedding, branches: what is special about each, and the errors that users meet."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def build(layer: cr.Layer, *shape: int) -> cr.Layer:
 
 
 def test_batch_norm_by_hand():
-    # channel of 1, 3, 5, 7: mean 4, variance 5, unbiased 20 / 3
+    # a channel of 1, 3, 5, 7: mean 4, variance 5, unbiased 20 / 3
     layer = build(cr.BatchNorm(momentum=0.9, epsilon=4.0), 1)
     layer.gamma.value, layer.beta.value = np.array([6.0]), np.array([1.0])
     y, _ = layer.forward(np.array([[1.0], [3], [5], [7]]), train=True)
@@ -49,7 +49,7 @@ def test_batch_norm_on_a_batch_of_one():
     with pytest.raises(ShapeError, match=r"BatchNorm\(\).* cannot train on a batch of one, got \(1, 3\): .*batch_size"):
         net.forward(np.ones((1, 4), np.float32), train=True)
     assert net(np.ones((1, 4), np.float32)).shape == (1, 3)
-    images = cr.Sequential(cr.BatchNorm()).build((2, 3, 3), seed=0)  # nine numbers a channel have a variance
+    images = cr.Sequential(cr.BatchNorm()).build((2, 3, 3), seed=0)  # nine numbers per channel have a variance
     assert images.forward(np.ones((1, 2, 3, 3), np.float32), train=True)[0].shape == (1, 2, 3, 3)
 
 
@@ -190,9 +190,9 @@ def test_residual_and_parallel_by_hand():
             r"of \(2, 3, 3\), \(2,\): 'prod",
         ),
         (cr.Parallel(cr.Flatten(), cr.Sequential(cr.ReLU(), cr.Affine(2))), (1, 2), "Affine.2. as layer 0.1.1 needs a"),
-        (cr.LayerNorm(3), (4, 5), r"normalises the last 3 axes, got \(4, 5\): use LayerNorm\(2\)"),
-        (cr.RMSNorm(2), (5,), r"normalises the last 2 axes, got \(5,\): use RMSNorm\(1\)"),
-        (cr.RMSNorm(), (), r"normalises the last 1 axes, got \(\): put Reshape\(\(1,\)\) before it"),
+        (cr.LayerNorm(3), (4, 5), r"normalizes the last 3 axes, got \(4, 5\): use LayerNorm\(2\)"),
+        (cr.RMSNorm(2), (5,), r"normalizes the last 2 axes, got \(5,\): use RMSNorm\(1\)"),
+        (cr.RMSNorm(), (), r"normalizes the last 1 axes, got \(\): put Reshape\(\(1,\)\) before it"),
         (cr.BatchNorm(), (), r"needs features \(C,\)"),
         (cr.PointwiseAffine(2), (), r"needs features along a last axis, got \(\): put Reshape\(\(1,\)\) before it"),
         (cr.ScaleShift((3, 1)), (3,), r"has numbers of \(3, 1\), got \(3,\): each axis must be as long, or 1"),
@@ -200,8 +200,8 @@ def test_residual_and_parallel_by_hand():
         (cr.Transpose((1, 0)), (2, 3, 4), r"needs 2 axes, got \(2, 3, 4\): name every axis"),
         (cr.Expand((3, 4)), (2, 4), r"cannot repeat \(2, 4\): each axis must be as long, or 1"),
         (cr.Expand((3, 4)), (4,), r"cannot repeat \(4,\): each axis must be as long, or 1"),
-        (cr.Slice(1, 3), (2,), r"takes places to 3 of axis 0, got \(2,\): they must be there"),
-        (cr.Slice(1, 3, axis=1), (4,), r"takes places to 3 of axis 1, got \(4,\): they must be there"),
+        (cr.Slice(1, 3), (2,), r"takes indices below 3 of axis 0, got \(2,\): use a smaller stop"),
+        (cr.Slice(1, 3, axis=1), (4,), r"takes indices below 3 of axis 1, got \(4,\): use a smaller stop"),
     ],
     ids=[
         "residual",

@@ -1,4 +1,4 @@
-"""What holds for the layers of sequences: values by hand, states carried on, padding that does not matter, errors."""
+"""Sequence layers: values by hand, states carried on, padding without influence, errors."""
 
 import math
 
@@ -23,7 +23,7 @@ MASK = np.arange(6) < LENGTHS[:, np.newaxis]
 
 
 def build(layer: cr.Layer, *shape: int) -> cr.Layer:
-    """A copy in double precision with parameters off their beginnings."""
+    """Return a copy in double precision with parameters moved off their initial values."""
     layer = layer.copy()
     rng = np.random.default_rng(0)
     layer.build(shape, rng)
@@ -38,7 +38,7 @@ def normal(seed: int, *shape: int) -> np.ndarray:
 
 
 def gradients(layer: cr.Layer) -> np.ndarray:
-    """What was added since the last time."""
+    """Return what was added since the last call."""
     found = layer.gradients.copy()
     layer.gradients.fill(0)
     return found
@@ -65,7 +65,7 @@ def test_rnn_by_hand():
 
 def test_lstm_by_hand():
     lstm = build(cr.LSTM(1), 1, 1)
-    lstm.values[...] = [1, 2, 3, 4, 5, 6, 7, 8, 0.1, 0.2, 0.3, 0.4]  # W, U, b, each i, f, g, o
+    lstm.values[...] = [1, 2, 3, 4, 5, 6, 7, 8, 0.1, 0.2, 0.3, 0.4]  # W, U, b, each in the order i, f, g, o
     begin = np.full((1, 1, 1), 0.5), np.full((1, 1, 1), -2.0)
     y, (h, c), _ = lstm.run(np.array([[[0.1]]]), begin)
     i, f, g, o = 0.1 + 2.5 + 0.1, 0.2 + 3 + 0.2, 0.3 + 3.5 + 0.3, 0.4 + 4 + 0.4
@@ -76,7 +76,7 @@ def test_lstm_by_hand():
 
 def test_gru_by_hand():
     gru = build(cr.GRU(1), 1, 1)
-    gru.values[...] = [1, 2, 3, 4, 5, 6, 0.1, 0.2, 0.3, 0.7]  # W, U, b, each r, z, n; b_hidden
+    gru.values[...] = [1, 2, 3, 4, 5, 6, 0.1, 0.2, 0.3, 0.7]  # W, U, b, each in the order r, z, n; b_hidden
     y, (h,), _ = gru.run(np.array([[[0.1]]]), (np.full((1, 1, 1), 0.5),))
     r, z = sigmoid(0.1 + 2 + 0.1), sigmoid(0.2 + 2.5 + 0.2)
     n = math.tanh(0.3 + 0.3 + r * (3 + 0.7))
@@ -96,7 +96,7 @@ def test_the_cell_remembers_at_first():
 
 @pytest.mark.parametrize("layer", RECURRENT, ids=repr)
 def test_gradients_of_states(layer):
-    """Of the state before a stretch, through the one after it."""
+    """The gradient of the state before a stretch, through the one after it."""
     layer, x = build(layer, 4, 3), normal(1, 2, 4, 3)
     _, state, _ = layer.run(normal(2, 2, 4, 3))
     y, after, cache = layer.run(x, state)
@@ -120,7 +120,7 @@ def test_gradients_of_states(layer):
 
 
 def a_network() -> cr.Sequential:
-    """Every layer that carries something on, within what lies around them."""
+    """Every layer that carries state, also inside composite layers."""
     return cr.Sequential(
         cr.Embedding(5, 6),
         cr.Residual(cr.LayerNorm(), cr.LSTM(6, 2)),
@@ -130,7 +130,7 @@ def a_network() -> cr.Sequential:
 
 
 def test_stretches_are_the_whole():
-    """Outputs of one pass, and of stretches of any length with the state carried on."""
+    """Outputs of a single pass, and of stretches of any length with the state carried on."""
     net = build(a_network(), 9)
     x = np.random.default_rng(1).integers(0, 5, (2, 9))
     whole = net(x)
@@ -142,7 +142,7 @@ def test_stretches_are_the_whole():
 
 
 def test_backward_of_a_stretch_ends_at_its_first_step():
-    """Truncated backpropagation through time: the state that came in counts as a constant."""
+    """Truncated backpropagation through time: the incoming state counts as a constant."""
     net, x = build(a_network(), 4), np.random.default_rng(1).integers(0, 5, (2, 8))
     _, state, _ = net.run(x[:, :4])
     y, _, cache = net.run(x[:, 4:], state)
@@ -159,7 +159,7 @@ def test_backward_of_a_stretch_ends_at_its_first_step():
 
 @pytest.mark.parametrize("layer", RECURRENT, ids=repr)
 def test_what_stands_at_padding_does_not_matter(layer):
-    """Not to any output, state, or gradient; and a shorter sequence computes what it computes alone."""
+    """Padding contributes to no output, state or gradient; a shorter sequence gives what it gives alone."""
     layer, x = build(layer, 6, 3), normal(1, 3, 6, 3)
     y, state, cache = layer.run(x, None, MASK)
     dy = normal(2, *y.shape)
@@ -199,7 +199,7 @@ def test_padded_networks_take_the_mask_from_their_numbers():
     dy = np.where(MASK[:, :, np.newaxis], normal(2, *y.shape), 0)
     net.backward(dy, cache)
     found = gradients(net)
-    net.layers[0].W.value[4] = 1e3  # the row of the padding
+    net.layers[0].W.value[4] = 1e3  # the padding's row
     again, cache = net.forward(x)
     np.testing.assert_array_equal(again[MASK], y[MASK])
     net.backward(dy, cache)
@@ -238,12 +238,12 @@ def test_padded_networks_take_the_mask_from_their_numbers():
         (
             lambda: build(cr.RNN(3), 4, 2).run(np.zeros((2, 4, 2)), None, np.ones((2, 3), bool)),
             ShapeError,
-            r"needs a mask of booleans \(2, 4\), got bool \(2, 3\)",
+            r"needs a boolean mask \(2, 4\), got bool \(2, 3\)",
         ),
         (
             lambda: build(cr.RNN(3), 4, 2).run(np.zeros((2, 4, 2)), None, np.ones((2, 4))),
             ShapeError,
-            r"needs a mask of booleans \(2, 4\), got float64 \(2, 4\)",
+            r"needs a boolean mask \(2, 4\), got float64 \(2, 4\)",
         ),
         (
             lambda: cr.Sequential(cr.RNN(3)).build((4, 2)).run(np.zeros((2, 4, 3), np.float32)),
@@ -290,13 +290,13 @@ def test_attention_by_hand():
 
 
 def test_turned_queries_and_keys_see_how_far_apart_they_are():
-    """The same sequence, later: what comes out is the same, though the angles are others."""
+    """The same sequence later in time: the output is the same, although the angles differ."""
     attention, x = build(cr.Attention(2, rotary=True), 3, 8), normal(1, 2, 3, 8)
     _, (keys, values, _), _ = attention.run(normal(2, 2, 4, 8))
     _, (later_keys, _, _), _ = attention.run(x, (keys, values, None))
     first = attention.run(x)
     assert not np.allclose(later_keys[:, 4:], first[1][0])
-    nothing = np.zeros((2, 4), bool)  # the four before are padding
+    nothing = np.zeros((2, 4), bool)  # the first four are padding
     later, _, _ = attention.run(x, (keys, values, nothing))
     np.testing.assert_allclose(later, first[0], rtol=1e-10, atol=1e-12)
     plain = cr.Attention(2)
@@ -316,7 +316,7 @@ def test_what_comes_later_is_not_seen():
 
 
 def test_keys_and_values_are_carried_on():
-    """A step at a time, or several, gives what the whole sequence gives at once."""
+    """Running one step at a time, or several, gives the same as the whole sequence at once."""
     net = build(causal_network(), 9)
     x = np.random.default_rng(1).integers(0, 5, (2, 9))
     whole, state, parts = net(x), None, []
@@ -344,7 +344,7 @@ def test_backward_of_a_stretch_counts_keys_before_it_as_constants():
 @pytest.mark.parametrize("layer", [cr.Attention(2), cr.Attention(2, causal=True, rotary=True)], ids=repr)
 @pytest.mark.parametrize("before", [False, True])
 def test_attention_to_padding_is_none(layer, before):
-    """What stands there changes no output, no gradient; a shorter sequence computes what it computes alone."""
+    """Padding changes no output and no gradient; a shorter sequence gives what it gives alone."""
     mask = MASK[:, ::-1] if before else MASK
     layer, x = build(layer, 6, 8), normal(1, 3, 6, 8)
     y, _, cache = layer.run(x, None, mask)
@@ -367,7 +367,7 @@ def test_attention_to_padding_is_none(layer, before):
 
 
 def test_padding_is_carried_on_too():
-    """Stretches of padded sequences, with and without a mask, are the whole with one."""
+    """Stretches of padded sequences, with and without a mask, give the same as the whole with one."""
     layer, x = build(cr.Attention(2, causal=True), 8, 4), normal(1, 3, 8, 4)
     mask = np.ones((3, 8), bool)
     mask[:, 3:6] = MASK[:, 3:]
@@ -381,7 +381,7 @@ def test_padding_is_carried_on_too():
 
 @pytest.mark.parametrize("mask", [None, np.arange(5) < np.array([[5], [3], [0]])], ids=["all", "masked"])
 def test_cross_attention(mask):
-    """Queries from one sequence, keys and values from another of another length; all gradients."""
+    """Queries from one sequence, keys and values from another of a different length; all gradients."""
     layer, x, memory = build(cr.Attention(2), 4, 6), normal(1, 3, 4, 6), normal(2, 3, 5, 6)
     y, cache = layer.attend(x, memory, mask)
     dy = normal(3, *y.shape)
@@ -400,7 +400,7 @@ def test_cross_attention(mask):
         assert not dmemory[~mask].any()
         again, _ = layer.attend(x, np.where(mask[:, :, np.newaxis], memory, 1e6), mask)
         np.testing.assert_array_equal(again, y)
-        np.testing.assert_array_equal(y[2], np.broadcast_to(layer.b_out.value, (4, 6)))  # there is nothing to see
+        np.testing.assert_array_equal(y[2], np.broadcast_to(layer.b_out.value, (4, 6)))  # there is nothing to attend to
 
 
 def test_shares_do_not_overflow():
@@ -444,7 +444,7 @@ def test_tied_weights_are_one_table(tmp_path):
     assert sum(name.endswith("Embedding.W") for name in net.parameters) == 1
     x = np.array([[0, 1, 2, 6]])
     before = net(x)
-    words.W.value[5] += 1  # a row that no number picks, and every step is compared with
+    words.W.value[5] += 1  # a row that is never looked up, but is compared with at every step
     assert (net(x) != before).any(axis=(0, 1)).tolist() == [False] * 5 + [True, False]
     cr.save(net, tmp_path / "net.safetensors")
     for again in (cr.load(tmp_path / "net.safetensors"), net.copy()):
@@ -495,15 +495,15 @@ def test_tied_weights_are_one_table(tmp_path):
             "attends from",
         ),
         (lambda: cr.Positions("rotary"), OptionError, r'"learned" or "sinusoidal", got \'rotary\'; .*rotary=True'),
-        (lambda: cr.Positions(length=0), OptionError, "length is how many places are learned, 1 or more, got 0"),
-        (lambda: cr.Positions("sinusoidal", 3), OptionError, "got 3 of kind 'sinusoidal'"),
-        (lambda: cr.Sequential(cr.Positions(length=3)).build((4, 2)), ShapeError, r"has 3 places, got \(4, 2\)"),
+        (lambda: cr.Positions(length=0), OptionError, "length is the number of learned positions, 1 or more, got 0"),
+        (lambda: cr.Positions("sinusoidal", 3), OptionError, "got 3 with kind 'sinusoidal'"),
+        (lambda: cr.Sequential(cr.Positions(length=3)).build((4, 2)), ShapeError, r"has 3 positions, got \(4, 2\)"),
         (lambda: cr.Sequential(cr.Positions("sinusoidal")).build((4, 3)), ShapeError, "use an even number"),
         (lambda: cr.Sequential(cr.Positions()).build((4,)), ShapeError, r"needs sequences \(T, D\)"),
         (
             lambda: build(cr.Positions(), 4, 2).run(np.zeros((1, 3, 2)), 2),
             cr.errors.DataError,
-            r"Positions\(\) has learned 4 places, got 5 steps: use a larger length, or begin anew",
+            r"Positions\(\) has 4 learned positions, got 5 steps: use a larger length, or start anew",
         ),
         (lambda: cr.TransformerBlock(0, 1), OptionError, "needs a size and expansion of 1 or more, got 0 and 4"),
         (lambda: cr.Unembedding(cr.Affine(3)), OptionError, "takes the Embedding whose table it shares"),

@@ -1,4 +1,4 @@
-"""The lessons run as they stand, in both languages with the same code; their exercises answer mistakes."""
+"""The lessons run unmodified, in both languages with the same code; their exercises diagnose mistakes."""
 
 import re
 import sys
@@ -23,7 +23,7 @@ def code(lesson) -> list[str]:
 
 
 def exercise(lesson) -> tuple[str, str, dict]:
-    """Its name, its unfinished code, and what the lesson has defined up to it."""
+    """Its name, its unfinished code, and what the lesson has defined so far."""
     namespace: dict = {}
     for cell in lesson.cells:
         if cell.exercise:
@@ -38,7 +38,7 @@ RNN, TIME, LSTM = (EXERCISES[key].solution for key in ("rnn", "through_time", "l
 
 @pytest.fixture
 def figures(tmp_path, monkeypatch):
-    """The folder that shown figures are written to."""
+    """The folder that figures are written to."""
     import matplotlib.pyplot as plt
 
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "lesson.py")])
@@ -75,7 +75,7 @@ def test_a_lesson_runs_and_its_translation_has_the_same_code(lesson, capsys, fig
     assert len(list(figures.glob("*.png"))) == sum(text.count("plt.show()") for text in code(lesson))
     assert len(out.splitlines()) >= 4
     assert "✗ " in out  # the exercise is not yet written
-    assert "think of this: " in out
+    assert "hint: " in out
     exec([cell.text for cell in chinese.cells if cell.is_code][-1], namespace)
     assert "想一想：" in capsys.readouterr().out
 
@@ -104,14 +104,14 @@ def test_every_exercise_belongs_to_one_lesson():
     [
         (1, "return dout, dout, dout", "at"),
         (2, "return dout * 2 * self.t * self.y, dout * 2 * self.t * self.y", "dy is"),
-        (3, "return -dout * self.x / self.y**2, dout / self.y", "dx is what dy should be: the two are exchanged"),
+        (3, "return -dout * self.x / self.y**2, dout / self.y", "dx is what dy should be: the two are swapped"),
         (4, "return dout", "dx is dout itself"),
         (4, "return np.where(self.mask, dout, 0)", "the mask is inverted"),
         (4, "return dout * (dout > 0)", "dx is"),
         (5, "x = np.log(self.out / (1 - self.out))\nreturn x * self.out * (1 - self.out)", "dx is"),
-        (5, "return self.out * (1 - self.out)", "dx is not multiplied by the gradient from above"),
+        (5, "return self.out * (1 - self.out)", "dx is not multiplied by the upstream gradient"),
         (6, "self.dW = dout.T @ self.x\nself.db = dout.sum(axis=0)\nreturn dout @ self.W.T", "dW is transposed"),
-        (6, "self.dW = self.x.T @ dout\nself.db = dout\nreturn dout @ self.W.T", "db has shape (4, 3): it is not yet"),
+        (6, "self.dW = self.x.T @ dout\nself.db = dout\nreturn dout @ self.W.T", "db has shape (4, 3): it is not"),
         (
             6,
             "self.dW = self.x.T @ dout\nself.db = dout.sum(axis=1)\nreturn dout @ self.W.T",
@@ -127,7 +127,7 @@ def test_every_exercise_belongs_to_one_lesson():
             13,
             "self.dbeta, self.dgamma = dout.sum(axis=0), (dout * self.xn).sum(axis=0)\n"
             "return self.gamma * dout / self.std",
-            "dx leaves out that the mean and the variance depend on every sample",
+            "dx ignores that the mean and the variance depend on every sample",
         ),
         (14, "return dout", "dx is dout itself"),
         (7, "return dout**2 * (self.y - self.t) / len(self.t)", "dx is 2.5 times what it should be"),
@@ -168,7 +168,7 @@ def test_a_changed_forward_and_a_class_that_cannot_be_made_are_told():
         def backward(self, dout):
             return dout
 
-    assert judge("relu", Relu).lines == ("forward was changed: it must stay as it was, backward is the task",)
+    assert judge("relu", Relu).lines == ("forward was changed: leave it as it was and write backward",)
     assert judge("affine", Relu, "zh").lines[0].startswith("运行出错：TypeError: ")
     with pytest.raises(OptionError, match="no exercise 'nothing': there are graph, "):
         judge("nothing", Relu)

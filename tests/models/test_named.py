@@ -1,4 +1,4 @@
-"""Named networks: what they are, that their gradients are right, and that they fit into memory."""
+"""Named networks: their structure, correct gradients, and memory use."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 import chainrule as cr
 from chainrule.models import NETWORKS
 
-# parameters by hand: weights and biases of each layer (batch norm: two numbers a channel)
+# parameters by hand: weights and biases of each layer (batch norm: two numbers per channel)
 PARAMETERS = {
     "two-layer": 784 * 50 + 50 + 50 * 10 + 10,
     "mlp": 784 * 800 + 800 + 800 * 10 + 10,
@@ -57,7 +57,7 @@ def test_its_gradients_are_right(name, mnist):
 
 
 def test_it_learns(name, mnist):
-    """A few images nearly by heart. (In deep-conv the book drops half of the logits, which slows it.)"""
+    """Nearly memorize a few images. (In deep-conv the book drops half of the logits, which slows it down.)"""
     train, _ = mnist
     some = cr.Dataset(train.x[:20], train.y[:20])
     net = NETWORKS[name]().build((1, 28, 28), seed=0)
@@ -68,7 +68,7 @@ def test_it_learns(name, mnist):
 
 
 def test_memory_at_batch_100_stays_below_a_gigabyte(name):
-    """Two training steps and an evaluation of 2,000 images; the process's highest memory, as the system tells it."""
+    """Two training steps and an evaluation of 2,000 images; the process's peak memory, as reported by the system."""
     code = f"""
 import re
 import chainrule as cr

@@ -1,4 +1,4 @@
-"""The lesson's class: both gradients agree for every parameter, labels in both forms, errors that help."""
+"""The course's class: both gradients agree for every parameter, labels in both forms, helpful errors."""
 
 import copy
 
@@ -28,7 +28,7 @@ def test_both_gradients_agree_for_all_39760_parameters(mnist):
 
 @pytest.mark.long
 def test_a_parameter_on_a_kink_is_named(mnist):
-    """One hidden unit is put 2e-6 above ReLU's zero for the first image: probing its bias crosses the kink."""
+    """One hidden unit is 2e-6 above ReLU's zero for the first image, so probing its bias crosses the kink."""
     x, t = batch(mnist, 3)
     net = cr.TwoLayerNet(784, 50, 10, seed=0, dtype="float64")
     net.params["b1"][7] -= (x[0] @ net.params["W1"] + net.params["b1"])[7] - 2e-6
@@ -53,7 +53,7 @@ def test_float32_gradient_is_near(mnist):
 
 
 def test_the_lesson_as_it_is_typed(mnist):
-    """The loop of the lesson: choose a batch, take the gradient, step each of the four parameters."""
+    """The book's training loop: choose a batch, compute the gradient, update each of the four parameters."""
     x, t = batch(mnist, 2000)
     net = cr.TwoLayerNet(input_size=784, hidden_size=50, output_size=10, weight_init_std=0.01, seed=0)
     rng = np.random.default_rng(0)

@@ -1,8 +1,9 @@
-"""Try every mutant of every subject: `make mutants`. Exits 1 where one survives, or is the same for no known reason."""
+"""Try every mutant of every subject: `make mutants`. Exits with 1 if one survives or is equivalent without a reason."""
 
 import multiprocessing
 import os
 import random
+import resource
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -23,35 +24,41 @@ FAMILIES = {
     "catalogue": lambda: chain(catalogue_functions(), losses()),
 }
 _CHUNK = 20
+_MEMORY = 4 * 2**30
 _COLUMNS = ("subject", "mutants", "told", "by error", "the same", "of forward", "unexplained", "survive")
 _subjects: list[Subject] = []
 
 
 def prepare(families: Sequence[str]) -> list[Subject]:
-    """The subjects of these families.
+    """Return the subjects of these families.
 
     Raises:
-        SystemExit: the kernels are not the reference's, whose backward passes are changed here.
+        SystemExit: the native kernels are in use; the mutations change the reference's backward passes.
     """
     if kernels.NATIVE:
         raise SystemExit("mutants are made of the reference kernels: set CHAINRULE_KERNELS=reference")
-    conv._COLUMN_BYTES = 4000  # so that a batch of 4 takes several turns, as large batches do
+    conv._COLUMN_BYTES = 4000  # so that a batch of 4 takes several blocks, as large batches do
     return list(chain.from_iterable(FAMILIES[family]() for family in families))
 
 
 def run(subjects: list[Subject], sample: int | None, processes: int) -> list[Trial]:
-    """Every mutant's trial, or those of a seeded sample spread evenly over the subjects."""
+    """Return the trials of all mutants, or of a seeded sample spread evenly over the subjects."""
     jobs = [(index, number) for index, subject in enumerate(subjects) for number in range(len(subject.mutants))]
     if sample is not None:
         jobs = _spread(jobs, sample)
     _subjects[:] = subjects
-    with multiprocessing.get_context("fork").Pool(processes) as pool:
+    with multiprocessing.get_context("fork").Pool(processes, _bound_memory) as pool:
         trials = pool.imap(_try, [jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK)])
         return [_explained(trial) for trial in chain.from_iterable(trials)]
 
 
+def _bound_memory() -> None:
+    """Give a process 4 GB, so that a mutant that asks for more raises MemoryError instead of being killed."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+
 def _spread(jobs: list[tuple[int, int]], sample: int) -> list[tuple[int, int]]:
-    """About `sample` of the jobs, the same each time, as many of each subject as it has."""
+    """Return about `sample` jobs, the same each time, evenly spread over the subjects."""
     generator = random.Random(1)
     by_subject: dict[int, list[tuple[int, int]]] = {}
     for job in jobs:
@@ -72,7 +79,7 @@ def _explained(trial: Trial) -> Trial:
 
 
 def report(trials: list[Trial]) -> str:
-    """A row a subject, and each mutant that survives."""
+    """Print one row per subject, and each mutant that survives."""
     counts: dict[str, Counter[str]] = {}
     for trial in trials:
         counts.setdefault(trial.subject, Counter())[trial.outcome] += 1

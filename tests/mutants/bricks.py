@@ -1,6 +1,6 @@
 """Subjects of the catalogue: layers, losses and reference kernels, checked by gradcheck.
 
-Which functions belong to backward is found by running every row: those that it calls and forward does not.
+Which functions belong to backward is found by running every row: those that backward calls and forward does not.
 """
 
 import inspect
@@ -58,7 +58,7 @@ ROWS = [
 
 
 def catalogue_functions() -> Iterator[Subject]:
-    """Every function that only the backward passes call."""
+    """Return every function that only the backward passes call."""
     configurations = {(row.name, train): _configuration(row, train) for row in ROWS for train in (True, False)}
     users: dict[CodeType, list[tuple[str, bool]]] = {}
     for row in ROWS:
@@ -89,7 +89,7 @@ def _inputs(row: Row, rng: np.random.Generator, batch: int) -> Array:
 
 
 def _made(row: Row, rng: np.random.Generator) -> cr.Layer:
-    """The row's layer as after some training."""
+    """Return the row's layer as it would be after some training."""
     layer = row.make()
     layer.build(row.shape, rng)
     for buffer in layer.buffers.values():
@@ -98,7 +98,7 @@ def _made(row: Row, rng: np.random.Generator) -> cr.Layer:
 
 
 def _row_gradients(row: Row, train: bool, draw: int) -> dict[str, Any]:
-    """One training or inference pass on random inputs; gradients are added to what parameters have already."""
+    """Run one training or inference pass on random inputs; gradients are added to those already in the parameters."""
     rng = np.random.default_rng([draw, 23])
     layer = _made(row, rng).astype(np.float64)
     for parameter in layer.parameters.values():
@@ -110,7 +110,7 @@ def _row_gradients(row: Row, train: bool, draw: int) -> dict[str, Any]:
     found["out"] = y
     dy = rng.standard_normal(y.shape)
     dx = layer.backward(dy, cache)
-    if row.entries is None:  # whole numbers have no gradient
+    if row.entries is None:  # integers have no gradient
         found["dx"] = dx
     found |= {name: parameter.grad.copy() for name, parameter in layer.parameters.items()}
     if layer.parameters:
@@ -120,7 +120,7 @@ def _row_gradients(row: Row, train: bool, draw: int) -> dict[str, Any]:
 
 
 def _row_told(row: Row, train: bool) -> str:
-    for batch in (4, 2, 5):  # 4 may happen to be the length of another axis
+    for batch in (4, 2, 5):  # 4 may happen to equal the length of another axis
         rng = np.random.default_rng(7)
         layer, inputs = _made(row, rng), _inputs(row, rng, batch)
         report = cr.gradcheck(layer, shape=row.shape, seed=3, train=train, inputs=inputs)
@@ -130,7 +130,7 @@ def _row_told(row: Row, train: bool) -> str:
 
 
 def _backward_codes(row: Row, train: bool) -> set[CodeType]:
-    """What runs in chainrule's layers and kernels while backward does, and not while forward does."""
+    """Return the functions of chainrule's layers and kernels that run during backward but not during forward."""
     layer = row.make()
     layer.build(row.shape, np.random.default_rng(0))
     x = _inputs(row, np.random.default_rng(0), 3)
@@ -170,7 +170,7 @@ def _owner(function: FunctionType) -> Any:
 
 
 class Weighted(cr.Loss):
-    """A loss whose samples count differently."""
+    """A loss with sample weights."""
 
     def __init__(self, loss: cr.Loss, weights: tuple[float, ...] | None) -> None:
         self.loss = loss
@@ -184,7 +184,7 @@ Draw = Callable[[np.random.Generator], Any]
 
 
 def losses() -> Iterator[Subject]:
-    """Every loss, and the kernels that they call; a mutant that changes the loss itself is none of backward."""
+    """Return every loss and the kernels that it calls; a mutant that changes the loss itself does not count."""
     of_labels, of_shares, of_numbers = _labels, _shares, lambda rng: rng.standard_normal((5, 4))
     cases: list[tuple[cr.Loss, Draw, tuple[int, ...]]] = [
         (cr.SoftmaxCrossEntropy(), of_labels, (5, 4)),
@@ -241,7 +241,7 @@ def _shares(rng: np.random.Generator) -> Array:
 
 
 def _words(rng: np.random.Generator) -> Array:
-    """Up to three labels of a sample, equal neighbours among them."""
+    """Draw up to three labels per sample, with equal neighbours among them."""
     words = rng.integers(1, 4, (5, 3))
     words[np.arange(3) >= rng.integers(0, 4, (5, 1))] = -1
     return words

@@ -26,7 +26,7 @@ Made = tuple[Any, list[Any]]
 
 
 def exercises() -> Iterator[Subject]:
-    """The 21 lessons' solutions."""
+    """The solutions of the 21 lessons."""
     for lesson in find_lessons():
         namespace: dict[str, Any] = {}
         for cell in lesson.cells:
@@ -85,7 +85,7 @@ def _two_layers(cls: Any, rng: Rng) -> Made:
 
 
 def _recurrent(gates: int, whole: bool, cls: Any, rng: Rng) -> Made:
-    """A step of x and its states, or (whole) a layer of xs (N, T, D)."""
+    """Return a step of x and its states, or (whole) a layer of xs (N, T, D)."""
     N, T, D, H = rng.permutation([2, 3, 4, 5])
     layer = cls(*(0.5 * rng.standard_normal(shape) for shape in ((D, gates * H), (H, gates * H), (gates * H,))))
     states = [rng.standard_normal((N, H)) for _ in range(2 if gates == 4 else 1)]
@@ -103,7 +103,7 @@ def _attended(cls: Any, rng: Rng) -> Made:
 
 
 def _sequences(cls: Any, rng: Rng) -> Made:
-    """Scores (N, T, V) and labels, some of which do not count."""
+    """Draw scores (N, T, V) and labels, some of which are ignored."""
     N, T, V = rng.permutation([3, 4, 5])
     ts = rng.integers(V, size=(N, T))
     ts[0, 1:] = ts[1, -1] = -1
@@ -138,22 +138,22 @@ _EXERCISES: dict[str, Callable[[Any, Rng], Made]] = {
     "sequence_loss": _sequences,
     "language_model": _words,
 }
-"""Inputs for each exercise, independent of those that the lessons choose."""
+"""Draw inputs for each exercise, independent of those that the lessons choose."""
 
 
 def layer_gradients(make: Callable[[Rng], Made], draw: int) -> dict[str, Any]:
-    """One forward and backward pass of a layer on random inputs: what it returns, and its attributes d..."""
+    """Run one forward and backward pass of a layer on random inputs; return its result, and the attributes d..."""
     rng = np.random.default_rng([draw, 17])
     layer, arguments = make(rng)
     np.random.seed(draw)
     out = layer.forward(*arguments)
     outs = out if isinstance(out, tuple) else (out,)
     is_loss = np.ndim(outs[0]) == 0 and any(np.ndim(value) for value in arguments)
-    # the gradient of a loss from above is 1: nothing stands above it
+    # the upstream gradient of a loss is 1
     returned = layer.backward(*([1] if is_loss else [rng.standard_normal(np.shape(one))[()] for one in outs]))
     several = returned if isinstance(returned, tuple) else () if returned is None else (returned,)
     shapes = [np.shape(value) for value in several]
-    if len(set(shapes)) == len(shapes):  # then the order is a matter of style, since each can be known by its shape
+    if len(set(shapes)) == len(shapes):  # then the order is a matter of style, because shapes identify each
         several = tuple(sorted(several, key=np.shape))
     found = {f"out {index}": value for index, value in enumerate(outs)}
     found |= {f"returned {index}": value for index, value in enumerate(several)}
@@ -163,7 +163,7 @@ def layer_gradients(make: Callable[[Rng], Made], draw: int) -> dict[str, Any]:
 
 
 def network_gradients(make: Callable[[Rng], Made], draw: int) -> dict[str, Any]:
-    """The gradients that a network returns on random inputs."""
+    """Return the gradients of a network on random inputs."""
     rng = np.random.default_rng([draw, 17])
     network, (x, t) = make(rng)
     found: dict[str, Any] = {}
@@ -177,7 +177,7 @@ def network_gradients(make: Callable[[Rng], Made], draw: int) -> dict[str, Any]:
 
 
 def _checked(check: Callable[..., Any], make: Callable[[Rng], Made], whole: bool = False) -> str:
-    """What is found wrong; with `whole`, also what is taken as constant, as the report of `run --check` says too."""
+    """Return what is found wrong; with `whole`, also what is taken as constant, as in the report of `run --check`."""
     np.random.seed(3)
     layer, arguments = make(np.random.default_rng(5))
     if check is check_layer:
@@ -193,9 +193,9 @@ def _checked(check: Callable[..., Any], make: Callable[[Rng], Made], whole: bool
 def of_a_class(
     cls: Any, makes: dict[str, Callable[[Rng], Made]], method: str = "backward", whole: bool = False
 ) -> Subject:
-    """The mutants of a class's own method, checked by check_layer (of a network: check_network).
+    """Return the mutants of a class's own method, checked by check_layer (for a network: check_network).
 
-    whole: the layer has a gradient for all that it reads.
+    whole: the layer has a gradient for everything that it reads.
     """
     function = vars(cls)[method]
     assert isinstance(function, FunctionType)
@@ -279,7 +279,7 @@ _TIME_LAYERS: dict[str, Callable[[Any, Rng], Made]] = {
 
 
 def scratch_layers() -> Iterator[Subject]:
-    """Every layer and network of `chainrule.scratch`, and the lesson's TwoLayerNet."""
+    """Return every layer and network of `chainrule.scratch`, and TwoLayerNet."""
     rows: dict[str, dict[str, Callable[[Any, Rng], Made]]] = {
         "Relu": {"rows": _rows},
         "Sigmoid": {"rows": _rows},

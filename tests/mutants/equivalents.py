@@ -1,4 +1,4 @@
-"""Mutants that compute the same, each with the reason why. What is the same and not in here fails `make mutants`."""
+"""Equivalent mutants, each with the reason. An equivalent mutant that is not listed here fails `make mutants`."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ __all__ = ["reason", "unused"]
 
 
 class Rule(NamedTuple):
-    """`subject` and `change` ("before -> after") are searched for; both must be found."""
+    """`subject` and `change` ("before -> after") are regular expressions; both must match."""
 
     reason: str
     subject: str
@@ -75,7 +75,7 @@ RULES = [
         r"-> .*(np\.exp\(x\)|np\.minimum\(0, x\)|np\.minimum\(x, 1\))",
     ),
     Rule(
-        "a loss is where backpropagation begins: its gradient from above is 1",
+        "a loss is where backpropagation begins: its upstream gradient is 1",
         "softmax|squared|SoftmaxWithLoss",
         r"dout \* \(self.*-> return \(self|return dx \* dout -> return dx( / dout)?$",
     ),
@@ -247,7 +247,7 @@ def _counted(text: str) -> str:
 
 
 def reason(subject: str, mutant: Mutant) -> str:
-    """Why a mutant that gives the same numbers does so; "" where no rule says."""
+    """Return why a mutant gives the same numbers; "" if no rule applies."""
     change = f"{mutant.before} -> {mutant.after}"
     for why, canonical in _GENERIC.items():
         if canonical(mutant.before) == canonical(mutant.after):
@@ -256,6 +256,6 @@ def reason(subject: str, mutant: Mutant) -> str:
 
 
 def unused(trials: Iterable[Trial]) -> list[str]:
-    """Reasons that no mutant needed."""
+    """Return the reasons that no mutant needed."""
     used = {trial.where for trial in trials if trial.outcome == "same"}
     return sorted({*_GENERIC, *(rule.reason for rule in RULES)} - used)

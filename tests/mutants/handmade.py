@@ -1,4 +1,4 @@
-"""Layers as people write them, each in a style of its own, all of them right."""
+"""Layers as different people write them, each in its own style, all of them correct."""
 
 import numpy as np
 

@@ -1,6 +1,6 @@
-"""Wrong versions of a function, one small change each, made from its syntax tree.
+"""Make wrong versions of a function, with one small change each, from its syntax tree.
 
-A change is one that a person makes: an operator, a sign, an axis, a transpose, one array for another, a term forgotten.
+Each change is a typical human mistake: an operator, a sign, an axis, a transpose, a wrong array, a missing term.
 """
 
 import ast
@@ -25,15 +25,15 @@ _EXCHANGED = {"mean": "sum", "max": "min", "maximum": "minimum", "argmax": "argm
 _EXCHANGED |= {"zeros_like": "ones_like", "cumsum": "cumprod", "sin": "cos", "exp": "log", "sqrt": "square"}
 _EXCHANGED |= {value: key for key, value in _EXCHANGED.items()}
 _NO_CODE = {"annotation", "returns", "decorator_list", "type_params", "keywords", "func"}
-"""Fields of a node that are not looked at by themselves; of calls, see `_places`."""
+"""Fields of a node that are not mutated by themselves; for calls, see `_places`."""
 _MODULES = ("np", "kernels", "math")
 _DESCRIPTIONS = (".shape", ".size", ".ndim", ".dtype", ".T")
-"""Attributes of an array that are no arrays beside it."""
+"""Attributes of an array that are not interchangeable with arrays."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: the statement in `line` (of the function) before and after it, and the whole function's source."""
+    """A mutation: its statement (at `line` of the function) before and after, and the mutated function's source."""
 
     line: int
     before: str
@@ -46,7 +46,7 @@ class Mutant:
 
 @dataclass
 class _Place:
-    """Where a node stands: `holder[key]` of a list, or attribute `key` of a node; and its statement."""
+    """The location of a node: `holder[key]` in a list, or attribute `key` of a node; and its statement."""
 
     holder: Any
     key: Any
@@ -61,16 +61,16 @@ class _Place:
 
 
 def function_in(source: str, name: str) -> ast.FunctionDef:
-    """The function or method of that name in a source text."""
+    """Return the function or method with that name from a source text."""
     return next(n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef) and n.name == name)
 
 
 def mutants(function: ast.FunctionDef, around: str = "") -> list[Mutant]:
-    """Every mutant of a function's body, those of equal source once.
+    """Return every mutant of a function's body, without duplicates in source.
 
     Args:
-        function: changed and put back.
-        around: source of the class it belongs to, whose attributes of self may take each other's place.
+        function: modified and then restored.
+        around: source of the class that it belongs to, whose attributes of self may replace each other.
     """
     start = function.lineno - 1
     if isinstance(function.body[0], ast.Expr) and isinstance(function.body[0].value, ast.Constant):
@@ -118,14 +118,14 @@ def _places(node: ast.AST, statement: ast.stmt) -> Iterator[_Place]:
 
 
 def _is_of_dtype(node: ast.AST) -> bool:
-    """Which type or layout an array has is no question of derivatives."""
+    """Check for type or layout conversions, which do not concern derivatives."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         return node.func.attr in ("astype", "ascontiguousarray")
     return isinstance(node, ast.Attribute) and node.attr == "dtype"
 
 
 class _Scope:
-    """What may stand in for what: local names from where they are bound, and chains such as `self.W.value`."""
+    """Return which names may replace which: local names after their binding, and chains such as `self.W.value`."""
 
     def __init__(self, function: ast.FunctionDef, around: str) -> None:
         arguments = [*function.args.args, *function.args.kwonlyargs]
@@ -171,7 +171,7 @@ def _expression(text: str) -> ast.expr:
 
 
 def _others(node: ast.AST, scope: _Scope, line: int) -> Iterator[ast.AST]:  # noqa: PLR0912 (a case a kind)
-    """What may stand in place of a node."""
+    """Yield the possible replacements of a node."""
     match node:
         case ast.BinOp(left=left, op=op, right=right):
             yield from (ast.BinOp(left, other(), right) for other in _OPERATORS.get(type(op), ()))
@@ -217,7 +217,7 @@ def _others(node: ast.AST, scope: _Scope, line: int) -> Iterator[ast.AST]:  # no
 
 
 def _swaps(items: list[Any]) -> Iterator[list[Any]]:
-    """The list with each pair of its neighbours exchanged."""
+    """Yield the list with each pair of neighbours swapped."""
     for first, second in pairwise(range(len(items))):
         swapped = list(items)
         swapped[first], swapped[second] = items[second], items[first]

@@ -1,4 +1,4 @@
-"""The other way round: layers and networks that are right, drawn at random, none of which may be called wrong."""
+"""The reverse test: randomly drawn correct layers and networks, none of which may be called wrong."""
 
 import sys
 from collections import Counter
@@ -22,7 +22,7 @@ __all__ = ["INPUTS", "Case", "draw_case"]
 Rng = np.random.Generator
 Array = np.ndarray
 Said = tuple[str, str, str, str]
-"""The checker, what it was given, "right", "wrong" or "not compared", and its words."""
+"""The checker, what it was given, "right", "wrong" or "not compared", and its message."""
 CASES = 2000
 INPUTS: dict[str, Callable[[Rng, tuple[int, ...]], Array]] = {
     "ordinary": lambda rng, shape: rng.standard_normal(shape),
@@ -37,12 +37,12 @@ INPUTS: dict[str, Callable[[Rng, tuple[int, ...]], Array]] = {
     "mostly zeros": lambda rng, shape: rng.standard_normal(shape) * (rng.random(shape) < 0.1),
     "pixels": lambda rng, shape: rng.integers(0, 256, shape) / 255,
 }
-"""Kinds of numbers that layers meet."""
+"""Kinds of numbers that layers receive."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a checker said of something right: "right", "wrong" or "not compared", and its words."""
+    """Return a checker's verdict on something correct, "right", "wrong" or "not compared", and its message."""
 
     number: int
     checker: str
@@ -53,7 +53,7 @@ class Case:
 
 
 def draw_case(number: int) -> Case:
-    """Case `number`, the same each time."""
+    """Return case `number`, the same each time."""
     rng = np.random.default_rng([number, 41])
     np.random.seed(number)
     inputs = list(INPUTS)[number % len(INPUTS)]
@@ -67,17 +67,17 @@ def _numbers(rng: Rng, inputs: str, *shape: int) -> Array:
 
 
 def _labels(rng: Rng, samples: int, classes: int) -> Array:
-    """Of all classes, or of one."""
+    """Draw labels of all classes, or of one class."""
     return np.full(samples, rng.integers(classes)) if rng.random() < 0.3 else rng.integers(0, classes, samples)
 
 
 def _weights(rng: Rng, *shape: int) -> Array:
-    """Of an initialization, ordinary, or so far below zero that most units behind them are dead."""
+    """Draw weights as initialized, ordinary, or so far below zero that most units behind them are dead."""
     return rng.standard_normal(shape) * rng.choice([0.01, 1, 3]) - rng.choice([0, 0, 0.5])
 
 
 def _pair(rng: Rng, kind: str, cls: Any, inputs: str) -> tuple[Any, list[Any]]:  # noqa: PLR0911 (a case a kind)
-    """A layer of a class and the arguments of its forward."""
+    """Return a layer of a class and the arguments of its forward."""
     D, H = int(rng.integers(2, 8)), int(rng.integers(2, 6))
     x = _numbers(rng, inputs, D)
     match kind:
@@ -130,7 +130,7 @@ def _checked(rng: Rng, kind: str, cls: Any, inputs: str) -> Said:
 
 
 def _network(rng: Rng, inputs: str) -> Said:
-    """A network of the course, with what it may have."""
+    """Draw a network of the course with random options."""
     options = {
         "activation": str(rng.choice(["relu", "sigmoid"])),
         "weight_init_std": (0.01, "relu", 1.0)[rng.integers(3)],
@@ -153,14 +153,14 @@ def _said(checker: str, kind: str, answer: Any) -> Said:
 
 
 def _brick(rng: Rng, inputs: str) -> Said:
-    """A row of the catalogue."""
+    """Draw a row of the catalogue."""
     row = CATALOGUE[rng.integers(len(CATALOGUE))]
     x = rng.integers(0, row.entries, (4, *row.shape)) if row.entries else _numbers(rng, inputs, *row.shape)
     return _by_gradcheck(rng, row.name, row.make(), x)
 
 
 def _bricks(rng: Rng, inputs: str) -> Said:
-    """A network of bricks, images or rows, with a loss or without."""
+    """Draw a network of layers for images or rows, with or without a loss."""
     activations = [cr.ReLU, cr.LeakyReLU, cr.Tanh, cr.Sigmoid, cr.GELU, cr.SiLU, cr.Softplus]
     several = [activations[k]() for k in rng.integers(len(activations), size=3)]
     normalized = [cr.BatchNorm()] if rng.random() < 0.3 else [cr.LayerNorm()] if rng.random() < 0.3 else []
@@ -186,7 +186,7 @@ def _by_gradcheck(rng: Rng, kind: str, layer: cr.Layer, x: Array, options: Any =
 
 
 def main() -> int:
-    """Draw all cases and print what each checker said of each kind of input."""
+    """Draw all cases and print each checker's verdicts for each kind of input."""
     with ProcessPoolExecutor() as pool:
         cases = list(pool.map(draw_case, range(CASES), chunksize=20))
     counts = Counter((case.checker, case.inputs, case.said) for case in cases)

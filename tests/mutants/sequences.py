@@ -1,4 +1,4 @@
-"""What layers of sequences do beside `forward`, as layers with one input, so that gradcheck sees all gradients."""
+"""What sequence layers do besides `forward`, wrapped as layers with one input, so that gradcheck sees all gradients."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ __all__ = ["ROWS"]
 
 
 class Carrying(cr.Layer):
-    """A recurrent layer that reads steps and a state, flat behind one another, and so gives outputs and a state."""
+    """A recurrent layer whose input is steps and a state, flattened into one array, and whose output is so too."""
 
     def __init__(self, layer: Recurrent, steps: int, features: int) -> None:
         self.layer = layer
@@ -47,7 +47,7 @@ class Carrying(cr.Layer):
 
 
 class Crossing(cr.Layer):
-    """Cross-attention from the first steps of a sequence to the others, some of which are hidden."""
+    """Cross-attention from the first steps of a sequence to the others, some of which are masked."""
 
     def __init__(self, attention: cr.Attention, queries: int, hidden: bool) -> None:
         self.attention = attention
@@ -68,7 +68,7 @@ class Crossing(cr.Layer):
 
 
 class Continuing(cr.Layer):
-    """A layer that goes on from a state that is always the same."""
+    """A layer that continues from a fixed state."""
 
     def __init__(self, layer: cr.Layer) -> None:
         self.layer = layer
@@ -99,4 +99,4 @@ ROWS = [
     Row("Continuing-Attention", lambda: Continuing(cr.Attention(2, causal=True, rotary=True)), (3, 8)),
     Row("Continuing-Positions", lambda: Continuing(cr.Positions(length=6)), (3, 2)),
 ]
-"""Rows beside the catalogue's."""
+"""Rows in addition to the catalogue's."""

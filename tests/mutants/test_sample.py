@@ -1,4 +1,4 @@
-"""A fixed sample of what `make mutants` and `make right` try; and the harness itself, which must be able to fail."""
+"""A fixed sample of `make mutants` and `make right`; and checks that the harness itself can fail."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ class Layer:
 
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:
-    """The harness in a process of its own, since it changes the reference kernels."""
+    """Run the harness in a separate process, because it changes the reference kernels."""
     environment = os.environ | {"CHAINRULE_KERNELS": "reference", "PYTHONPATH": str(Path(__file__).parents[1])}
     command = [sys.executable, "-m", "mutants", *options]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

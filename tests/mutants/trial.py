@@ -1,4 +1,4 @@
-"""Does a mutant compute something else, and does the checker say so? The first is asked without the checker."""
+"""Test whether a mutant computes something else, without the checker, and whether the checker reports it."""
 
 import ast
 import re
@@ -21,23 +21,23 @@ from mutants.mutate import Mutant, function_in, mutants
 __all__ = ["DRAWS", "Configuration", "Subject", "Trial", "swapped", "try_mutant"]
 
 DRAWS = 24
-"""Random inputs, in each configuration, on which a mutant that is called the same must agree with the original."""
+"""Random inputs, per configuration, on which an equivalent mutant must agree with the original."""
 _RELATIVE = 1e-9
 _NUMPY = str(Path(np.__file__).parent)
 _SOURCE = str(Path(chainrule.__file__).parent)
 _CHECKED = re.compile(
     r"/(layers|kernels|models)/|/((sequence_)?losses|functions|arrays).py|/scratch/(layers|multi_layer_net\w*|functions|util).py"
 )
-"""Files of chainrule whose mistakes are told; those of all others tell."""
+"""Files of chainrule under test; all other files are part of the checker."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One layer as a user has it, with its inputs.
+    """One layer in use, with its inputs.
 
     Attributes:
-        gradients: number of a draw -> what comes of forward ("out...") and backward on new random inputs.
-        told: what the checker says is wrong, on the inputs that it is given; "" if nothing.
+        gradients: number of a draw -> the results of forward ("out...") and backward on new random inputs.
+        told: the checker's report on its given inputs; "" if nothing is wrong.
     """
 
     name: str
@@ -47,9 +47,9 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Subject:
-    """A function whose mutants are tried, with its source and that of its class, and the checks that run it.
+    """A function to mutate, with its source and that of its class, and the checks that run it.
 
-    part: what a statement must match to be changed; of a loss, what is only of its gradient.
+    part: pattern of the statements to change; for a loss, those that concern only its gradient.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of a mutant: "told" or "raises" (and is told), "same", "forward" (not backward's) or "survives"."""
+    """The outcome of a mutant: "told" or "raises" (and is told), "same", "forward" (not backward's) or "survives"."""
 
     subject: str
     mutant: Mutant
@@ -76,7 +76,7 @@ class Trial:
 
 
 def try_mutant(subject: Subject, mutant: Mutant) -> Trial:
-    """Look for a difference first; where there is one, ask the checker."""
+    """Look for a difference first; if there is one, ask the checker."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for configuration in subject.configurations:
@@ -92,7 +92,7 @@ def try_mutant(subject: Subject, mutant: Mutant) -> Trial:
 
 
 def _answer(configuration: Configuration) -> str:
-    """What the checker says. An error of the layer's that it lets through says enough; one of its own is a crash."""
+    """Return the checker's report. An error in the layer that it passes on suffices; one of its own is a crash."""
     try:
         return configuration.told()
     except ChainruleError as error:  # one line that says what is wrong
@@ -105,7 +105,7 @@ def _answer(configuration: Configuration) -> str:
 
 
 def _difference(subject: Subject, mutant: Mutant, configuration: Configuration) -> str:
-    """ "" on every draw the same; "raises", "forward" (its results differ already) or "differs"."""
+    """Return "" if every draw gives the same; otherwise "raises", "forward" (forward's results differ) or "differs"."""
     for draw in range(DRAWS):
         expected = _expected(configuration, draw)
         try:
@@ -123,7 +123,7 @@ _KNOWN: dict[tuple[str, int], dict[str, Any]] = {}
 
 
 def _expected(configuration: Configuration, draw: int) -> dict[str, Any]:
-    """What the original gives; remembered."""
+    """Return the original's results, cached."""
     key = configuration.name, draw
     if key not in _KNOWN:
         _KNOWN[key] = configuration.gradients(draw)
@@ -141,7 +141,7 @@ def _close(found: Any, expected: Any) -> bool:
 
 @contextmanager
 def swapped(function: FunctionType, source: str) -> Iterator[None]:
-    """Within the block the function runs the code of `source`, wherever it was imported to."""
+    """Within the block, the function runs the code of `source`, wherever it was imported to."""
     original = function.__code__
     function.__code__ = _code(function, source)
     try:
@@ -151,7 +151,7 @@ def swapped(function: FunctionType, source: str) -> Iterator[None]:
 
 
 def _code(function: FunctionType, source: str) -> CodeType:
-    if "__class__" in function.__code__.co_freevars:  # of super()
+    if "__class__" in function.__code__.co_freevars:  # for super()
         source = "class _:\n" + "\n".join("    " + line for line in source.splitlines())
     name = ast.parse(source).body[0].name if not source.startswith("class _") else function.__name__
     codes = [compile(source, "<mutant>", "exec")]

@@ -1,4 +1,4 @@
-"""How a layer of ours is compared with PyTorch's: the same numbers through both, in float64 or float32."""
+"""Compare a layer of ours with PyTorch's: the same numbers through both, in float64 or float32."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ _RTOL = {"float64": 1e-10, "float32": 1e-5}
 
 
 def agree(ours: np.ndarray, theirs: torch.Tensor | np.ndarray, rtol: float | None = None) -> None:
-    """Of one shape and type, and equal to 1e-10 in float64, 1e-5 in float32; sums of both signs to as much of all."""
+    """Check for equal shapes, dtypes and values: 1e-10 in float64, 1e-5 in float32; looser in sums of both signs."""
     theirs = theirs.detach().numpy() if isinstance(theirs, torch.Tensor) else theirs
     assert ours.shape == theirs.shape
     assert ours.dtype == theirs.dtype
@@ -36,7 +36,7 @@ def compare(
     seed: int = 0,
     dtype: str = "float64",
 ) -> cr.Layer:
-    """Forward, input gradient and parameter gradients of a layer, at random parameters and a random upstream gradient.
+    """Check forward, input and parameter gradients of a layer, at random parameters and a random upstream gradient.
 
     `theirs` is called with x and the layer's parameters by name, as tensors.
     """

@@ -44,6 +44,6 @@ def test_ways_run(small):
 
 @pytest.mark.parametrize("work", SEQUENCES)
 def test_networks_that_write(work):
-    """They compute the same, which the module itself looks at, and run."""
+    """They compute the same, which the module checks itself, and run."""
     short = work._replace(batch=2, steps=1)
     assert all(run() > 0 for run in (torch_sequences.training(short) | torch_sequences.writing(short)).values())

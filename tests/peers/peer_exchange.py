@@ -1,4 +1,4 @@
-"""Models made in PyTorch, scikit-learn and Keras come over: weights as safetensors, graphs as ONNX."""
+"""Models from PyTorch, scikit-learn and Keras can be loaded: weights as safetensors, graphs as ONNX."""
 
 import os
 
@@ -22,7 +22,7 @@ from chainrule.io.onnx_import import import_onnx
 
 
 class Digits(nn.Module):
-    """Convolutions with a residual, norms and a classifier, as people write them."""
+    """Convolutions with a residual connection, norms and a classifier, as people write them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ def trained() -> tuple[Digits, np.ndarray, np.ndarray]:
     torch.manual_seed(0)
     model = Digits()
     with torch.no_grad():
-        model(torch.randn(50, 1, 10, 10))  # moves the running statistics
+        model(torch.randn(50, 1, 10, 10))  # changes the running statistics
     model.eval()
     x = torch.randn(7, 1, 10, 10)
     return model, x.numpy(), model(x).detach().numpy()
@@ -73,7 +73,7 @@ def test_a_state_dict(trained, tmp_path):
     np.testing.assert_allclose(net(x), y, atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore")  # of the exporters
+@pytest.mark.filterwarnings("ignore")  # warnings from the exporters
 @pytest.mark.parametrize("exporter", ["TorchScript", "dynamo"])
 def test_a_graph(trained, exporter, tmp_path):
     model, x, y = trained
@@ -94,7 +94,7 @@ def test_a_graph(trained, exporter, tmp_path):
 # ---- scikit-learn's networks through skl2onnx ----
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # it need not be good
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # it need not be accurate
 def test_a_classifier_of_scikit_learn_in_a_pipeline(tmp_path):
     X, y = load_digits(return_X_y=True)
     X = X.astype(np.float32)
@@ -103,7 +103,7 @@ def test_a_classifier_of_scikit_learn_in_a_pipeline(tmp_path):
     net = import_onnx(tmp_path / "digits.onnx")
     assert net.labels == tuple("0123456789")
     np.testing.assert_allclose(net.predict_probabilities(X), pipeline.predict_proba(X), atol=1e-5)
-    # and it can be trained on
+    # and it can be trained further
     trainer = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.Adam(), seed=0)
     before = cr.evaluate(net, cr.Dataset(X, y)).loss
     list(trainer.fit(cr.Dataset(X, y), epochs=3))
@@ -158,17 +158,17 @@ def pooled_of_keras() -> keras.Model:
     )
 
 
-@pytest.mark.filterwarnings("ignore")  # of the exporter
+@pytest.mark.filterwarnings("ignore")  # a warning from the exporter
 @pytest.mark.parametrize("make", [images_of_keras, pooled_of_keras])
 def test_models_of_keras_have_their_channels_last(make, tmp_path):
     keras.utils.set_random_seed(0)
     model = make()
     x = np.random.default_rng(0).random((6, *model.input_shape[1:]), np.float32)
-    for variable in model.non_trainable_variables:  # running statistics as training leaves them
+    for variable in model.non_trainable_variables:  # running statistics as after training
         if "moving" in variable.name:
             variable.assign(np.linspace(0.5, 1.5, variable.shape[0], dtype=np.float32))
     y = model.predict(x, verbose=0)
     model.export(str(tmp_path / "model.onnx"), format="onnx", verbose=False)
     net = import_onnx(tmp_path / "model.onnx", keep_softmax=True)
-    assert net.input_shape == (x.shape[3], *x.shape[1:3])  # channels first, as everywhere here
+    assert net.input_shape == (x.shape[3], *x.shape[1:3])  # channels first, as everywhere in chainrule
     np.testing.assert_allclose(net(x.transpose(0, 3, 1, 2)), y, atol=1e-5)

@@ -43,11 +43,11 @@ def test_affine(seed, samples, inputs, outputs):
         (cr.Clip(-0.5, 0.75), lambda x: F.hardtanh(x, -0.5, 0.75)),
         (cr.ELU(0.7), lambda x: F.elu(x, 0.7)),
         (cr.SELU(), F.selu),
-        (cr.HardSigmoid(), lambda x: F.relu6(x + 3) / 6),  # F.hardsigmoid's backward has 1/6 in float32 only
+        (cr.HardSigmoid(), lambda x: F.relu6(x + 3) / 6),  # F.hardsigmoid's backward uses 1/6 in float32 only
         (cr.HardSigmoid(0.2, 0.5), lambda x: (0.2 * x + 0.5).clamp(0, 1)),
         (cr.HardSwish(), F.hardswish),
         (cr.LogSoftmax(), lambda x: F.log_softmax(x, dim=-1)),
-        (cr.Softplus(), lambda x: F.softplus(x, threshold=1e9)),  # theirs is a straight line above 20 otherwise
+        (cr.Softplus(), lambda x: F.softplus(x, threshold=1e9)),  # theirs is linear above 20 otherwise
         (cr.Softmax(), lambda x: F.softmax(x, dim=-1)),
         (cr.Flatten(), lambda x: x.flatten(1)),
         (cr.Reshape((-1,)), lambda x: x.flatten(1)),
@@ -69,7 +69,7 @@ def test_learned_slopes(seed, shape, shared):
 
 @st.composite
 def sliding(draw, pooling=False):
-    """Kernel, stride and padding as pairs, and a height and width that the kernel fits into."""
+    """Draw kernel, stride and padding as pairs, and a height and width that the kernel fits into."""
     kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     padding = tuple(draw(st.integers(0, k // 2 if pooling else 3)) for k in kernel)
@@ -94,7 +94,7 @@ def test_convolution(seed, window, samples, groups, channels, filters, bias):
     compare(layer, lambda x, W, b=None: F.conv2d(x, W, b, stride, padding, groups=groups), x, seed=seed)
 
 
-@pytest.mark.filterwarnings("ignore:Using padding='same'")  # a copy more where the kernel is even: theirs to mind
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # PyTorch warns of an extra copy for even kernels
 @given(SEED, st.integers(1, 5), st.integers(1, 5), st.integers(1, 8), st.integers(1, 8))
 def test_convolution_that_keeps_the_size(seed, down, across, height, width):
     layer = cr.Conv2D(2, (down, across), padding="same")

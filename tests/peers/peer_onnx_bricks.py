@@ -1,4 +1,4 @@
-"""Modules of PyTorch through its two exporters: what is imported computes what ONNX Runtime computes."""
+"""PyTorch modules through both of its exporters: the imported network computes what ONNX Runtime computes."""
 
 import numpy as np
 import onnx
@@ -11,7 +11,7 @@ from chainrule.io.onnx_import import import_onnx
 
 EXPORTERS = [("TorchScript", 9), ("TorchScript", 13), ("TorchScript", 17), ("dynamo", 18), ("dynamo", 23)]
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of the exporters
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings from the exporters
 
 
 def export(module: nn.Module, x: torch.Tensor, exporter: str, opset: int, path) -> None:
@@ -25,7 +25,7 @@ def export(module: nn.Module, x: torch.Tensor, exporter: str, opset: int, path) 
 
 
 def kinds_when_equal(module: nn.Module, x: torch.Tensor, exporter: str, opset: int, path) -> list[str]:
-    """The kinds of the imported layers, if they compute what ONNX Runtime does."""
+    """Return the kinds of the imported layers, after checking that they compute what ONNX Runtime does."""
     export(module, x, exporter, opset, path)
     net = import_onnx(path, keep_softmax=True)
     session = onnxruntime.InferenceSession(onnx.load(path).SerializeToString(), providers=["CPUExecutionProvider"])
@@ -35,7 +35,7 @@ def kinds_when_equal(module: nn.Module, x: torch.Tensor, exporter: str, opset: i
 
 
 def drawn(module: nn.Module) -> nn.Module:
-    """Parameters that are not at their first values."""
+    """Move parameters off their initial values."""
     torch.manual_seed(0)
     for parameter in module.parameters():
         nn.init.uniform_(parameter, 0.5, 1.5)
@@ -64,7 +64,7 @@ class OwnLayerNorm(nn.Module):
 
 
 class Excited(nn.Module):
-    """Squeeze and excitation, as MobileNetV3 and EfficientNet write it."""
+    """Squeeze-and-excitation, as in MobileNetV3 and EfficientNet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Excited(nn.Module):
 
 
 class Gated(nn.Module):
-    """A gated linear unit of two matrices."""
+    """A gated linear unit with two matrices."""
 
     def __init__(self) -> None:
         super().__init__()

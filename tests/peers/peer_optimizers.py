@@ -1,4 +1,4 @@
-"""Optimizers, clipping, averaging, schedules: five steps of a convolutional network like PyTorch's, in float64."""
+"""Optimizers, clipping, averaging, schedules: five steps of a convolutional network match PyTorch's, in float64."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def batches():
 
 
 def as_theirs(name: str, array: np.ndarray) -> np.ndarray:
-    """PyTorch keeps a linear layer's weights as (outputs, inputs)."""
+    """PyTorch stores a linear layer's weights as (outputs, inputs)."""
     return array.T if name.endswith("Affine.W") else array
 
 
@@ -56,7 +56,7 @@ def ours_after(optimizer: cr.Optimizer, clip: float | None = None) -> cr.Sequent
 
 
 def theirs_after(make, clip: float | None = None, schedule=None) -> dict[str, torch.Tensor]:
-    """`make` is called with the parameters that decay and those that do not; returns optimizers."""
+    """`make` is called with the parameters that decay and those that do not; it returns optimizers."""
     net = our_network()
     p = {name: tensor(as_theirs(name, parameter.value)) for name, parameter in net.parameters.items()}
     decaying = [p[name] for name, parameter in net.parameters.items() if parameter.decay]
@@ -82,7 +82,7 @@ def same(net: cr.Sequential, theirs: dict[str, torch.Tensor], rtol: float = 1e-8
 
 
 def both(kind, **options):
-    """One of PyTorch's optimizers over two groups, of which the second does not decay."""
+    """Return one of PyTorch's optimizers with two groups, the second without decay."""
 
     def make(decaying, others):
         return [kind([{"params": decaying}, {"params": others, "weight_decay": 0.0}], **options)]
@@ -115,7 +115,7 @@ def test_five_steps(ours, theirs):
 
 
 class Matrices(torch.optim.Muon):
-    """PyTorch's Muon, shown a convolution's weights as the matrix (filters, window)."""
+    """PyTorch's Muon, given a convolution's weights as a matrix (filters, window)."""
 
     def __init__(self, parameters, **options):
         self.matrices = [(p, torch.nn.Parameter(p.detach().reshape(len(p), -1).clone())) for p in parameters]
@@ -140,7 +140,7 @@ def muon(decaying, others):
 
 
 def test_five_steps_of_muon(monkeypatch):
-    """PyTorch iterates in bfloat16, which has three digits; its own code is run in float64 here."""
+    """PyTorch iterates in bfloat16, which has three digits; here its own code runs in float64."""
     monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
     same(ours_after(cr.Muon(0.02, weight_decay=0.1)), theirs_after(muon))
 

@@ -1,4 +1,4 @@
-"""Layers of sequences, and losses over them, next to PyTorch: values, states and all gradients."""
+"""Sequence layers and sequence losses compared with PyTorch: values, states and all gradients."""
 
 import numpy as np
 import pytest
@@ -31,14 +31,14 @@ def built(layer: cr.Layer, *shape: int, seed: int) -> cr.Layer:
 
 
 def suffixes(layer):
-    """Of each direction of each layer: ours, and theirs."""
+    """Yield the parameters of each direction of each layer: ours, and theirs."""
     for index in range(layer.layers):
         for back in range(1 + layer.bidirectional):
             yield f"_{index + 1}" * (index > 0) + "_back" * back, f"_l{index}" + "_reverse" * back
 
 
 def copied(layer, theirs) -> None:
-    """Our parameters into theirs; what they have twice, their second bias, as zeros where we have none."""
+    """Copy our parameters into theirs; their second bias becomes zero where we have none."""
     own, size = layer.parameters, layer.hidden_size
     with torch.no_grad():
         for suffix, their in suffixes(layer):
@@ -151,7 +151,7 @@ def test_cross_attention(seed, samples, queries, keys, heads, each):
 
 @given(SEED, SIZE, SIZE, st.integers(1, 3), st.integers(1, 3), st.booleans())
 def test_rotary_attention(seed, samples, length, heads, pairs, causal):
-    """Queries and keys as complex numbers, times e to the angle of their place."""
+    """Queries and keys as complex numbers, times e to the i angle of their position."""
     features, d = heads * 2 * pairs, 2 * pairs
     x = normal(seed, samples, length, features)
     turn = torch.polar(

@@ -1,4 +1,4 @@
-"""Weights of PyTorch and Keras models, as people write these, pair by their names."""
+"""Weights of typical PyTorch and Keras models are matched by their names."""
 
 import os
 
@@ -19,7 +19,7 @@ from chainrule.io import load_weights
 
 
 class Plain(nn.Module):
-    """PyTorch's own MNIST example, narrower."""
+    """PyTorch's own MNIST example, but narrower."""
 
     def __init__(self):
         super().__init__()
@@ -42,7 +42,7 @@ def plain():
 
 
 class Block(nn.Module):
-    """ResNet's basic block with torchvision's names, or with those of the CIFAR ones."""
+    """ResNet's basic block with torchvision's names, or those of the CIFAR variants."""
 
     def __init__(self, inputs, outputs, stride, short):
         super().__init__()
@@ -150,7 +150,7 @@ def bottlenecks_here():
 
 
 class Lines(nn.Module):
-    """A shortcut that is numbered on with the rest, as in "Dive into Deep Learning"."""
+    """A shortcut that is numbered like the other layers, as in "Dive into Deep Learning"."""
 
     def __init__(self):
         super().__init__()
@@ -212,7 +212,7 @@ def mobile_here():
 
 
 def deep():
-    """More than ten modules, all of one shape, with every layer that has arrays."""
+    """More than ten modules, all of one shape, with every kind of layer that has arrays."""
     modules = []
     for _ in range(3):
         modules += [
@@ -293,12 +293,12 @@ def growing_here():
 
 
 def parallel(make):
-    """As `DataParallel` and `torch.compile` prefix the names."""
+    """With the name prefixes of `DataParallel` and `torch.compile`."""
     return lambda: nn.Sequential(make())
 
 
 def shaken(model):
-    """The model with every array drawn anew, so that no two are equal."""
+    """Return the model with random values in every array, so that no two are equal."""
     generator = torch.Generator().manual_seed(3)
     for name, value in model.state_dict().items():
         if value.dtype.is_floating_point:
@@ -329,7 +329,7 @@ def test_pytorchs_usual_names_pair_by_themselves(name, tmp_path):
     torch.manual_seed(1)
     model = shaken(make())
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_torch(state, tmp_path / "model.safetensors")  # which sorts the names
+    save_torch(state, tmp_path / "model.safetensors")  # this sorts the names
     net = cr.Sequential(*layers()).build(shape, seed=0)
     load_weights(net, tmp_path / "model.safetensors")
     x = torch.randint(20, (7, *shape)) if name == "text" else torch.randn(7, *shape)
@@ -417,7 +417,7 @@ KERAS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore")  # of Keras
+@pytest.mark.filterwarnings("ignore")  # warnings from Keras
 @pytest.mark.parametrize("ending", [".npz", ".safetensors"])
 @pytest.mark.parametrize("name", KERAS)
 def test_kerass_usual_names_pair_by_themselves(name, ending, tmp_path):
@@ -435,7 +435,7 @@ def test_kerass_usual_names_pair_by_themselves(name, ending, tmp_path):
     net = cr.Sequential(*ours()).build(shape, seed=0)
     x = rng.random((5, *shape), np.float32)
     if name != "separable":
-        with pytest.raises(ModelFileError, match="say channels_last=True"):
+        with pytest.raises(ModelFileError, match="pass channels_last=True"):
             load_weights(net, path)
     load_weights(net, path, channels_last=None if name == "separable" else True)
     theirs = model.predict(np.moveaxis(x, 1, -1), verbose=0)

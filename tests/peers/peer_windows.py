@@ -1,4 +1,4 @@
-"""Modules of PyTorch that slide windows over images and signals or pad them: exported, imported, and trained on."""
+"""PyTorch modules that slide windows over images and signals or pad them: exported, imported, and trained further."""
 
 import io
 import warnings
@@ -47,7 +47,7 @@ SIGNALS = [
 
 def exported(module: nn.Module, x: torch.Tensor, exporter: str):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporters' own
+        warnings.simplefilter("ignore")  # the exporters' own warnings
         if exporter == "dynamo":
             shapes = ({0: torch.export.Dim("N")},)
             return torch.onnx.export(module, (x,), dynamic_shapes=shapes, dynamo=True, verbose=False).model_proto

@@ -1,4 +1,4 @@
-"""ONNX models that people have: a part of the zoo on every run, and three networks that are trained on."""
+"""ONNX models from the field: a sample of the zoo on every run, and three networks that are trained further."""
 
 import contextlib
 import io
@@ -43,9 +43,9 @@ QUICK = [
 REFUSED = {"rare-activations.trace17": "operators Abs, "}
 
 
-@pytest.mark.filterwarnings("ignore")  # of the exporters
+@pytest.mark.filterwarnings("ignore")  # warnings from the exporters
 def test_a_part_of_the_zoo(tmp_path, capsys):
-    """`python -m peers.zoo` takes them all."""
+    """`python -m peers.zoo` runs them all."""
     results = {}
     for case in zoo.cases():
         if case.name in QUICK or case.name in REFUSED:
@@ -62,7 +62,7 @@ def test_a_part_of_the_zoo(tmp_path, capsys):
 
 
 class Pixelwise(torch.nn.Module):
-    """A U-Net's score for each class: the mean over its map, so that labels are those of whole images."""
+    """A U-Net with a score per class: the mean over its map, so that labels apply to whole images."""
 
     def __init__(self):
         super().__init__()
@@ -92,7 +92,7 @@ def exported(name: str, path, training: bool) -> tuple[torch.nn.Module, np.ndarr
 
 
 def assert_trained(net: cr.Sequential, x: np.ndarray, labels: np.ndarray, rate: float) -> None:
-    """Steps of SGD on one batch lower the loss; not each of them does, since batch norm over six samples is steep."""
+    """Several SGD steps on a batch lower the loss; single ones may not, as batch norm over six samples is steep."""
     loss, optimizer, losses = cr.SoftmaxCrossEntropy(), cr.SGD(rate), []
     for _ in range(5):
         logits, cache = net.forward(x, train=True, rng=np.random.default_rng(0))
@@ -103,7 +103,7 @@ def assert_trained(net: cr.Sequential, x: np.ndarray, labels: np.ndarray, rate: 
     assert min(losses[1:]) < losses[0]
 
 
-@pytest.mark.filterwarnings("ignore")  # of the exporters
+@pytest.mark.filterwarnings("ignore")  # warnings from the exporters
 @pytest.mark.parametrize("name", NETWORKS)
 def test_gradients_are_pytorchs_and_training_goes_on(name, tmp_path):
     model, x, labels = exported(name, tmp_path / "model.onnx", training=True)
@@ -113,7 +113,7 @@ def test_gradients_are_pytorchs_and_training_goes_on(name, tmp_path):
         theirs = model.eval()(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(net(x), theirs, atol=1e-5 * np.abs(theirs).max())
 
-    # the gradient of every parameter in training mode, in float64; arrays are paired by what they hold
+    # the gradient of every parameter in training mode, in float64; arrays are paired by their values
     exact, model = net.astype("float64"), model.double().train()
     value = torch.nn.functional.cross_entropy(model(torch.from_numpy(x).double()), torch.from_numpy(labels))
     value.backward()
@@ -135,7 +135,7 @@ def test_gradients_are_pytorchs_and_training_goes_on(name, tmp_path):
     assert_trained(net, x, labels, 1e-4)
 
 
-@pytest.mark.filterwarnings("ignore")  # of the exporters
+@pytest.mark.filterwarnings("ignore")  # warnings from the exporters
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_was_exported_for_inference_agrees_and_can_be_trained_on(name, tmp_path):
     model, x, labels = exported(name, tmp_path / "model.onnx", training=False)

@@ -1,10 +1,10 @@
-"""How many of the ONNX models that people have come over: networks times exporters times opsets, and how each fares.
+"""Measure how many typical ONNX models can be imported: networks times exporters times opsets, with the outcomes.
 
     PYTHONPATH=tests python -m peers.zoo [FOLDER] [PART OF A NAME]
 
-Files are made in FOLDER (a temporary one by default) unless they are there already. Each is imported, and its output on
-random inputs compared with ONNX Runtime's: equal within 1e-5 of the output's scale, refused by name, or wrong. A file
-that an exporter cannot make is not counted.
+Files are created in FOLDER (a temporary one by default) unless they exist already. Each is imported, and its output on
+random inputs compared with ONNX Runtime's: equal within 1e-5 of the output's scale, refused by name, or wrong. Files
+that an exporter cannot create are not counted.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ __all__ = ["Case", "Outcome", "cases", "outcome"]
 
 torch.set_num_threads(1)
 
-EXPORTERS = [  # is it torch.export's ("dynamo") or the tracing one, opset, is the batch free
+EXPORTERS = [  # is it torch.export's ("dynamo") or the tracing one, opset, is the batch size free
     ("trace", 11, False),
     ("trace", 13, True),
     ("trace", 17, True),
@@ -51,14 +51,14 @@ FIXED = 4
 
 
 class Case(NamedTuple):
-    """A file to make, by `write(path)`."""
+    """A file to create with `write(path)`."""
 
     name: str
     write: Callable[[Path], None]
 
 
 class Outcome(NamedTuple):
-    """kind: equal, refused, wrong or not made; told: why."""
+    """kind: equal, refused, wrong or not made; told: the reason."""
 
     kind: str
     told: str = ""
@@ -120,7 +120,7 @@ SKLEARN = {
 
 
 def made(case: Case, folder: Path) -> Path | None:
-    """The case's file, made if it is not there yet."""
+    """Return the case's file, creating it if necessary."""
     path = folder / f"{case.name}.onnx"
     if path.exists():
         return path
@@ -128,7 +128,7 @@ def made(case: Case, folder: Path) -> Path | None:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             case.write(path)
-    except Exception as error:  # exporters raise what they like
+    except Exception as error:  # exporters raise all kinds of errors
         print(f"{case.name} is not made: {type(error).__name__} {str(error)[:200]!r}", file=sys.stderr)
         path.unlink(missing_ok=True)
         return None
@@ -136,7 +136,7 @@ def made(case: Case, folder: Path) -> Path | None:
 
 
 def outcome(path: Path) -> Outcome:
-    """Import a file and compare."""
+    """Import a file and compare outputs."""
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base
@@ -160,7 +160,7 @@ def outcome(path: Path) -> Outcome:
         theirs = _of_numbers(session.run(None, {given.name: x}), net)
         turned = len(shape) > 2 and net.input_shape != tuple(shape[1:])
         given_x = np.moveaxis(x, -1, 1) if turned else x
-        # what was exported in training mode normalizes by the batch, as the network does in training
+        # a model exported in training mode normalizes by the batch, like the network in training
         ours = net.forward(given_x, train=True)[0] if told else net(given_x)
         if theirs.ndim == ours.ndim > 2 and theirs.shape != ours.shape:
             ours = np.moveaxis(ours, 1, -1)
@@ -175,7 +175,7 @@ def outcome(path: Path) -> Outcome:
 
 
 def _of_numbers(outputs: list, net) -> np.ndarray:
-    """The output that the network computes: of scikit-learn's two, the probabilities."""
+    """Return the output that the network computes: of scikit-learn's two, the probabilities."""
     last = outputs[-1]
     if isinstance(last, list):
         return np.array([list(row.values()) for row in last], np.float32)

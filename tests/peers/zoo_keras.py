@@ -1,11 +1,11 @@
-"""Networks as people write them in Keras, and their files by Keras's own exporter.
+"""Typical Keras networks, and their files from Keras's own exporter.
 
-With the backend TensorFlow that is tf2onnx, which makes other graphs than with PyTorch. The two do not go into one
-environment; in one that has tensorflow, keras and tf2onnx,
+With the TensorFlow backend, that exporter is tf2onnx, which makes other graphs than with PyTorch. The two cannot be
+installed together; in an environment that has tensorflow, keras and tf2onnx,
 
     KERAS_BACKEND=tensorflow python tests/peers/zoo_keras.py FOLDER
 
-makes the files that `python -m peers.zoo FOLDER` then takes in.
+creates the files that `python -m peers.zoo FOLDER` then includes.
 """
 
 import sys
@@ -20,13 +20,13 @@ __all__ = ["NETWORKS", "export"]
 
 
 def export(make: Callable[[], keras.Model], path: Path) -> None:
-    """Write a model with statistics that are not those of its start."""
+    """Write a model with statistics that differ from the initial ones."""
     keras.utils.set_random_seed(0)
     model = make()
     for variable in model.non_trainable_variables:
         if "moving" in variable.name:
             variable.assign(np.linspace(0.5, 1.5, variable.shape[0], dtype=np.float32))
-    model(np.zeros((1, *model.input_shape[1:]), model.inputs[0].dtype))  # the exporter wants it to have been called
+    model(np.zeros((1, *model.input_shape[1:]), model.inputs[0].dtype))  # the exporter requires that it has been called
     model.export(str(path), format="onnx", verbose=False)
 
 

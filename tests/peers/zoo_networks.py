@@ -1,7 +1,7 @@
-"""Networks as people write them in plain PyTorch, small enough to be exported many times.
+"""Typical plain PyTorch networks, small enough to be exported many times.
 
-Each is `Entry(name, make, shape)`: `make()` returns the module with statistics that are not those of its start, and
-`shape` is that of one sample.
+Each is `Entry(name, make, shape)`: `make()` returns the module with statistics that differ from the initial ones, and
+`shape` is the shape of one sample.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ __all__ = ["NETWORKS", "Entry", "MobileNetV2", "ResNet18", "UNet"]
 
 
 class Entry(NamedTuple):
-    """entries: how many different numbers an input of indices has; train: exported in training mode."""
+    """entries: number of different indices of an index input; train: exported in training mode."""
 
     name: str
     make: Callable[[], nn.Module]
@@ -105,7 +105,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """He et al. 2015, as torchvision lays it out; `width` 64 is the paper's."""
+    """He et al. 2015, as laid out in torchvision; `width` 64 is the paper's."""
 
     def __init__(self, width=64, classes=10):
         super().__init__()
@@ -145,7 +145,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Sandler et al. 2018, as torchvision lays it out; `scale` 1 is the paper's."""
+    """Sandler et al. 2018, as laid out in torchvision; `scale` 1 is the paper's."""
 
     def __init__(self, scale=1.0, classes=10):
         super().__init__()
@@ -184,7 +184,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class SELayer(nn.Module):
-    """Squeeze and excitation with linear layers, as in most repositories."""
+    """Squeeze-and-excitation with linear layers, as in most repositories."""
 
     def __init__(self, width, reduction=4):
         super().__init__()
@@ -337,7 +337,7 @@ class Inception(nn.Module):
 
 
 class LayerNorm2d(nn.Module):
-    """Over the channels of each pixel, as ConvNeXt's own code has it."""
+    """Over the channels of each pixel, as in ConvNeXt's own code."""
 
     def __init__(self, width):
         super().__init__()
@@ -397,7 +397,7 @@ def group_norms() -> nn.Module:
 
 
 def style() -> nn.Module:
-    """A transformer of styles (Johnson et al. 2016): reflected borders, InstanceNorm, nearest upsampling."""
+    """A style-transfer network (Johnson et al. 2016): reflected borders, InstanceNorm, nearest upsampling."""
     return nn.Sequential(
         nn.ReflectionPad2d(2),
         nn.Conv2d(3, 8, 5),
@@ -442,7 +442,7 @@ def autoencoder() -> nn.Module:
 
 
 class Dilated(nn.Module):
-    """Spatial pyramid of dilated convolutions (Chen et al. 2017)."""
+    """A spatial pyramid of dilated convolutions (Chen et al. 2017)."""
 
     def __init__(self):
         super().__init__()
@@ -468,7 +468,7 @@ class TextClassifier(nn.Module):
 
 
 class TextCNN(nn.Module):
-    """Kim 2014: convolutions of several widths over word vectors, the largest of each."""
+    """Kim 2014: convolutions of several widths over word vectors, and the maximum of each."""
 
     def __init__(self):
         super().__init__()
@@ -503,7 +503,7 @@ class Adaptive(nn.Module):
 
 
 class Attributes(nn.Module):
-    """Inputs normalized by buffers, a head that is scaled and shifted, slices of the output joined."""
+    """Inputs normalized by buffers, a scaled and shifted head, concatenated slices of the output."""
 
     def __init__(self):
         super().__init__()
@@ -536,7 +536,7 @@ class ShuffleBlock(nn.Module):
 
 
 def rescued(module: nn.Module) -> nn.Module:
-    """With running statistics and affine parameters as training leaves them."""
+    """Set running statistics and affine parameters as after training."""
     generator = torch.Generator().manual_seed(1)
     for part in module.modules():
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""Recipes: those in the package are whole, and wrong ones are told what is wrong."""
+"""Recipes: the bundled ones are complete, and errors in others are explained."""
 
 from dataclasses import fields
 
@@ -22,7 +22,7 @@ def test_the_recipes_in_the_package():
         assert network.output_shape == outputs
         assert network.preparation == (text.preparation if recipe.writes_text else None)
         assert isinstance(recipe.loss(network), cr.SequenceCrossEntropy) == recipe.writes_text
-        with pytest.raises(OptionError, match="does not read text|this data is none"):
+        with pytest.raises(OptionError, match="does not read text|this data is not text"):
             recipe.network(cr.Dataset(*small_data()) if recipe.writes_text else text)
 
 
@@ -93,12 +93,12 @@ def test_mixed_pictures_have_mixed_labels():
         ("mixup = nan", "--mixup must be 0 or more, got nan"),
         ("learning_rate = 0", "learning_rate must be a number above 0, got 0"),
         ("learning_rate = inf", "learning_rate must be a number above 0, got inf"),
-        ("strangers = 2", "strangers must be a share from 0 to 1, got 2"),
+        ("strangers = 2", "strangers must be a fraction from 0 to 1, got 2"),
         ("weight_decay = -1", "weight_decay must be 0 or above, got -1"),
         ("label_smoothing = 1", "label_smoothing must be from 0 up to"),
         ("average = 1", "decay must be from 0 up to"),
         ("validation = 1", "--validation must be from 0 up to"),
-        ("patience = 2", "--patience waits for validation data"),
+        ("patience = 2", "--patience needs validation data"),
         ('model = "lenett"', "no model 'lenett': use one of two-layer"),
         ('optimizer = "adm"', "no optimizer 'adm': use one of sgd"),
         ('schedule = "fall"', "no schedule 'fall': use one of constant"),

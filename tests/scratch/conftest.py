@@ -1,3 +1,3 @@
-"""The scripts of the books are run by test_course.py and test_second_book.py, not collected by pytest."""
+"""Keep pytest from collecting the books' scripts, which test_course.py and test_second_book.py run."""
 
 collect_ignore = ["course", "second"]

@@ -1,6 +1,6 @@
-"""Pickles changed at random and read by the restricted reader: `python -m scratch.fuzz_pickles [TRIALS] [SEED]`.
+"""Pickles corrupted at random and read by the restricted reader: `python -m scratch.fuzz_pickles [TRIALS] [SEED]`.
 
-Each ends in an error of pickles, or in something that can be shown; in 5 seconds and a bounded memory.
+Each must end in a pickle error or a printable object, within 5 seconds and bounded memory.
 """
 
 import pickle
@@ -23,7 +23,7 @@ _OPCODES = [opcode.code.encode("latin1") for opcode in pickletools.opcodes]
 
 
 def fuzz(contents: Sequence[bytes], trials: int, seed: int) -> tuple[Counter[str], list[bytes]]:
-    """What came of so many trials, and the pickles that went wrong."""
+    """Return the outcomes of so many trials, and the pickles that went wrong."""
     rng = np.random.default_rng(seed)
     counts: Counter[str] = Counter()
     wrong = []
@@ -46,7 +46,7 @@ def fuzz(contents: Sequence[bytes], trials: int, seed: int) -> tuple[Counter[str
 
 
 def _changed(contents: Sequence[bytes], rng: np.random.Generator) -> bytes:
-    """One to four bytes replaced, opcodes put in, bytes left out, or pieces of another pickle put in."""
+    """Replace one to four bytes, insert opcodes, drop bytes, or insert pieces of another pickle."""
     content = bytearray(contents[rng.integers(len(contents))])
     for _ in range(rng.integers(1, 5)):
         place, kind = int(rng.integers(len(content) + 1)), rng.integers(4)
@@ -64,7 +64,7 @@ def _changed(contents: Sequence[bytes], rng: np.random.Generator) -> bytes:
 
 
 def main(trials: int = 100_000, seed: int = 0) -> int:
-    from scratch.test_pickles import SAMPLES  # which tests a share of this
+    from scratch.test_pickles import SAMPLES  # the tests run a sample of this
 
     resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
     warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""A reader's own layers of sequences, in the style of the second book, and what can be wrong with them."""
+"""A learner's own sequence layers, in the style of the second book, and bugs to plant in them."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Whose `common` and `dataset` a script gets: the learner's wherever a reader would look, else chainrule's."""
+"""Which `common` and `dataset` a script gets: the learner's where one would look for it, otherwise chainrule's."""
 
 import os
 import sys
@@ -27,7 +27,7 @@ def book(tmp_path):
 
 
 def found(script: Path, code: str, ours: bool = False) -> tuple[dict, str]:
-    """What the imports of a script give, and what is said of them."""
+    """Return what a script's imports resolve to, and the message about them."""
     names: dict = {}
     with answering(script, ours) as course:
         exec(code, names)
@@ -108,7 +108,7 @@ def test_what_an_own_package_lacks_is_ours(book):
 
 
 def test_a_package_in_two_places_and_a_file_beside_it(book):
-    """The nearest file of each name, as a reader would say; a `common.py` of another purpose is in nobody's way."""
+    """The nearest file of each name wins, as one would expect; a `common.py` with another purpose does no harm."""
     script = book(
         {"ch05/common.py": "x = 1", "common/__init__.py": "", "common/layers.py": MINE, "dataset.py": "y = 2"}
     )
@@ -134,7 +134,7 @@ class Affine:
 
 
 def test_what_is_ours_is_built_of_what_is_theirs(book):
-    """Their Affine in our MultiLayerNet, which takes the other layers from us; their loss in our SoftmaxWithLoss."""
+    """Their Affine in our MultiLayerNet, which uses our other layers; their loss in our SoftmaxWithLoss."""
     script = book({"common/layers.py": LAYERS})
     names, _ = found(
         script,
@@ -166,7 +166,7 @@ def test_their_loss_is_in_our_layer(book):
 
 
 def test_other_chapters_are_found_from_any_working_directory(book, monkeypatch, tmp_path):
-    """The book's `sys.path.append(os.pardir)` means the folder above where Python was started."""
+    """The book's `sys.path.append(os.pardir)` refers to the folder above the one where Python was started."""
     script = book(
         {"ch04/two_layer.py": "net = 'mine'", "ch03/relu.py": "y = 3", "pictures/a.png": "", "json/mine.py": ""}
     )
@@ -233,10 +233,10 @@ FAILURES = [
     (
         {"common/layers.py": "x = 1\ny = 2\n_z = 3"},
         "from common.layers import Relu",
-        "{root}/common/layers.py has no Relu: there is x, y; chainrule's common.layers has Relu: "
-        "`chainrule run --ours` takes it",
+        "{root}/common/layers.py has no Relu: choose from x, y; chainrule's common.layers has Relu: "
+        "`chainrule run --ours` uses it",
     ),
-    ({}, "from common.layers import Rleu", "chainrule has common.layers, and it has no Rleu: did you mean Relu?"),
+    ({}, "from common.layers import Rleu", "chainrule's common.layers has no Rleu: did you mean Relu?"),
     (
         {"common/mine.py": ""},
         "import common.minne",
@@ -250,7 +250,7 @@ FAILURES = [
     (
         {},
         "from dataset import zzz",
-        "dataset.zzz is not one of chainrule's modules: there is mnist, ptb, sequence, spiral",
+        "dataset.zzz is not one of chainrule's modules: choose from mnist, ptb, sequence, spiral",
     ),
     (
         {"dataset/a.csv": ""},
@@ -276,13 +276,13 @@ def test_an_own_dataset_that_gets_no_data_is_told_what_helps(book, chainrule):
     code = "from dataset.mnist import load_mnist\nprint(len(load_mnist()))"
     told = run(chainrule, script, code)
     assert told.returncode == 1
-    assert f"{script.parents[1] / 'dataset' / 'mnist.py'} is yours, and could not get its data" in told.stderr
+    assert f"{script.parents[1] / 'dataset' / 'mnist.py'} is yours and could not get its data" in told.stderr
     assert "chainrule run --ours" in told.stderr
     assert run(chainrule, script, code, "--ours").stdout == "2\n"
 
 
 def test_mnist_that_an_own_dataset_downloads_is_at_hand_where_the_network_is_not(book, chainrule):
-    """Both ways in which the lesson's module has fetched its files, and the error of any other file."""
+    """Both ways in which the book's module has downloaded its files, and the error for any other file."""
     text = """\
 import gzip, urllib.request
 import numpy as np
@@ -302,7 +302,7 @@ def load_mnist():
     told = run(chainrule, script, code)
     assert told.stdout == "60000 [5 0 4] 10000 [7 2 1]\n", told.stderr
     for name in ("train", "t10k"):
-        assert f"chainrule's own {name}-labels-idx1-ubyte.gz is taken" in told.stderr
+        assert f"using chainrule's own {name}-labels-idx1-ubyte.gz" in told.stderr
 
 
 def test_the_lessons_pickle_is_there_when_a_script_asks_for_it(tmp_path, chainrule):

@@ -1,4 +1,4 @@
-"""`chainrule run --check`: the lesson's layers pass, and of a learner's the mistake is told by name."""
+"""`chainrule run --check`: the course's layers pass, and the mistake in a learner's layer is named."""
 
 import re
 from pathlib import Path
@@ -29,7 +29,7 @@ class Multiply:
 
 
 class OwnGenerator:
-    """Draws from a generator of its own, and remembers its input under a name that has a gradient beside it."""
+    """Draws from its own generator, and stores its input under a name with a gradient beside it."""
 
     def __init__(self):
         self.rng = np.random.default_rng(1)
@@ -81,7 +81,7 @@ def test_right_layers_pass_and_stay_as_they_are(name):
 
 
 def broken(kind, change):
-    """A layer of the lesson whose backward pass is followed by `change(layer, dx)`, which returns another dx."""
+    """A layer of the course with `change(layer, dx)` applied after its backward pass, which returns another dx."""
 
     class Broken(kind):
         def backward(self, dout):
@@ -186,7 +186,7 @@ def test_single_precision_within_a_layer_is_compared_with_wider_steps():
     assert [finding.pattern for finding in check_layer(Wrong(), [X]).findings] == ["factor"]
 
     class Flat(layers.Relu):
-        """Rounded to whole numbers: nothing can be differentiated."""
+        """Rounded to integers: nothing can be differentiated."""
 
         def forward(self, x):
             return np.round(super().forward(x))
@@ -211,7 +211,7 @@ def test_networks():
     check = check_network(net, X, t)
     assert (check.failure, check.findings) == (None, ())
     assert [row.name for row in check.rows] == [f'gradient["{key}"]' for key in net.params if key != "b1"]
-    # batch normalization takes off what a bias before it adds
+    # batch normalization subtracts what a preceding bias adds
     assert [(skipped.name, skipped.pattern) for skipped in check.skipped] == [('gradient["b1"]', "small")]
 
     class Undecayed(MultiLayerNetExtend):
@@ -292,7 +292,7 @@ def test_a_wrong_layer_of_a_script_is_found(script, chainrule):
     assert (plain.returncode, checked.returncode) == (0, 1)
     printed = plain.stdout.splitlines()
     lines = checked.stdout.splitlines()
-    assert lines[: len(printed)] == printed  # what the script computes is the same
+    assert lines[: len(printed)] == printed  # the script's results are the same
     rows = {
         (name, gradient): line
         for line in lines
@@ -364,3 +364,31 @@ def test_backward_by_keyword_and_layers_of_our_own_kind(script, chainrule):
     told = chainrule("run", "--check", script)
     assert "Loss.backward (net.py:4): dy has the wrong sign" in told.stdout
     assert "Double" not in told.stdout
+
+
+def test_passes_of_other_names_and_modules_of_odd_files(script, chainrule):
+    text = """
+import sys, types
+import numpy as np
+
+odd = types.ModuleType("odd")
+odd.__file__ = object
+sys.modules["odd"] = odd
+import email.message
+
+
+class Double:
+    def forward_pass(self, x):
+        return 2 * x
+
+    def backward_pass(self, accum_grad):
+        return 3 * accum_grad
+
+
+layer = Double()
+layer.backward_pass(layer.forward_pass(np.ones((2, 3))))
+"""
+    script.write_text(text)
+    told = chainrule("run", "--check", script)
+    assert told.returncode == 1, told.stderr
+    assert "Double.backward_pass (net.py:15): dx is 1.5 times" in told.stdout, told.stdout

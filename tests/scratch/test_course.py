@@ -1,7 +1,7 @@
-"""The course's chapters: scripts as its readers type them (tests/scratch/course), run by `chainrule run` as they stand.
+"""The course's chapters: scripts as learners type them (tests/scratch/course), run unmodified by `chainrule run`.
 
-They are started from another folder, without a display, and use every name that the course has. CHAINRULE_COURSE=whole
-trains the convolutional networks for all of the book's 20 epochs (20 minutes); otherwise for a few.
+They are started from another folder, without a display, and use every name of the course. CHAINRULE_COURSE=whole
+trains the convolutional networks for all of the book's 20 epochs (20 minutes), otherwise only for a few.
 """
 
 import os
@@ -37,13 +37,13 @@ NAMES = re.findall(
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
-    """The scripts in a folder of their own; later ones find what earlier ones wrote."""
+    """Copy the scripts to one folder; later ones find what earlier ones wrote."""
     return shutil.copytree(COURSE, tmp_path_factory.mktemp("course") / "book")
 
 
 @pytest.fixture
 def run(course, chainrule, tmp_path):
-    """Run one of the scripts from elsewhere and return what it printed."""
+    """Run one of the scripts from another folder and return its output."""
 
     def script(name: str, *arguments: object) -> list[str]:
         without = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
@@ -64,7 +64,7 @@ def run(course, chainrule, tmp_path):
 
 
 def numbers(lines: list[str]) -> dict[str, float]:
-    """Lines of `name:number`."""
+    """Parse lines of `name:number`."""
     return {name: float(value) for name, _, value in (line.rpartition(":") for line in lines)}
 
 
@@ -82,7 +82,7 @@ def test_ch01_and_ch02(run, course):
 def test_pictures_of_the_book_are_opened_where_they_are_and_missed_by_name(run, course, chainrule):
     told = chainrule("run", course / "ch01" / "img_show.py", environment={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
     assert told.returncode == 1
-    assert "this file is of the book's repository" in told.stderr
+    assert "this file comes from the book's repository" in told.stderr
     from PIL import Image
 
     (course / "dataset").mkdir()
@@ -106,14 +106,14 @@ def test_ch03(run, course):
     weights |= {f"b{i}": np.zeros(sizes[i], np.float32) for i in (1, 2, 3)}
     (course / "ch03" / "sample_weight.pkl").write_bytes(pickle.dumps(weights, 3))
     accuracy, one = run("ch03/neuralnet_mnist_batch.py")
-    assert 0.02 < float(accuracy.removeprefix("Accuracy:")) < 0.3  # of random weights
+    assert 0.02 < float(accuracy.removeprefix("Accuracy:")) < 0.3  # with random weights
     assert one.endswith(" (10,)")
 
 
 @pytest.mark.long
 def test_ch04(run):
     first, second, third = run("ch04/gradient_2d.py")
-    assert first == "0.1999999999990898"  # as the book has it
+    assert first == "0.1999999999990898"  # as in the book
     assert second == "[6. 8.]"
     assert re.fullmatch(r"\[-?\d\.\d+e-10 +\d\.\d+e-10\]", third)
     assert run("ch04/gradient_simplenet.py") == ["(2, 3) True"]
@@ -130,7 +130,7 @@ def test_ch05(run):
 @pytest.mark.long
 def test_ch05_reaches_96_percent_in_10000_steps(run):
     lines = run("ch05/train_neuralnet.py")
-    assert len(lines) == 18  # an epoch each, and the end
+    assert len(lines) == 18  # one per epoch, and the final one
     assert float(lines[-1].split()[1]) >= 0.96
 
 

@@ -1,4 +1,4 @@
-"""The lesson's modules behave as its scripts rely on: names, aliasing, quirks, and the same gradients."""
+"""The course's modules behave as its scripts expect: names, aliasing, quirks, and the same gradients."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_star_import_carries_what_scripts_use():
 
 
 def check(layer, x: np.ndarray) -> None:
-    """A layer's backward against the numerical gradient of a random projection."""
+    """Compare a layer's backward with the numerical gradient of a random projection."""
     dout = RNG.standard_normal(layer.forward(x).shape)
     numerical = gradient.numerical_gradient(lambda _: np.sum(layer.forward(x) * dout), x)
     layer.forward(x)
@@ -39,7 +39,7 @@ def test_gradients_of_the_layers():
     check(layers.Sigmoid(), RNG.standard_normal((3, 4)))
     check(layers.Tanh(), RNG.standard_normal((3, 4)))
     affine = layers.Affine(RNG.standard_normal((12, 5)), RNG.standard_normal(5))
-    x = RNG.standard_normal((3, 3, 4))  # N-D input is flattened, and the gradient has its shape again
+    x = RNG.standard_normal((3, 3, 4))  # N-D input is flattened, and its gradient has the original shape
     check(affine, x)
     dout = RNG.standard_normal((3, 5))
     affine.forward(x)
@@ -84,7 +84,7 @@ def test_numerical_gradient_moves_x_itself_and_puts_it_back():
     before = x.copy()
     np.testing.assert_allclose(gradient.numerical_gradient(lambda _: np.sum(x**2), x), [[6, 8]], rtol=1e-6)
     np.testing.assert_array_equal(x, before)
-    with pytest.raises(DataError, match="needs floating numbers, got int64"):
+    with pytest.raises(DataError, match="needs floating-point numbers, got int64"):
         gradient.numerical_gradient(lambda _: 0.0, np.array([1, 2]))
 
 
@@ -116,7 +116,7 @@ def test_functions():
 
 
 def test_activations_of_the_chinese_course():
-    """Known values, slopes, extremes without a warning (which is an error here), numbers and whole numbers as well."""
+    """Known values, slopes, extremes without a warning (an error here), scalars and integers."""
     known = {
         functions.tanh: (0.76159415595576489, lambda x: 1 / np.cosh(x) ** 2, (-1, 1)),
         functions.softplus: (1.31326168751822283, functions.sigmoid, (0, 1000)),
@@ -183,7 +183,7 @@ def test_convolution_is_that_of_columns(stride, pad):
     dx = layer.backward(dout)
     for array, found in ((x, dx), (W, layer.dW), (b, layer.db)):
         np.testing.assert_allclose(found, numerical_of(layer, array, x, dout), atol=1e-6)
-    assert layers.Convolution(W, 0).forward(x).shape == (2, 4, 5, 5)  # a filter without a bias
+    assert layers.Convolution(W, 0).forward(x).shape == (2, 4, 5, 5)  # a filter without bias
 
 
 def test_columns_go_back_where_they_came_from():
@@ -252,7 +252,7 @@ def test_optimizers_by_closed_forms_on_arrays_and_numbers(name):
             steps.append(float(np.mean(params["x"])))
         np.testing.assert_allclose(steps, RULES[name](1.0), rtol=1e-5)
         if isinstance(value, np.ndarray):
-            assert params["x"] is held  # changed in place: a layer holds it
+            assert params["x"] is held  # updated in place, because a layer holds it
 
 
 def test_names_of_the_chinese_course():
@@ -290,7 +290,7 @@ def test_deep_networks_have_the_gradients_of_their_loss(activation, batchnorm):
     slow, fast = net.numerical_gradient(x, t), net.gradient(x, t)
     assert slow.keys() == fast.keys() == net.params.keys()
     for key, expected in slow.items():
-        # the loss is log(p + 1e-7), whose derivative differs from the taught one by 1e-7 / p
+        # the loss is log(p + 1e-7), whose derivative differs from the book's by 1e-7 / p
         np.testing.assert_allclose(fast[key], expected, atol=1e-4, err_msg=key)
 
 
@@ -334,7 +334,7 @@ def test_get_data_reads_the_courses_file_or_says_that_it_is_not_there(tmp_path, 
         (60000,),
         (10000,),
     )
-    assert "is not there" in capsys.readouterr().err
+    assert "using the MNIST bundled with chainrule" in capsys.readouterr().err
     pixels, labels = RNG.integers(0, 256, (50, 784)), RNG.integers(0, 10, 50)
     pixels[:, 0] = 7
     (tmp_path / "data").mkdir()

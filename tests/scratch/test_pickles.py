@@ -1,4 +1,4 @@
-"""What a script wrote itself is read back as Python would; what asks for more, or forges an array, is refused."""
+"""A script's own pickles are read back as by Python; pickles that ask for more, or forge an array, are refused."""
 
 import _pickle
 import collections
@@ -52,7 +52,7 @@ def same(one, two) -> bool:
 @pytest.mark.parametrize("name", THINGS)
 def test_round_trip(name, protocol):
     thing = THINGS[name]
-    expected = pickle.loads(pickle.dumps(thing, protocol))  # Python's own; NumPy changes the order of bytes
+    expected = pickle.loads(pickle.dumps(thing, protocol))  # Python's own; NumPy changes the byte order
     with reading_arrays_only():
         again = pickle.loads(pickle.dumps([thing, thing], protocol))
         file = io.BytesIO()
@@ -64,11 +64,11 @@ def test_round_trip(name, protocol):
     assert again[1] is again[0] or not isinstance(thing, np.ndarray)
     assert same(first, expected)
     assert second == "next"
-    assert np.dtype("f8").isnative  # no state has changed NumPy's own
+    assert np.dtype("f8").isnative  # no state has changed NumPy's own dtypes
 
 
 def test_pickles_from_elsewhere():
-    """Written without us; and as Python 2 wrote them, with the encoding that its readers are told to give."""
+    """Pickles written without chainrule; and by Python 2, with the encoding that readers must specify."""
     content = pickle.dumps({"W1": np.arange(3.0)})
     python2 = (
         b"\x80\x02cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85U\x01btR(K\x01K\x02\x85cnumpy\ndtype\n"
@@ -85,7 +85,7 @@ def dtype(code: str, state: str = "") -> str:
 
 
 def array(shape: str, kind: str, content: str, head: str = "(I0\ntVb\n") -> str:
-    """An array's pickle as NumPy writes it, with what is given in its places."""
+    """Return an array's pickle as NumPy writes it, with the given parts substituted."""
     return f"cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\n{head}tR(I1\n({shape}t{kind}I00\n{content}tb."
 
 
@@ -99,29 +99,29 @@ EVIL = {
     "asks for a module": ("cchainrule.scratch.layers\nnp\n.", "asks for chainrule.scratch.layers.np"),
     "an array of pointers, called": ("cnumpy\nndarray\n((I1\ntS'O'\nS'AAAAAAAA'\ntR.", "calls numpy.ndarray"),
     "an array of pointers, made": ("cnumpy\nndarray\n((I1\ntS'O'\nS'AAAAAAAA'\nt\x81.", "calls numpy.ndarray"),
-    "an array of pointers": (array("I1\n", O8, "VAAAAAAAA\n"), "forges a numpy.ndarray: its content is no list"),
-    "objects that are missing": (array("I3\n", O8, "(l"), "forges a numpy.ndarray: its content is no list"),
-    "less than no objects": (array("I-1\n", O8, "(l"), "forges a numpy.ndarray: its shape"),
+    "an array of pointers": (array("I1\n", O8, "VAAAAAAAA\n"), "a forged numpy.ndarray: its content is not a list"),
+    "objects that are missing": (array("I3\n", O8, "(l"), "a forged numpy.ndarray: its content is not a list"),
+    "less than no objects": (array("I-1\n", O8, "(l"), "a forged numpy.ndarray: its shape"),
     "content that is missing": (array("I5\n", F8, "Vabcdefgh\n"), "does not fill its shape (5,)"),
-    "content beyond all numbers": (array("I4294967296\nI4294967296\n", F8, "V\n"), "forges a numpy.ndarray: its shape"),
+    "content beyond all numbers": (array("I4294967296\nI4294967296\n", F8, "V\n"), "a forged numpy.ndarray: its shape"),
     "none of content beyond all": (array("I0\nI4294967296\nI4294967296\n", F8, "V\n"), "its shape is (0, 4294967296,"),
-    "too many axes": (array("I1\n" * 33, F8, "Vabcdefgh\n"), "forges a numpy.ndarray: its shape"),
-    "a length that is none": (array("F1.5\n", F8, "V\n"), "forges a numpy.ndarray: its shape"),
-    "a truth value of 2": (array("I1\n", dtype("b1"), "V\x02\n"), "a truth value is neither 0 nor 1"),
-    "a character beyond all": (array("I1\n", U2, "Vabcdefgh\n"), "a character is beyond all"),
+    "too many axes": (array("I1\n" * 33, F8, "Vabcdefgh\n"), "a forged numpy.ndarray: its shape"),
+    "a length that is none": (array("F1.5\n", F8, "V\n"), "a forged numpy.ndarray: its shape"),
+    "a truth value of 2": (array("I1\n", dtype("b1"), "V\x02\n"), "a boolean is neither 0 nor 1"),
+    "a character beyond all": (array("I1\n", U2, "Vabcdefgh\n"), "a character is beyond the range of Unicode"),
     "another beginning": (array("I1\n", F8, "Vabcdefgh\n", "(I5\ntVb\n"), "it begins with"),
     "pointers as a beginning": (array("I1\n", F8, "Vabcdefgh\n", "(I0\ntVO\n"), "it begins with"),
     "a state set twice": (array("I1\n", F8, "Vabcdefgh\n")[:-1] + "(I1\n(I1\nt" + O8 + "I00\n(lI1\natb.", "already"),
-    "a dtype of objects": (dtype("O8", "I3\nV|\nNNNI8\nI8\nI0\n") + ".", "forges numpy.dtype('|O')"),
-    "a dtype of other size": (dtype("U2", "I3\nV<\nNNNI8000\nI4\nI8\n") + ".", "forges numpy.dtype('<U2')"),
-    "numbers as objects": (dtype("f8", "I3\nV|\nNNNI-1\nI-1\nI63\n") + ".", "forges numpy.dtype('<f8')"),
+    "a dtype of objects": (dtype("O8", "I3\nV|\nNNNI8\nI8\nI0\n") + ".", "a forged numpy.dtype('|O')"),
+    "a dtype of other size": (dtype("U2", "I3\nV<\nNNNI8000\nI4\nI8\n") + ".", "a forged numpy.dtype('<U2')"),
+    "numbers as objects": (dtype("f8", "I3\nV|\nNNNI-1\nI-1\nI63\n") + ".", "a forged numpy.dtype('<f8')"),
     "a dtype of fields": (
         dtype("V8", "I3\nV|\nN(Va\nt(dVa\n(cnumpy\ndtype\n(Vf8\ntRI4\ntsI8\nI1\nI16\n") + ".",
         "dtype 'V8'",
     ),
     "fields of objects": ("cnumpy\ndtype\n((l(Va\nVO\ntaI0\nI1\ntR.", "has an array or number of dtype [('a', 'O')]"),
     "no bytes each": (array("I99999999\n", dtype("S0"), "V\n"), "dtype 'S0'"),
-    "a pointer as a number": (SCALAR + O8 + "Vabcdefgh\ntR.", "makes a number of dtype('O')"),
+    "a pointer as a number": (SCALAR + O8 + "Vabcdefgh\ntR.", "creates a number of dtype('O')"),
     "a number of few bytes": (SCALAR + F8 + "Vabc\ntR.", "content of 3 bytes"),
     "pointers of protocol 5": (
         FROM + "cbuiltins\nbytearray\n(VAAAAAAAA\ntR" + O8 + "(I1\ntVC\ntR.",
@@ -130,10 +130,18 @@ EVIL = {
     "few bytes of protocol 5": (FROM + "cbuiltins\nbytearray\n(VAAAA\ntR" + F8 + "(I1\ntVC\ntR.", "content of 4 bytes"),
     "an array as bytes": (
         FROM + array("I1\n", F8, "Vabcdefgh\n")[:-1] + F8 + "(I1\ntVC\ntR.",
-        "makes bytes of ndarray",
+        "creates bytes from ndarray",
     ),
-    "a changed class": ("cnumpy\nndarray\n(N(dV__new__\ncbuiltins\nset\nstb.", "changes _Named"),
-    "a changed function": ("cnumpy\ndtype\n(N(dV__defaults__\n(I1\ntstb.", "changes _dtype"),
+    "evil within a pickle": (
+        "c_pickle\nloads\n(cbuiltins\nbytes\n(Vcbuiltins\\u000aeval\\u000a(V1\\u000atR.\ntRtR.",
+        "for builtins.eval",
+    ),
+    "an exception's cause": (
+        "cjoblib.externals.loky.process_executor\n_rebuild_exc\n(cnumpy\nndarray\nVx\ntR.",
+        "a forged exception",
+    ),
+    "a changed class": ("cnumpy\nndarray\n(N(dV__new__\ncbuiltins\nset\nstb.", "would modify _Named"),
+    "a changed function": ("cnumpy\ndtype\n(N(dV__defaults__\n(I1\ntstb.", "would modify _dtype"),
 }
 EVIL = {name: (code.encode("latin1"), told) for name, (code, told) in EVIL.items()}
 
@@ -190,12 +198,12 @@ def test_afterwards_all_is_as_before():
 @pytest.mark.parametrize("kind", ["M8[D]", "m8[ms]", [("a", "<i4"), ("b", ">f8")], "V3"])
 def test_arrays_of_other_kinds_are_refused_by_name(kind):
     content = pickle.dumps(np.zeros(2, kind))
-    with reading_arrays_only(), pytest.raises(DataError, match="only numbers and texts are read"):
+    with reading_arrays_only(), pytest.raises(DataError, match="only numbers and strings are read"):
         pickle.loads(content)
 
 
 def test_what_is_read_cannot_be_changed_behind_a_check():
-    """A buffer that the pickle keeps, and sets a byte of after the array is made of it."""
+    """A buffer that the pickle keeps, and modifies after the array has been made from it."""
     content = b"\x80\x05" + (FROM + "cbuiltins\nbytearray\n(V\x01\ntR").encode() + b"q\x01"
     content += (dtype("b1") + "(I1\ntVC\ntR").encode() + b"h\x01K\x00K\x02s0."
     with reading_arrays_only():
@@ -206,7 +214,7 @@ def test_what_is_read_cannot_be_changed_behind_a_check():
 
 @pytest.mark.parametrize("first", ["joblib", "chainrule.scratch.pickles"])
 def test_joblib_is_held_imported_before_or_after(first, tmp_path):
-    """Arrays are read; a model, and an array of pointers, are not."""
+    """Arrays are read; a model and an array of pointers are refused."""
     joblib.dump({"W": np.arange(6.0).reshape(2, 3), "o": np.array([1, "a"], dtype=object)}, tmp_path / "good")
     joblib.dump(np.random.RandomState(0), tmp_path / "model")
     forged = joblib.numpy_pickle.NumpyArrayWrapper(np.ndarray, (1,), "C", np.dtype("O"), allow_mmap=True)
@@ -231,7 +239,7 @@ with reading_arrays_only():
     lines = told.stdout.splitlines()
     assert lines[0] == "[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]] [1, 'a']", told.stderr
     assert "asks for numpy.random" in lines[1]
-    assert lines[2:] == ["the pickle forges an array of joblib's: its dtype is dtype('O')"] * 2
+    assert lines[2:] == ["the pickle contains a forged joblib array: its dtype is dtype('O')"] * 2
 
 
 POOL = """
@@ -284,7 +292,7 @@ def test_a_damaged_one_says_so():
 
 
 def test_own_objects_are_read_in_the_run_that_wrote_them(tmp_path, monkeypatch):
-    """A class of the learner's file; not in the next run, whose script may be another's; never an installed one."""
+    """A class in the learner's file is read, but not in the next run, maybe of another script; installed ones never."""
     module = ModuleType("mine")
     module.__file__ = str(tmp_path / "mine.py")
     exec("class Net:\n    def __init__(self):\n        self.params = {'W1': 1.5}\n", vars(module))

@@ -1,4 +1,4 @@
-"""`chainrule run`: how a script is started, what it gets, and what it may not do."""
+"""`chainrule run`: how a script is started, what it gets, and what it is not allowed to do."""
 
 import re
 import subprocess
@@ -78,6 +78,28 @@ def test_joblib_files_of_arrays_are_read(script, chainrule, tmp_path):
     joblib.dump({"W1": Path("x")}, tmp_path / "nn_sample")
     told = chainrule("run", script("import joblib; joblib.load('nn_sample')"), cwd=tmp_path)
     assert (told.returncode, "asks for pathlib." in told.stderr) == (2, True)
+
+
+def test_processes_of_joblib_answer(script, chainrule):
+    text = """
+import numpy as np
+from joblib import Parallel, delayed
+from common.functions import softmax
+
+
+def work(i):
+    if i == 3:
+        raise ValueError("three is too many")
+    return {"i": i, "p": softmax(np.arange(3.0)).round(2)}
+
+
+if __name__ == "__main__":
+    print(Parallel(n_jobs=2)(delayed(work)(i) for i in range(2)))
+    Parallel(n_jobs=2)(delayed(work)(i) for i in range(4))
+"""
+    told = chainrule("run", script(text))
+    assert told.stdout.count("0.67") == 2, told.stderr
+    assert told.stderr.rstrip().endswith("ValueError: three is too many")
 
 
 def test_figures_are_saved_where_there_is_no_display(script, chainrule, tmp_path):
@@ -174,7 +196,7 @@ def test_is_told_in_one_line(rejects, script, tmp_path):
 
 
 def test_loops_run_as_they_do_without_us(script, chainrule):
-    """Counted loops: nested, with else and break, of the script's own range, in functions and comprehensions."""
+    """Counted loops: nested, with else and break, over the script's own range, in functions and comprehensions."""
     path = script(
         "for i in range(3):\n    for j in range(2):\n        pass\nelse:\n    print('else', i, j)\n"
         "for i in range(10, 0, -3):\n    if i == 4: break\nelse:\n    print('never')\n"

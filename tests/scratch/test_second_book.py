@@ -1,4 +1,4 @@
-"""The second book's chapters: scripts in its style (tests/scratch/second), run by `chainrule run` as they stand."""
+"""The second book's chapters: scripts in its style (tests/scratch/second), run unmodified by `chainrule run`."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ WITHOUT_DISPLAY = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory) -> Path:
-    """The scripts in a folder of their own, within a repository, without `common` and `dataset`."""
+    """Copy the scripts to a folder of their own, inside a repository, without `common` and `dataset`."""
     folder = shutil.copytree(SECOND, tmp_path_factory.mktemp("second") / "book")
     (folder / ".git").mkdir()
     return folder
@@ -49,7 +49,7 @@ def test_ch02_counts_words_and_says_whose_text_it_is(run):
     assert re.fullmatch(r"\d{6} words, 10000 known", lines[-4])
     assert lines[-3].startswith("True False ")
     assert lines[-2:] == ["val True", "test True"]
-    assert told.count("dataset/ptb.train.txt is not there: plays by William Shakespeare") == 1
+    assert told.count("no dataset/ptb.train.txt: using the text bundled with chainrule (plays by William Sha") == 1
 
 
 def test_ch03_learns_contexts(run):
@@ -75,7 +75,7 @@ def test_ch06_and_ch07_tie_weights_save_load_and_write(run, book, chainrule):
     elsewhere.write_text("from lm import *\nTiedLm(70).load_params()\n")
     told = chainrule("run", "short.py", cwd=elsewhere.parent)
     assert (told.returncode, told.stdout) == (2, "")
-    assert "TiedLm.pkl: params[0] is (60, 16), that of this TiedLm is (70, 16): make the model" in told.stderr
+    assert "TiedLm.pkl: params[0] has shape (60, 16), but this TiedLm needs (70, 16): create the model" in told.stderr
 
 
 def test_ch07_adds(run):
@@ -83,7 +83,7 @@ def test_ch07_adds(run):
     assert lines[:2] == ["(45000, 7) (45000, 5) (5000, 7) (5000, 5) 13", "True"]
     assert lines[-1] == "True"
     assert sum(line.startswith("Q ") for line in lines) == 2
-    assert "dataset/addition.txt is not there: 50000 lines of its form are made" in told
+    assert "no dataset/addition.txt: generating 50000 lines of its form" in told
 
 
 def test_ch08_attends_and_finds_a_neighbour_of_another_chapter(run):

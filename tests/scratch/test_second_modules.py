@@ -1,4 +1,4 @@
-"""The second book's modules by themselves: lists beside dicts, words, data of the reader's, and what is refused."""
+"""The second book's modules on their own: lists besides dicts, words, the learner's data, and rejected input."""
 
 import sys
 
@@ -15,7 +15,7 @@ KINDS = ["SGD", "Momentum", "Nesterov", "AdaGrad", "RMSprop", "Adam"]
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A reader's folder `dataset` beside the script that is running."""
+    """A learner's folder `dataset` beside the running script."""
     (tmp_path / ".git").mkdir()
     (tmp_path / "dataset").mkdir()
     monkeypatch.setattr(sys, "argv", [str(tmp_path / "script.py")])
@@ -67,7 +67,7 @@ def test_shared_weights_get_the_sum_of_their_gradients():
     assert [param is other for param, other in zip(params, (W, b), strict=True)] == [True, True]
     np.testing.assert_array_equal(summed[0], np.full((3, 2), 7.0))
     other = np.zeros((3, 3)), np.zeros((3, 3))
-    assert len(trainer.remove_duplicate(other, other)[0]) == 2  # equal numbers are not the same weights
+    assert len(trainer.remove_duplicate(other, other)[0]) == 2  # equal values are not the same weights
 
 
 def test_gradients_are_clipped_together():
@@ -84,9 +84,9 @@ def test_a_trainer_is_the_second_books_where_it_is_called_that_way():
     assert trainer.Trainer(model=object(), optimizer=optimizer.SGD()).current_epoch == 0
     first = trainer.Trainer(object(), *(np.zeros((5, 2)),) * 4, mini_batch_size=5, optimizer="adam")
     assert first.max_iter == 20
-    with pytest.raises(OptionError, match="5 samples are fewer than a batch of 32"):
+    with pytest.raises(OptionError, match="5 samples do not fill one batch of 32"):
         second.fit(np.zeros((5, 2)), np.zeros(5))
-    with pytest.raises(OptionError, match="9 words are fewer than 20 x 35"):
+    with pytest.raises(OptionError, match="9 words do not fill one step of 20 x 35"):
         trainer.RnnlmTrainer(object(), optimizer.SGD()).fit(np.zeros(9), np.zeros(9))
 
 
@@ -122,7 +122,7 @@ def test_words_are_counted_and_compared():
     ("call", "message"),
     [
         (lambda: util.create_contexts_target(np.arange(4), 2), "4 words are too few for a window of 2"),
-        (lambda: util.convert_one_hot(np.array([0, 7]), 7), "words from 0 to 6 are known, got 7"),
+        (lambda: util.convert_one_hot(np.array([0, 7]), 7), "word indices must be from 0 to 6, got 7"),
         (lambda: util.eval_perplexity(object(), np.arange(100)), "100 words are fewer than the 351"),
         (lambda: ptb.load_data("training"), "there is no 'training': choose train, valid or test"),
     ],
@@ -135,7 +135,7 @@ def test_what_cannot_be_is_told(call, message):
 def test_a_state_of_another_batch_is_told():
     layer = time_layers.TimeLSTM(*(RNG.standard_normal(shape) for shape in ((3, 8), (2, 8), (8,))), stateful=True)
     layer.forward(np.zeros((4, 5, 3)))
-    with pytest.raises(ShapeError, match=r"the state is \(4, 2\) and this batch needs \(1, 2\): call reset_state\(\)"):
+    with pytest.raises(ShapeError, match=r"the state has shape \(4, 2\), but this batch needs \(1, 2\): call reset_st"):
         layer.forward(np.zeros((1, 5, 3)))
     layer.reset_state()
     layer.forward(np.zeros((1, 5, 3)))
@@ -179,9 +179,7 @@ def test_sequences_are_made_alike_and_right(folder, capsys):
     _, id_to_char = sequence.get_vocab()
     answers = {"".join(id_to_char[i] for i in line) for line in t[:200]}
     assert all(answer[0] == "_" and "1970" <= answer[1:5] <= "2017" for answer in answers)
-    assert (
-        capsys.readouterr().err.splitlines() == ["dataset/date.txt is not there: 50000 lines of its form are made"] * 2
-    )
+    assert capsys.readouterr().err.splitlines() == ["no dataset/date.txt: generating 50000 lines of its form"] * 2
 
 
 def test_the_readers_sequences_are_read(folder, capsys):
@@ -190,15 +188,15 @@ def test_the_readers_sequences_are_read(folder, capsys):
     assert (x.shape, t.shape, x_test.shape, t_test.shape) == ((9, 3), (9, 3), (1, 3), (1, 3))
     assert capsys.readouterr().err == ""
     for content, message in {
-        "1+2_3\n1+2 3\n": "line 2: a question, _ and the answer",
-        "12345\n": "line 1: a question, _ and the answer",
+        "1+2_3\n1+2 3\n": "line 2: expected a question, _ and the answer",
+        "12345\n": "line 1: expected a question, _ and the answer",
         "": "is empty",
         b"\xff\xfe_\xff": "cannot read",
     }.items():
         (folder / "small.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
         with pytest.raises(DataError, match=message):
             sequence.load_data("small.txt")
-    with pytest.raises(DataError, match=r"no other.txt in .*: addition.txt and date.txt can be made"):
+    with pytest.raises(DataError, match=r"no other.txt in .*: only addition.txt and date.txt can be generated"):
         sequence.load_data("other.txt")
 
 
@@ -210,12 +208,12 @@ def test_the_readers_words_are_read(folder, capsys):
     assert ptb.load_data("val")[0].tolist() == [2, 0, 3]
     with pytest.raises(KeyError):
         word_to_id["lexus"]
-    with pytest.raises(DataError, match=r"ptb\.test\.txt is not beside the other files"):
+    with pytest.raises(DataError, match=r"ptb\.test\.txt is missing: put it beside the other files"):
         ptb.load_data("test")
     (folder / "ptb.test.txt").write_text("a thorn\n")
-    with pytest.raises(DataError, match=r"'thorn' is no word of ptb\.train\.txt"):
+    with pytest.raises(DataError, match=r"the word 'thorn' is not in ptb\.train\.txt"):
         ptb.load_data("test")
     (folder / "ptb.test.txt").write_bytes(b"\xff\xff")
-    with pytest.raises(DataError, match="is no text in UTF-8"):
+    with pytest.raises(DataError, match="is not UTF-8 text"):
         ptb.load_data("test")
     assert capsys.readouterr().err == ""

@@ -1,4 +1,4 @@
-"""`chainrule run --check` on layers of sequences: right ones pass, and of a reader's own every planted bug is told."""
+"""`chainrule run --check` on sequence layers: correct ones pass, and every bug planted in a learner's own is found."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ LAYERS = {
     "WeightSum": ([], [drawn(4, 3, 5), drawn(4, 3)]),
     "AttentionWeight": ([], [drawn(4, 3, 5), H]),
 }
-"""Shapes of parameters, arguments of forward."""
+"""Shapes of parameters, and arguments of forward."""
 BUGS = [
     ("MatMul", "np.dot(self.x.T, dout)", "np.dot(self.x.T, dout) / len(dout)"),
     ("Embedding", "np.add.at(dW, self.idx, dout)", "dW[self.idx] = dout"),
@@ -82,7 +82,7 @@ BUGS = [
     ("AttentionWeight", "ds = self.softmax.backward(da)", "ds = da"),
     ("AttentionWeight", "return dt * hr,", "return dt * hs,"),
 ]
-"""Of the class named, what is replaced by what."""
+"""Bugs: the class, the text to replace, and its replacement."""
 
 
 def module(source):
@@ -98,7 +98,7 @@ def checked(classes, name, **options):
 
 
 def above(out):
-    """What backward gets for what forward gave."""
+    """Return backward's arguments for a result of forward."""
     return [1.5] if np.ndim(out) == 0 else [drawn(*np.shape(one)) for one in listed(out)]
 
 

@@ -1,4 +1,4 @@
-"""`run --check` on layers as other people write them: wherever parameters and gradients are kept, each is compared."""
+"""`run --check` on layers in other styles: wherever they store parameters and gradients, each gradient is compared."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def sigmoid(x):
 
 
 class Lists:
-    """The second volume's way: params and grads are lists, grads are filled in place."""
+    """The second book's style: params and grads are lists, grads are filled in place."""
 
     def __init__(self):
         self.params, self.grads = [W, B], [np.zeros_like(W), np.zeros_like(B)]
@@ -45,7 +45,7 @@ class Dicts:
 
 
 class Accumulates:
-    """Adds to gradients that are not zero."""
+    """Accumulates into gradients that start at nonzero values."""
 
     def __init__(self):
         self.W, self.b, self.W_grad, self.b_grad = W, B, np.ones_like(W), np.ones_like(B)
@@ -114,7 +114,7 @@ class ReturnsParametersFirst(ReturnsDict):
 
 
 class Caches:
-    """Nothing on self: forward returns a cache and backward takes it."""
+    """Stores nothing on self: forward returns a cache and backward takes it."""
 
     def __init__(self):
         self.W, self.b = W, B
@@ -128,7 +128,7 @@ class Caches:
 
 
 class Recurrent:
-    """A step of a recurrent network: two inputs, parameters of equal shape (5, 5) and (5, 5)."""
+    """A step of a recurrent network: two inputs, and parameters of equal shape (5, 5) and (5, 5)."""
 
     def __init__(self):
         self.params = [SQUARE, SQUARE.T + 1, B]
@@ -149,7 +149,7 @@ class Recurrent:
 
 
 class Overtime:
-    """Unrolled over time: layers made in forward share the parameters; the state stays on the layer."""
+    """Unrolled over time: layers created in forward share the parameters; the state stays on the layer."""
 
     def __init__(self):
         self.params = [SQUARE, SQUARE.T + 1, B]
@@ -179,7 +179,7 @@ class Overtime:
 
 
 class Gated:
-    """Two outputs, two gradients from above, state as argument and result."""
+    """Two outputs, two upstream gradients, state as argument and result."""
 
     def __init__(self):
         self.W = SQUARE
@@ -228,7 +228,7 @@ class Neuron:
 
 
 class WholeNumbers:
-    """Arrays of whole numbers, as they are typed."""
+    """Arrays of integers, as people type them."""
 
     def __init__(self):
         self.W = np.array([[1, 2], [3, 4], [5, 6]])
@@ -283,7 +283,7 @@ def test_every_gradient_of_a_right_layer_is_compared(kind, capsys):
     arguments, upstream, count = STYLES[kind]
     check = check_layer(kind(), arguments, upstream=upstream)
     assert (check.failure, check.findings, check.constants) == (None, (), ())
-    assert [finding.name for finding in check.skipped] == (["dh"] if kind is Overtime else [])  # forward begins anew
+    assert [finding.name for finding in check.skipped] == (["dh"] if kind is Overtime else [])  # forward starts afresh
     assert len(check.rows) == count
     assert capsys.readouterr().out == ""
 
@@ -297,7 +297,7 @@ def test_a_cache_that_forward_returns():
 
 @pytest.mark.parametrize(("kind", "which"), [(kind, which) for kind in STYLES for which in range(STYLES[kind][2])])
 def test_each_of_its_gradients_is_told_when_it_is_wrong(kind, which):
-    """Every produced gradient in turn is made 1.01 times as large."""
+    """Scale every produced gradient in turn by 1.01."""
     arguments, upstream, _ = STYLES[kind]
     names = [row.name for row in check_layer(kind(), arguments, upstream=upstream).rows]
 
@@ -313,7 +313,7 @@ def test_each_of_its_gradients_is_told_when_it_is_wrong(kind, which):
 
 
 class _Spoiled:
-    """Changes the gradient of this name: what is returned, left on the layer, or the update made of it."""
+    """Change the named gradient: returned, stored on the layer, or the update made from it."""
 
     def __init__(self, layer, name):
         self.layer, self.name = layer, name
@@ -440,7 +440,7 @@ def test_dx_from_weights_that_were_updated_before():
 
 
 def test_a_mask_that_the_given_samples_do_not_show():
-    """Pixels are never negative: inputs are drawn anew, with both signs."""
+    """Pixels are never negative: new inputs are drawn with both signs."""
 
     class Relu:
         def forward(self, x):
@@ -483,11 +483,11 @@ def test_a_generator_of_the_module_and_one_out_of_reach():
     assert generator.bit_generator.state == state
     hidden = np.random.default_rng(3)
     check = check_layer(layer(None, lambda shape: hidden.random(shape)), [X])
-    assert "draws them from a generator that is out of reach" in check.failure
+    assert "it uses a random generator that cannot be reset" in check.failure
 
 
 class Remembers:
-    """Parameters of a shape that the first input decides; every call of forward is kept in a list."""
+    """Parameters whose shape depends on the first input; every call of forward is recorded in a list."""
 
     def __init__(self):
         self.parameters, self.gradients, self.inputs = {"W": None}, {"W": None}, []
@@ -512,7 +512,7 @@ def test_a_layer_that_remembers_every_call_and_makes_its_parameters_late():
 
 
 class Shared:
-    """A network as a layer: one array stands twice in params, and its gradient is the sum of two."""
+    """A network as a layer: one array occurs twice in params, and its gradient is the sum of two."""
 
     def __init__(self):
         self.left, self.right = Lists(), Lists()
@@ -540,11 +540,11 @@ def test_weights_that_two_layers_share_in_a_network():
     ("gradient", "ok"),
     [
         ("self.loss(x, t)\n        return {'W': x.T @ (self.y - t)}", True),
-        ("return {'W': x.T @ (self.y - t)}", False),  # what another batch left behind
+        ("return {'W': x.T @ (self.y - t)}", False),  # left behind by another batch
         (
             "self.loss(x, t)\n        self.g = self.g + x.T @ (self.y - t)\n        return {'W': self.g}",
             False,
-        ),  # adds up
+        ),  # accumulates
     ],
 )
 def test_a_network_whose_gradient_leans_on_what_was_there_before(gradient, ok):
@@ -562,3 +562,150 @@ def test_a_network_whose_gradient_leans_on_what_was_there_before(gradient, ok):
     net.loss(X, t)
     check = check_network(net, X, t)
     assert (check.failure, check.ok) == (None, ok)
+
+
+class Adam:
+    def __init__(self):
+        self.m = self.v = np.zeros(1)
+
+    def step(self, gradient):
+        self.m, self.v = self.m * 0.9 + gradient * 0.1, self.v * 0.99 + gradient**2 * 0.01
+        return 0.01 * self.m / 0.1 / (np.sqrt(self.v / 0.01) + 1e-8)
+
+
+class Adapts:
+    """Other names for the two methods, and an update of the weights inside backward."""
+
+    def __init__(self, optimizer=None, factor=1):
+        self.W, self.optimizer, self.factor = W.copy(), optimizer, factor
+        self.keep_probability = 0.8  # not a learning rate
+
+    def forward_pass(self, x, training=True):
+        self.x = x
+        return x @ self.W
+
+    def backward_pass(self, dout):
+        dx, dW = dout @ self.W.T * self.factor, self.x.T @ dout
+        self.W -= 0.1 * dW if self.optimizer is None else self.optimizer.step(dW)
+        return dx
+
+
+@pytest.mark.parametrize("optimizer", [None, Adam()])
+@pytest.mark.parametrize("factor", [1, 2])
+def test_an_update_by_adam_is_no_gradient(optimizer, factor):
+    check = check_layer(Adapts(optimizer, factor), [X], {"training": True}, backward="backward_pass")
+    assert check.failure is None
+    assert [row.name for row in check.rows] == ["dx", "update of W"][: 1 if optimizer else 2]
+    assert [row.ok for row in check.rows] == [factor == 1, True][: len(check.rows)]
+    assert [(finding.name, finding.pattern) for finding in check.skipped] == (
+        [("update of W", "divided")] if optimizer else []
+    )
+
+
+class LeavesAll:
+    """Returns nothing and stores output and gradients in the layer, as in another book."""
+
+    def __init__(self, factor=1):
+        self.weights, self.factor = W.copy(), factor
+
+    def forward(self, inputs, training=True):
+        self.inputs = inputs
+        self.output = inputs @ self.weights
+
+    def backward(self, dvalues):
+        self.dweights = self.inputs.T @ dvalues
+        self.dinputs = self.factor * dvalues @ self.weights.T
+
+
+class LossOfSamples:
+    """A loss per sample, whose backward takes the predictions instead of a gradient."""
+
+    def forward(self, y_pred, y_true):
+        return -np.log(np.clip(y_pred, 1e-7, 1 - 1e-7)[range(len(y_pred)), y_true])
+
+    def backward(self, dvalues, y_true):
+        self.dinputs = -np.eye(dvalues.shape[1])[y_true] / dvalues / len(dvalues)
+
+
+class WholeNetwork:
+    """Backward takes the input, the target and the output, and does not say which loss it starts from."""
+
+    def __init__(self):
+        self.W = W.copy()
+
+    def forward(self, x):
+        return sigmoid(x @ self.W)
+
+    def backward(self, x, y, output):
+        self.W += x.T @ ((y - output) * output * (1 - output))
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_layer_that_returns_nothing(factor):
+    check = check_layer(LeavesAll(factor), [X], {"training": True}, upstream=(np.ones((4, 5)),))
+    assert (check.failure, check.skipped) == (None, ())
+    assert [(row.name, row.ok) for row in check.rows] == [("dinputs", factor == 1), ("dweights", True)]
+
+
+def test_a_loss_of_each_sample():
+    probabilities = RNG.dirichlet(np.ones(3), 4)
+    t = np.array([0, 2, 1, 1])
+    check = check_layer(LossOfSamples(), [probabilities, t], upstream=(probabilities, t))
+    assert (check.failure, check.findings, check.skipped, len(check.rows)) == (None, (), (), 1)
+
+
+def test_a_network_that_starts_from_a_loss_of_its_own():
+    net, y = WholeNetwork(), RNG.random((4, 5))
+    output = net.forward(X)
+    check = check_layer(net, [X], upstream=(X, y, output), returned=output)
+    assert (check.failure, check.findings, check.rows) == (None, (), ())
+    assert [finding.pattern for finding in check.skipped] == ["begins"]
+
+
+class Decays:
+    """Adds weight decay to its own gradients."""
+
+    def __init__(self, factor=2):
+        self.W, self.b, self.l2, self.factor = W.copy(), B.copy(), 0.01, factor
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W + self.b
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout + self.factor * self.l2 * self.W
+        self.db = dout.sum(axis=0)
+        return dout @ self.W.T
+
+
+@pytest.mark.parametrize(("factor", "name", "ok"), [(2, "dW without weight decay", True), (3, "dW", False)])
+def test_weight_decay_of_the_layer_is_apart(factor, name, ok):
+    check = check_layer(Decays(factor), [X], upstream=(np.ones((4, 5)),))
+    assert {row.name: row.ok for row in check.rows} == {"dx": True, name: ok, "db": True}
+
+
+def test_a_layer_that_knows_its_neighbours_is_checked_alone():
+    first, second = Lists(), Lists()
+    first.next, second.prev = second, first
+    for layer in (first, second):
+        check = check_layer(layer, [X], upstream=(np.ones((4, 5)),))
+        assert (check.failure, check.findings, check.skipped, len(check.rows)) == (None, (), (), 3)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_update_that_an_input_of_zeros_does_not_show(sign):
+    class Learns:
+        def __init__(self):
+            self.W = W.copy()
+
+        def forward(self, x):
+            self.x = x
+            return x @ self.W
+
+        def backward(self, dout, rate):
+            dx = dout @ self.W.T
+            self.W -= sign * rate * self.x.T @ dout
+            return dx
+
+    check = check_layer(Learns(), [np.zeros((1, 6))], upstream=(np.ones((1, 5)), 0.1))
+    assert {row.name: row.ok for row in check.rows} == {"dx": True, "update of W": sign == 1}

@@ -1,4 +1,4 @@
-"""Which files are the learner's."""
+"""Which files belong to the learner."""
 
 import json
 import os

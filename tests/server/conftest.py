@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and a real browser."""
+"""A real server in a separate process, and a real browser."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ FLAGS = [
 def serving(
     *arguments: object, environment: dict[str, str] | None = None
 ) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """`chainrule serve` on a free port: its address and its process, which must end well on SIGTERM."""
+    """Run `chainrule serve` on a free port; yield its address and process, which must end cleanly on SIGTERM."""
     process = subprocess.Popen(
         [sys.executable, "-m", "chainrule", "serve", *map(str, arguments), "--port", "0", "--no-open"],
         stdout=subprocess.PIPE,
@@ -53,7 +53,7 @@ def address() -> Iterator[str]:
 
 @pytest.fixture
 def own_address() -> Iterator[str]:
-    """A server for one test: what it leaves running is in nobody's way."""
+    """A server for a single test, so that leftover work disturbs no other test."""
     with serving() as (found, _):
         yield found
 
@@ -65,7 +65,7 @@ def client(address) -> Iterator[httpx.Client]:
 
 
 def chromium() -> str:
-    """Where it is; without it the test is skipped, unless CHAINRULE_NEEDS_BROWSER says that there must be one."""
+    """Path of the browser; without it the test is skipped, unless CHAINRULE_NEEDS_BROWSER makes that an error."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         if os.environ.get("CHAINRULE_NEEDS_BROWSER"):
@@ -74,7 +74,7 @@ def chromium() -> str:
     return path
 
 
-@pytest.fixture(scope="module")  # playwright keeps an event loop running as long as it lives
+@pytest.fixture(scope="module")  # playwright keeps an event loop running for its lifetime
 def browser():
     from playwright.sync_api import sync_playwright
 
@@ -86,7 +86,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, address) -> Iterator[Callable]:
-    """Open a scene: its address behind the #; no error may appear in the console."""
+    """Open a scene, given as the address after the #; the console must show no error."""
     contexts, troubles = [], []
 
     def open_scene(scene: str = "", *, at: str = address, size=(1400, 900), **options):

@@ -1,9 +1,9 @@
-"""Are 32 clients served as if they were alone, beside a hostile client of each kind in turn, and beside all of them?
+"""Check that 32 clients are served as fast beside a hostile client of each kind, and beside all of them, as alone.
 
-The 32 send a picture of 28 x 28 as JSON again and again, each on a connection of its own and RATE times a second;
-/healthz is asked beside them on a new connection each time. The hostile ones, in a process of their own, send JSON of
-nearly a mebibyte and of more, pictures of 25 million pixels and more, a zip that unpacks to 256 MiB, halves of
-heads, hold 512 connections that say nothing, and leave streams of events unread.
+The 32 send a 28 x 28 picture as JSON repeatedly, each over its own connection, RATE times per second; /healthz is
+requested at the same time on a new connection each time. The hostile clients, in a separate process, send JSON of
+nearly a mebibyte and of more, pictures of 25 million pixels and more, a zip that unpacks to 256 MiB, and incomplete
+headers, hold 512 silent connections, and leave event streams unread.
 
 Usage: python tests/server/siege.py [SECONDS [RATE]]
 """
@@ -29,17 +29,17 @@ from PIL import Image
 
 CLIENTS = 32
 RATE = 5.0
-"""Requests a second of each client: 160 together."""
+"""Requests per second of each client: 160 in total."""
 
 KINDS = ("long JSON", "bombs", "half heads", "512 idle", "streams left")
-"""Of hostile clients."""
+"""Kinds of hostile clients."""
 
 _REFUSED = (400, 408, 413, 415, 422, 429, 503)
 
 
 @dataclass
 class Outcome:
-    """What the clients met: seconds of each request, what went wrong, and the server's memory in MB."""
+    """The clients' measurements: seconds per request, errors, and the server's memory in MB."""
 
     seconds: list[float] = field(default_factory=list)
     health: list[float] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Outcome:
 
 
 def siege(seconds: float, rate: float = RATE, *, kinds: Sequence[str] = KINDS) -> Outcome:
-    """A server of its own process, its 32 clients, and one hostile client of each of these kinds."""
+    """A server in its own process, its 32 clients, and one hostile client of each of these kinds."""
     command = [sys.executable, "-m", "chainrule", "serve", "freehand", "--port", "0", "--no-open"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     context = multiprocessing.get_context("spawn")
@@ -70,7 +70,7 @@ def siege(seconds: float, rate: float = RATE, *, kinds: Sequence[str] = KINDS) -
             return asyncio.run(_serve_all(address, process.pid, seconds, rate))
         enemy = context.Process(target=_attack, args=(address, seconds + 1, kinds, told))
         enemy.start()
-        told.get(timeout=60)  # its bombs are made
+        told.get(timeout=60)  # its bombs are ready
         outcome = asyncio.run(_serve_all(address, process.pid, seconds, rate))
         outcome.hostile = told.get(timeout=60)
         enemy.join(10)
@@ -181,7 +181,7 @@ async def _send_half(address: str) -> None:
     held = [await _connect(address) for _ in range(64)]
     for _, writer in held:
         writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ")
-    for _ in range(20):  # a byte now and then, as if more were to come
+    for _ in range(20):  # one byte now and then, as if more were to come
         await asyncio.sleep(1)
         for _, writer in held:
             if not writer.transport.is_closing():
@@ -243,7 +243,7 @@ def _close(held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> Non
 
 
 def _bombs() -> list[tuple[str, bytes]]:
-    """A PNG and a JPEG of as many pixels as are read, a TIFF and a PNG of more, and a zip called a picture."""
+    """A PNG and a JPEG with the maximum number of pixels, a TIFF and a PNG with more, and a zip called a picture."""
     bombs = []
     for kind, side, options in (
         ("PNG", (5000, 5000), {}),

@@ -1,4 +1,4 @@
-"""The JSON API: right answers, the same as the library's, and for everything wrong an error that names the cure."""
+"""The JSON API: correct answers, equal to the library's, and for every invalid request an error that names the cure."""
 
 import base64
 import io
@@ -279,6 +279,12 @@ def test_other_bad_requests(client):
     large = client.post("/api/read", content=b"x" * (33 * 2**20), headers=PNG)
     assert large.status_code == 413
     assert "smaller" in large.json()["error"]
+    many = client.post("/api/predict", content=b'{"pixels": [' + b"7," * 1000 + b"7]}", headers=JSON)
+    assert many.status_code == 422
+    assert "1,001 values, more than the 784" in many.json()["error"]
+    settings = client.post("/api/training", content=b" " * 2**14 + b"{}", headers=JSON)
+    assert settings.status_code == 413
+    assert "settings" in settings.json()["error"]
     foreign = client.post("/api/training", json={}, headers={"Origin": "http://elsewhere.example"})
     assert foreign.status_code == 403
     for path in ("/page/../app.py", "/page/%2e%2e/app.py", "/page//etc/passwd"):

@@ -1,4 +1,4 @@
-"""The page in a real browser: drawn on, looked into, walked backwards, trained, shared, and without a mouse."""
+"""The page in a real browser: draw, inspect, step backwards, train, share, and all of it without a mouse."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.long
 
 
 def strokes_of(digit: int):
-    """The points of a digit's strokes on the paper of 280 x 280."""
+    """The points of a digit's strokes on the 280 x 280 canvas."""
     styles = STYLES[digit]
     for stroke in styles.get(STYLE.get(digit, ""), next(iter(styles.values()))):
         yield [(80 + 110 * x, 50 + 125 * y) for x, y in (point for point in stroke if point is not None)]
@@ -40,7 +40,7 @@ def draw(page, digit: int, move=lambda x, y: (x, y)) -> None:
 
 
 def until(page, expression: str, seconds: float = 60) -> None:
-    """Wait until an expression is true (playwright's own way to wait is not allowed by the page's security policy)."""
+    """Wait until an expression is true (the page's security policy forbids playwright's own way of waiting)."""
     ends = time.monotonic() + seconds
     while not page.evaluate(expression):
         assert time.monotonic() < ends, f"not within {seconds} s: {expression}"
@@ -53,7 +53,7 @@ def answer(page) -> str:
 
 
 def number(text: str) -> float:
-    """As the page writes it, with a true minus."""
+    """Format a number as the page does, with a true minus sign."""
     return float(text.replace("−", "-"))
 
 
@@ -173,7 +173,7 @@ def test_training_is_seen(open_page):
     until(page, "document.querySelector('#training-state').textContent.includes('paused')")
     points = page.locator("#accuracy-chart polyline.b").get_attribute("points").split()
     heights = [float(point.split(",")[1]) for point in points]
-    assert heights[-1] < 0.5 * heights[0]  # up is towards 0
+    assert heights[-1] < 0.5 * heights[0]  # up means towards 0
     newest = page.locator("#reread .best").inner_text()
     assert newest.startswith("7")
     assert page.locator("#layers tbody tr").all_inner_texts()[1].startswith("3.ReLU")
@@ -245,7 +245,8 @@ def test_both_languages_have_every_text(open_page):
           }
           speak("zh");
           const used = new Set();
-          for (const file of ["main", "draw", "inside", "backward", "train", "bricks", "scene", "docs"]) {
+          const files = "main draw prompt inside sequence backward train bricks scene docs".split(" ");
+          for (const file of files) {
             const code = await (await fetch(`/page/${file}.js`)).text();
             for (const [, name] of code.matchAll(/\\bt\\("(\\w+)"/g)) used.add(name);
           }
@@ -342,7 +343,7 @@ def test_a_phone_shows_one_place_at_a_time_without_scrolling_sideways(open_page)
 
 
 def test_any_model_is_served(browser, open_page, tmp_path, mnist):
-    """Colours, with names of their own; plain numbers; an ONNX file."""
+    """Colours with names of their own; plain numbers; an ONNX file."""
     colour = cr.Sequential(cr.Scale(1 / 255), cr.Conv2D(4, 3), cr.ReLU(), cr.Flatten(), cr.Affine(3)).build((3, 16, 16))
     cr.save(colour, tmp_path / "colours.safetensors", labels=["red", "green", "blue"])
     table = cr.Sequential(cr.Affine(8), cr.Tanh(), cr.Residual(cr.Affine(8)), cr.Affine(2)).build((4,))

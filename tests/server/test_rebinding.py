@@ -1,4 +1,4 @@
-"""A real browser: a name of somebody else's that leads to this server, and the page of a server with a token."""
+"""In a real browser: another site's name that resolves to this server, and the page of a server with a token."""
 
 import pytest
 from playwright.sync_api import Error, sync_playwright
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def misled():
-    """Chromium for which every name of evil.example is an address of this machine."""
+    """Chromium that resolves every name of evil.example to this machine."""
     rule = "--host-resolver-rules=MAP *.evil.example 127.0.0.1"
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS, rule])

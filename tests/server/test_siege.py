@@ -1,4 +1,4 @@
-"""A short share of the siege: `python tests/server/siege.py` is the whole."""
+"""A short sample of the siege; `python tests/server/siege.py` runs all of it."""
 
 import pytest
 
@@ -12,4 +12,4 @@ def test_clients_are_served_beside_hostile_ones():
     assert not outcome.errors, outcome
     assert len(outcome.seconds) > 32, outcome
     assert max(outcome.memory) < 600, outcome
-    assert max(outcome.health) < 5, outcome  # on a machine that others use as well; 0.1 s is asked of one that is free
+    assert max(outcome.health) < 5, outcome  # allows for a shared machine; an idle one must answer within 0.1 s

@@ -1,4 +1,4 @@
-"""What the page says: every text in both languages, and a formula for every layer."""
+"""The page's texts: every text in both languages, and a formula for every layer."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ FORMULA = re.compile(r'^  f_(\w+): \[\s*"([^"]+)",\s*"([^"]+)",?\s*\],$', re.MUL
 
 def test_every_layer_has_a_formula_in_both_languages():
     formulas = {name: texts for name, *texts in FORMULA.findall(TEXT)}
-    assert len(formulas) == len(re.findall(r"^  f_", TEXT, re.MULTILINE))  # all were read
+    assert len(formulas) == len(re.findall(r"^  f_", TEXT, re.MULTILINE))  # all texts were read
     layers = {name for name in cr.layers.__all__ if name != "Layer"}
     assert formulas.keys() == layers | {"other"}
     pure = re.compile("[\u4e00-\u9fff]")

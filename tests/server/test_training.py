@@ -1,4 +1,4 @@
-"""Trainings by way of the API: stepped, paused, watched, gone back in; and what goes wrong in them."""
+"""Training through the API: stepping, pausing, watching, going back in time; and errors."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ def step(client: httpx.Client, name: str, count: int) -> dict:
 
 
 def by_hand(steps: int, mnist, batch_size: int, rate: float):
-    """The lesson's steps, in the same order of samples."""
+    """The course's training steps, with the samples in the same order."""
     net = cr.models.NETWORKS["two-layer"](10).build((1, 28, 28), seed=0)
     loss, optimizer = cr.SoftmaxCrossEntropy(), cr.SGD(rate)
     batches = mnist[0].batches(batch_size, np.random.default_rng(0))
@@ -80,7 +80,7 @@ def test_steps_are_the_lessons(client, mnist):
 
 
 def test_a_numerical_step_finds_the_same_gradient(client, mnist):
-    """784-50-10 with one picture a batch: every one of its 39,760 derivatives, in about ten seconds."""
+    """784-50-10 with one picture per batch: each of its 39,760 derivatives, in about ten seconds."""
     with training(client, batch_size=1, gradient="numerical") as name:
         client.post(f"/api/training/{name}/step")
         wait_for(client, name, lambda news: news["progress"]["probed"] > 100)
@@ -88,7 +88,7 @@ def test_a_numerical_step_finds_the_same_gradient(client, mnist):
         paused = wait_for(client, name, lambda news: news["progress"]["state"] == "paused")["progress"]["probed"]
         time.sleep(0.3)
         still = client.get(f"/api/training/{name}").json()["progress"]["probed"]
-        assert still - paused < 2000  # the probes up to the next look
+        assert still - paused < 2000  # the probes before the next look
         client.post(f"/api/training/{name}/step")
         wait_for(client, name, lambda news: news["progress"]["step"] == 1, 120)
         wait_for(client, name, lambda news: 1 in news["progress"]["snapshots"])
@@ -184,7 +184,7 @@ def test_bad_names_and_actions_are_told(client):
 
 
 def test_the_server_survives_rude_clients():
-    """Half a body, a client that goes in the middle of an answer or of the events, and a ninth training."""
+    """Half a body, a client that leaves in the middle of a response or an event stream, and a ninth training run."""
     with serving() as (address, process), httpx.Client(base_url=address, timeout=30) as client:
         host, port = "127.0.0.1", int(address.rpartition(":")[2])
         head = (
@@ -199,13 +199,13 @@ def test_the_server_survives_rude_clients():
         client.post(f"/api/training/{names[0]}/play")
         for _ in range(5):
             with client.stream("GET", f"/api/training/{names[0]}/events") as answer:
-                next(answer.iter_lines())  # and away
+                next(answer.iter_lines())  # and then it disconnects
         for link in rude[:3]:
             link.close()
         refused = client.post("/api/training", json={})
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
         client.post(f"/api/training/{names[1]}/stop")
-        begin(client)  # in the place of one that was stopped
+        begin(client)  # replaces one that was stopped
         assert client.get("/healthz").json()["status"] == "ok"
         assert process.poll() is None
         for link in rude[3:]:

@@ -10,7 +10,7 @@ from chainrule.training import calibrate, fit_temperature
 
 
 def drawn(temperature: float, samples: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
-    """Labels drawn from softmax(logits); the logits are then multiplied by a temperature, so they are too sure."""
+    """Labels drawn from softmax(logits); a temperature then multiplies the logits, which makes them overconfident."""
     rng = np.random.default_rng(0)
     logits = 2 * rng.standard_normal((samples, 4))
     labels = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)

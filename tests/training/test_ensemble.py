@@ -1,4 +1,4 @@
-"""Several networks, or several views of a picture, that decide together."""
+"""Several networks, or several views of a picture, that vote together."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_views_move_the_picture_and_fill_with_black(x):
     views = shifted(1)
     assert len(views) == 9
     moved = [view(x) for view in views]
-    np.testing.assert_array_equal(moved[4], x)  # not moved
+    np.testing.assert_array_equal(moved[4], x)  # not shifted
     up_left, down = moved[0], moved[7]
     np.testing.assert_array_equal(up_left[:, :, :-1, :-1], x[:, :, 1:, 1:])
     assert not up_left[:, :, -1].any()
@@ -55,7 +55,7 @@ def test_views_move_the_picture_and_fill_with_black(x):
     np.testing.assert_array_equal(down[:, :, 1:], x[:, :, :-1])
     assert not down[:, :, 0].any()
     assert len(shifted(0)) == 1
-    assert not shifted(9)[0](x).any()  # moved out of the picture
+    assert not shifted(9)[0](x).any()  # shifted out of the picture
     net = network(0)
     expected = np.mean([net.predict_probabilities(m) for m in moved], axis=0)
     np.testing.assert_allclose(Ensemble([net], views).predict_probabilities(x), expected, atol=1e-7)

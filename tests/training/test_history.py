@@ -1,4 +1,4 @@
-"""An epoch's record: which of two is better, and how it is told in one line."""
+"""The metrics of an epoch: which of two epochs is better, and how one is printed in a line."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def epoch(loss: float | None, accuracy: float | None, train_accuracy: float | No
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
-        (epoch(0.9, 0.8), epoch(0.1, 0.7)),  # the accuracy first
+        (epoch(0.9, 0.8), epoch(0.1, 0.7)),  # accuracy first
         (epoch(0.1, 0.8), epoch(0.2, 0.8)),  # then the loss
         (epoch(0.1, None), epoch(0.2, None)),
         (epoch(9.0, 0.0), epoch(None, None)),

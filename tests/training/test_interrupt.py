@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP end a training alike, wherever they meet it. Real signals, in processes of their own."""
+"""Ctrl-C, SIGTERM and SIGHUP end training alike, whenever they arrive. Real signals, in separate processes."""
 
 import signal
 import subprocess
@@ -36,7 +36,7 @@ IN_A_CALLBACK = "thing = Thing(); ref = weakref.ref(thing, lambda ref: send()); 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("action", ["send()", "exec('send()')", IN_A_CALLBACK], ids=["plain", "exec", "callback"])
 def test_a_signal_ends_the_block_wherever_it_arrives(name, action, tmp_path):
-    """Python forgets an exception in a callback, and ends with SIGINT where a KeyboardInterrupt was in an `exec`."""
+    """Python forgets an exception in a callback, and ends with SIGINT after a KeyboardInterrupt in an `exec`."""
     (tmp_path / "script.py").write_text(ENDED.format(name=name, action=action))
     command = [sys.executable, "-m", "script"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -53,7 +53,7 @@ def test_who_takes_or_ignores_a_signal_keeps_it(tmp_path):
 
 
 def test_fit_saves_when_it_is_ended(tmp_path):
-    """In the middle of a step, which is finished first; without a checkpoint the signal is the program's."""
+    """In the middle of a step, which is finished first; without a checkpoint the program handles the signal."""
     code = """
 import os, signal, sys
 import numpy as np
@@ -90,7 +90,7 @@ except KeyboardInterrupt as stop:
 
 
 def test_validation_with_averaged_weights_leaves_the_own_ones_alone():
-    """An interrupt in the middle of it finds the network as it was trained."""
+    """After an interrupt during an evaluation the network is as it was trained."""
     rng = np.random.default_rng(0)
     data = cr.Dataset(rng.standard_normal((20, 5)).astype(np.float32), rng.integers(0, 3, 20))
     net = cr.Sequential(cr.Affine(3)).build((5,), seed=0)
@@ -118,7 +118,7 @@ def test_validation_with_averaged_weights_leaves_the_own_ones_alone():
 
 
 def test_a_signal_in_the_middle_of_a_class_is_one_all_the_same():
-    """Until Python 3.12, what a descriptor raises there becomes a RuntimeError."""
+    """Before Python 3.12, an exception in a descriptor's method becomes a RuntimeError there."""
 
     class Struck:
         def __set_name__(self, owner, name):

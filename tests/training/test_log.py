@@ -1,4 +1,4 @@
-"""The log of a run: one JSON object a line, whole after an interruption, and TensorBoard's events."""
+"""The log of a run: one JSON object per line, complete after an interruption, and TensorBoard events."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ def trainer() -> cr.Trainer:
 
 
 def train(t: cr.Trainer, log, until: int) -> None:
-    """Six steps an epoch, up to step `until`."""
+    """Six steps per epoch, up to step `until`."""
     while t.step < until:
         for step in t.steps(data(), batch_size=10):
             log.step(step)
@@ -71,7 +71,7 @@ def test_the_log_of_an_earlier_run_stays_until_there_is_a_checkpoint(tmp_path):
 
 
 def test_a_run_does_not_go_on_in_the_log_of_another(tmp_path):
-    """Killed between the checkpoint and the log, which then is the earlier run's."""
+    """Killed between checkpoint and log, so that the log still belongs to the earlier run."""
     path = tmp_path / "log.jsonl"
     path.write_text('{"event": "start", "id": "a"}\n{"event": "step", "number": 1}\n')
     with JsonLog(path, after=5, run="a") as log:
@@ -156,7 +156,7 @@ def test_runs_of_one_second_keep_their_events_in_order(tmp_path):
 
 
 def test_a_signal_in_the_middle_of_tensorboards_work_leaves_no_thread_waiting():
-    """Sixty of them, each at a random moment; before signals were held, the first ones waited for ever."""
+    """Sixty of them, each at a random moment; before signals were deferred, the first ones hung forever."""
     code = """
 import os, random, signal, tempfile, threading
 from chainrule.training import Step, TensorBoardLog, interrupted_by_all_signals
@@ -178,7 +178,7 @@ print("ended")
 
 
 def scalars(content: bytes) -> list[tuple[str, int, float]]:
-    """tag, step and value of each scalar in TensorBoard's record file."""
+    """Tag, step and value of each scalar in TensorBoard's record file."""
     from tensorboardX.proto.event_pb2 import Event
 
     found, place = [], 0

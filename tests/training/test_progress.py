@@ -1,4 +1,4 @@
-"""A checkpoint whose progress cannot be is refused with one error, and the trainer stays as it was."""
+"""A checkpoint with impossible progress is rejected with a single error, and the trainer stays unchanged."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def make() -> cr.Trainer:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
-    """After two epochs of five steps, and two steps more."""
+    """After two epochs of five steps, and two more steps."""
     path = tmp_path_factory.mktemp("checkpoint") / "checkpoint"
     trainer = make()
     list(trainer.fit(data(), epochs=2, batch_size=4, validation=data()))

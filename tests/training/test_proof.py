@@ -1,4 +1,4 @@
-"""The check before training refuses no right network, and finds what is wrong on the same hard data."""
+"""The check before training rejects no correct network, and finds the mistakes in wrong ones on the same hard data."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_no_right_start_is_refused():
 
 
 class Faulty:
-    """A layer whose backward is right but for `fault`, applied to what is its own part of the gradients."""
+    """A layer with a correct backward, except for `fault`, applied to its own part of the gradients."""
 
     fault = ""
 
@@ -98,7 +98,7 @@ def hard_data(kind: str) -> cr.Dataset:
 @pytest.mark.parametrize("size", [1, 30], ids=["new", "saturated"])
 @pytest.mark.parametrize("kind", HARD)
 def test_planted_faults_are_found_on_the_same_data(kind, size):
-    """Each fault once on new and once on saturated weights; which faults meet which data is dealt out in turn."""
+    """Each fault once on new and once on saturated weights; the kinds of data are assigned in turn."""
     data = hard_data(kind)
     sound = network_with("", "", data.sample_shape)
     sound.values[...] *= size

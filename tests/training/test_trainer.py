@@ -1,4 +1,4 @@
-"""Training: reproducible, resumable to the bit at any step, and honest when it diverges."""
+"""Training: reproducible, resumable bit for bit at any step, and clear errors when it diverges."""
 
 import csv
 import math
@@ -20,7 +20,7 @@ from chainrule.training import find_learning_rate, write_history
 
 
 class Noise(cr.Layer):
-    """Uses random numbers in training, as dropout does, and keeps a running mean, as batch norm does."""
+    """Uses random numbers in training, like dropout, and keeps a running mean, like batch norm."""
 
     def build(self, shape, rng):
         self.mean = cr.Buffer(np.zeros(shape, np.float32))
@@ -49,7 +49,7 @@ def trainer(momentum: float = 0.9, seed: int = 0, rate: float = 0.05, accumulate
 
 
 class Tells(cr.SGD):
-    """SGD that notes which gradients had a product waiting."""
+    """SGD that records which gradients still had a product pending."""
 
     def apply(self, values, gradients, parameters, rate):
         self.waited = [parameter.waits for parameter in parameters]
@@ -58,7 +58,7 @@ class Tells(cr.SGD):
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_large_weights_need_no_gradient_in_memory(momentum, monkeypatch):
-    """The bytes are those of a gradient that is written out and an update that reads it."""
+    """The bytes equal those of a gradient that is written out and an update that reads it."""
     rng = np.random.default_rng(0)
     some = cr.Dataset(rng.standard_normal((90, 600)).astype(np.float32), rng.integers(0, 10, 90))
 
@@ -93,7 +93,7 @@ def test_whoever_reads_a_gradient_finds_what_waits():
 
 
 def full_trainer() -> cr.Trainer:
-    """Everything that has a state: dropout, batch norm, Adam on a schedule, clipping, averaged weights."""
+    """Everything that has state: dropout, batch norm, Adam on a schedule, clipping, averaged weights."""
     net = cr.Sequential(cr.Affine(6), cr.BatchNorm(), cr.ReLU(), cr.Dropout(0.2), cr.Affine(3)).build((5,), seed=0)
     optimizer = cr.AdamW(cr.Warmup(cr.Cosine(0.05, steps=12), 5))
     return cr.Trainer(
@@ -155,12 +155,12 @@ def test_steps_tell_where_they_are():
         (3, 1, 3, 3, 3),
     ]
     assert all(s.loss > 0 and 0 <= s.accuracy <= 1 and s.images_per_second > 0 for s in steps)
-    assert list(t.steps(data(), batch_size=10)) == []  # the epoch is done and waits to be closed
+    assert list(t.steps(data(), batch_size=10)) == []  # the epoch is finished and waits to be closed
     record = t.end_epoch()
     assert record.train_loss == pytest.approx(sum(s.loss * s.images for s in steps) / 23)
     assert record.train_accuracy == pytest.approx(sum(s.accuracy * s.images for s in steps) / 23)
     assert record.validation_loss is None
-    steps = list(t.steps(data(), batch_size=10))  # nothing of the first epoch is left in the second
+    steps = list(t.steps(data(), batch_size=10))  # nothing of the first epoch carries over into the second
     record = t.end_epoch()
     assert record.train_loss == pytest.approx(sum(s.loss * s.images for s in steps) / 23)
     assert record.train_accuracy == pytest.approx(sum(s.accuracy * s.images for s in steps) / 23)
@@ -223,7 +223,7 @@ def test_parts_of_a_batch_add_up_to_its_gradient():
 
     for batch_size in (10, 23):
         whole = train(1, batch_size)
-        for parts in (2, 3, 7, 100):  # more parts than samples are as many as samples
+        for parts in (2, 3, 7, 100):  # asking for more parts than samples gives as many parts as samples
             divided = train(parts, batch_size)
             np.testing.assert_allclose(divided.network.values, whole.network.values, rtol=0, atol=1e-6)
             for a, b in zip(divided.history, whole.history, strict=True):
@@ -259,7 +259,7 @@ def test_the_best_weights_are_kept_when_training_goes_on_and_gets_worse(make):
         t.use_best()
     for epoch in t.fit(data(), validation=data(200), epochs=40, batch_size=4):
         if epoch.number == 8:
-            t.optimizer.learning_rate = 3.0  # from here on it breaks what it learned
+            t.optimizer.learning_rate = 3.0  # from here on it destroys what it has learned
         if epoch.number - t.best.number >= 3:
             break
     assert t.epoch == t.best.number + 3 < 40
@@ -316,7 +316,7 @@ def test_range_test_proposes_a_rate_that_trains_and_leaves_the_network_alone():
     assert found.rates[0] == pytest.approx(1e-6)
     np.testing.assert_allclose(np.diff(np.log(found.rates)), np.log(1e10) / 119, rtol=1e-9)
     assert 1e-3 < found.proposal < 1
-    means = [np.mean(found.losses[max(i - 6, 0) : i + 7]) for i in range(len(seen))]  # a twentieth of 120 either side
+    means = [np.mean(found.losses[max(i - 6, 0) : i + 7]) for i in range(len(seen))]  # a twentieth of 120 each
     np.testing.assert_allclose(found.smoothed, means)
     assert found.proposal == pytest.approx(found.rates[np.argmin(means)] / 3, rel=0.05)
     assert str(found) == (
@@ -365,7 +365,7 @@ def test_ctrl_c_stops_between_steps_saves_and_says_how_to_go_on(tmp_path):
     first = make()
     with pytest.raises(KeyboardInterrupt) as caught:
         list(first.fit(data(), epochs=3, batch_size=4, checkpoint=path))
-    assert first.step == 8  # the step under way was finished
+    assert first.step == 8  # the current step was finished
     assert f"saved after step 8: trainer.resume({str(path)!r}) goes on" in caught.value.__notes__
     second, whole = make(), make()
     second.resume(path)
@@ -512,7 +512,7 @@ def test_what_the_caller_does_between_steps_is_not_training():
     for _ in t.steps(data(), batch_size=8):  # 3 steps, each a millisecond or less
         time.sleep(0.4)
     epoch = t.end_epoch()
-    assert epoch.seconds < 0.4  # with one pause counted it would be more
+    assert epoch.seconds < 0.4  # including a pause it would be more
 
 
 @pytest.mark.parametrize(
@@ -524,7 +524,7 @@ def test_what_the_caller_does_between_steps_is_not_training():
         ([[5, 0], [0, 5]], 3e29, "the loss of 3e+29 is far above the 0.693 of a constant prediction"),
         ([[9, 0], [1, 0]], 0.5, "an accuracy of 90.00% is no better than always answering the most frequent class"),
         ([[9, 0], [0, 1]], 0.5, None),
-        ([[10, 0], [0, 0]], 0.0, None),  # there is but one class, and it is right
+        ([[10, 0], [0, 0]], 0.0, None),  # there is only one class, and it is right
     ],
 )
 def test_a_network_worse_than_a_constant_answer_is_told(confusion, loss, told):

@@ -1,4 +1,4 @@
-"""The steps of reading a page, each by itself."""
+"""The steps of reading a page, each on its own."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_no_ink_has_no_tilt():
 def test_rules_and_boxes_go_and_strokes_across_stay():
     depth = np.zeros((700, 900), np.float32)
     depth[80::80] = depth[81::80] = 0.5  # ruled
-    depth[300:360, 400:408] = 1  # an upright stroke over one of the rules
+    depth[300:360, 400:408] = 1  # a vertical stroke over one of the rules
     depth[452:455, 300:420] = depth[525:528, 300:420] = 0.9  # a box between two of them
     depth[452:528, 300:303] = depth[452:528, 417:420] = 0.9
     depth[480:510, 355:363] = 1

@@ -1,4 +1,4 @@
-"""Photographs of handwritten numbers: composed pages, signs, what is no number, and every kind of picture."""
+"""Photographs of handwritten numbers: composed pages, signs, marks that are not numbers, and pictures of every kind."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def reader() -> cr.Sequential:
 
 @pytest.fixture(scope="module")
 def glyphs(mnist) -> dict[str, np.ndarray]:
-    """One well written test digit of each class, 56 pixels high for its 20."""
+    """One well-written test digit of each class, scaled from 20 to 56 pixels in height."""
     _, test = mnist
     network = cr.pretrained("cnn")
     confidence = network.predict_probabilities(test.x[:2000]).max(axis=1)
@@ -36,7 +36,7 @@ def glyphs(mnist) -> dict[str, np.ndarray]:
 def write(
     sheet: np.ndarray, text: str, left: int, top: int, glyphs: dict[str, np.ndarray]
 ) -> tuple[int, int, int, int]:
-    """Write into a sheet of ink; returns the box of what was written."""
+    """Write into a sheet of ink; return the box of what was written."""
     x, low, high = left, 10**6, 0
     for sign in text:
         ink = glyphs[sign]
@@ -94,7 +94,7 @@ def test_boxes_of_a_turned_page_lie_in_the_photograph(degrees, glyphs, reader):
         left, top, right, bottom = number.box
         ink = gray < 150
         ink[top:bottom, left:right] = False
-        assert ink.sum() < (gray < 150).sum() * 0.85  # the box holds its share of the ink
+        assert ink.sum() < (gray < 150).sum() * 0.85  # the box contains its share of the ink
     inside = np.zeros(gray.shape, bool)
     for number in numbers:
         inside[number.box[1] : number.box[3], number.box[0] : number.box[2]] = True
@@ -124,7 +124,7 @@ def test_light_that_falls_off_does_not_matter(glyphs, reader):
     write(sheet, "1729", 120, 200, glyphs)
     write(sheet, "65537", 420, 450, glyphs)
     light = np.linspace(0.35, 1, 900) * np.linspace(1, 0.7, 700)[:, None]
-    light[:, 500:] *= 0.7  # and a shadow with an edge
+    light[:, 500:] *= 0.7  # and a hard-edged shadow
     picture = np.round(on_paper(sheet) * light).astype(np.uint8)
     assert [number.text for number in read_numbers(picture, network=reader)] == ["1729", "65537"]
 

@@ -1,4 +1,4 @@
-"""What the network `reader` learns from is what the page says."""
+"""The training data of the network `reader` matches what is on the page."""
 
 import importlib.util
 from pathlib import Path

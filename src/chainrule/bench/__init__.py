@@ -1,6 +1,6 @@
-"""How fast this is next to others, on this machine: the same work by turns, ratios first.
+"""Compare chainrule's speed with its peers on this machine: the same work, taking turns, reported as ratios first.
 
-Peers are measured where they are installed: PyTorch, JAX, scikit-learn, ONNX Runtime.
+Peers are measured if they are installed: PyTorch, JAX, scikit-learn, ONNX Runtime.
 """
 
 from chainrule.bench.report import lines, versions

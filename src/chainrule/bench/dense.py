@@ -1,4 +1,4 @@
-"""Work on numbers that are all there: MNIST's pixels are mostly zero, and other people's data are not."""
+"""Benchmarks on dense data: MNIST's pixels are mostly zero, other people's data is not."""
 
 from collections.abc import Callable, Mapping
 
@@ -35,11 +35,11 @@ DENSE: Mapping[str, tuple[Callable[[], list[Layer]], Shape]] = {
     "dense 3072-1024-512-10": (lambda: _chain(1024, 512, _CLASSES), (3072,)),
     "three convolutions of 3x32x32": (_convolutions, (3, 32, 32)),
 }
-"""Layers and the shape of a sample, by name."""
+"""The layers and the shape of a sample, by name."""
 
 
 def dense_data(name: str) -> Dataset:
-    """Normal numbers (N, ...) float32 and labels; the same each time."""
+    """Return normally distributed samples (N, ...) float32 with labels; the same ones each time."""
     rng = np.random.default_rng(0)
     x: Array = rng.standard_normal((_SAMPLES, *DENSE[name][1]), np.float32)
     return Dataset(x, rng.integers(0, _CLASSES, _SAMPLES))

@@ -1,4 +1,4 @@
-"""Busy neighbours: a laptop's cores are seldom one program's own."""
+"""Simulate a busy machine: a laptop's cores seldom belong to one program."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ __all__ = ["neighbours"]
 
 @contextmanager
 def neighbours(count: int | None = None) -> Iterator[int]:
-    """So many processes that compute without a pause; by default one for each core."""
+    """Within the block, keep `count` processes computing without pause, by default one per core; yield the count."""
     count = count or os.cpu_count() or 1
     with ExitStack() as stack:
         for _ in range(count):

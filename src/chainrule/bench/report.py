@@ -1,4 +1,4 @@
-"""How results are told: a line each, ratios first; and what they were measured with."""
+"""Report results, one line each with the ratio first, and the versions and the machine they were measured with."""
 
 import os
 import platform
@@ -19,7 +19,7 @@ __all__ = ["as_json", "lines", "versions"]
 
 
 def lines(title: str, results: Mapping[str, Result]) -> str:
-    """A table of one piece of work: how many times as long as chainrule each takes, and how long."""
+    """Return a table for one benchmark: how long each variant takes relative to chainrule, and in absolute time."""
     rows = []
     for name, result in results.items():
         spread = f"{min(result.ratios):.2f} to {max(result.ratios):.2f}" if len(result.ratios) > 1 else ""
@@ -36,7 +36,7 @@ def _amount(title: str, number: float) -> str:
 
 
 def as_json(results: Mapping[str, Result]) -> dict[str, Any]:
-    """All rounds, their median and the median ratio."""
+    """Return all rounds, their median and the median ratio."""
     return {
         name: {
             "median": float(f"{result.median:.6g}"),
@@ -49,7 +49,7 @@ def as_json(results: Mapping[str, Result]) -> dict[str, Any]:
 
 
 def versions(peers: Mapping[str, Peer]) -> dict[str, str]:
-    """Of chainrule, Python, NumPy and the peers; and the machine."""
+    """Return the versions of chainrule, Python, NumPy and the peers, and a description of the machine."""
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, {_processor()}"
     own = {OURS: __version__, "kernels": IMPLEMENTATION, "Python": platform.python_version(), "NumPy": np.__version__}
     own |= {name: peer.version() for name, peer in peers.items()}
@@ -57,7 +57,7 @@ def versions(peers: Mapping[str, Peer]) -> dict[str, str]:
 
 
 def _products() -> str:
-    """Which kernels the loaded libraries of linear algebra run, and on how many threads."""
+    """Describe which kernels the loaded BLAS libraries use, and on how many threads."""
     if find_spec("threadpoolctl") is None:
         return "unknown: pip install threadpoolctl"
     pools = import_module("threadpoolctl").threadpool_info()

@@ -1,4 +1,4 @@
-"""Several ways of the same work, measured by turns, so that a slow moment of the machine meets them all alike."""
+"""Measure several implementations of the same work in turns, so that a slow moment of the machine affects all alike."""
 
 import statistics
 import time
@@ -8,14 +8,14 @@ from typing import NamedTuple
 __all__ = ["OURS", "Result", "Run", "by_turns"]
 
 OURS = "chainrule"
-"""The name of the way that the others are compared with."""
+"""The implementation that the others are compared with."""
 
 Run = Callable[[], float]
-"""One round of the work; returns the seconds that one unit of it (a step, a batch, an import) took."""
+"""Runs one round of the work and returns the seconds per unit (a step, a batch, an import)."""
 
 
 class Result(NamedTuple):
-    """All rounds of one way. Ratios say how many times as long as chainrule it took, each within its own round."""
+    """All rounds of one implementation; each ratio is its time divided by chainrule's in the same round."""
 
     seconds: list[float]
     ratios: list[float]
@@ -30,10 +30,10 @@ class Result(NamedTuple):
 
 
 def by_turns(runs: Mapping[str, Run], rounds: int, warm_up: int = 1) -> dict[str, Result]:
-    """`rounds` rounds of every way after `warm_up` that do not count; one of the ways is OURS.
+    """Run `rounds` rounds of every implementation, after `warm_up` untimed ones; one of them must be OURS.
 
-    Before each there is a pause: threads of the way before (OpenBLAS, OpenMP) wait awake for a while, and would take
-    time from this one.
+    There is a pause before each run, because the threads of the previous one (OpenBLAS, OpenMP) spin for a while and
+    would take time from this one.
     """
     for _ in range(warm_up):
         for run in runs.values():

@@ -1,4 +1,4 @@
-"""What is measured, in sections; each yields (title, results) as they come in."""
+"""The sections of the benchmark; each yields (title, results) as they become available."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ _GOALS = [Goal("two-layer", 0.97, adam=False, most_epochs=30), Goal("lenet", 0.9
 
 
 def _steps(peers: Mapping[str, Peer], rounds: int) -> Measured:
-    """A training step at batch 100, gathering and scaling from uint8 included."""
+    """Measure a training step at batch size 100, including gathering the batch and scaling from uint8."""
     train, _ = mnist()
     for work in _WORK:
         with ExitStack() as stack:
@@ -59,7 +59,7 @@ _DENSE_WORK = [
 
 
 def _dense(peers: Mapping[str, Peer], rounds: int) -> Measured:
-    """A training step with momentum on numbers that are all there, from float32."""
+    """Measure a training step with momentum on dense float32 data."""
     for work in _DENSE_WORK:
         train = data(work)
         runs: dict[str, Run] = {OURS: training(work, train)}
@@ -69,7 +69,7 @@ def _dense(peers: Mapping[str, Peer], rounds: int) -> Measured:
 
 
 def _busy(peers: Mapping[str, Peer], rounds: int) -> Measured:
-    """Beside a busy process for each core: dense steps next to peers and to one thread, and whole commands."""
+    """Measure on a busy machine, with one busy process per core: dense steps of all peers, and whole commands."""
     for work in _DENSE_WORK:
         train = data(work)
         with ExitStack() as stack:
@@ -113,7 +113,7 @@ print(np.abs(first.dW - numerical).mean())
 
 
 def _command(words: Sequence[str], threads: str | None = None) -> Run:
-    """A whole `chainrule ...`, from the start of the process to its end."""
+    """Return a run of a whole `chainrule ...` command, from process start to exit."""
     environment = os.environ | ({"CHAINRULE_NUM_THREADS": threads} if threads else {})
 
     def run() -> float:
@@ -125,7 +125,7 @@ def _command(words: Sequence[str], threads: str | None = None) -> Run:
 
 
 def _inference(peers: Mapping[str, Peer], rounds: int) -> Measured:
-    """Logits of a batch of pixels: one image, and 500."""
+    """Measure the logits of a batch of pixels: one image, and 500."""
     _, test = mnist()
     for name in ("two-layer", "simple-conv", "lenet"):
         net = network(Work(name, 0))
@@ -138,7 +138,7 @@ def _inference(peers: Mapping[str, Peer], rounds: int) -> Measured:
 
 
 def _start(peers: Mapping[str, Peer], rounds: int) -> Measured:
-    """Seconds to import in a new process, megabytes installed, and the most megabytes used in training."""
+    """Measure the import time in a new process, the installed size, and the peak memory of training."""
 
     def importing(module: str) -> Run:
         def run() -> float:
@@ -152,7 +152,7 @@ def _start(peers: Mapping[str, Peer], rounds: int) -> Measured:
     present = {name: module for name, module in modules.items() if name in peers}
     runs = {OURS: importing("chainrule"), "numpy": importing("numpy")}
     runs |= {name: importing(module) for name, module in present.items()}
-    with tempfile.TemporaryDirectory() as folder:  # all compiled once, as an installed package is
+    with tempfile.TemporaryDirectory() as folder:  # all bytecode compiled once, as in an installed package
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder, "PYTHONDONTWRITEBYTECODE": ""}
         yield "import", by_turns(runs, 2 * rounds + 1)
 
@@ -170,7 +170,7 @@ _PARTS = {"PyTorch": ["torch"], "JAX": ["jax", "jaxlib", "scipy"], "scikit-learn
 
 
 def _size(package: str) -> float:
-    """Bytes of a package's files and of the libraries that lie beside it."""
+    """Return the size in bytes of a package's files and of its libraries beside them."""
     spec = find_spec(package)
     folders = [Path(place) for place in (spec.submodule_search_locations or [] if spec else [])]
     folders += [folder.parent / f"{package}.libs" for folder in folders]
@@ -183,7 +183,7 @@ def _of_one_number(numbers: Mapping[str, float]) -> dict[str, Result]:
 
 
 def _accuracy(peers: Mapping[str, Peer], rounds: int) -> Measured:
-    """Seconds from the first weights to a test accuracy, the tests after each epoch included."""
+    """Measure the seconds from initial weights to a test accuracy, including the test after each epoch."""
     train, test = mnist()
     for goal in _GOALS:
         seconds: dict[str, list[float]] = {}
@@ -204,7 +204,7 @@ def _accuracy(peers: Mapping[str, Peer], rounds: int) -> Measured:
 
 
 def _growth(peers: Mapping[str, Peer], rounds: int) -> Measured:
-    """A training step with batch size, with hidden units, and with threads."""
+    """Measure how a training step scales with batch size, hidden units and threads."""
     train, _ = mnist()
     torch = {name: peer for name, peer in peers.items() if name == "PyTorch"}
     sizes = {
@@ -229,7 +229,7 @@ def _growth(peers: Mapping[str, Peer], rounds: int) -> Measured:
 
 
 def _sequences(peers: Mapping[str, Peer], rounds: int) -> Measured:
-    """A training step of networks that write, and a written token."""
+    """Measure a training step of language models, and the generation of a token."""
     theirs = import_module("chainrule.bench.peers.torch_sequences") if "PyTorch" in peers else None
     for work in SEQUENCES:
         for title, way in ((work.title, "training"), (f"{work.network}, a token", "writing")):
@@ -247,4 +247,4 @@ SECTIONS: dict[str, Callable[[Mapping[str, Peer], int], Measured]] = {
     "growth": _growth,
     "sequences": _sequences,
 }
-"""By name: functions of the peers and the number of rounds."""
+"""Functions of the peers and the number of rounds, by name."""

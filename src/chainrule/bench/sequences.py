@@ -1,4 +1,4 @@
-"""Networks that write, as the bench measures them: training steps, and tokens one after the other."""
+"""The benchmarks of language models: training steps, and generating tokens one by one."""
 
 import time
 from typing import NamedTuple
@@ -32,13 +32,13 @@ RATE = 0.001
 
 
 class SequenceWork(NamedTuple):
-    """A network of LANGUAGE_MODELS, and how many steps make a round."""
+    """A network of LANGUAGE_MODELS, and the number of steps per round."""
 
     network: str
     batch: int
     steps: int
     decays: bool
-    """Whether the optimizer is AdamW; else it is Adam."""
+    """Whether the optimizer is AdamW rather than Adam."""
 
     @property
     def title(self) -> str:
@@ -50,26 +50,26 @@ SEQUENCES = [SequenceWork("char-lstm", 32, 12, decays=False), SequenceWork("char
 
 
 def sequence_network(work: SequenceWork) -> Sequential:
-    """The built network, always with the same first weights."""
+    """Return the built network, always with the same initial weights."""
     return LANGUAGE_MODELS[work.network](TOKENS).build((CONTEXT,), seed=0)
 
 
 def sequence_data() -> Dataset:
-    """Tokens (N, T) and those behind them; the same each time."""
+    """Return tokens (N, T) and the next tokens as labels; the same ones each time."""
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, TOKENS, (600, CONTEXT + 1))
     return Dataset(np.ascontiguousarray(tokens[:, :-1]), np.ascontiguousarray(tokens[:, 1:]))
 
 
 def training(work: SequenceWork) -> Run:
-    """Steps of the trainer: gathering, forward, loss, backward, update."""
+    """Return a run of the trainer's steps: gathering, forward, loss, backward, update."""
     data, loss = sequence_data(), SequenceCrossEntropy()
     optimizer = AdamW(RATE) if work.decays else Adam(RATE)
     return stepping(Trainer(sequence_network(work), loss=loss, optimizer=optimizer), data, work.batch, work.steps)
 
 
 def writing(work: SequenceWork) -> Run:
-    """The most probable token again and again, until the context is full; the seconds of one."""
+    """Return a run that generates the most probable tokens until the context is full, timed per token."""
     net = sequence_network(work)
 
     def run() -> float:

@@ -1,4 +1,4 @@
-"""The work that is measured, as chainrule does it: training steps, inference, training up to an accuracy."""
+"""The benchmarked work as chainrule does it: training steps, inference, training up to an accuracy."""
 
 import time
 from collections.abc import Callable
@@ -36,7 +36,7 @@ RATE = 0.05
 
 
 class Work(NamedTuple):
-    """A network of DENSE or NETWORKS, and how many steps make a round; `hidden` is for the two-layer network."""
+    """A network of DENSE or NETWORKS, and the number of steps per round; `hidden` is for the two-layer network."""
 
     network: str
     steps: int
@@ -50,7 +50,7 @@ class Work(NamedTuple):
 
 
 class Goal(NamedTuple):
-    """Training until the test accuracy is reached, looked at after each epoch."""
+    """A test accuracy to train up to, measured after each epoch."""
 
     network: str
     accuracy: float
@@ -59,7 +59,7 @@ class Goal(NamedTuple):
 
 
 def network(work: Work) -> Sequential:
-    """The built network, always with the same first weights."""
+    """Return the built network, always with the same initial weights."""
     if work.network in DENSE:
         layers, shape = DENSE[work.network]
         return Sequential(*layers()).build(shape, seed=0)
@@ -68,12 +68,12 @@ def network(work: Work) -> Sequential:
 
 
 def data(work: Work) -> Dataset:
-    """What the network learns from: MNIST's images, or dense numbers."""
+    """Return the training data of a network: MNIST's images, or dense numbers."""
     return dense_data(work.network) if work.network in DENSE else mnist()[0]
 
 
 def training(work: Work, train: Dataset) -> Run:
-    """Steps of SGD from what `data` has: gathering, scaling where there are pixels, forward, loss, backward, update."""
+    """Return a run of SGD steps on `data`: gathering, scaling of pixels, forward, loss, backward, update."""
     optimizer = SGD(RATE, momentum=work.momentum)
     return stepping(
         Trainer(network(work), loss=SoftmaxCrossEntropy(), optimizer=optimizer), train, work.batch, work.steps
@@ -81,7 +81,7 @@ def training(work: Work, train: Dataset) -> Run:
 
 
 def stepping(trainer: Trainer, train: Dataset, batch: int, count: int) -> Run:
-    """So many steps of a trainer a round, epoch after epoch; the seconds of one."""
+    """Return a run of `count` trainer steps, across epochs, which measures the seconds per step."""
     steps = trainer.steps(train, batch_size=batch)
 
     def run() -> float:
@@ -99,19 +99,19 @@ def stepping(trainer: Trainer, train: Dataset, batch: int, count: int) -> Run:
 
 
 def inference(net: Sequential, x: Array, repeats: int) -> Run:
-    """Logits of a batch of pixels."""
+    """Return a run that computes the logits of a batch of pixels."""
     return repeated(lambda: net(x), repeats)
 
 
 def check_same(peer: str, logits: Array, net: Sequential, x: Array) -> None:
-    """Raise OptionError unless a peer's logits of x are those of `net`, but for rounding."""
+    """Raise OptionError unless the peer's logits for x match `net`'s up to rounding."""
     expected = net(x)
     if not np.allclose(logits, expected, rtol=1e-3, atol=1e-3 * float(np.abs(expected).max())):
-        raise OptionError(f"{peer}'s network computes something else: the comparison would mean nothing")
+        raise OptionError(f"{peer}'s network gives different outputs: the comparison would be meaningless")
 
 
 def repeated(work: Callable[[], object], repeats: int) -> Run:
-    """The same thing again and again."""
+    """Return a run that repeats `work` and measures the mean seconds."""
 
     def run() -> float:
         started = time.perf_counter()
@@ -123,7 +123,7 @@ def repeated(work: Callable[[], object], repeats: int) -> Run:
 
 
 def time_to(goal: Goal, train: Dataset, test: Dataset, seed: int) -> tuple[float, float]:
-    """Seconds until the goal is reached (infinite if it is not), tests included, and the accuracy then."""
+    """Return the seconds until the goal is reached (infinity if it is not), including tests, and the final accuracy."""
     started = time.perf_counter()
     net = NETWORKS[goal.network]().build((1, 28, 28), seed=seed)
     optimizer = Adam(0.001) if goal.adam else SGD(0.1)
@@ -137,8 +137,11 @@ def time_to(goal: Goal, train: Dataset, test: Dataset, seed: int) -> tuple[float
 
 
 def products(net: Sequential, batch: int, repeats: int) -> Run:
-    """The matrix products of a training step alone, by NumPy, into memory that is there: what a step cannot be below
-    unless it multiplies less. A convolution counts as the product with its windows, written out beforehand."""
+    """Return a run of only the matrix products of a training step, by NumPy into allocated memory.
+
+    A step cannot be faster than this unless it multiplies less. A convolution counts as the product with its windows,
+    written out beforehand.
+    """
     rng = np.random.default_rng(0)
     calls: list[tuple[Array, Array, Array]] = []
     first = True
@@ -161,7 +164,7 @@ def products(net: Sequential, batch: int, repeats: int) -> Run:
         samples, inputs, outputs = sizes
         add(samples, inputs, outputs)
         add(inputs, samples, outputs)
-        if not first:  # the gradient of the picture is not needed
+        if not first:  # the gradient of the input image is not needed
             add(samples, outputs, inputs)
         first = False
 

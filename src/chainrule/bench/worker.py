@@ -1,6 +1,6 @@
-"""A process of its own that waits for its turns: for what is decided at import (kernels, threads) and for memory.
+"""Measure in a separate process, for settings that are fixed at import (kernels, threads) and for memory.
 
-The parent writes a line for each round and reads the seconds.
+The process waits for its turns: the parent writes a line for each round and reads the seconds.
 """
 
 import json
@@ -23,7 +23,7 @@ _SERVE = [sys.executable, "-c", "from chainrule.bench.worker import serve; serve
 
 @contextmanager
 def working(work: Work, **environment: str) -> Iterator[Run]:
-    """Training steps by chainrule in a process with these variables set."""
+    """Within the block, provide a run of chainrule's training steps in a process with these environment variables."""
     command = [*_SERVE, json.dumps([OURS, work._asdict()])]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | environment
@@ -36,7 +36,7 @@ def working(work: Work, **environment: str) -> Iterator[Run]:
             print("go", file=source, flush=True)
             answer = sink.readline()
             if not answer:
-                raise ChainruleError("a process that was to be measured ended early: see above for its message")
+                raise ChainruleError("the measured process ended early: see its message above")
             return float(answer)
 
         try:
@@ -46,14 +46,14 @@ def working(work: Work, **environment: str) -> Iterator[Run]:
 
 
 def peak_memory(peer: str, work: Work) -> float:
-    """The most memory (bytes) that a process uses which trains by chainrule or by a peer."""
+    """Return the peak memory (bytes) of a process that trains with chainrule or a peer."""
     command = [*_SERVE, json.dumps([peer, work._asdict()]), "memory"]
     result = subprocess.run(command, input="go\n", capture_output=True, text=True, check=True)
     return float(result.stdout.split()[-1])
 
 
 def serve() -> None:
-    """A round for each line that comes in; with "memory" as second argument, at the end the most bytes used."""
+    """Run a round per input line and print its seconds; with the argument "memory", print the peak bytes at the end."""
     peer, options = json.loads(sys.argv[1])
     work = Work(**options)
     train = data(work)
@@ -68,7 +68,7 @@ def serve() -> None:
 
 
 def _most_memory() -> float:
-    """Bytes; from Linux itself, since getrusage also counts what the process was before it became this program."""
+    """Return the peak memory in bytes, on Linux from /proc, because getrusage also counts the process before exec."""
     try:
         with open("/proc/self/status", encoding="utf-8") as file:
             return next(1024 * float(line.split()[1]) for line in file if line.startswith("VmHWM"))

@@ -9,15 +9,23 @@ from chainrule.text import Language, spoken, table
 __all__ = ["report"]
 
 _WORDS = {
-    "nothing": ("no backward pass was called: nothing was checked", "脚本没有调用任何 backward：没有可检查的内容"),
+    "nothing": (
+        "no class with forward and backward, or loss and gradient, was used: nothing was checked",
+        "脚本没有用到带 forward 和 backward（或 loss 和 gradient）的类：没有可检查的内容",
+    ),
     "failure": ("{}: could not be run on {} samples: {}", "{}：无法用 {} 个样本运行：{}"),
     "follows": ("{}: wrong as well, as its layers are: fix them first", "{}：也不对，因为它的层不对：请先修正那些层"),
     "all": (
         "every backward pass is the derivative of its forward pass: {} of {} gradients compared, all agree",
         "每个 backward 都是其 forward 的导数：{1} 个梯度比较了 {0} 个，全部一致",
     ),
+    "none": ("0 of {1} gradients compared", "{1} 个梯度比较了 0 个"),
     "some": ("{} of {} gradients compared, all agree", "{1} 个梯度比较了 {0} 个，全部一致"),
     "wrong": ("{} of {} gradients compared, {} wrong", "{1} 个梯度比较了 {0} 个，{2} 个有错"),
+    "cut": (
+        "on the first {} of {} steps, {} elements or more of each gradient: {}",
+        "只读前 {} 步（共 {} 步），每个梯度至少比较 {} 个元素：{}",
+    ),
     "skipped": ("not compared: {}", "未比较：{}"),
     "constants": (
         "read by forward and without a gradient, so taken as constant: {}",
@@ -38,9 +46,9 @@ def report(checks: Sequence[Watched], uncalled: Sequence[str], language: Languag
 
     if not checks:
         return "\n".join([say("nothing"), *([say("uncalled", _listed(uncalled, say))] if uncalled else [])])
-    layers_ok = all(watched.check.ok for watched in checks if watched.method == "backward")
+    layers_ok = all(watched.check.ok for watched in checks if watched.method != "gradient")
     rows, sentences, skipped, constants = [], [], [], []
-    for watched in sorted(checks, key=lambda watched: watched.method):  # networks after the layers
+    for watched in sorted(checks, key=lambda watched: watched.method == "gradient"):  # networks after the layers
         check = watched.check
         where = "chainrule" if watched.is_ours else f"{Path(watched.file).name}:{watched.line}"
         label = f"{watched.name} ({where})"
@@ -63,14 +71,24 @@ def report(checks: Sequence[Watched], uncalled: Sequence[str], language: Languag
     produced = sum(max(watched.check.produced, 1) for watched in checks)
     wrong = sum(len(watched.check.findings) for watched in checks)
     complete = compared == produced and not uncalled
-    last = [
-        say("wrong", compared, produced, wrong) if wrong else say("all" if complete else "some", compared, produced)
-    ]
+    verdict = "wrong" if wrong else "all" if complete else "some" if compared else "none"
+    last = [say(verdict, compared, produced, wrong)]
+    last += _cuts(checks, say)
     last += [say("skipped", "; ".join(skipped))] if skipped else []
     last += [say("uncalled", _listed(uncalled, say))] if uncalled else []
     summary = table(("layer", "gradient", "shape", "relative error", "verdict"), rows) if rows else ""
     told = [say("constants", _listed(constants, say))] if constants else []
     return "\n".join([summary, *sentences, *told, "; ".join(last)]).strip()
+
+
+def _cuts(checks: Sequence[Watched], say: Callable[..., str]) -> list[str]:
+    """Of what was checked on sequences cut short: on how many steps, and on how many elements."""
+    told = []
+    for steps in sorted({watched.steps for watched in checks if watched.steps is not None and watched.check.rows}):
+        cut = [watched for watched in checks if watched.steps == steps]
+        least = min(row.compared for watched in cut for row in watched.check.rows)
+        told.append(say("cut", *steps, least, _listed([watched.name for watched in cut], say)))
+    return told
 
 
 def _listed(names: Sequence[str], say: Callable[..., str]) -> str:

@@ -17,7 +17,7 @@ from chainrule.text import table
 
 __all__ = ["data"]
 
-data = typer.Typer(no_args_is_help=True, help="What data is bundled, what it looks like, where it lies.")
+data = typer.Typer(help="What data is bundled, what it looks like, where it lies.")
 
 
 @data.command("list")

@@ -15,7 +15,7 @@ from chainrule.version import __version__
 
 __all__ = ["info"]
 
-_OPTIONAL = ("typer", "rich", "pillow", "matplotlib", "scipy", "fastapi", "uvicorn")
+_OPTIONAL = ("typer", "rich", "pillow", "matplotlib", "scipy", "fastapi", "uvicorn", "mpi4py", "ray")
 
 
 def info() -> None:

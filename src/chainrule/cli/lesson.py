@@ -14,7 +14,7 @@ from chainrule.cli.language import LANGUAGE, chosen_language
 from chainrule.cli.terminal import note, say, stdout
 from chainrule.errors import ChainruleError, FileError, OptionError
 from chainrule.files import replacing
-from chainrule.lessons import EXERCISES, Cell, Lesson, find_lessons, judge
+from chainrule.lessons import EXERCISES, Cell, Lesson, find_lessons, judge, to_notebook
 from chainrule.scratch.check import describe
 from chainrule.scratch.start import figures_beside
 from chainrule.text import Language, spoken, table
@@ -26,6 +26,8 @@ _WORDS = {
     "on": ("Enter: go on    q: leave ", "回车：继续    q：退出 "),
     "written": ("your exercise: {}", "你的练习：{}"),
     "kept": ("your exercise: {} (it was there, and is kept)", "你的练习：{}（已经存在，保持不变）"),
+    "notebook": ("notebook: {}", "笔记本：{}"),
+    "notebook kept": ("notebook: {} (it was there, and is kept)", "笔记本：{}（已经存在，保持不变）"),
     "then": (
         "write it in an editor, then: chainrule lesson {} --check",
         "用编辑器写好之后：chainrule lesson {} --check",
@@ -39,13 +41,16 @@ def lesson(
     check: Annotated[bool, typer.Option("--check", help="Check your exercise of this lesson.")] = False,
     file: Annotated[Path | None, typer.Option("--file", help="Where it is. Otherwise the one of this folder.")] = None,
     solution: Annotated[bool, typer.Option("--solution", help="Show how the exercise can be solved.")] = False,
+    notebook: Annotated[
+        bool, typer.Option("--notebook", help="Write the lesson as a Jupyter notebook into this folder, or to --file.")
+    ] = False,
     language: Annotated[str | None, LANGUAGE] = None,
 ) -> None:
     """The course of backpropagation, lesson by lesson: text, code that runs, and an exercise that is checked.
 
     Each lesson ends with an exercise, a file in this folder: write its `backward` and let it be checked with --check.
     Without a display, figures are written into this folder.
-    The answer says what is wrong and how. The lessons are notebooks as well: docs/lessons.
+    The answer says what is wrong and how. --notebook writes the lesson for Jupyter, its exercise included.
 
     课程的引导式学习：文字、可运行的代码和练习；用 -l zh 选择中文。
 
@@ -60,6 +65,11 @@ def lesson(
     chosen = next((lesson for lesson in lessons if lesson.number == number), None)
     if chosen is None:
         raise OptionError(f"no lesson {number}: there are 1 to {len(lessons)}")
+    if notebook:
+        if check or solution:
+            raise OptionError("--notebook writes the whole lesson: leave --check and --solution out")
+        _write_notebook(chosen, file or Path(f"lesson_{chosen.name}.ipynb"), tongue)
+        return
     path = file or Path(f"exercise_{chosen.name}.py")
     if check:
         _check(chosen, path, tongue)
@@ -118,6 +128,15 @@ def _begin_exercise(chosen: Lesson, path: Path, language: Language) -> None:
             file.write(text.encode())
         say(spoken(_WORDS["written"], language).format(path))
     say(spoken(_WORDS["then"], language).format(chosen.number))
+
+
+def _write_notebook(chosen: Lesson, path: Path, language: Language) -> None:
+    if path.exists():
+        say(spoken(_WORDS["notebook kept"], language).format(path))
+        return
+    with replacing(path) as file:
+        file.write(to_notebook(chosen).encode())
+    say(spoken(_WORDS["notebook"], language).format(path))
 
 
 def _check(chosen: Lesson, path: Path, language: Language) -> None:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chainrule.arrays import Array
 
-__all__ = ["draw_digits", "loop_bars", "note", "printable", "progress", "say", "stderr", "stdout"]
+__all__ = ["draw_digits", "loop_bars", "note", "printable", "progress", "say", "silence", "stderr", "stdout"]
 
 _COMMANDS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -27,6 +27,11 @@ def say(text: object) -> None:
 def note(text: object) -> None:
     """What is going on, to stderr."""
     stderr.print(str(text), markup=False)
+
+
+def silence() -> None:
+    """Say and note nothing from now on: another process tells it."""
+    stderr.quiet = stdout.quiet = True
 
 
 def printable(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ import typer
 
 from chainrule.cli.choices import DATA
 from chainrule.cli.terminal import note, progress, say
+from chainrule.cli.together import ENGINES, PARTS, divided, launched, together
 from chainrule.cli.train_run import CHECKPOINT, Portions, train_and_write
 from chainrule.data import USUAL, Characters, Dataset, Part, Reading, Text, load
 from chainrule.errors import ModelFileError, OptionError
@@ -109,6 +110,17 @@ def train(
     seed: Annotated[
         int | None, typer.Option(help="Decides weights and order; the same seed gives the same bytes.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Processes that share each batch, in {PARTS} parts if --accumulate says nothing else; any number "
+            "gives the same bytes."
+        ),
+    ] = None,
+    engine: Annotated[str, typer.Option(help=f"What starts the workers: {', '.join(ENGINES)}.")] = ENGINES[0],
+    timeout: Annotated[
+        float, typer.Option(help="Seconds after which a worker that does not answer is taken for dead.")
+    ] = 300,
     output: Annotated[Path | None, typer.Option(help="Folder for the results; runs/MODEL if not given.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
     half: Annotated[bool, typer.Option("--half", help="Write the model in float16, half as large.")] = False,
@@ -127,8 +139,9 @@ def train(
 
     Example: chainrule train --epochs 5 --output runs/first
     """
-    if resume and range_test:
-        raise OptionError("--find-learning-rate begins anew: leave --resume out")
+    if range_test and (resume or workers):
+        raise OptionError("--find-learning-rate begins anew and alone: leave --resume and --workers out")
+    workers = launched(command.obj, workers, engine)
     given: dict[str, Any] = {
         "augment": USUAL.arguments() if augment else None,
         "mixup": mixup,
@@ -163,11 +176,14 @@ def train(
         vocabulary=vocabulary,
     )
     source: dict[str, Any] = {"data": data, **reading.as_dict()}
-    with _ended_by_signals():
+    with _ended_by_signals(), together(workers, timeout) as among:
         if resume:
             folder = output or _folder(recipe, chosen)
             sources = {name: value for name, value in source.items() if _is_given(command, name)}
-            chosen, source = _resumed(folder / CHECKPOINT, chosen.as_dict() if recipe else given, sources)
+            same = chosen.as_dict() if recipe else given
+            if accumulate is None and chosen.accumulate == 1:  # workers have chosen another number of parts
+                same.pop("accumulate", None)
+            chosen, source = _resumed(folder / CHECKPOINT, same, sources)
         source["half"] = half or source.get("half", False)  # either may be asked for later as well
         source["tensorboard"] = tensorboard or source.get("tensorboard", False)
         if chosen.writes_text:
@@ -177,13 +193,16 @@ def train(
             chosen = read_recipe(usual).changed(**given)
         folder = output or _folder(recipe, chosen)
         portions = _portions(train_data, test_data, chosen)
+        if among is not None:
+            kept = resume or accumulate is not None
+            chosen = divided(chosen, len(portions.learned), among.size, chosen=kept)
         network = chosen.network(portions.learned)
-        trainer = chosen.trainer(network, len(portions.learned))
-        with holding(make_folder(folder)):
+        trainer = chosen.trainer(network, len(portions.learned), among)
+        with holding(make_folder(folder)) if among is None or among.rank == 0 else nullcontext():
             if range_test:
                 _find_learning_rate(network, portions.learned, chosen, folder)
             else:
-                train_and_write(trainer, portions, chosen, source, folder, resume=resume)
+                train_and_write(trainer, portions, chosen, source, folder, resume=resume, workers=among)
 
 
 @contextmanager

@@ -11,9 +11,11 @@ from typing import Any
 from chainrule.cli.results import write_model, write_results
 from chainrule.cli.terminal import note, printable, progress
 from chainrule.cli.text_results import of_text
+from chainrule.cli.together import agree_on
 from chainrule.data import Part, Text
 from chainrule.errors import DataError, DivergenceError
 from chainrule.layers import Scale, Sequential
+from chainrule.parallel import MPIWorkers, pays, tell_saved
 from chainrule.recipes import Recipe
 from chainrule.training import (
     Epoch,
@@ -57,8 +59,12 @@ def train_and_write(
     folder: Path,
     *,
     resume: bool,
+    workers: MPIWorkers | None = None,
 ) -> None:
-    """Train, measure and write; `source` is what is kept with the run about its data and its output."""
+    """Train, measure and write; `source` is what is kept with the run about its data and its output.
+
+    Of several workers all train, and the first one writes.
+    """
     checkpoint, network = folder / CHECKPOINT, trainer.network
     run = {"id": secrets.token_hex(8)} | source | {"recipe": chosen.as_dict()}
     if resume:
@@ -67,7 +73,18 @@ def train_and_write(
     elif checkpoint.exists():
         note(f"replacing the run in {folder} (--resume would go on with it)")
     note(f"{chosen.model}: {network.values.size:,} parameters, {len(data.learned):,} {_things(data)}")
-    _check_gradients(network, data.learned, chosen)
+    if workers is None or workers.rank == 0:  # the others wait for it no shorter than for a start
+        _check_gradients(network, data.learned, chosen)
+    if workers is not None:
+        agree_on(workers, trainer, data.learned, chosen)
+        note(f"{workers.size} workers, each batch in {chosen.accumulate} parts")
+        work = network.values.size, network.summary().multiply_adds, chosen.batch_size
+        if workers.size > 1 and not pays(*work, workers.size):
+            note(f"{chosen.model} is too small for this to pay: a step takes less time than the workers need to talk")
+        if workers.rank:
+            for _ in _epochs(trainer, data, chosen, []):
+                pass
+            return
     started = time.perf_counter()
     try:
         with _logs(folder, trainer, run) as logs:
@@ -134,6 +151,7 @@ def _run(
                 log.epoch(epoch)
         told = len(trainer.history)
         trainer.save(checkpoint, run)
+        tell_saved(trainer.step, checkpoint.parent)
         for log in logs:
             log.saved()
 

@@ -1,4 +1,4 @@
-"""NumPy's files: .npz archives of pictures and labels, and .npy files that are larger than memory."""
+"""NumPy files: .npz archives of pictures and labels, and .npy files larger than memory."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -30,17 +30,17 @@ def read_npz(
 ) -> tuple[Dataset, Dataset | None]:
     """Training and test data from x_train, y_train, x_test, y_test (as Keras names them), or one part from x, y.
 
-    Names of the classes come from an array `classes`, if there is one. Images become (N, C, H, W) bytes, whichever way
-    their axes and values are written (`values`); labels may be numbers, words or one-hot (`labels`). Pickled objects
-    are refused.
+    Class names come from an array `classes`, if there is one. Images become (N, C, H, W) bytes, whatever the order of
+    their axes and the range of their values (`values`); labels may be numbers, words or one-hot (`labels`). Pickled
+    objects are refused.
 
     Args:
         path: the archive.
-        like: how a network's training data was prepared, which decides what black and white are where that is open.
-        tell: called with a sentence for each thing that is not as usual.
+        like: how a network's training data was prepared; it decides the values of black and white if they are unclear.
+        tell: called with a sentence for everything unusual about the data.
 
     Raises:
-        DataError: no archive of arrays, none of these names in it, or arrays that are no data.
+        DataError: the file is not an archive of arrays, has none of these names, or the arrays are not data.
     """
     arrays = read_arrays(path, {"classes", *(name for parts in _PARTS for part in parts if part for name in part)})
     for parts in _PARTS:
@@ -62,20 +62,20 @@ def read_npz(
                 data.append(Dataset(x, None, names, preparation))
         return data[0], data[1] if len(data) > 1 else None
     found = ", ".join(arrays)
-    raise DataError(f"{path} holds {found}: expected x_train, y_train, x_test, y_test, or x and y")
+    raise DataError(f"{path} contains {found}: expected x_train, y_train, x_test, y_test, or x and y")
 
 
 def as_samples(
     arrays: Sequence[Array], path: object, *, like: Preparation | None, tell: Callable[[str], object]
 ) -> list[tuple[Array, PicturePreparation | None]]:
-    """Parts of the data (training, test) as a network reads them, and how pictures become such."""
+    """Parts of the data (training, test) as a network reads them, and how to prepare pictures the same way."""
     for array in arrays:
         if array.dtype.kind not in "uifb":
             raise DataError(f"{path}: the data is of type {array.dtype}, not numbers: convert it first")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             place = [int(index) for index in np.argwhere(~np.isfinite(array))[0]]
             raise DataError(
-                f"{path}: the samples hold {array[tuple(place)]} at {place}: only finite numbers can be learned from; "
+                f"{path}: the samples contain {array[tuple(place)]} at {place}, and training needs finite numbers: "
                 "remove or fill these values"
             )
     turned = [as_images(array, path) for array in arrays]
@@ -96,18 +96,18 @@ def as_samples(
 
 
 def _may_be_pixels(x: Array) -> bool:
-    """Pictures; and rows of bytes, or of as many numbers as make a square picture."""
+    """Pictures; also rows of bytes, or of as many numbers as a square picture has."""
     return x.ndim == 4 or x.dtype == np.uint8 or (x.ndim == 2 and x.shape[1] >= 64 and is_square(x.shape[1]))
 
 
 class Mapped(Dataset):
-    """A Dataset whose x and y lie in files that are read as they are needed, and must not change meanwhile.
+    """A Dataset whose x and y are files, read as needed; they must not change meanwhile.
 
     Args:
         x, y: paths of .npy files.
 
     Raises:
-        DataError: a file is missing, is no array of numbers, or (from `batches`) has changed.
+        DataError: a file is missing, is not an array of numbers, or (from `batches`) has changed.
     """
 
     def __init__(self, x: Path, y: Path) -> None:
@@ -120,14 +120,14 @@ class Mapped(Dataset):
     def batches(
         self, batch_size: int, rng: np.random.Generator | None = None, *, start: int = 0
     ) -> Iterator[tuple[Array, Array | None]]:
-        """As `Dataset.batches`, with a look at the files before each."""
+        """See `Dataset.batches`; checks the files before each batch."""
         self.check()
         for batch in super().batches(batch_size, rng, start=start):
             yield batch
             self.check()
 
     def _prepared(self, path: Path) -> PicturePreparation | None:
-        """How pictures become such samples; values that would have to be changed all are refused."""
+        """How to prepare pictures like these samples; values that would all need converting are refused."""
         some = np.asarray(self.x[:_LOOKED_AT])
         if some.ndim != 4:
             return None
@@ -137,7 +137,7 @@ class Mapped(Dataset):
         return None if levels is None else of_pictures(some)
 
     def check(self) -> None:
-        """Raise DataError if a file is not what it was."""
+        """Raise DataError if a file has changed."""
         for path, state in self._files.items():
             if _state(path) != state:
                 raise DataError(f"{path} was changed while it was in use: start again when it is complete")
@@ -147,10 +147,10 @@ class Mapped(Dataset):
 
 
 def read_mapped(folder: str | os.PathLike[str], part: str = "", between: str = "_") -> Mapped:
-    """x.npy and y.npy of a folder (with `part` "train": x_train.npy, y_train.npy), read from the disk as it is needed.
+    """x.npy and y.npy of a folder (with `part` "train": x_train.npy, y_train.npy), read from disk as needed.
 
     Raises:
-        DataError: a file is missing, or is no array of numbers.
+        DataError: a file is missing, or is not an array of numbers.
     """
     ending = f"{between}{part}.npy" if part else ".npy"
     return Mapped(Path(folder) / f"x{ending}", Path(folder) / f"y{ending}")
@@ -169,8 +169,8 @@ def _map(path: Path) -> Array:
         array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise DataError(f"cannot read {path}: {explain(error)}") from error
-    except Exception as error:  # of what NumPy raises on a damaged header there is no list
-        raise DataError(f"{path} is no .npy file of numbers: write it with numpy.save") from error
+    except Exception as error:  # NumPy does not document what it raises on a damaged header
+        raise DataError(f"{path} is not a .npy file of numbers: write it with numpy.save") from error
     if not isinstance(array, np.ndarray):
-        raise DataError(f"{path} is an archive, and no .npy file: write it with numpy.save")
+        raise DataError(f"{path} is an archive, not a .npy file: write it with numpy.save")
     return array

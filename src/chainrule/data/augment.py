@@ -1,9 +1,10 @@
-"""Augmentation: each picture a little different each time it is seen, so that a network learns what does not matter.
+"""Augmentation: random changes to each picture each time it is seen, so a network learns which changes do not matter.
 
-Turned, scaled, slanted and moved by a random affine map, bent by a smooth random field, its strokes thicker or thinner,
-blurred, its contrast changed, noise added, a square cut out (DeVries and Taylor 2017, arXiv:1708.04552). The elastic
-field is that of Simard, Steinkraus and Platt 2003 in another form: random shifts at control points, and a cubic
-B-spline between them instead of a Gaussian over shifts at every pixel, which needs far fewer random numbers.
+A picture is rotated, scaled, sheared and shifted by a random affine map, bent by a smooth random field, its strokes
+made thicker or thinner, then blurred; its contrast is changed, noise is added, and a square is cut out (DeVries and
+Taylor 2017, arXiv:1708.04552). The elastic field follows Simard, Steinkraus and Platt 2003, but uses random shifts at
+control points with a cubic B-spline between them instead of a Gaussian over shifts at every pixel, which needs far
+fewer random numbers.
 """
 
 import os
@@ -29,19 +30,19 @@ __all__ = ["USUAL", "Augment", "Augmented", "mixup"]
 
 
 class Augment(Configured):
-    """Changes a batch of pictures (N, C, H, W) uint8, bright on black; each by numbers drawn for it alone.
+    """Changes a batch of pictures (N, C, H, W) uint8, bright on black; the random numbers are drawn per picture.
 
     Args:
-        rotation: degrees to either side, at most.
-        scale: share by which height and width grow or shrink, at most, each by itself.
-        shear: slant to either side, at most, in pixels across a pixel down.
-        shift: pixels in each direction, at most.
-        elastic: pixels by which control points move, as a standard deviation.
+        rotation: maximum rotation to either side, in degrees.
+        scale: maximum fraction by which height and width grow or shrink, independently.
+        shear: maximum shear to either side, in pixels across per pixel down.
+        shift: maximum shift in each direction, in pixels.
+        elastic: standard deviation of the control points' movement, in pixels.
         spacing: pixels between control points of the elastic field.
-        thickness: strokes grow or thin by this share of a 3 x 3 neighbourhood, at most; 0 to 1.
-        blur: share of a 3 x 3 mean, at most; 0 to 1.
-        contrast: share by which brightness is scaled up or down, at most; 0 up to 1.
-        noise: standard deviation of noise, of 255.
+        thickness: maximum fraction of a 3 x 3 neighborhood by which strokes grow or thin; 0 to 1.
+        blur: maximum weight of the 3 x 3 mean; 0 to 1.
+        contrast: maximum fraction by which brightness is scaled up or down; 0 up to 1.
+        noise: standard deviation of the noise, on the scale of 0 to 255.
         cutout: side in pixels of a square that is set to black; 0 for none.
 
     Example:
@@ -89,7 +90,7 @@ class Augment(Configured):
         self.cutout = cutout
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
-        """The pictures changed, as uint8 of the same shape; the same `rng` gives the same on any number of threads.
+        """The changed pictures, uint8 of the same shape; the same `rng` gives the same result on any number of threads.
 
         Raises:
             DataError: x is not (N, C, H, W) of uint8.
@@ -120,7 +121,7 @@ class Augment(Configured):
         return y
 
     def _maps(self, rng: np.random.Generator, count: int) -> Array:
-        """(N, 2, 3): where each output pixel is read, from the middle of the picture."""
+        """(N, 2, 3): where each output pixel is read, relative to the center of the picture."""
         angle = np.deg2rad(self._between(rng, count, self.rotation))
         down, across = (np.exp(self._between(rng, count, np.log1p(self.scale))) for _ in range(2))
         slant, rise, move = (self._between(rng, count, most) for most in (self.shear, self.shift, self.shift))
@@ -132,30 +133,30 @@ class Augment(Configured):
 
     @staticmethod
     def _between(rng: np.random.Generator, count: int, most: float) -> Array:
-        """Evenly from -most to most; drawn also where that is 0, so that no option changes the draws of another."""
+        """Uniform from -most to most; drawn even if that is 0, so that no option changes the draws of another."""
         drawn: Array = (2 * rng.random(count, np.float32) - 1) * np.float32(most)
         return drawn
 
 
 USUAL = Augment(rotation=10, scale=0.1, shear=0.15, shift=2, elastic=1.0, thickness=0.3, contrast=0.1)
-"""What written digits stand well: they stay readable, see `chainrule data show --augment`."""
+"""Settings under which handwritten digits stay readable; see `chainrule data show --augment`."""
 
 
 class Augmented:
-    """Data whose pictures are augmented on the way, on all cores or in the background while the step before computes.
+    """Data whose pictures are augmented on the fly, on all cores or in the background during the previous step.
 
-    What is drawn depends on the generator that `batches` gets (the trainer's) and on the batch's place, so that resumed
-    training goes on with the same pictures. Without a generator, as in evaluation, pictures stay as they are.
+    The draws depend on the generator passed to `batches` (the trainer's) and on the batch's position, so that resumed
+    training continues with the same pictures. Without a generator, as in evaluation, pictures are unchanged.
 
     Args:
         data: a Dataset or Shards of pictures.
-        augment: what is done to them.
-        mixup: strength with which two samples and their labels are then mixed (`mixup`); 0 for not at all.
-        styles: share of the classes "1" and "7" that get a flag, a foot, a bar (`styles.add_strokes`), before the rest.
-        strangers: share of the pictures that is replaced by such as show no digit, labelled as a bit of every class
-            (`strangers.add_strangers`), before they are augmented.
-        ahead: batches that are ready at most; 0 makes each when it is asked for, on all cores. By default 2, or 0 where
-            there are no more than two cores: there the step, which needs both, would wait for the background.
+        augment: how to change them.
+        mixup: how strongly pairs of samples and their labels are then mixed (`mixup`); 0 for not at all.
+        styles: fraction of the classes "1" and "7" that get a flag, a foot, a bar (`styles.add_strokes`), done first.
+        strangers: fraction of the pictures replaced by pictures without a digit, labeled as an equal part of every
+            class (`strangers.add_strangers`), before augmentation.
+        ahead: the most batches prepared in advance; 0 prepares each on demand, on all cores. By default 2, or 0 on at
+            most two cores: there a step, which needs both, would wait for the background.
     """
 
     def __init__(
@@ -171,7 +172,7 @@ class Augmented:
             raise OptionError(f"mixup must be 0 (none) or more, got {mixup}: 0.2 is usual")
         for name, share in (("styles", styles), ("strangers", strangers)):
             if not 0 <= share <= 1:
-                raise OptionError(f"{name} must be a share from 0 to 1, got {share}")
+                raise OptionError(f"{name} must be a fraction from 0 to 1, got {share}")
         self.data = data
         self.augment = augment
         self.mixup = mixup
@@ -184,7 +185,7 @@ class Augmented:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
+        """The class names."""
         return self.data.classes
 
     @property
@@ -193,13 +194,13 @@ class Augmented:
         return self.data.sample_shape
 
     def head(self, count: int) -> tuple[Array, Array | None]:
-        """The first samples as they are, and their labels."""
+        """The first samples, unchanged, and their labels."""
         return self.data.head(count)
 
     def batches(
         self, batch_size: int, rng: np.random.Generator | None = None, *, start: int = 0
     ) -> Iterator[tuple[Array, Array | None]]:
-        """As `Dataset.batches`."""
+        """See `Dataset.batches`."""
         if rng is None:
             yield from self.data.batches(batch_size, start=start)
             return
@@ -249,9 +250,9 @@ class Augmented:
 
 
 def mixup(x: Array, shares: Array, rng: np.random.Generator, strength: float = 0.2) -> tuple[Array, Array]:
-    """Each picture and its label mixed with another's by a share from Beta(strength, strength).
+    """Mix each picture and its label with another's, weighted by a draw from Beta(strength, strength).
 
-    x (N, ...) and shares (N, C), rows that sum to 1 -> the same shapes, x as float32. (Zhang et al. 2017,
+    x (N, ...) and label rows `shares` (N, C) that sum to 1 -> the same shapes, x as float32. (Zhang et al. 2017,
     arXiv:1710.09412.)
     """
     if not strength > 0:
@@ -264,7 +265,7 @@ def mixup(x: Array, shares: Array, rng: np.random.Generator, strength: float = 0
 
 
 def _put(ready: "queue.Queue[Any]", item: object, stop: threading.Event) -> bool:
-    """Put it there as soon as there is room; False if nobody waits any more."""
+    """Put it into the queue as soon as there is room; False if nobody is waiting any more."""
     while not stop.is_set():
         try:
             ready.put(item, timeout=0.1)
@@ -283,7 +284,7 @@ def _cut_out(y: Array, side: int, rng: np.random.Generator) -> None:
 
 @cache
 def _spline_weights(length: int, controls: int) -> Array:
-    """(length, controls) float32: how much each control point counts at each place, by the uniform cubic B-spline."""
+    """(length, controls) float32: the weight of each control point at each pixel, from the uniform cubic B-spline."""
     weights = np.zeros((length, controls), np.float32)
     for place, at in enumerate(np.linspace(0, controls - 3, length, endpoint=False)):
         first, t = int(at), at - int(at)

@@ -1,4 +1,4 @@
-"""Two books of the package, so that there is a text to learn from: English and Chinese. NOTICE has their sources."""
+"""Two bundled books to train language models on, English and Chinese. NOTICE lists their sources."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ __all__ = ["BOOKS", "Book", "book"]
 
 
 class Book(NamedTuple):
-    """What a book of the package is called, and the SHA-256 of its UTF-8 text."""
+    """The title of a bundled book, and the SHA-256 of its UTF-8 text."""
 
     title: str
     digest: str
@@ -37,12 +37,12 @@ _FOLDER = Path(__file__).parent / "files"
 
 
 def book(name: str) -> str:
-    """The whole text of a book of the package: "shakespeare" (1.1 million characters) or "hongloumeng" (0.9 million).
+    """The whole text of a bundled book: "shakespeare" (1.1 million characters) or "hongloumeng" (0.9 million).
 
     The first call unpacks it and keeps it in the cache folder; each load is checked by SHA-256.
 
     Raises:
-        DataError: there is none of that name, or the installed file is damaged.
+        DataError: there is no book of that name, or the installed file is damaged.
     """
     if name not in BOOKS:
         raise DataError(f"no book {name!r}: use one of {', '.join(BOOKS)}")

@@ -1,7 +1,7 @@
-"""Byte pairs: tokens that a text proposes itself: the two that stand together most often become one, again and again.
+"""Byte pair encoding: tokens learned from a text by merging its most frequent pair of tokens, again and again.
 
 (Gage 1994, "A new algorithm for data compression"; for networks: Sennrich, Haddow and Birch 2015, arXiv:1508.07909; on
-bytes: Radford et al. 2019.) A token does not reach beyond a word with the space before it, so that "dog" is the same
+bytes: Radford et al. 2019.) A token never extends beyond a word with the space before it, so that "dog" is the same
 before a comma and a full stop.
 """
 
@@ -22,22 +22,22 @@ from chainrule.errors import DataError
 __all__ = ["LARGEST_VOCABULARY", "BytePairs", "learn_byte_pairs"]
 
 LARGEST_VOCABULARY = 4096
-"""Tokens; learning needs a table of their pairs."""
+"""The most tokens there may be; learning needs a table of their pairs."""
 
 _WORDS = re.compile(r" ?\w{1,32}| ?[^\s\w]{1,32}|\s{1,32}(?!\S)|\s{1,32}")
 _LONGEST = 4 * 33
-"""Bytes of a word at most, so also of a token."""
+"""The most bytes of a word, and so of a token."""
 
 
 @dataclass(frozen=True)
 class BytePairs(Tokenizer):
-    """The 256 bytes, and a token for each pair of earlier ones in `merges`, which are merged in their order.
+    """The 256 bytes, and one token for each pair in `merges`; pairs are merged in this order.
 
     Attributes:
-        merges: pairs of tokens; the first of them is token 256.
+        merges: pairs of earlier tokens; the first pair becomes token 256.
 
     Raises:
-        DataError: a pair of tokens that are not there before it, a pair twice, or one longer than any word.
+        DataError: a pair has a token that does not exist yet, occurs twice, or is longer than any word.
     """
 
     kind = "pairs"
@@ -50,10 +50,12 @@ class BytePairs(Tokenizer):
         for pair in self.merges:
             fits = isinstance(pair, tuple) and len(pair) == 2 and all(type(token) is int for token in pair)
             if not fits or not all(0 <= token < len(lengths) for token in pair):
-                raise DataError(f"a tokenizer merges {pair!r:.40} to token {len(lengths)}, which is no pair before it")
+                raise DataError(
+                    f"a tokenizer merges {pair!r:.40} to token {len(lengths)}, which is not a pair of earlier ones"
+                )
             lengths.append(lengths[pair[0]] + lengths[pair[1]])
             if lengths[-1] > _LONGEST:
-                raise DataError(f"a tokenizer's token {len(lengths) - 1} is of more than {_LONGEST} bytes")
+                raise DataError(f"a tokenizer's token {len(lengths) - 1} has more than {_LONGEST} bytes")
         if len(set(self.merges)) < len(self.merges):
             raise DataError("a tokenizer merges a pair twice")
 
@@ -102,9 +104,9 @@ class BytePairs(Tokenizer):
 
 
 def learn_byte_pairs(texts: Iterable[str], size: int) -> BytePairs:
-    """The tokenizer of so many tokens for these texts (parts of one); fewer where no pair is there twice.
+    """Learn a tokenizer of `size` tokens from these texts (parts of one); fewer if no pair occurs twice.
 
-    The same texts give the same tokens: of pairs that are equally frequent, that of the smaller numbers is taken.
+    The same texts give the same tokens: of equally frequent pairs, the one with the smaller numbers wins.
 
     Raises:
         DataError: `size` is not from 256 to LARGEST_VOCABULARY.
@@ -135,7 +137,7 @@ def learn_byte_pairs(texts: Iterable[str], size: int) -> BytePairs:
 
 
 def _apart(places: Array) -> Array:
-    """Of places one after another every second, from the first: a pair of equal tokens takes both."""
+    """Of consecutive places every second one, starting at the first: a pair of equal tokens uses up both."""
     begins = np.diff(places, prepend=-2) > 1
     first = places[np.maximum.accumulate(np.where(begins, np.arange(len(places)), 0))]
     every_second: Array = places[(places - first) % 2 == 0]

@@ -1,4 +1,4 @@
-"""Where unpacked data is kept between runs, so that the second load is fast."""
+"""The cache folder for unpacked data, so that the second load is fast."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ __all__ = ["cache_folder", "cached"]
 
 
 def cache_folder() -> Path:
-    """The user's cache folder of chainrule; CHAINRULE_CACHE moves it."""
+    """The user's cache folder for chainrule; CHAINRULE_CACHE overrides it."""
     if chosen := os.environ.get("CHAINRULE_CACHE"):
         return Path(chosen)
     if sys.platform == "win32":
@@ -26,9 +26,9 @@ def cache_folder() -> Path:
 
 
 def cached(name: str, digest: str, make: Callable[[], bytes]) -> bytes:
-    """The bytes with this SHA-256 from the cache, or else made by `make` and put there.
+    """The bytes with this SHA-256 from the cache; if they are missing, `make` makes them and they are stored there.
 
-    A cache that is broken, read-only or full costs time and nothing else.
+    A broken, read-only or full cache costs time and nothing else.
     """
     path = cache_folder() / name
     try:
@@ -36,12 +36,12 @@ def cached(name: str, digest: str, make: Callable[[], bytes]) -> bytes:
         if sha256(content) == digest:
             return content
     except OSError:
-        pass  # not cached yet, or not readable: made below
+        pass  # not cached yet, or unreadable: made below
     content = make()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(content)
     except (OSError, FileError):
-        pass  # the data is at hand all the same
+        pass  # the data is available all the same
     return content

@@ -1,4 +1,4 @@
-"""Which column of a table is the label, and which only counts the rows."""
+"""Which column of a table is the label, and which one only numbers the rows."""
 
 import math
 import re
@@ -13,16 +13,16 @@ _USUAL = frozenset(
     """label labels class classes target targets y category outcome output response survived species digit diagnosis
     price saleprice medv mpg quality charges 标签 类别 分类 目标 标记 价格""".split()  # noqa: SIM905 (a list to read)
 )
-"""What people call the column that is to be learned, in lower case."""
+"""Usual names of the label column, in lower case."""
 
 _COUNTERS = frozenset(("", "id", "index", "idx", "row", "no", "nr", "imageid", "image_id", "编号", "序号"))
 _UNNAMED = re.compile(r"unnamed: ?\d+")
 _MOST_CLASSES = 20
-"""Different whole numbers in a column of classes; more are a quantity."""
+"""The most different whole numbers in a column of classes; with more it is a quantity."""
 
 
 def find_index(sheet: Sheet, head: Sequence[Sequence[str]]) -> int | None:
-    """The column that only counts the rows: the first one, which has no name or that of an ID, or none."""
+    """The column that only numbers the rows: the first one if it has no name or is called an ID, otherwise none."""
     if sheet.names is None or sheet.width < 2:
         return None
     name = sheet.names[0].lower()
@@ -37,21 +37,21 @@ def find_index(sheet: Sheet, head: Sequence[Sequence[str]]) -> int | None:
 def find_label(
     sheet: Sheet, head: Sequence[Sequence[str]], wanted: str | None, index: int | None, *, pictures: bool = False
 ) -> int | None:
-    """The column to be learned.
+    """The label column.
 
     Args:
         sheet: the file.
         head: its first rows.
-        wanted: a column's name or number (counted from 1), "first" or "last"; None to tell it from the file.
-        index: the column that counts the rows, which is no label.
-        pictures: whether the file is known to hold pictures, however small.
+        wanted: a column's name or number (counted from 1), "first" or "last"; None to detect it.
+        index: the column that numbers the rows, which is not a label.
+        pictures: whether the file is known to contain pictures, however small.
 
     Returns:
-        its place, or None where pixels fill all columns and nothing else does.
+        its index, or None if all columns are pixels.
 
     Raises:
-        OptionError: there is no column of the wanted name.
-        DataError: it cannot be told; the message asks.
+        OptionError: there is no column with the wanted name.
+        DataError: it cannot be detected; the message asks for it.
     """
     left = [column for column in range(sheet.width) if column != index]
     if wanted is not None:
@@ -72,7 +72,7 @@ def find_label(
 
 
 def _beside_pixels(head: Sequence[Sequence[str]], columns: Sequence[int]) -> list[int]:
-    """The first column, as usual, unless it is always the same, like a pixel in a corner, and the last is not."""
+    """The first column, as usual, unless it is constant, like a pixel in a corner, and the last one is not."""
     ends = [columns[0], columns[-1]]
     varied = [column for column in ends if len({row[column] for row in head}) > 1]
     if len(head) == 1 or not varied:
@@ -81,22 +81,22 @@ def _beside_pixels(head: Sequence[Sequence[str]], columns: Sequence[int]) -> lis
 
 
 def _in_table(head: Sequence[Sequence[str]], columns: Sequence[int], *, named: bool) -> list[int]:
-    """Of the first and the last column, those which may be the label; both where that is open."""
+    """Which of the first and the last column may be the label; both if it is unclear."""
     first, last = columns[0], columns[-1]
     words = [column for column in columns if not _is_numeric(head, column)]
     if words and words[-1] == last and first not in words:
         return [last]
-    if words == [first]:  # one text that comes again and again is a class, others are names
+    if words == [first]:  # a text column that repeats is a class, others are names
         return [first] if len({row[first] for row in head}) <= len(head) / 2 else [last]
     classes = [column for column in (first, last) if column in words or _is_class_like(head, column)]
     if len(classes) == 1 and (classes == [last] or not named):
         return classes
-    # a header says nothing against the last column; a first one that may be the label does
+    # a header does not rule out the last column; a first column that may be the label does
     return [last] if named and not classes else [first, last]
 
 
 def is_square(number: int) -> bool:
-    """Whether so many pixels make a square picture."""
+    """Whether this many pixels make a square picture."""
     return number > 0 and math.isqrt(number) ** 2 == number
 
 
@@ -118,7 +118,7 @@ def _question(sheet: Sheet, columns: Sequence[int]) -> DataError:
         f"--label-column {sheet.names[column] if sheet.names is not None else ('first', 'last')[column > 0]}"
         for column in columns
     )
-    return DataError(f"which column of {sheet.path} is to be learned cannot be told: say {ways} ({_shown(sheet)})")
+    return DataError(f"cannot tell which column of {sheet.path} is the label: pass {ways} ({_shown(sheet)})")
 
 
 def _shown(sheet: Sheet) -> str:
@@ -129,7 +129,7 @@ def _shown(sheet: Sheet) -> str:
 
 
 def _has_pixel_names(names: Sequence[str], columns: Sequence[int]) -> bool:
-    """Whether all these columns are called like pixels: pixel0, px_1, 3x4, p12, or plain numbers."""
+    """Whether all these columns are named like pixels: pixel0, px_1, 3x4, p12, or plain numbers."""
     pattern = re.compile(r"(pixel|px|pix|p|x|f|v)?[_ ]?\d+([x_.]\d+)?")
     return (
         bool(names)
@@ -144,7 +144,7 @@ def _is_numeric(head: Sequence[Sequence[str]], column: int) -> bool:
 
 
 def _is_table(head: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:
-    """Whether cells are no pixels: few columns, words, gaps, or numbers below 0 or above 65535."""
+    """Whether the cells are not pixels: few columns, words, gaps, or numbers below 0 or above 65535."""
     if len(columns) < 16:
         return True
     cells = [row[column] for row in head for column in columns]
@@ -152,7 +152,7 @@ def _is_table(head: Sequence[Sequence[str]], columns: Sequence[int]) -> bool:
 
 
 def _is_class_like(head: Sequence[Sequence[str]], column: int) -> bool:
-    """Whether a column holds few whole numbers, again and again."""
+    """Whether a column contains few different whole numbers, repeatedly."""
     cells = [row[column] for row in head]
     if not all(is_number(cell) and float(cell) == math.floor(float(cell)) for cell in cells):
         return False

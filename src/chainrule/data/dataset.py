@@ -1,4 +1,4 @@
-"""Dataset: images or rows with their labels, handed out in batches."""
+"""Dataset: images or rows with their labels, in batches."""
 
 import copy
 import math
@@ -9,11 +9,16 @@ import numpy as np
 
 from chainrule import kernels
 from chainrule.arrays import Array, Shape
+from chainrule.data.images import encode_png
 from chainrule.data.labels import MOST_CLASSES
 from chainrule.data.preparation import Preparation
-from chainrule.errors import DataError, OptionError
+from chainrule.errors import DataError, MissingExtraError, OptionError
+from chainrule.markup import Html, fragment, note, picture, pictures, rows
 
 __all__ = ["Dataset"]
+
+_SHOWN, _SHOWN_CLASSES = 12, 30
+"""Samples and classes that a notebook shows."""
 
 
 class Dataset:
@@ -22,12 +27,12 @@ class Dataset:
     Args:
         x: images (N, C, H, W) or rows (N, D).
         y: class indices (N,), other targets with N as first axis, or None.
-        classes: names of the classes; by default the numbers from 0 to the largest label. Without any, y holds numbers
-            to predict.
-        preparation: how raw input becomes such samples, where that is known; a network that learns from them keeps it.
+        classes: class names; by default the numbers from 0 to the largest label. Without class names, y contains
+            numbers to predict.
+        preparation: how raw input becomes such samples, if known; a network trained on them keeps it.
 
     Raises:
-        DataError: no samples, counts that differ, or NaN or infinite values (the first is named).
+        DataError: there are no samples, the counts differ, or a value is NaN or infinite (the message names the first).
     """
 
     def __init__(
@@ -60,6 +65,40 @@ class Dataset:
         labels = "no labels" if self.y is None else f"{len(self.classes)} classes" if self.classes else "targets"
         return f"Dataset({len(self):,} samples of shape {self.x.shape[1:]} {self.x.dtype}, {labels})"
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: how many samples of which class, and the first ones."""
+        parts = []
+        if self.y is not None and self.classes and self.y.ndim == 1:
+            counts = np.bincount(self.y, minlength=len(self.classes))[:_SHOWN_CLASSES]
+            parts.append(rows(("class", "samples"), list(zip(self.classes, map("{:,}".format, counts), strict=False))))
+        parts.append(self._first_pictures() if _is_picture(self.sample_shape) else self._first_rows())
+        return fragment(repr(self), *parts)
+
+    def _first_pictures(self) -> Html:
+        try:
+            return pictures([picture(encode_png(_visible(self.x[at])), self._label(at)) for at in self._firsts()])
+        except MissingExtraError as missing:
+            return note(str(missing))
+
+    def _firsts(self) -> list[int]:
+        return list(range(min(len(self), _SHOWN)))
+
+    def _first_rows(self) -> Html:
+        places = range(min(int(np.prod(self.sample_shape)), _SHOWN))
+        lines = [
+            (*(f"{value:.4g}" for value in self.x[at].ravel()[: len(places)].tolist()), self._label(at))
+            for at in self._firsts()
+        ]
+        return rows((*map(str, places), "label"), lines)
+
+    def _label(self, at: int) -> str:
+        if self.y is None:
+            return ""
+        label = np.squeeze(self.y[at])
+        if self.classes and label.ndim == 0:
+            return self.classes[int(label)]
+        return np.array2string(label, precision=4, threshold=5, edgeitems=2)
+
     def batches(
         self, batch_size: int, rng: np.random.Generator | None = None, *, start: int = 0
     ) -> Iterator[tuple[Array, Array | None]]:
@@ -68,7 +107,7 @@ class Dataset:
         Args:
             batch_size: 1 or more.
             rng: shuffles; None keeps the stored order.
-            start: batches to leave out at the beginning (to go on in the middle of an epoch).
+            start: batches to skip at the beginning (to resume in the middle of an epoch).
         """
         if batch_size < 1:
             raise OptionError(f"batch_size must be 1 or more, got {batch_size}")
@@ -91,19 +130,21 @@ class Dataset:
         return self.x[:count], None if self.y is None else self.y[:count]
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self]:
-        """Two datasets by chance: the first with `fraction` of the samples, the second with the rest.
+        """Split at random into two datasets: the first with `fraction` of the samples, the second with the rest.
 
-        Where there are class labels, of each class the same share goes to each side (to within one sample).
+        With class labels, the split is the same for each class (to within one sample).
 
         Raises:
             OptionError: one of the two would be empty.
         """
         count = math.floor(fraction * len(self) + 0.5)
         if not 0 < count < len(self):
-            raise OptionError(f"a fraction of {fraction} of {len(self)} samples leaves one side empty: choose another")
+            raise OptionError(
+                f"a fraction of {fraction} of {len(self)} samples leaves one side empty: choose another fraction"
+            )
         order = np.random.default_rng(seed).permutation(len(self))
         if self.y is not None and self.classes and self.y.ndim == 1:
-            # in class order, every class lies in one stretch; even steps through all take the same share of each
+            # in class order, every class is contiguous; even steps through all take the same fraction of each
             order = order[np.argsort(self.y[order], kind="stable")]
             first = np.floor(np.arange(1, len(order) + 1) * fraction + 0.5).astype(int)
             chosen = np.diff(first, prepend=0) > 0
@@ -111,10 +152,10 @@ class Dataset:
         return self._take(np.sort(order[:count])), self._take(np.sort(order[count:]))
 
     def with_classes(self, names: Sequence[str]) -> Self:
-        """The same samples, their labels as places of their names in `names`.
+        """The same samples, with labels as indices into `names`.
 
         Raises:
-            DataError: samples of a class that is not among them (each such class is named and counted).
+            DataError: a sample's class is not in `names` (the message names and counts each such class).
         """
         names = tuple(names)
         if names == self.classes or self.y is None or not self.classes:
@@ -129,7 +170,7 @@ class Dataset:
         return other
 
     def of_classes(self, names: Sequence[str]) -> Self:
-        """The samples of these classes alone.
+        """Only the samples of these classes.
 
         Raises:
             DataError: there are none.
@@ -146,19 +187,19 @@ class Dataset:
         return self.y is not None and bool((self.y == self.classes.index(name)).any())
 
     def inverted(self) -> Self:
-        """The same pictures with 255 - x for x."""
+        """The same pictures, inverted: 255 - x."""
         other = copy.copy(self)
         other.x = 255 - self.x
         return other
 
     def prepared(self, preparation: Preparation | None) -> Self:
-        """The same samples, of which it is known how raw input becomes such."""
+        """The same samples with this preparation."""
         other = copy.copy(self)
         other.preparation = preparation
         return other
 
     def shaped(self, shape: Shape) -> Self:
-        """The same samples, each in another shape if that holds as many numbers."""
+        """The same samples, each reshaped if the new shape has as many numbers."""
         if self.sample_shape == shape or math.prod(self.sample_shape) != math.prod(shape):
             return self
         other = copy.copy(self)
@@ -184,6 +225,18 @@ class Dataset:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
             raise DataError(
-                f"the {what} hold {array[where]} at {list(where)}: only finite numbers can be learned from; "
+                f"the {what} contain {array[where]} at {list(where)}, and training needs finite numbers: "
                 "remove or fill these values"
             )
+
+
+def _is_picture(shape: Shape) -> bool:
+    return len(shape) == 3 and shape[0] in (1, 3)
+
+
+def _visible(x: Array) -> Array:
+    """(C, H, W) -> (H, W) or (H, W, 3) uint8; numbers that are no bytes are stretched from the least to the largest."""
+    if x.dtype != np.uint8:
+        low, high = float(x.min()), float(x.max())
+        x = np.round((x.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+    return x[0] if len(x) == 1 else np.moveaxis(x, 0, -1)

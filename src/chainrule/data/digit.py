@@ -1,8 +1,8 @@
-"""How a picture of one digit becomes what a network reads: the one way for data, predict, the page and the reader.
+"""Preparation of a picture of one digit for a network, the same for data, predict, the page and the reader.
 
 The steps are those of MNIST's authors (LeCun et al. 1998, section III.A): bright strokes on black, cropped to the ink,
-fitted into 20x20 with the aspect ratio kept, the centre of mass in the middle of 28x28. Before them, ink is told from
-paper (`ink`); and strokes thinner than MNIST's are widened, since a pen's width says nothing about the digit.
+fitted into 20x20 with the aspect ratio kept, the center of mass in the middle of 28x28. Before that, ink is separated
+from paper (`ink`), and strokes thinner than MNIST's are widened, since a pen's width says nothing about the digit.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,13 @@ from chainrule.errors import DataError
 __all__ = ["center_digit", "center_ink"]
 
 _FINE = 5
-"""Pixels for each of the final ones, where strokes are measured and widened."""
+"""The resolution, per final pixel, at which strokes are measured and widened."""
 
 _LARGEST = 400
-"""Pixels of the longer side at most; larger pictures are made smaller first."""
+"""The most pixels of the longer side; larger pictures are shrunk first."""
 
 _THINNEST = 1.5
-"""Pixels of the final picture; thinner strokes are widened to `_WIDENED`."""
+"""Stroke width in pixels of the final picture; thinner strokes are widened to `_WIDENED`."""
 
 _WIDENED = 2.2
 
@@ -72,7 +72,7 @@ def center_digit(gray: Array, size: int = 28, steps: Callable[[str, Array], None
 
 
 def center_ink(ink: Array, size: int = 28) -> Array:
-    """(H, W) in 0..1, ink of one digit and nothing else -> (size, size) uint8 as in MNIST.
+    """(H, W) in 0..1, only the ink of one digit -> (size, size) uint8 as in MNIST.
 
     Raises:
         DataError: there is no ink in it.
@@ -129,12 +129,12 @@ def _with_margin(gray: Array) -> Array:
 
 
 def _bounded(gray: Array) -> Array:
-    """The picture, of a photograph a smaller one."""
+    """The picture, shrunk if it is a large photograph."""
     return _fit(gray, _LARGEST) if max(gray.shape) > _LARGEST else gray
 
 
 def _widened(ink: Array, box: int) -> Array:
-    """The same ink, in strokes that are not thinner than MNIST's will be; any resolution."""
+    """The same ink with strokes at least as thick as MNIST's; any resolution."""
     fine = _fit(ink, _FINE * box)
     fine = np.clip(fine / max(float(np.quantile(fine, 0.99)), 1e-6), 0, 1)  # thin strokes fade when made smaller
     width = pen_width(fine) / _FINE
@@ -144,7 +144,7 @@ def _widened(ink: Array, box: int) -> Array:
 
 
 def _fit(ink: Array, longest: int) -> Array:
-    """Resized so that the longer side has so many pixels."""
+    """Resized so that the longer side has this many pixels."""
     scale = longest / max(ink.shape)
     height, width = (max(1, round(length * scale)) for length in ink.shape)
     return resize(ink, height, width)

@@ -1,4 +1,4 @@
-"""Files from the network: mirrors, resumed where they broke off, checked, and whole or not there at all."""
+"""Downloads: mirrors, resuming, checksums, and files that are complete or absent."""
 
 import hashlib
 import http.client
@@ -15,7 +15,7 @@ from chainrule.files import explain, make_folder, taking_turns
 __all__ = ["Progress", "download"]
 
 Progress = Callable[[int, int | None], None]
-"""Called with the bytes that are there and the bytes in all, where the server tells."""
+"""Called with the bytes so far and the total, if the server reports it."""
 
 _BLOCK = 1 << 16
 
@@ -29,30 +29,30 @@ def download(
     timeout: float = 20.0,
     attempts: int = 3,
 ) -> Path:
-    """The file with this digest at `path`, from the first mirror that has it.
+    """Download the file with this digest to `path`, from the first mirror that has it.
 
-    What came before a connection broke is kept beside it (.part), and the next attempt or the next call goes on from
-    there. A file that is there already and right is not fetched again. Of several processes that ask for it at once
-    one fetches it, and the others wait.
+    If a connection breaks, the bytes so far are kept beside it (.part), and the next attempt or call resumes there. A
+    file that already exists with the right digest is not downloaded again. If several processes ask for it at once, one
+    downloads it and the others wait.
 
     Args:
-        urls: where the file lies, the best place first.
-        path: where it is put, when it is whole and right.
+        urls: mirrors of the file, the best first.
+        path: the destination, written when the file is complete and its digest is right.
         digest: its MD5 (32 hexadecimal digits) or SHA-256 (64).
-        progress: follows the bytes.
+        progress: called as bytes arrive.
         timeout: seconds without a byte after which an attempt ends.
-        attempts: how often each mirror is tried.
+        attempts: how often to try each mirror.
 
     Raises:
-        DataError: no mirror gave it; what each said is in the message.
-        FileError: the folder cannot be made.
+        DataError: no mirror delivered it; the message lists what each answered.
+        FileError: the folder cannot be created.
     """
     path = Path(path)
     if path.is_file() and _digest(path, digest) == digest:
         return path
     make_folder(path.parent)
     with taking_turns(path):
-        if path.is_file() and _digest(path, digest) == digest:  # another one's, by now
+        if path.is_file() and _digest(path, digest) == digest:  # another process has downloaded it by now
             return path
         return _from_mirrors(urls, path, digest, progress, timeout, attempts)
 
@@ -69,7 +69,7 @@ def _from_mirrors(
             except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
                 problem = _explain(error)
                 if isinstance(error, urllib.error.HTTPError) and error.code < 500:
-                    break  # the same again would be the same answer
+                    break  # trying again would give the same answer
                 time.sleep(min(0.1 * 2**attempt, 2.0))
                 continue
             except OSError as error:
@@ -77,24 +77,24 @@ def _from_mirrors(
             if _digest(part, digest) == digest:
                 os.replace(part, path)
                 return path
-            part.unlink()  # whole, but another file: nothing of it can be kept
-            problem = "it sent another file than the right one (the checksum differs)"
+            part.unlink()  # complete but wrong: none of it can be kept
+            problem = "it sent the wrong file (the checksum differs)"
             break
         problems.append(f"{url}: {problem}")
     raise DataError(
-        f"cannot download {path.name}: {'; '.join(problems)}. Try again later (it goes on where it stopped), or fetch "
+        f"cannot download {path.name}: {'; '.join(problems)}. Try again later (it resumes where it stopped), or fetch "
         f"the file another way and put it at {path}"
     )
 
 
 def _fetch(url: str, part: Path, progress: Progress | None, timeout: float) -> None:
-    """Write what is missing of the file behind `part`."""
+    """Resume the download into `part`."""
     there = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={there}-"} if there else {})
     try:
         response = urllib.request.urlopen(request, timeout=timeout)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and there:  # nothing is missing, or more is there than the file has: the digest will tell
+        if error.code == 416 and there:  # complete, or longer than the file: the digest decides
             error.close()
             return
         error.close()

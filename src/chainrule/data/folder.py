@@ -1,4 +1,4 @@
-"""A folder of pictures, with a folder for each class."""
+"""A folder of pictures with one folder per class."""
 
 import os
 from collections.abc import Sequence
@@ -19,27 +19,27 @@ _ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 
 
 def class_folders(folder: Path) -> list[Path]:
-    """The folders in a folder in the order of their names, numbers by value; leftovers of systems are passed over."""
+    """The folders in a folder, sorted by name (numbers by value), without system files."""
     folders = [path for path in _inside(folder) if path.is_dir()]
     return sorted(folders, key=lambda path: by_value(path.name))
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures in a folder in the order of their names; leftovers of systems are passed over.
+    """The pictures in a folder, sorted by name, without system files.
 
     Raises:
-        DataError: it holds none.
+        DataError: there are none.
     """
     files = sorted(path for path in _inside(folder) if path.suffix.lower() in _ENDINGS and path.is_file())
     if not files:
-        raise DataError(f"{folder} holds no pictures: remove the folder, or put pictures there")
+        raise DataError(f"{folder} contains no pictures: remove the folder, or put pictures there")
     return files
 
 
 def inner_folder(folder: Path) -> Path:
-    """The folder, or the one that is the only thing in it, as archives unpack: data/data/0/...
+    """The folder, or the folder that is the only thing in it, as unpacked archives have: data/data/0/...
 
-    Leftovers of systems do not count. A folder with pictures in it is a class, and no wrapping.
+    System files do not count. A folder with pictures in it is a class, not a wrapper.
     """
     while len(inside := _inside(folder)) == 1 and inside[0].is_dir():
         if any(path.suffix.lower() in _ENDINGS for path in _inside(inside[0])):
@@ -62,27 +62,27 @@ def read_pictures(
     way: Way | None = None,
     like: PicturePreparation | None = None,
 ) -> Dataset:
-    """Pictures (N, 1 or 3, size, size) uint8 from folder/CLASS/*.png (or .jpg, ...), of any size. The classes are the
-    folders' names.
+    """Pictures (N, 1 or 3, size, size) uint8 from folder/CLASS/*.png (or .jpg, ...) of any size; the folder names are
+    the classes.
 
     Args:
-        folder: holds a folder a class.
+        folder: contains one folder per class.
         size: height and width of the result.
-        classes: the names in the order of their numbers; by default all folders, in the order of their names.
-        skip_bad: leave out pictures that do not open, instead of refusing them all.
+        classes: the class names in index order; by default all folders, sorted by name.
+        skip_bad: skip pictures that do not open, instead of refusing all.
         color: keep red, green and blue.
-        way: fit (each resized with its aspect ratio kept and padded with the colour of its border; the default) or
-            center (cropped to the ink and centered, as MNIST is).
-        like: how other pictures were prepared, in place of size, color and way.
+        way: fit (resize with the aspect ratio kept and pad with the border's color; the default) or center (crop to the
+            ink and center, as MNIST is).
+        like: how other pictures were prepared; replaces size, color and way.
 
     Raises:
-        DataError: no class folders, one without pictures, or pictures that do not open (named and counted).
+        DataError: there are no class folders, one has no pictures, or pictures do not open (the message counts them).
         MissingExtraError: Pillow is not installed.
     """
     folders = class_folders(Path(folder))
     names = tuple(path.name for path in folders) if classes is None else tuple(classes)
     if not folders:
-        raise DataError(f"{folder} holds no folders: expected one for each class, with pictures in it")
+        raise DataError(f"{folder} contains no folders: expected one per class, with pictures in it")
     if unknown := [path.name for path in folders if path.name not in names]:
         raise DataError(f"{folder} has a class {unknown[0]!r} that the training data does not have")
     preparation = like or PicturePreparation(size, size, 3 if color else 1, way or "fit")
@@ -99,7 +99,7 @@ def read_pictures(
     if bad and not skip_bad:
         raise DataError(
             f"{len(bad)} of {len(bad) + len(images)} pictures in {folder} do not open, the first: {bad[0]}; "
-            "mend or remove them, or leave them out with --skip-bad (skip_bad=True)"
+            "repair or remove them, or skip them with --skip-bad (skip_bad=True)"
         )
     if not images:
         raise DataError(f"none of the {len(bad)} pictures in {folder} opens, the first: {bad[0]}")

@@ -1,4 +1,4 @@
-"""Pictures in files: opened upright, of bounded size, in gray or colour, resized and turned."""
+"""Picture files: opened upright and with bounded size, in gray or color, resized and rotated."""
 
 import io
 import os
@@ -18,6 +18,7 @@ from chainrule.files import explain, replacing
 __all__ = [
     "MAXIMUM_PIXELS",
     "draw_boxes",
+    "encode_jpeg",
     "encode_png",
     "fit_picture",
     "picture_pixels",
@@ -29,32 +30,32 @@ __all__ = [
 ]
 
 MAXIMUM_PIXELS = 50_000_000
-"""Larger pictures are refused before they are unpacked; all that are unpacked at once have no more in all."""
+"""Larger pictures are refused before decoding; all pictures decoded at once stay within it together."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG2000", "ICO")
-"""What is tried. Pillow knows many more, some of which start other programs."""
+"""The formats tried. Pillow knows many more, some of which start other programs."""
 
 _LONGEST = 2**28
 
 _ORIENTATION = 0x0112
-"""The tag of EXIF."""
+"""The EXIF tag."""
 
 
 def read_gray(source: str | os.PathLike[str] | bytes) -> Array:
     """The picture in a file, or in the bytes of one, as brightness (H, W) uint8.
 
-    It is turned upright as its EXIF data says, and transparency lies over white.
-    Of an animated picture it is the first frame; more than 8 bits a pixel are stretched to 0..255.
+    It is rotated upright by its EXIF data, and transparency is blended over white. For an animated picture it is the
+    first frame; more than 8 bits per pixel are stretched to 0..255.
 
     Raises:
-        DataError: not there, not a picture, damaged, or larger than MAXIMUM_PIXELS.
+        DataError: it is missing, not a picture, damaged, or larger than MAXIMUM_PIXELS.
         MissingExtraError: Pillow is not installed.
     """
     return _read(source, "L")
 
 
 def read_colour(source: str | os.PathLike[str] | bytes) -> Array:
-    """The picture as red, green and blue (H, W, 3) uint8; everything else as `read_gray`."""
+    """The picture as red, green and blue (H, W, 3) uint8; otherwise like `read_gray`."""
     return _read(source, "RGB")
 
 
@@ -71,7 +72,7 @@ def _read(source: str | os.PathLike[str] | bytes, mode: str) -> Array:
                 )
             turned = picture.getexif().get(_ORIENTATION, 1) != 1
             upright = ImageOps.exif_transpose(picture) if turned else picture  # transposing copies
-            if upright.mode.startswith("I") or upright.mode == "F":  # 16 bits and more a pixel
+            if upright.mode.startswith("I") or upright.mode == "F":  # 16 bits or more per pixel
                 upright = Image.fromarray(_to_bytes(np.array(upright, dtype=np.float32)))
             if "A" in upright.getbands() or "transparency" in upright.info:
                 colour = upright.convert("RGBA")
@@ -80,36 +81,36 @@ def _read(source: str | os.PathLike[str] | bytes, mode: str) -> Array:
     except DataError:
         raise
     except OSError as error:
-        reason = explain(error) if error.errno else "it is not a picture, or damaged: try a PNG or JPEG"
+        reason = explain(error) if error.errno else "it is not a picture, or it is damaged: try a PNG or JPEG"
         raise DataError(f"cannot read {path}: {reason}") from error
     except Image.DecompressionBombError as error:
         raise DataError(f"{path} has more than {MAXIMUM_PIXELS:,} pixels: make it smaller") from error
-    except Exception as error:  # of what Pillow raises on damaged bytes there is no list
-        raise DataError(f"cannot read {path}: it is not a picture, or damaged: try a PNG or JPEG") from error
+    except Exception as error:  # Pillow does not document what it raises on damaged bytes
+        raise DataError(f"cannot read {path}: it is not a picture, or it is damaged: try a PNG or JPEG") from error
 
 
 def picture_pixels(content: bytes) -> int:
-    """How many pixels the bytes of a picture unpack to, as its head says; 0 if they are no picture."""
+    """The number of pixels of a picture, from the header in its bytes; 0 if they are not a picture."""
     try:
         with _opened(content) as picture:
             return int(picture.width * picture.height)
     except MissingExtraError:
         raise
-    except Exception:  # of what Pillow raises on damaged bytes there is no list
+    except Exception:  # Pillow does not document what it raises on damaged bytes
         return 0
 
 
 def _opened(content: bytes) -> Any:
-    """A picture whose head is read and whose pixels are not yet unpacked."""
+    """A picture whose header is read and whose pixels are not yet decoded."""
     Image, _ = _pillow()
     Image.init()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
         return Image.open(io.BytesIO(content), formats=[name for name in _FORMATS if name in Image.OPEN])
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of a file; of a file itself Pillow would ask as many as a damaged chunk says, and memory for them."""
+    """The bytes of a file; from an open file, Pillow would read (and allocate) as many as a damaged chunk claims."""
     with path.open("rb") as file:
         content = file.read(_LONGEST + 1)
     if len(content) > _LONGEST:
@@ -118,7 +119,7 @@ def _content(path: Path) -> bytes:
 
 
 def resize(picture: Array, height: int, width: int) -> Array:
-    """(H, W) float32 or uint8 -> (height, width): means of areas where it gets smaller, bicubic where larger."""
+    """(H, W) float32 or uint8 -> (height, width): area means to shrink, bicubic interpolation to enlarge."""
     Image, _ = _pillow()
     smaller = height * width < picture.size
     method = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
@@ -126,17 +127,18 @@ def resize(picture: Array, height: int, width: int) -> Array:
 
 
 def turn(picture: Array, degrees: float) -> Array:
-    """(H, W) float32 turned counter-clockwise about its middle, larger so that nothing is lost; what is new is 0."""
+    """(H, W) float32 rotated counter-clockwise about its center, enlarged so nothing is cut off; new pixels are 0."""
     Image, _ = _pillow()
     image = Image.fromarray(picture)
     return np.asarray(image.rotate(degrees, Image.Resampling.BICUBIC, expand=True))
 
 
 def fit_picture(picture: Array, size: int | Pair = 28) -> Array:
-    """(H, W) or (H, W, 3) uint8 of any size -> (height, width) or (height, width, 3): the whole picture in the middle,
-    in its aspect ratio.
+    """(H, W) or (H, W, 3) uint8 of any size -> (height, width) or (height, width, 3): the whole picture, centered, with
+    its aspect ratio kept.
 
-    Around it is the median of its border. A picture of that size stays as it is; `size` is (height, width), or both.
+    The rest is filled with the median of its border. A picture that has this size is unchanged; `size` is (height,
+    width), or one number for both.
     """
     wanted = (size, size) if isinstance(size, int) else size
     if picture.shape[:2] == wanted:
@@ -177,14 +179,23 @@ def draw_boxes(
 
 def encode_png(picture: Array) -> bytes:
     """(H, W) or (H, W, 3) uint8 -> the bytes of a PNG file."""
+    return _encoded(picture, "PNG")
+
+
+def encode_jpeg(picture: Array) -> bytes:
+    """(H, W) or (H, W, 3) uint8 -> the bytes of a JPEG file."""
+    return _encoded(picture, "JPEG")
+
+
+def _encoded(picture: Array, form: str) -> bytes:
     Image, _ = _pillow()
     content = io.BytesIO()
-    Image.fromarray(picture).save(content, format="PNG")
+    Image.fromarray(picture).save(content, format=form)
     return content.getvalue()
 
 
 def write_png(picture: Array, path: str | os.PathLike[str]) -> None:
-    """(H, W) or (H, W, 3) uint8 -> a PNG file; an older one is replaced when the new one is whole."""
+    """(H, W) or (H, W, 3) uint8 -> a PNG file; an existing one is replaced when the new one is complete."""
     content = encode_png(picture)
     with replacing(path) as file:
         file.write(content)
@@ -202,7 +213,7 @@ def _to_bytes(values: Array) -> Array:
 
 
 class _Room:
-    """Lets pictures in as long as all that are inside have no more than MAXIMUM_PIXELS; the others wait."""
+    """Admits pictures while those inside have at most MAXIMUM_PIXELS together; the others wait."""
 
     def __init__(self) -> None:
         self._inside = 0
@@ -210,7 +221,7 @@ class _Room:
 
     @contextmanager
     def taken(self, pixels: int) -> Iterator[None]:
-        """Within the block so many pixels are inside; a picture that is too large never waits, since it is refused."""
+        """Within the block this many pixels are inside; a picture that is too large is refused instead of waiting."""
         pixels = pixels if pixels <= MAXIMUM_PIXELS else 0
         with self._changed:
             self._changed.wait_for(lambda: self._inside + pixels <= MAXIMUM_PIXELS)

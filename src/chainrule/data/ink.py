@@ -1,7 +1,7 @@
-"""How ink is told from paper: brightness becomes strokes, 1 where the pen was and 0 where it was not.
+"""Separating ink from paper: brightness becomes strokes, 1 where the pen was and 0 elsewhere.
 
-The paper's brightness is a smooth surface (a quadratic, fitted to what lies around and between the strokes), so that
-shadows and a darker corner do not count as ink; specks are left out; strokes of a hair-thin pen are widened.
+The paper's brightness is modeled as a smooth surface (a quadratic, fitted around and between the strokes), so that
+shadows and a darker corner do not count as ink; specks are removed; strokes of a hair-thin pen are widened.
 """
 
 from typing import Any
@@ -14,11 +14,11 @@ from chainrule.errors import DataError, MissingExtraError
 __all__ = ["drop_strays", "find_ink", "ndimage", "pen_width", "widen"]
 
 _FAINTEST = 12.0
-"""Levels of 255 by which ink differs from paper at least."""
+"""The smallest difference of ink from paper, in levels of 255."""
 
 
 def find_ink(gray: Array) -> Array:
-    """Brightness (H, W) uint8, dark on light or light on dark -> (H, W) float32 in 0..1: how much ink each pixel holds.
+    """Brightness (H, W) uint8, dark on light or light on dark -> (H, W) float32 in 0..1: the ink in each pixel.
 
     Raises:
         DataError: the whole picture has about the same brightness.
@@ -43,8 +43,8 @@ def find_ink(gray: Array) -> Array:
 
 
 def drop_strays(ink: Array) -> Array:
-    """The same without pieces that are no part of a digit: tiny ones beside the largest (dust, grain of the paper), and
-    such as run along the picture's border (a frame, the edge of the paper, what reaches in from outside)."""
+    """The same without pieces that are not part of a digit: pieces tiny compared with the largest (dust, grain of the
+    paper), and pieces along the picture's border (a frame, the edge of the paper, something reaching in)."""
     labels, count = ndimage().label(ink > 0, np.ones((3, 3)))
     if count < 2:
         return ink
@@ -69,15 +69,15 @@ def pen_width(ink: Array) -> float:
 
 
 def widen(ink: Array, by: float) -> Array:
-    """Strokes that reach `by` pixels further to each side."""
+    """Strokes widened by `by` pixels on each side."""
     outside = ndimage().distance_transform_edt(ink <= 0.5)
     wide: Array = np.maximum(ink, np.clip(by + 1 - outside, 0, 1).astype(ink.dtype))
     return wide
 
 
 def _paper(bright: Array) -> Array:
-    """Brightness (H, W) of some of the pixels -> six weights: 1, y, x, y^2, yx, x^2, both from -1 to 1, of the paper
-    alone; begun at the border, where paper is."""
+    """Brightness (H, W) of some of the pixels -> six weights, for 1, y, x, y^2, yx, x^2 (y and x from -1 to 1), of the
+    paper alone; the fit starts at the border, where the paper is."""
     terms = np.stack([_surface(weights, *bright.shape) for weights in np.eye(6)], axis=-1)
     margin = [max(1, length // 16) for length in bright.shape]
     edge = np.ones(bright.shape, bool)
@@ -93,7 +93,7 @@ def _paper(bright: Array) -> Array:
             break
         weights = np.linalg.lstsq(terms[kept], bright[kept], rcond=None)[0]
     surface = terms @ weights
-    # a surface through few points may run away from all of them: then paper is what lies at the border
+    # a surface through few points may run away from all of them: then the border counts as paper
     if not (bright.min() - 20 <= surface.min() and surface.max() <= bright.max() + 20):
         return border
     return weights

@@ -1,4 +1,4 @@
-"""Labels as people write them (numbers of any kind, words, one-hot rows) become class indices and names."""
+"""Conversion of labels as people write them (any numbers, words, one-hot rows) to class indices and names."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,15 @@ from chainrule.errors import DataError
 __all__ = ["MOST_CLASSES", "Labels", "by_value", "read_labels", "write_name"]
 
 MOST_CLASSES = 2**16
-"""Labels that reach beyond it are IDs."""
+"""Larger labels are IDs."""
 
 _USUAL = 10
 
 
 class Labels:
-    """y (N,) class indices with the names of the classes, or y (N, outputs) float numbers to predict without any.
+    """y (N,) class indices with class names, or y (N, outputs) float numbers to predict without names.
 
-    `note` says what was not as usual, or is empty.
+    `note` says what was unusual, or is empty.
     """
 
     def __init__(self, y: Array, classes: tuple[str, ...], note: str = "") -> None:
@@ -29,13 +29,13 @@ def read_labels(parts: Sequence[Array], where: object, classes: Sequence[str] | 
     """The labels of each part of the data (such as training and test), with the same classes for all.
 
     Args:
-        parts: arrays (N,) or (N, 1) of whole numbers, of floats, truth values or texts; (N, C) one-hot; or, of floats
-            that are not whole, numbers to predict.
-        where: what they come from, for messages.
-        classes: names of the classes, where labels are their numbers.
+        parts: arrays (N,) or (N, 1) of whole numbers, floats, booleans or texts; (N, C) one-hot; floats that are not
+            whole are numbers to predict.
+        where: where they come from, for messages.
+        classes: class names, if labels are indices into them.
 
     Raises:
-        DataError: labels that are no numbers or texts, that are IDs, or that are outside `classes`.
+        DataError: labels are not numbers or texts, are IDs, or are outside `classes`.
     """
     flat = [_flat(np.asarray(part)) for part in parts]
     if any(part.dtype.kind not in "iufbUS" for part in flat):
@@ -50,12 +50,12 @@ def read_labels(parts: Sequence[Array], where: object, classes: Sequence[str] | 
         every = np.char.decode(every, "utf-8", "replace")
     if every.dtype.kind in "Ub":
         y, names = _by_name([write_name(str(label)) for label in every.tolist()])
-        note = f"labels are {'words' if every.dtype.kind == 'U' else 'truth values'}: {_shown(names)}"
+        note = f"labels are {'words' if every.dtype.kind == 'U' else 'booleans'}: {_shown(names)}"
         return _divided(y, names, flat, note)
     if every.dtype.kind == "f":
         if not np.isfinite(every).all():
             index = int(np.flatnonzero(~np.isfinite(every))[0])
-            raise DataError(f"the labels hold {every[index]} at [{index}] in {where}: remove or fill these values")
+            raise DataError(f"the labels contain {every[index]} at [{index}] in {where}: remove or fill these values")
         if not (every == np.floor(every)).all():
             targets = every.astype(np.float32)[:, np.newaxis]
             return _divided(targets, (), flat, "labels are numbers that are not whole: they are predicted as numbers")
@@ -65,14 +65,14 @@ def read_labels(parts: Sequence[Array], where: object, classes: Sequence[str] | 
 
 
 def write_name(label: str) -> str:
-    """A class's name as it is kept: without spaces around it, and 5.0 as 5."""
+    """A class name as stored: without surrounding spaces, and 5.0 as 5."""
     text = label.strip()
     whole, dot, rest = text.partition(".")
     return whole if dot and whole.lstrip("-").isdecimal() and not rest.strip("0") else text
 
 
 def by_value(name: str) -> tuple[bool, int, str]:
-    """A key that sorts numbers by value, before other names."""
+    """A sort key: numbers by value, before other names."""
     digits = name.lstrip("0")
     return (False, len(digits), digits) if name.isdecimal() else (True, 0, name)
 
@@ -85,10 +85,12 @@ def _of_rows(parts: Sequence[Array], where: object, classes: Sequence[str] | Non
     """One-hot rows, or several numbers to predict."""
     every = np.concatenate(parts)
     if every.shape[1] > MOST_CLASSES:
-        raise DataError(f"{where} has {every.shape[1]:,} labels a sample: expected {MOST_CLASSES:,} at most")
+        raise DataError(f"{where} has {every.shape[1]:,} labels per sample: expected {MOST_CLASSES:,} at most")
     one_hot = every.dtype.kind in "iufb" and ((every == 0) | (every == 1)).all() and (every.sum(axis=1) == 1).all()
     if not one_hot:
-        return _divided(every.astype(np.float32), (), parts, "labels are several numbers a sample: they are predicted")
+        return _divided(
+            every.astype(np.float32), (), parts, "labels are several numbers per sample: they are predicted"
+        )
     names = tuple(classes) if classes is not None else tuple(map(str, range(every.shape[1])))
     return _divided(every.argmax(axis=1), names, parts, f"labels are one-hot: read as {every.shape[1]} classes")
 
@@ -120,7 +122,7 @@ def _by_name(labels: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
 
 
 def _divided(y: Array, names: tuple[str, ...], parts: Sequence[Array], note: str) -> list[Labels]:
-    """The labels of each part again."""
+    """The labels split back into parts."""
     ends = np.cumsum([len(part) for part in parts])[:-1]
     small = y.astype(np.uint8) if y.dtype.kind in "iu" and names and len(names) <= 256 else y
     return [Labels(part, names, note) for part in np.split(small, ends)]

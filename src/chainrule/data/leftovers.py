@@ -1,4 +1,4 @@
-"""What systems leave between one's files, and nobody means: passed over in folders and archives."""
+"""System files that nobody put there on purpose: skipped in folders and archives."""
 
 from pathlib import PurePath
 

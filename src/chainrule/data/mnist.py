@@ -1,4 +1,4 @@
-"""MNIST: 70,000 handwritten digits, part of the package, so that nothing has to be downloaded.
+"""MNIST: 70,000 handwritten digits, bundled with the package, so no download is needed.
 
 LeCun, Cortes and Burges 1998; see NOTICE for credit and licence.
 """

@@ -1,4 +1,4 @@
-"""Arrays out of an .npz archive, none larger than what its header says and none larger than what can be."""
+"""Arrays from an .npz archive, none larger than its header says or than data can be."""
 
 import io
 import math
@@ -17,7 +17,7 @@ from chainrule.files import explain
 __all__ = ["read_arrays"]
 
 _PACKINGS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-"""NumPy writes no others, and others unpack without bounds."""
+"""The compression methods NumPy writes; others decompress without bounds."""
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -26,10 +26,10 @@ def read_arrays(path: str | os.PathLike[str], names: Collection[str] | None = No
     """Those of `names` that an archive has, or all of its arrays.
 
     Raises:
-        DataError: no archive; a member is packed as NumPy does not pack, or far larger than the file, or holds objects
-            or fewer numbers than its header says.
+        DataError: the file is not an archive; a member is compressed in a way NumPy never does, is far larger than the
+            file, or contains objects or fewer numbers than its header says.
     """
-    problem = f"{path} is no .npz archive of numbers: write it with numpy.savez, without objects"
+    problem = f"{path} is not an .npz archive of numbers: write it with numpy.savez, without objects"
     try:
         most = largest_unpacked(os.stat(path).st_size)
         with zipfile.ZipFile(path) as archive:
@@ -37,7 +37,7 @@ def read_arrays(path: str | os.PathLike[str], names: Collection[str] | None = No
             members = [archive.getinfo(f"{name}.npy") for name in sorted(there) if names is None or name in names]
             if not members and names is not None:
                 found = ", ".join(name.removesuffix(".npy") for name in archive.namelist()[:20]) or "nothing"
-                raise DataError(f"{path} holds {found}: expected x_train, y_train, x_test, y_test, or x and y")
+                raise DataError(f"{path} contains {found}: expected x_train, y_train, x_test, y_test, or x and y")
             if sum(member.file_size for member in members) > most:
                 raise DataError(f"{path} unpacks to more than {most:,} bytes, which no data does: unpack it yourself")
             if any(member.compress_type not in _PACKINGS for member in members):
@@ -51,7 +51,7 @@ def read_arrays(path: str | os.PathLike[str], names: Collection[str] | None = No
         raise
     except OSError as error:
         raise DataError(f"cannot read {path}: {explain(error)}" if error.errno else problem) from error
-    except Exception as error:  # of what zipfile, zlib and NumPy raise on damaged bytes there is no list
+    except Exception as error:  # zipfile, zlib and NumPy do not document what they raise on damaged bytes
         raise DataError(problem) from error
 
 
@@ -67,5 +67,5 @@ def _read(file: IO[bytes], size: int) -> Array:
         raise ValueError("a size that does not fit its header")
     flat = np.frombuffer(content, dtype, offset=begin).astype(dtype.newbyteorder("="))
     if dtype.kind == "U":
-        flat.tobytes().decode("utf-32")  # NumPy makes texts of any bytes, and Python stumbles over them later
+        flat.tobytes().decode("utf-32")  # NumPy accepts any bytes as text, and Python fails on them later
     return flat.reshape(shape, order="F" if fortran else "C")

@@ -1,4 +1,4 @@
-"""The bytes of a file, plain or gzip, none more than what can be data."""
+"""The bytes of a file, plain or gzip, up to a size that data can have."""
 
 import gzip
 import hashlib
@@ -22,7 +22,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The content of a file, unpacked if its name ends in .gz.
 
     Raises:
-        DataError: it cannot be read, or is not whole gzip data.
+        DataError: it cannot be read, or is not complete gzip data.
     """
     try:
         content = Path(path).read_bytes()
@@ -43,5 +43,5 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def largest_unpacked(packed: int) -> int:
-    """Bytes that `packed` bytes may become: pictures shrink to a tenth, and what shrinks to a thousandth is a bomb."""
+    """The most bytes `packed` bytes may become: pictures shrink to a tenth; a file shrunk to a thousandth is a bomb."""
     return max(2**26, 50 * packed)

@@ -1,4 +1,4 @@
-"""How a picture becomes what a network reads: cropped and centered, or as it is."""
+"""Preparation of a picture for a network: cropped and centered, or fitted as a whole."""
 
 import math
 import os
@@ -17,14 +17,14 @@ from chainrule.errors import DataError
 __all__ = ["Ground", "PicturePreparation", "Way", "of_pictures", "usual_preparation"]
 
 Way = Literal["center", "fit"]
-"""center: cropped to the ink and centered as MNIST is. fit: the whole picture in the middle, as it is."""
+"""center: cropped to the ink and centered like MNIST. fit: the whole picture, resized and centered."""
 
 Ground = Literal["dark", "light"]
 
 _MOST = 2**16
 _NEARLY_ALL, _MOSTLY = 0.98, 0.95
 _LOOKED_AT = 1000
-"""Pictures by which ground and way are told."""
+"""The number of pictures used to detect background and way."""
 _DARK, _LIGHT = 96, 160
 
 
@@ -36,12 +36,12 @@ class PicturePreparation:
         height, width: of the result.
         channels: 1 (gray) or 3 (red, green, blue).
         way: center (square and gray only) or fit.
-        ground: brightness behind the things shown in nearly all of the training pictures; a picture with the other one
-            is inverted. None where it was mixed, and for center, which finds ink on both.
-        black, white: the values of these in the arrays that the network was trained on.
+        ground: the background (dark or light) of nearly all training pictures; a picture with the other background is
+            inverted. None if it was mixed, and for center, which finds ink on both.
+        black, white: the values of black and white in the arrays that the network was trained on.
 
     Raises:
-        DataError: a value that none of these can have.
+        DataError: a value is invalid.
     """
 
     height: int
@@ -54,7 +54,7 @@ class PicturePreparation:
 
     def __post_init__(self) -> None:
         if not all(type(size) is int and 0 < size <= _MOST for size in (self.height, self.width)):
-            raise DataError(f"a picture of {self.height} x {self.width} pixels is none")
+            raise DataError(f"a picture cannot have {self.height} x {self.width} pixels")
         if type(self.channels) is not int or self.channels not in (1, 3):
             raise DataError(f"pictures have 1 or 3 channels, got {self.channels}")
         if self.way not in get_args(Way) or self.ground not in (*get_args(Ground), None):
@@ -63,11 +63,11 @@ class PicturePreparation:
             raise DataError("only square gray pictures can be centered")
         levels = (self.black, self.white)
         if not all(type(level) in (int, float) and math.isfinite(level) for level in levels) or levels[0] >= levels[1]:
-            raise DataError(f"black {self.black} and white {self.white} are no levels")
+            raise DataError(f"black {self.black} and white {self.white} are not valid levels")
 
     @property
     def levels(self) -> Levels:
-        """What is black and white in arrays."""
+        """The values of black and white in arrays."""
         return Levels(float(self.black), float(self.white))
 
     @property
@@ -76,25 +76,25 @@ class PicturePreparation:
         return self.channels, self.height, self.width
 
     def describe(self) -> dict[str, Any]:
-        """As JSON data."""
+        """Its description as JSON data."""
         return {"kind": "picture"} | asdict(self)
 
     @classmethod
     def of_description(cls, values: Mapping[str, Any]) -> "PicturePreparation":
-        """The same again, each value checked."""
+        """Rebuild it from JSON data; every value is checked."""
         return cls(**values)
 
     def picture(
         self, source: str | os.PathLike[str] | bytes, steps: Callable[[str, Array], None] | None = None
     ) -> Array:
-        """The picture in a file -> (C, H, W) uint8, as the network learned to see pictures.
+        """The picture in a file -> (C, H, W) uint8, prepared like the network's training pictures.
 
         Args:
             source: a path, or the content of a file.
             steps: called with a name and a picture (H, W) or (H, W, 3) uint8 after each step.
 
         Raises:
-            DataError: it cannot be read, or there is nothing in it to center.
+            DataError: it cannot be read, or it has no ink to center.
             MissingExtraError: Pillow is not installed.
         """
         pixels = read_gray(source) if self.channels == 1 else read_colour(source)
@@ -112,10 +112,10 @@ class PicturePreparation:
 
 
 def of_pictures(x: Array, levels: Levels = Levels(), way: Way | None = None) -> PicturePreparation | None:  # noqa: B008
-    """The preparation that fits training pictures (N, C, H, W) with values from 0 to 255; None for more channels.
+    """The preparation that matches training pictures (N, C, H, W) with values from 0 to 255; None for more channels.
 
-    Gray ones on black, each with an empty frame and its weight in the middle, are such as MNIST's: centered. What is
-    asked for as `way` counts more.
+    Gray pictures on black, each with an empty frame and its center of mass in the middle, are like MNIST's: center.
+    `way` overrides this.
     """
     channels, height, width = x.shape[1:]
     if channels not in (1, 3):
@@ -128,9 +128,9 @@ def of_pictures(x: Array, levels: Levels = Levels(), way: Way | None = None) -> 
 
 
 def usual_preparation(shape: Shape, labels: Sequence[str] | None) -> PicturePreparation | None:
-    """What is done for a network that has no preparation of its own; None where samples of this shape are no pictures.
+    """The preparation for a network that has none of its own; None if samples of this shape are not pictures.
 
-    Square gray pictures are centered where classes are digits or letters (or have no names), others are fitted.
+    Square gray pictures are centered if the classes are digits or letters (or have no names); others are fitted.
     """
     side = math.isqrt(math.prod(shape))
     if len(shape) == 3 and shape[0] in (1, 3):
@@ -145,7 +145,7 @@ def usual_preparation(shape: Shape, labels: Sequence[str] | None) -> PicturePrep
 
 
 def _ground(x: Array) -> Ground | None:
-    """What nearly all of the pictures (N, C, H, W) have along their border."""
+    """The background that nearly all of the pictures (N, C, H, W) have along their border."""
     border = np.concatenate([x[:, :, 0], x[:, :, -1], x[:, :, :, 0], x[:, :, :, -1]], axis=2)
     brightness = np.median(border.mean(axis=1), axis=1)
     if (brightness < _DARK).mean() >= _NEARLY_ALL:
@@ -154,7 +154,7 @@ def _ground(x: Array) -> Ground | None:
 
 
 def _are_centered(x: Array) -> bool:
-    """Whether pictures (N, H, W) are bright on black, in a frame that is empty, their center of mass in the middle."""
+    """Whether pictures (N, H, W) are bright on black, with an empty frame and their center of mass in the middle."""
     size = x.shape[1]
     frame = max(1, size // 28)
     edge = np.ones(x.shape[1:], bool)

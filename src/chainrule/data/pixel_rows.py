@@ -1,4 +1,4 @@
-"""CSV files of pictures: a row of pixels each, with a label somewhere beside them or without."""
+"""CSV files of pictures: one row of pixels per picture, with or without a label column."""
 
 import math
 import os
@@ -20,29 +20,29 @@ __all__ = ["are_pixels", "read_csv", "read_pixel_rows"]
 
 _DEEPEST = 65535
 _FEWEST = 144
-"""Pixels below which a row of numbers is learned as a table's, each column by itself."""
+"""With fewer pixels, a row of numbers is treated as a table's row, each column separately."""
 
 
 def read_csv(path: str | os.PathLike[str], *, label_column: str | None = None) -> Dataset:
     """Square gray pictures (N, 1, S, S) uint8 from rows of S * S pixels, with or without a label.
 
-    However the file is written: its encoding, delimiter, quotes, header, a column that counts the rows, the label
-    first, last or by its name, as a word or any number; pixels as bytes, or from 0 to 1. It may be packed (.gz).
+    The file may have any encoding, delimiter, quotes, header and a column that numbers the rows; the label may be
+    first, last or named, a word or any number; pixels may be bytes, or from 0 to 1. It may be compressed (.gz).
 
     Args:
         path: the file.
-        label_column: the label's column by name or number, "first" or "last", where it cannot be told.
+        label_column: the label column by name or number, "first" or "last", if it cannot be detected.
 
     Raises:
-        DataError: a row has more or fewer cells than the first, a cell is no pixel, or the pixels make no square; the
-            line and the column are named.
+        DataError: a row has more or fewer cells than the first, a cell is not a pixel, or the pixels do not make a
+            square; the message names line and column.
     """
     sheet = read_sheet(path)
     return read_pixel_rows(sheet, label_column)
 
 
 def are_pixels(sheet: Sheet, label: int | None, index: int | None) -> bool:
-    """Whether a file holds pictures and no table: as many columns as make a square, and pixels in all of them."""
+    """Whether a file contains pictures, not a table: as many columns as a square has, and pixels in all of them."""
     columns = [column for column in range(sheet.width) if column not in (label, index)]
     if not is_square(len(columns)) or len(columns) < _FEWEST:
         return False
@@ -63,20 +63,20 @@ def are_pixels(sheet: Sheet, label: int | None, index: int | None) -> bool:
 def read_pixel_rows(
     sheet: Sheet, label_column: str | None = None, *, tell: Callable[[str], object] = silent
 ) -> Dataset:
-    """The pictures in a file that has been opened; `tell` is called with each thing that is not as usual."""
+    """The pictures in an opened file; `tell` is called for everything unusual about it."""
     head = sheet.head
     index = find_index(sheet, head)
     label = find_label(sheet, head, label_column, index, pictures=True)
     columns = [column for column in range(sheet.width) if column not in (label, index)]
     if not is_square(len(columns)):
         raise DataError(
-            f"{sheet.path} has {len(columns)} pixels a row, which make no square picture: expected label,pixel0,... or "
-            "pixel0,..."
+            f"{sheet.path} has {len(columns)} pixels per row, which do not make a square picture: expected "
+            "label,pixel0,... or pixel0,..."
         )
     for note in sheet.notes:
         tell(note)
     if index is not None:
-        tell(f"{sheet.name(index) or 'the first column'} counts the rows and is left out")
+        tell(f"{sheet.name(index) or 'the first column'} only numbers the rows and is left out")
     numbers, together = _pixels(sheet, columns, label, head)
     levels, note = find_levels(numbers)
     if levels is None or levels.black < 0:
@@ -104,14 +104,14 @@ def read_pixel_rows(
 
 
 def _told(cells: list[str]) -> Array:
-    """Labels as numbers if all are, else as words."""
+    """Labels as numbers if all of them are, otherwise as words."""
     return np.array([float(cell) for cell in cells] if all(map(is_number, cells)) else cells)
 
 
 def _pixels(
     sheet: Sheet, columns: Sequence[int], label: int | None, head: Sequence[Sequence[str]]
 ) -> tuple[Array, Array | None]:
-    """The pixels (N, D), and the labels too where they are bytes like these and one pass reads all."""
+    """The pixels (N, D), and also the labels if they are bytes too, so that one pass reads everything."""
     if _are_bytes(head, columns):
         if label is not None and _are_bytes(head, [label]):
             try:
@@ -120,7 +120,7 @@ def _pixels(
                     table[:, label].copy()
                 )
             except DataError:
-                pass  # a label larger than a byte, or a pixel that is none: then this tells which
+                pass  # a label larger than a byte, or a bad pixel: the code below tells which
         return sheet.numbers(columns, np.uint8), None
     numbers = sheet.numbers(columns, np.float32)
     if numbers.size and numbers.max() > 1 and not (numbers == np.floor(numbers)).all():

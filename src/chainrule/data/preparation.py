@@ -1,4 +1,4 @@
-"""What a network's raw input is, and how it becomes what the network reads: saved with it, used by every face."""
+"""What a network's raw input is, and how to prepare it for the network: saved with it, used by every interface."""
 
 from typing import Any, TypeAlias
 
@@ -19,10 +19,10 @@ _KINDS: dict[str, type[PicturePreparation] | type[TablePreparation] | type[TextP
 
 
 def read_preparation(description: Any) -> Preparation:
-    """The preparation that `describe` wrote, every value of which is checked.
+    """The preparation that `describe` wrote; every value is checked.
 
     Raises:
-        DataError: it describes none.
+        DataError: it is not the description of a preparation.
     """
     try:
         values = dict(description)

@@ -1,4 +1,4 @@
-"""What is said of own data beside its path: the label's column, the task, how gaps, pictures and texts are met."""
+"""Options for reading your own data: the label column, the task, and the treatment of gaps, pictures and texts."""
 
 import warnings
 from collections.abc import Mapping
@@ -14,34 +14,34 @@ from chainrule.errors import OptionError
 __all__ = ["DataWarning", "Reading", "TokenKind", "silent", "warn"]
 
 TokenKind = Literal["characters", "bytes", "pairs"]
-"""What a text is divided into: its characters, the bytes of UTF-8, or pairs of bytes that the text proposes."""
+"""How a text is tokenized: its characters, the bytes of UTF-8, or byte pairs learned from the text."""
 
 _SMALLEST, _LARGEST = 4, 1024
 
 
 class DataWarning(UserWarning):
-    """Data is not written as usual: how it was read."""
+    """A warning about how unusual data was read."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How own data is read where it does not say so itself.
+    """How to read your own data where the data itself does not say.
 
     Attributes:
-        skip_bad: leave out pictures that do not open.
-        label_column: the column of a CSV file that is learned, by name or number, or "first" or "last".
-        task: classification or regression; by default told from the label's column.
-        missing: mean (the training rows' mean, or no category) or drop (rows with gaps are left out).
-        prepare: what is done to the pictures in folders: fit (as they are, the default) or center (cropped to the ink
-            and centered, as MNIST is).
+        skip_bad: skip pictures that do not open.
+        label_column: the label column of a CSV file, by name or number, or "first" or "last".
+        task: classification or regression; by default detected from the label column.
+        missing: mean (fill gaps with the training rows' mean, or no category) or drop (leave out rows with gaps).
+        prepare: how pictures in folders are prepared: fit (the whole picture, the default) or center (cropped to the
+            ink and centered, as MNIST is).
         size: height and width of pictures from folders.
         color: keep their red, green and blue.
-        tokens: what a text is divided into; None for data that is no text.
+        tokens: how a text is tokenized; None for data that is not text.
         context: tokens that a network reads at once.
-        vocabulary: how many tokens `pairs` learns.
+        vocabulary: the number of tokens `pairs` learns.
 
     Raises:
-        OptionError: a value that none of these can have.
+        OptionError: a value is invalid.
     """
 
     skip_bad: bool = False
@@ -85,9 +85,9 @@ class Reading:
 
 
 def warn(sentence: str) -> None:
-    """Tell a user of the library what was not as usual about the data."""
+    """Warn a user of the library about something unusual in the data."""
     warnings.warn(sentence, DataWarning, stacklevel=4)
 
 
 def silent(sentence: str) -> None:
-    """Tell nobody."""
+    """Ignore the message."""

@@ -1,4 +1,4 @@
-"""Data sets in MNIST's likeness that are downloaded when they are asked for, and kept in the cache folder.
+"""MNIST-like data sets that are downloaded on demand and kept in the cache folder.
 
 Fashion-MNIST: Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747. KMNIST: Clanuwat et al. 2018, arXiv:1812.01718.
 EMNIST: Cohen et al. 2017, arXiv:1702.05373.
@@ -22,8 +22,8 @@ __all__ = ["REMOTE", "Remote", "emnist", "fetch", "remote"]
 
 
 class Remote(NamedTuple):
-    """Mirrors (folders of files), the MD5 of each packed file, the classes, how many training and test pictures there
-    are, and which part of EMNIST's archive it is, if one."""
+    """Mirrors (folders of files), the MD5 of each compressed file, the classes, the numbers of training and test
+    pictures, and the split of EMNIST's archive, if it is one."""
 
     mirrors: tuple[str, ...]
     files: dict[str, str]
@@ -69,7 +69,7 @@ REMOTE: dict[str, Remote] = {
     "emnist-digits": Remote(_EMNIST, _EMNIST_FILE, tuple("0123456789"), (240_000, 40_000), "digits"),
     "emnist-letters": Remote(_EMNIST, _EMNIST_FILE, tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), (124_800, 20_800), "letters"),
 }
-"""By name; the digests are MD5, which guards against damage, not against malice."""
+"""The data sets by name; MD5 digests guard against damage, not against malice."""
 
 
 def remote(
@@ -91,7 +91,7 @@ def remote(
 def fetch(
     name: str, *, progress: Progress | None = None, mirrors: Sequence[str] | None = None, timeout: float = 20.0
 ) -> Path:
-    """Download the files of a data set; the folder in which they lie."""
+    """Download the files of a data set and return their folder."""
     entry = REMOTE[name]
     folder = cache_folder() / (name if not entry.archive else "emnist")
     for file, digest in entry.files.items():
@@ -101,7 +101,7 @@ def fetch(
 
 
 def emnist(archive: Path, split: str, classes: tuple[str, ...]) -> tuple[Dataset, Dataset]:
-    """One split of EMNIST's archive; its pictures lie on their side there, and letters count from 1."""
+    """One split of EMNIST's archive; there, pictures are transposed and letters count from 1."""
     parts = []
     try:
         with zipfile.ZipFile(archive) as file:
@@ -114,5 +114,5 @@ def emnist(archive: Path, split: str, classes: tuple[str, ...]) -> tuple[Dataset
                 upright = np.ascontiguousarray(x.transpose(0, 2, 1))[:, np.newaxis]
                 parts.append(Dataset(upright, y - 1 if split == "letters" else y, classes))
     except (OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{archive} is no archive of EMNIST: remove it and fetch it again") from error
+        raise DataError(f"{archive} is not an EMNIST archive: remove it and fetch it again") from error
     return parts[0], parts[1]

@@ -1,4 +1,4 @@
-"""Data in several files, larger than memory: a folder of x-0.npy, y-0.npy, x-1.npy, ..., read as it is needed."""
+"""Data in several files, larger than memory: a folder of x-0.npy, y-0.npy, x-1.npy, ..., read as needed."""
 
 import copy
 import os
@@ -19,13 +19,13 @@ __all__ = ["Shards", "read_shards"]
 
 
 class Shards:
-    """Several datasets one after another, as one.
+    """Several datasets as one, one after another.
 
-    Shuffled, the shards come in an order by chance and each in an order by chance of its own, so that only one is read
-    from all over at a time.
+    Shuffling puts the shards in a random order and each shard's samples in a random order of their own, so that random
+    reads touch only one shard at a time.
 
     Args:
-        shards: Datasets of samples of one shape and kind, all with labels or all without.
+        shards: Datasets with the same sample shape and dtype, all with labels or all without.
 
     Raises:
         DataError: there are none, or they differ.
@@ -46,13 +46,13 @@ class Shards:
         return sum(map(len, self.shards))
 
     def with_classes(self, names: Sequence[str]) -> "Shards":
-        """As `Dataset.with_classes`."""
+        """See `Dataset.with_classes`."""
         other = copy.copy(self)
         other.shards, other.classes = tuple(shard.with_classes(names) for shard in self.shards), tuple(names)
         return other
 
     def of_classes(self, names: Sequence[str]) -> "Shards":
-        """As `Dataset.of_classes`, for the shards that have such samples."""
+        """See `Dataset.of_classes`; only the shards that have such samples."""
         wanted = [
             shard for shard in self.shards if any(shard.has_class(name) for name in names if name in shard.classes)
         ]
@@ -72,13 +72,13 @@ class Shards:
         return self.shards[0].sample_shape
 
     def head(self, count: int) -> tuple[Array, Array | None]:
-        """The first samples and their labels, as far as the first shard has them."""
+        """The first samples and their labels, at most those of the first shard."""
         return self.shards[0].head(count)
 
     def batches(
         self, batch_size: int, rng: np.random.Generator | None = None, *, start: int = 0
     ) -> Iterator[tuple[Array, Array | None]]:
-        """As `Dataset.batches`; a batch may hold samples of two shards."""
+        """See `Dataset.batches`; a batch may contain samples of two shards."""
         if batch_size < 1:
             raise OptionError(f"batch_size must be 1 or more, got {batch_size}")
         order = range(len(self.shards)) if rng is None else rng.permutation(len(self.shards))
@@ -104,10 +104,10 @@ class Shards:
 
 
 def read_shards(folder: str | os.PathLike[str]) -> Shards:
-    """The Shards in a folder of x-0.npy, y-0.npy, x-1.npy, ...; any names behind the hyphen, in their order.
+    """The Shards in a folder of x-0.npy, y-0.npy, x-1.npy, ...; any names after the hyphen, in sorted order.
 
     Raises:
-        DataError: a file is missing or no array of numbers.
+        DataError: a file is missing or is not an array of numbers.
     """
     names = [match[1] for path in Path(folder).iterdir() if (match := re.fullmatch(r"x-(.+)\.npy", path.name))]
     return Shards([read_mapped(folder, name, "-") for name in sorted(names, key=by_value)])

@@ -1,4 +1,4 @@
-"""A CSV file as people have it: its encoding, its delimiter, quotes, comments and whether a header stands first."""
+"""A CSV file as found in practice: detects its encoding, delimiter, quotes, comments and header."""
 
 import codecs
 import csv
@@ -20,15 +20,15 @@ from chainrule.errors import DataError
 __all__ = ["MISSING", "Sheet", "is_missing", "is_number", "read_sheet"]
 
 MISSING = frozenset(("", "?", "-", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "missing"))
-"""What people write where a value is missing, in lower case."""
+"""Usual marks of a missing value, in lower case."""
 
 _DELIMITERS = ("\t", ";", "|", ",")
-"""Tried in this order, since a comma may be part of a number or a text in files that are divided by another."""
+"""Delimiters in the order tried: a comma may be part of a number or a text in files with another delimiter."""
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 _LOOKED_AT = 50
-"""Rows from which delimiter and header are told."""
+"""The number of rows used to detect delimiter and header."""
 _LONGEST_LINE = 2**24
 
 
@@ -37,9 +37,9 @@ class Sheet:
 
     Attributes:
         path: the file, for messages.
-        names: of the columns, or None without a header.
-        width: how many columns there are.
-        notes: what was not as usual, a sentence each.
+        names: the column names, or None without a header.
+        width: the number of columns.
+        notes: one sentence for everything unusual.
     """
 
     def __init__(self, path: object, text: str, notes: Sequence[str] = ()) -> None:
@@ -47,7 +47,7 @@ class Sheet:
         self.notes = list(notes)
         lines, self._begin, body = _without_comments(text)
         if not lines:
-            raise DataError(f"{path} holds no rows: the data is empty")
+            raise DataError(f"{path} has no rows: the data is empty")
         self._delimiter = _delimiter(lines)
         self._body = body
         looked_at = list(self._parsed("\n".join(lines)))
@@ -56,7 +56,7 @@ class Sheet:
         if self.names is not None:
             self._body, self._begin = _without_first_row(self._body, self._begin)
         if not self._body or self._body.isspace():
-            raise DataError(f"{path} holds no rows: the data is empty")
+            raise DataError(f"{path} has no rows: the data is empty")
         self._comma = self._delimiter != "," and _has_decimal_commas(looked_at)
         if self._comma:
             self.notes.append("numbers with a decimal comma are read as such")
@@ -65,17 +65,17 @@ class Sheet:
         return f"Sheet({self.path}, {self.width} columns)"
 
     def name(self, column: int) -> str:
-        """What a column is called in messages and saved files."""
+        """The name of a column in messages and saved files."""
         return self.names[column] if self.names is not None else f"column {column + 1}"
 
     @cached_property
     def head(self) -> list[list[str]]:
         """The first rows, as texts."""
-        # a cell may hold line breaks, so there are more lines than rows
+        # a cell may contain line breaks, so there may be more lines than rows
         return self._checked(io.StringIO(_first_lines(self._body, 20 * _LOOKED_AT), newline=""), _LOOKED_AT)
 
     def rows(self) -> list[list[str]]:
-        """All rows, as texts without the spaces around them.
+        """All rows, as texts without surrounding spaces.
 
         Raises:
             DataError: a row has more or fewer cells than the first.
@@ -83,20 +83,21 @@ class Sheet:
         return self._checked(io.StringIO(self._body, newline=""), None)
 
     def texts(self, column: int) -> list[str]:
-        """The cells of one column of a file that may be very large."""
+        """The cells of one column; the file may be very large."""
         found = self._loaded(np.dtype(str), (column,))[:, 0]
         return [cell.strip() for cell in found.tolist()]
 
     def numbers(self, columns: Sequence[int], dtype: npt.DTypeLike) -> Array:
-        """The cells of these columns (N, len(columns)), quickly.
+        """The cells of these columns (N, len(columns)), read fast.
 
         Raises:
-            DataError: a cell is no number that fits, or a row has another count of cells; line and column are named.
+            DataError: a cell is not a number that fits, or a row has another number of cells; the message names line
+                and column.
         """
         return self._loaded(np.dtype(dtype), tuple(columns))
 
     def line(self, row: int) -> int:
-        """The line of the file, counted from 1, in which a row stands, if no cell holds a line break."""
+        """The line number of a row, counted from 1, if no cell contains a line break."""
         left = row
         for number, line in enumerate(self._body.split("\n")):
             if line.strip():
@@ -128,7 +129,7 @@ class Sheet:
         return table
 
     def _explain(self, problem: str) -> str:
-        """NumPy's message, counted as people count and with a cure."""
+        """NumPy's message, with lines and columns counted from 1 and with a cure."""
         if found := re.search(r"could not convert string '(.*)' to (\w+) at row (\d+), column (\d+)", problem):
             cell, row, column = found[1], int(found[3]), int(found[4])
             place = f", line {self.line(row)}, column {column}"
@@ -175,13 +176,13 @@ class Sheet:
 
 
 def read_sheet(path: str | os.PathLike[str]) -> Sheet:
-    """The rows of a CSV file, plain or packed (.gz).
+    """The rows of a CSV file, plain or compressed (.gz).
 
-    UTF-8, UTF-16 and UTF-32 with or without a byte order mark, else GB18030 or Latin-1; divided by comma, semicolon,
-    tab, bar or spaces; with or without quotes, a header and lines of comments that begin with #.
+    UTF-8, UTF-16 and UTF-32 with or without a byte order mark, otherwise GB18030 or Latin-1; delimited by comma,
+    semicolon, tab, bar or spaces; with or without quotes, a header and comment lines that start with #.
 
     Raises:
-        DataError: it cannot be read, holds no rows, or is no text.
+        DataError: it cannot be read, has no rows, or is not text.
     """
     content = read_bytes(path)
     text, note = _decoded(content, path)
@@ -191,12 +192,12 @@ def read_sheet(path: str | os.PathLike[str]) -> Sheet:
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell says that its value is missing."""
+    """Whether a cell marks a missing value."""
     return cell.lower() in MISSING
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell holds a finite number as Python and NumPy write them."""
+    """Whether a cell is a finite number as Python and NumPy write it."""
     return _NUMBER.fullmatch(cell) is not None and math.isfinite(float(cell))
 
 
@@ -215,7 +216,7 @@ def _decoded(content: bytes, path: object) -> tuple[str, str]:
         odd, even = head[1::2].count(0), head[::2].count(0)
         encoding = "utf-16-le" if odd > 0.4 * len(head) / 2 else "utf-16-be" if even > 0.4 * len(head) / 2 else None
         if encoding is None:
-            raise DataError(f"{path} is no text: it holds zero bytes; save the table as CSV in UTF-8")
+            raise DataError(f"{path} is not text: it contains zero bytes; save the table as CSV in UTF-8")
     for name in (encoding,) if encoding else ("utf-8", "gb18030", "latin-1"):
         try:
             text = content.decode(name)
@@ -225,13 +226,13 @@ def _decoded(content: bytes, path: object) -> tuple[str, str]:
             break
         told = f"the file is not UTF-8 and was read as {name.upper()}: save it as UTF-8 if names look wrong"
         return text, "" if name.startswith("utf") else told
-    raise DataError(f"{path} is no text in {encoding or 'UTF-8'}: save the table as CSV in UTF-8")
+    raise DataError(f"{path} is not {encoding or 'UTF-8'} text: save the table as CSV in UTF-8")
 
 
 def _without_comments(text: str) -> tuple[list[str], int, str]:
-    """The first lines that count, the number of the first of them, and the text from there, comments as empty lines.
+    """The first real lines, the number of the first one, and the text from there, with comments as empty lines.
 
-    A commented line that has as many cells as the line below it is the header, as numpy.savetxt writes it.
+    A comment line that has as many cells as the line below it is the header, as numpy.savetxt writes it.
     """
     stripped = text.lstrip("\n\t ")
     begin = 1 + text[: len(text) - len(stripped)].count("\n")
@@ -260,7 +261,7 @@ def _without_comments(text: str) -> tuple[list[str], int, str]:
 
 
 def _delimiter(lines: Sequence[str]) -> str:
-    """What divides the cells: what gives the same number of them, two or more, in every line."""
+    """The delimiter: the one that gives the same number of cells, two or more, in every line."""
     for delimiter in _DELIMITERS:
         counts = {_cells(line, delimiter) for line in lines}
         if len(counts) == 1 and counts.pop() > 1:
@@ -268,7 +269,7 @@ def _delimiter(lines: Sequence[str]) -> str:
     spaces = {len(line.split()) for line in lines}
     if len(spaces) == 1 and spaces.pop() > 1 and not any("," in line for line in lines):
         return " "
-    # rows of different lengths are told when they are read, by what divides most lines
+    # rows of different lengths are reported when they are read; here the delimiter of most lines wins
     return max(_DELIMITERS[::-1], key=lambda delimiter: sum(line.count(delimiter) for line in lines))
 
 
@@ -280,7 +281,7 @@ def _cells(line: str, delimiter: str) -> int:
 
 
 def _header(rows: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
-    """The names in the first row, if it is no row of data."""
+    """The names in the first row, if it is not a row of data."""
     first = [cell.strip() for cell in rows[0]]
     others = [row for row in rows[1:] if len(row) == len(first)]
     counted = first[1:] if first[0] == "" or not is_number(first[0]) else first
@@ -297,7 +298,7 @@ def _header(rows: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
     columns = [[row[index].strip() for row in others] for index in words]
     if any(all(is_number(cell) or is_missing(cell) for cell in column) for column in columns):
         return tuple(first)
-    # only words in these columns: names come once and are no values
+    # only words in these columns: a name occurs once and is not among the values
     distinct = len(set(first)) == len(first) and len(words) == len(first)
     return (
         tuple(first)
@@ -307,7 +308,7 @@ def _header(rows: Sequence[Sequence[str]]) -> tuple[str, ...] | None:
 
 
 def _without_first_row(body: str, begin: int) -> tuple[str, int]:
-    """The text behind the header, which may hold quoted line breaks, and its first line's number."""
+    """The text after the header, which may contain quoted line breaks, and the number of its first line."""
     start = lines = quotes = 0
     while start < len(body):
         stop = _line_end(body, start)

@@ -1,4 +1,4 @@
-"""Which data a name or path stands for."""
+"""Resolves a name or path to data."""
 
 import os
 from collections.abc import Callable
@@ -39,7 +39,7 @@ BUNDLED: dict[str, Callable[[], tuple[Dataset, Dataset]]] = {"mnist": mnist, "di
 """Data that needs no download, by name."""
 
 TEST_SHARE = 0.2
-"""What is kept for testing of data that has no test part of its own."""
+"""The fraction held out for testing if the data has no test part."""
 
 _Tell = Callable[[str], object]
 
@@ -54,32 +54,32 @@ def load(
     tell: _Tell = warn,
     **choices: Any,
 ) -> tuple[Part, Part]:
-    """Training and test data: a name, or a path that is recognised by what is there.
+    """Training and test data: a name, or a path whose kind is recognized by its content.
 
     * mnist (bundled); digits (scikit-learn's 8 x 8); fashion-mnist, kmnist, emnist-digits, emnist-letters (downloaded)
     * a folder of four IDX files, plain or .gz
-    * a folder of x_train.npy, y_train.npy, x_test.npy, y_test.npy (read as they are needed, so they may be larger than
-      memory), or of x.npy and y.npy
-    * a folder of folders train and test, each with shards x-0.npy, y-0.npy, x-1.npy, ..., or with a folder a class
-    * a folder with a folder of pictures for each class
-    * a folder with nothing but one of these folders in it
-    * a .csv file (or .tsv, .txt, .data, plain or .gz): pictures, a row of pixels each, or a table
+    * a folder of x_train.npy, y_train.npy, x_test.npy, y_test.npy (read as needed, so they may be larger than memory),
+      or of x.npy and y.npy
+    * a folder of folders train and test, each with shards x-0.npy, y-0.npy, x-1.npy, ..., or with one folder per class
+    * a folder with one folder of pictures per class
+    * a folder that contains only one of these folders
+    * a .csv file (or .tsv, .txt, .data, plain or .gz): pictures, one row of pixels each, or a table
     * an .npz archive
-    * shakespeare, hongloumeng (bundled texts), and any file where `tokens` says that it is a text
+    * shakespeare, hongloumeng (bundled texts), and any file if `tokens` says that it is a text
 
-    Where there is no test part, TEST_SHARE of each class is kept for it, chosen by `seed`; of a text, the end.
+    Without a test part, TEST_SHARE of each class is held out, chosen by `seed`; for a text, its end.
 
     Args:
         source: the name or path.
         seed: chooses the test part.
-        like: the preparation of a network that is to be measured on the data; by default one is fitted.
-        tell: called with a sentence for each thing that is not as usual; by default they are warnings.
+        like: the preparation of a network to be measured on the data; by default one is fitted.
+        tell: called with a sentence for everything unusual about the data; by default a warning.
         **choices: the fields of `Reading`: skip_bad, label_column, task, missing, prepare, size, color,
             tokens, context, vocabulary.
 
     Raises:
-        DataError: none of these; the files are broken; or there are no labels to learn from.
-        OptionError: a choice that there is not.
+        DataError: the source is none of these; files are damaged; or there are no labels.
+        OptionError: an option is invalid.
     """
     reading = Reading(**choices)
     name = str(source)
@@ -96,7 +96,7 @@ def load(
     pictures = like if isinstance(like, PicturePreparation) else None
     if path.is_dir():
         if (inner := inner_folder(path)) != path:
-            tell(f"{path} holds nothing but a folder: {inner} is read")
+            tell(f"{path} contains only a folder: reading {inner}")
         return _prepared(*_folder(inner, seed, reading, pictures), like, tell)
     if path.name.endswith(_SHEETS):
         try:
@@ -104,29 +104,29 @@ def load(
         except DataError as error:
             if path.suffix != ".txt":
                 raise
-            raise DataError(f"{error} (a text to learn to write is read with --model char-gpt)") from error
+            raise DataError(f"{error} (to train a language model on a text, use --model char-gpt)") from error
     if path.suffix == ".npz":
         first, second = read_npz(path, like=like, tell=tell)
         parts: tuple[Part, Part] = _divided(first, path, seed) if second is None else _same_classes(first, second)
         return _prepared(*parts, like, tell)
     raise DataError(
-        f"{path} is not data that is recognised: use .csv, .npz, or a folder of IDX files, .npy files or pictures"
+        f"{path} is not a known kind of data: use .csv, .npz, or a folder of IDX files, .npy files or pictures"
     )
 
 
 def load_new(
     source: str | os.PathLike[str], like: Preparation | None, shape: Shape, *, tell: _Tell = warn
 ) -> tuple[Dataset, list[str] | None]:
-    """Samples to predict from a .csv or .npz file (x, or x_test), all of them, and their IDs where the file has some.
+    """All samples to predict from a .csv or .npz file (x, or x_test), and their IDs if the file has them.
 
     Args:
         source: the path.
-        like: the network's preparation; without one, the columns of a table are taken in their order.
+        like: the network's preparation; without one, the columns of a table are taken in order.
         shape: of a sample, as the network reads it.
-        tell: called with a sentence for each thing that is not as usual.
+        tell: called with a sentence for everything unusual about the data.
 
     Raises:
-        DataError: another kind of file, a broken one, or one without what the network reads.
+        DataError: the file is of another kind, is damaged, or lacks what the network reads.
     """
     path = Path(source)
     if path.name.endswith(_SHEETS):
@@ -145,7 +145,7 @@ def load_new(
     if path.suffix == ".npz":
         train, test = read_npz(path, like=like, tell=tell)
         return _alone(test or train, like, tell), None
-    raise DataError(f"{path} is not data that is recognised: use .csv or .npz, or name pictures")
+    raise DataError(f"{path} is not a known kind of data: use .csv or .npz, or name pictures")
 
 
 _SHEETS = tuple(f"{ending}{packed}" for ending in (".csv", ".tsv", ".txt", ".data") for packed in ("", ".gz"))
@@ -184,7 +184,7 @@ def _folder(path: Path, seed: int, reading: Reading, like: PicturePreparation | 
         known = train.preparation if isinstance(train.preparation, PicturePreparation) else None
         return train, read_pictures(parts[1], classes=train.classes, like=known, skip_bad=reading.skip_bad)
     if any(path.glob("x-*.npy")):
-        raise DataError(f"{path} holds shards: put those to learn from into {parts[0]}, the others into {parts[1]}")
+        raise DataError(f"{path} contains shards: put those to train on into {parts[0]}, the others into {parts[1]}")
     if not class_folders(path):
         raise DataError(
             f"{path} has none of MNIST's four IDX files, no x_train.npy, and no folders of classes: "
@@ -202,13 +202,13 @@ def _divided(data: Dataset, path: Path, seed: int) -> tuple[Dataset, Dataset]:
 
 
 def _same_classes(train: Any, test: Any) -> tuple[Any, Any]:
-    """Both parts with the classes of both, those of training first."""
+    """Both parts with the classes of both, the training classes first."""
     names = (*train.classes, *(name for name in test.classes if name not in train.classes))
     return train.with_classes(names), test.with_classes(names)
 
 
 def _prepared(train: Part, test: Part, like: Preparation | None, tell: _Tell) -> tuple[Part, Part]:
-    """Pictures that came without it know how others become such; dark things on light ground are inverted."""
+    """Pictures with a preparation, fitted if they came without one; dark on light is inverted."""
     parts = [train, test]
     for index, part in enumerate(parts):
         if not isinstance(part, Dataset) or isinstance(part, Mapped):
@@ -218,14 +218,14 @@ def _prepared(train: Part, test: Part, like: Preparation | None, tell: _Tell) ->
     own = parts[0].preparation
     if not isinstance(own, PicturePreparation) or own.ground != "light" or not _wants_dark(like):
         return parts[0], parts[1]
-    tell("pictures are dark on light ground: they are inverted, which networks learn better from")
+    tell("pictures are dark on a light background: they are inverted, because networks learn that better")
     dark = replace(own, ground="dark")
     first, second = (part.inverted().prepared(dark) for part in parts if isinstance(part, Dataset))
     return first, second
 
 
 def _alone(data: Dataset, like: Preparation | None, tell: _Tell) -> Dataset:
-    """As `_prepared`, for data that is in one part."""
+    """Like `_prepared`, for data in one part."""
     whole, _ = _prepared(data, data, like, tell)
     assert isinstance(whole, Dataset)
     return whole

@@ -1,8 +1,8 @@
-"""Pictures that show no digit, made from digits, so that a network learns to be unsure of what it does not know.
+"""Strangers: pictures without a digit, made from digits, so that a network learns to be unsure about the unknown.
 
-Their label is an equal share of every class (Hendrycks, Mazeika and Dietterich 2018, arXiv:1812.04606). They are halves
-of two digits joined, two digits on top of each other, digits on their side or mirrored where that makes no other digit,
-and scribbles of straight strokes.
+Their label is an equal part of every class (Hendrycks, Mazeika and Dietterich 2018, arXiv:1812.04606). They are halves
+of two digits joined, two digits on top of each other, digits on their side or mirrored where that is not another
+digit, and scribbles of straight strokes.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ from chainrule.data.strokes import draw_line
 __all__ = ["add_strangers"]
 
 _LYING = {"2", "3", "4", "5", "7"}
-"""Digits that are none when they lie on their side."""
+"""Digits that are not a digit when they lie on their side."""
 
 _MIRRORED = {"3", "4", "7", "9"}
-"""Digits that are none in a mirror."""
+"""Digits that are not a digit when mirrored."""
 
 
 def add_strangers(x: Array, shares: Array, classes: Sequence[str], share: float, rng: np.random.Generator) -> None:
@@ -28,9 +28,9 @@ def add_strangers(x: Array, shares: Array, classes: Sequence[str], share: float,
     Args:
         x: (N, 1, H, W) uint8, bright digits on black.
         shares: (N, C), the labels; those of strangers become 1 / C.
-        classes: N names of classes.
-        share: of the pictures, from 0 to 1.
-        rng: draws which, and what they become.
+        classes: N class names.
+        share: the fraction of the pictures to replace, from 0 to 1.
+        rng: draws which ones, and what they become.
     """
     digits = x.copy()
     for index in np.flatnonzero(rng.random(len(x)) < share).tolist():
@@ -69,7 +69,7 @@ def _mirrored(one: Array, two: Array, rng: np.random.Generator) -> Array:
 
 
 def _scribble(one: Array, two: Array, rng: np.random.Generator) -> Array:
-    """Four to seven straight strokes, one after another or each by itself."""
+    """Four to seven straight strokes, connected or separate."""
     height, width = one.shape
     low, high = np.array([height, width]) * 0.14, np.array([height, width]) * 0.86
     pen = float(rng.uniform(1.5, 4))

@@ -1,4 +1,4 @@
-"""A straight stroke of a pen, drawn into a picture."""
+"""Draws a straight pen stroke into a picture."""
 
 import numpy as np
 

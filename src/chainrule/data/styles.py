@@ -1,7 +1,7 @@
-"""Strokes that many people write and MNIST's writers seldom did: the flag and foot of a 1, the bar of a 7.
+"""Strokes that many people write and MNIST's writers rarely did: the flag and foot of a 1, the bar of a 7.
 
 A network that has hardly ever seen a 1 with a flag takes it for a 7. The strokes are drawn onto MNIST's own digits, as
-wide as these are written.
+wide as the digit's strokes.
 """
 
 from collections.abc import Sequence
@@ -14,16 +14,16 @@ from chainrule.data.strokes import draw_line
 __all__ = ["add_strokes"]
 
 _FOOT = 0.3
-"""Share of the flagged ones that stand on a foot as well."""
+"""The fraction of the flagged ones that also get a foot."""
 
 
 def add_strokes(x: Array, classes: Sequence[str], share: float, rng: np.random.Generator) -> Array:
-    """x (N, 1, H, W) uint8, bright digits on black, and the name of each one's class -> the same, some with strokes.
+    """x (N, 1, H, W) uint8, bright digits on black, and each one's class name -> the same, some with added strokes.
 
     Args:
-        classes: N names; only "1" and "7" are touched.
-        share: of these, from 0 to 1, how many get their strokes.
-        rng: draws which, and how long and how steep.
+        classes: N names; only "1" and "7" are changed.
+        share: the fraction of these that get strokes, from 0 to 1.
+        rng: draws which ones, and how long and steep the strokes are.
     """
     y = x.copy()
     for picture, name in zip(y, classes, strict=True):
@@ -54,7 +54,7 @@ def _with_bar(digit: Array, rng: np.random.Generator) -> Array:
 
 
 def _ends(digit: Array) -> tuple[tuple[float, float], tuple[float, float]]:
-    """(row, column) where the ink begins and ends."""
+    """(row, column) where the ink starts and ends."""
     rows = np.flatnonzero((digit > 100).any(axis=1))
     top, bottom = (int(rows[0]), int(rows[-1])) if rows.size else (0, len(digit) - 1)
     return (top, _middle(digit[top : top + 2])), (bottom, _middle(digit[max(bottom - 1, 0) : bottom + 1]))
@@ -77,7 +77,7 @@ def _size(
 
 
 def _centred(digit: Array) -> Array:
-    """The digit moved by whole pixels so that its centre of mass is in the middle, as MNIST's are."""
+    """The digit shifted by whole pixels so that its center of mass is in the middle, as in MNIST."""
     place = [_middle(digit.T), _middle(digit)]
     shifts = [
         int(np.clip(round((length - 1) / 2 - at), -_free(digit, axis)[0], _free(digit, axis)[1]))
@@ -88,6 +88,6 @@ def _centred(digit: Array) -> Array:
 
 
 def _free(digit: Array, axis: int) -> tuple[int, int]:
-    """Empty rows (0) or columns (1) before and behind the ink."""
+    """Empty rows (0) or columns (1) before and after the ink."""
     inked = np.flatnonzero(digit.any(axis=1 - axis))
     return (int(inked[0]), digit.shape[axis] - 1 - int(inked[-1])) if inked.size else (0, 0)

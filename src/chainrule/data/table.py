@@ -1,4 +1,4 @@
-"""Tables of numbers and categories: which columns there are, what fills gaps, and the rows a network reads of them."""
+"""Tables of numbers and categories: which columns they have, how gaps are filled, and the rows a network reads."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from chainrule.errors import DataError
 __all__ = ["Column", "Missing", "TablePreparation", "Task", "complete_rows", "fit_table", "tell_task"]
 
 Missing = Literal["mean", "drop"]
-"""mean: gaps become the mean of the training rows, or no category. drop: rows with gaps are left out."""
+"""mean: gaps are filled with the mean of the training rows, or no category. drop: rows with gaps are left out."""
 
 Task = Literal["classification", "regression"]
 
 _MOST_COLUMNS = 2**16
 _MOST_CLASSES = 20
-"""Different whole numbers that are classes; more are a quantity."""
+"""The most different whole numbers for classes; with more it is a quantity."""
 _MOST_CATEGORIES = 50
-"""Different words of a column; more are names, from which nothing is learned."""
+"""The most different words of a category column; with more they are names, which are left out."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is learned from: its categories, each of which becomes an input, or for numbers the mean."""
+    """An input column: its categories, each of which becomes an input, or the mean if it has numbers."""
 
     name: str
     values: tuple[str, ...] | None = None
@@ -36,7 +36,7 @@ class Column:
 
     @property
     def inputs(self) -> int:
-        """How many numbers it becomes."""
+        """The number of inputs it becomes."""
         return 1 if self.values is None else len(self.values)
 
 
@@ -45,14 +45,14 @@ class TablePreparation:
     """How a row of a table becomes numbers (D,); decided in training, saved with the network.
 
     Attributes:
-        columns: what is read of a row, in order.
-        label: the column that was learned.
+        columns: the columns read from a row, in order.
+        label: the label column.
         task: classification or regression.
-        missing: what is done about gaps.
-        index: the column that counts the rows, or None.
+        missing: how gaps are treated.
+        index: the column that numbers the rows, or None.
 
     Raises:
-        DataError: a value that none of these can have.
+        DataError: a value is invalid.
     """
 
     columns: tuple[Column, ...]
@@ -67,11 +67,11 @@ class TablePreparation:
         if self.task not in get_args(Task):
             raise DataError(f"the task is {' or '.join(get_args(Task))}, got {self.task!r}")
         if self.missing not in get_args(Missing):
-            raise DataError(f"missing values are met by {' or '.join(get_args(Missing))}, got {self.missing!r}")
+            raise DataError(f"missing values are treated with {' or '.join(get_args(Missing))}, got {self.missing!r}")
 
     @property
     def width(self) -> int:
-        """D, the numbers that a row becomes."""
+        """D, the number of inputs that a row becomes."""
         return sum(column.inputs for column in self.columns)
 
     @property
@@ -80,19 +80,19 @@ class TablePreparation:
         return (self.width,)
 
     def describe(self) -> dict[str, Any]:
-        """As JSON data."""
+        """Its description as JSON data."""
         return {"kind": "table"} | asdict(self)
 
     @classmethod
     def of_description(cls, values: Mapping[str, Any]) -> "TablePreparation":
-        """The same again, each value checked."""
+        """Rebuild it from JSON data; every value is checked."""
         columns = []
         for entry in values["columns"]:
             name, words, mean = entry["name"], entry["values"], entry["mean"]
             if words is not None:
                 words = tuple(_text(word) for word in words)
             if type(mean) not in (int, float) or not math.isfinite(mean):
-                raise DataError(f"the mean of {name!r} is {mean!r}, which is no number")
+                raise DataError(f"the mean of {name!r} is {mean!r}, which is not a number")
             columns.append(Column(_text(name), words, float(mean)))
         index = values["index"]
         return cls(
@@ -104,10 +104,10 @@ class TablePreparation:
         )
 
     def places(self, sheet: Sheet) -> list[int]:
-        """Where the columns stand in a file: by their names, or of a file without these in the same order.
+        """The indices of the columns in a file: by name, or in the same order if the file has no names.
 
         Raises:
-            DataError: a column is not there.
+            DataError: a column is missing.
         """
         if sheet.names is None and sheet.width == len(self.columns):
             return list(range(sheet.width))
@@ -123,10 +123,11 @@ class TablePreparation:
         return places
 
     def numbers(self, sheet: Sheet, rows: Sequence[Sequence[str]]) -> tuple[Array, list[str]]:
-        """Rows of a file -> (N, D) float32, and a sentence on gaps and one on categories that training did not see.
+        """Rows of a file -> (N, D) float32, and sentences about gaps and about categories not seen in training.
 
         Raises:
-            DataError: a cell of a column of numbers is none, or larger than float32 holds; line and column are named.
+            DataError: a cell in a column of numbers is not a number, or too large for float32; the message names line
+                and column.
         """
         x = np.zeros((len(rows), self.width), np.float32)
         gaps, unknown = dict[str, int](), dict[str, int]()
@@ -147,9 +148,9 @@ class TablePreparation:
             at += column.inputs
         notes = []
         if gaps:
-            notes.append(f"missing values become the mean of the training rows, or no category: {_counted(gaps)}")
+            notes.append(f"missing values are filled with the training mean, or no category: {_counted(gaps)}")
         if unknown:
-            notes.append(f"values that training did not see count as no category: {_counted(unknown)}")
+            notes.append(f"categories not seen in training count as no category: {_counted(unknown)}")
         return x, notes
 
 
@@ -163,7 +164,7 @@ def fit_table(
     task: Task,
     missing: Missing,
 ) -> tuple[TablePreparation, list[str]]:
-    """The preparation of a table, its means and categories from the training rows alone, and what was left out.
+    """The preparation of a table, with means and categories from the training rows only, and what was left out.
 
     Raises:
         DataError: no column is left to learn from.
@@ -186,8 +187,8 @@ def fit_table(
             names.append(f"{name} ({len(words):,} different texts)")
         else:
             columns.append(Column(name, tuple(words)))
-    left_out = (("always the same", same), ("empty", empty), ("names and no categories", names))
-    notes = [f"left out since {what}: {_shown(some)}" for what, some in left_out if some]
+    left_out = (("constant", same), ("empty", empty), ("names, not categories", names))
+    notes = [f"left out as {what}: {_shown(some)}" for what, some in left_out if some]
     if not columns:
         raise DataError(f"{sheet.path} has no columns to learn {sheet.name(label)} from: {'; '.join(notes)}")
     counter = None if index is None else sheet.name(index)
@@ -197,7 +198,7 @@ def fit_table(
 def complete_rows(
     sheet: Sheet, rows: Sequence[Sequence[str]], columns: Sequence[int], label: int | None, missing: Missing
 ) -> tuple[list[int], list[str]]:
-    """The rows whose label is there, and with `missing` drop whose other cells are, and how many are left out."""
+    """The rows with a label (and with `missing` drop, without any gap), and how many are left out."""
     kept = list(range(len(rows)))
     notes = []
     if label is not None:
@@ -215,7 +216,7 @@ def complete_rows(
 
 
 def tell_task(cells: Sequence[str]) -> Task:
-    """Classification of words and of few different whole numbers, else regression."""
+    """Classification for words and for few different whole numbers, otherwise regression."""
     if not all(map(is_number, cells)):
         return "classification"
     if any(float(cell) != math.floor(float(cell)) for cell in cells):
@@ -233,7 +234,7 @@ def _numbers(sheet: Sheet, column: Column, cells: Sequence[str]) -> Array:
     too_large = ~(np.abs(numbers) <= np.finfo(np.float32).max)
     if too_large.any():
         cell = cells[int(np.flatnonzero(too_large)[0])]
-        raise DataError(f"{sheet.path}, column {column.name}: {cell} is larger than float32 holds: scale the column")
+        raise DataError(f"{sheet.path}, column {column.name}: {cell} is too large for float32: scale the column")
     return numbers
 
 
@@ -247,5 +248,5 @@ def _shown(names: Sequence[str]) -> str:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise DataError(f"{value!r} is no text")
+        raise DataError(f"{value!r} is not text")
     return value

@@ -21,17 +21,17 @@ _FEWEST = 10
 def read_table(
     sheet: Sheet, reading: Reading, *, share: float, seed: int, tell: Callable[[str], object]
 ) -> tuple[Dataset, Dataset]:
-    """Training and test data (N, D) float32; means and categories are those of the training rows.
+    """Training and test data (N, D) float32; means and categories come from the training rows.
 
     Args:
         sheet: the file.
-        reading: the label's column, the task, and what gaps become.
-        share: of the rows, that is for training; of each class alike.
-        seed: decides which.
-        tell: called with a sentence for each thing that is not as usual.
+        reading: the label column, the task, and the treatment of gaps.
+        share: the fraction of rows for training, the same for each class.
+        seed: decides which rows.
+        tell: called with a sentence for everything unusual about the data.
 
     Raises:
-        DataError: no label can be told, too few rows, or no columns to learn from.
+        DataError: no label column can be found, there are too few rows, or no columns to learn from.
     """
     rows = sheet.rows()
     index = find_index(sheet, sheet.head)
@@ -48,7 +48,7 @@ def read_table(
     y, classes = _learned(sheet, label, cells, task)
     if len(classes) > max(_FEWEST, len(cells) / 2):
         raise DataError(
-            f"{sheet.path} has {len(classes):,} different labels in {len(cells):,} rows, which are no classes: "
+            f"{sheet.path} has {len(classes):,} different labels in {len(cells):,} rows, too many for classes: "
             "name another column with --label-column, or use --task regression"
         )
     training, test = _divided(y, classes, share, seed)
@@ -60,7 +60,7 @@ def read_table(
     for note in (*sheet.notes, *notes, *left_out):
         tell(note)
     if index is not None:
-        tell(f"{sheet.name(index) or 'the first column'} counts the rows and is left out")
+        tell(f"{sheet.name(index) or 'the first column'} only numbers the rows and is left out")
     x, gaps = preparation.numbers(sheet, rows)
     for note in gaps:
         tell(note)
@@ -73,23 +73,23 @@ def read_table(
 def read_rows(
     sheet: Sheet, like: TablePreparation, *, labelled: bool, tell: Callable[[str], object]
 ) -> tuple[Dataset, list[str] | None]:
-    """The rows of a file as a network reads them, and what its column that counts the rows says, if it has one.
+    """The rows of a file as a network reads them, and the column that numbers the rows, if there is one.
 
     Args:
         sheet: the file.
         like: the network's preparation.
-        labelled: whether only rows with a label are wanted, with y; otherwise y is None, and no row is left out.
-        tell: called with a sentence for each thing that is not as usual.
+        labelled: whether to keep only rows with a label and return y; otherwise y is None and no row is left out.
+        tell: called with a sentence for everything unusual about the data.
 
     Raises:
-        DataError: a column is missing, or cells are not what they were in training.
+        DataError: a column is missing, or cells do not match the training data.
     """
     rows = sheet.rows()
     names = [sheet.name(place) for place in range(sheet.width)]
     label = names.index(like.label) if like.label in names else None
     if labelled:
         if label is None:
-            raise DataError(f"{sheet.path} has no column {like.label!r}, which was learned: use predict instead")
+            raise DataError(f"{sheet.path} has no label column {like.label!r}: use predict instead")
         kept, notes = complete_rows(sheet, rows, like.places(sheet), label, like.missing)
         rows = [rows[row] for row in kept]
         for note in notes:
@@ -107,12 +107,12 @@ def read_rows(
 
 
 def _learned(sheet: Sheet, label: int, cells: Sequence[str], task: Task) -> tuple[Array, tuple[str, ...]]:
-    """What is learned: class indices and names, or numbers without any."""
+    """The targets: class indices and names, or numbers without names."""
     return _labels(sheet, cells) if task == "classification" else (_targets(sheet, label, cells), ())
 
 
 def _labels(sheet: Sheet, cells: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
-    """Classes by name: numbers among words are words too."""
+    """Classes by name: numbers among words count as words."""
     names = np.array([write_name(cell) for cell in cells])
     (labels,) = read_labels([names], sheet.path)
     return labels.y, labels.classes
@@ -127,12 +127,12 @@ def _targets(sheet: Sheet, label: int, cells: Sequence[str]) -> Array:
             )
     y = np.array([float(cell) for cell in cells])[:, np.newaxis]
     if not np.abs(y).max() <= np.finfo(np.float32).max:
-        raise DataError(f"{sheet.path}, column {sheet.name(label)} holds numbers larger than float32: scale it")
+        raise DataError(f"{sheet.path}, column {sheet.name(label)} has numbers too large for float32: scale it")
     return y
 
 
 def _divided(y: Array, classes: tuple[str, ...], share: float, seed: int) -> tuple[Array, Array]:
-    """Places of the training rows and of the test rows."""
+    """Indices of the training rows and of the test rows."""
     places = Dataset(np.arange(len(y)), y, classes)
     first, second = places.split(share, seed)
     return first.x, second.x

@@ -1,4 +1,4 @@
-"""A text as data: windows of so many tokens, each with the tokens that stand one place further on as labels."""
+"""A text as data: windows of tokens; the labels are the same tokens shifted by one."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,30 +10,33 @@ from chainrule.arrays import Array, Shape
 from chainrule.data.byte_pairs import BytePairs
 from chainrule.data.tokenizers import Bytes, Characters, Tokenizer
 from chainrule.errors import DataError, OptionError
+from chainrule.markup import fragment, note
 
 __all__ = ["EPOCH", "MEASURED", "Text", "TextPreparation", "check_context"]
 
 EPOCH = 6_000
-"""Windows of an epoch, however long the text is: 500 steps of 12."""
+"""Windows per epoch, however long the text is: 500 steps of 12."""
 MEASURED = 2_000
-"""Windows on which an epoch is measured, at most."""
+"""The most windows an epoch is measured on."""
 
 _COUNTED = 100_000
-"""Tokens of which the number of characters in a token is told."""
+"""The number of tokens used to estimate the characters per token."""
+_SHOWN = 300
+"""The number of tokens a notebook shows."""
 _LARGEST_CONTEXT = 2**16
 _MOST_NUMBERS = 2**22
 
 
 @dataclass(frozen=True)
 class TextPreparation:
-    """How a text becomes what a network reads; saved with it.
+    """How a text is prepared for a network; saved with it.
 
     Attributes:
-        tokenizer: the tokens.
-        context: how many of them the network reads at once.
+        tokenizer: splits a text into tokens.
+        context: the number of tokens the network reads at once.
 
     Raises:
-        DataError: a context that cannot be.
+        DataError: the context is invalid.
     """
 
     tokenizer: Tokenizer
@@ -41,7 +44,7 @@ class TextPreparation:
 
     def __post_init__(self) -> None:
         if type(self.context) is not int or not 1 <= self.context <= _LARGEST_CONTEXT:
-            raise DataError(f"a context of {self.context!r:.40} tokens is none")
+            raise DataError(f"a context cannot have {self.context!r:.40} tokens")
 
     @property
     def shape(self) -> Shape:
@@ -49,31 +52,31 @@ class TextPreparation:
         return (self.context,)
 
     def describe(self) -> dict[str, Any]:
-        """As JSON data."""
+        """Its description as JSON data."""
         return {"kind": "text", "context": self.context} | self.tokenizer.describe()
 
     @classmethod
     def of_description(cls, values: Mapping[str, Any]) -> "TextPreparation":
-        """The same again, each value checked."""
+        """Rebuild it from JSON data; every value is checked."""
         rest = dict(values)
         context, kind = rest.pop("context"), rest.pop("tokens")
         return cls(_TOKENIZERS[kind](**rest), context)
 
 
 class Text:
-    """Tokens in windows: x (N, T), and labels (N, T), the token behind each.
+    """Tokens in windows: x (N, T), and labels (N, T), the next token after each.
 
-    A pass goes over windows that are spread evenly over the text, or shuffled over as many at places drawn by chance;
-    the cost of a batch does not depend on how long the text is.
+    A pass visits windows spread evenly over the text or, if shuffled, as many at random positions; the cost of a batch
+    does not depend on the length of the text.
 
     Args:
         tokens: (n,) in memory or mapped from a file.
-        preparation: what they are, and how many make a window.
-        windows: of a pass; None: as many as stand side by side.
+        preparation: the tokenizer, and the number of tokens per window.
+        windows: per pass; None: as many as fit side by side.
         name: of the text, for errors.
 
     Raises:
-        DataError: it is shorter than a window and the token behind it.
+        DataError: the text is shorter than a window plus one token.
     """
 
     classes = ()
@@ -85,7 +88,7 @@ class Text:
         if len(tokens) <= context:
             raise DataError(
                 f"{name} has {len(tokens):,} {preparation.tokenizer.kind}, and needs {context + 1:,} or more, the "
-                f"context of {context:,} and the one behind it: use a longer text, or a smaller --context"
+                f"context of {context:,} and one more: use a longer text, or a smaller --context"
             )
         self.tokens = tokens
         self.preparation = preparation
@@ -98,6 +101,11 @@ class Text:
     def __repr__(self) -> str:
         return f"Text({len(self.tokens):,} {self.preparation.tokenizer.kind} in windows of {self.preparation.context})"
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: how it begins."""
+        first = self.preparation.tokenizer.decode(np.asarray(self.tokens[:_SHOWN]).tolist())
+        return fragment(repr(self), note(first + ("…" if len(self.tokens) > _SHOWN else "")))
+
     @property
     def sample_shape(self) -> Shape:
         """The shape of one window, (T,)."""
@@ -105,13 +113,13 @@ class Text:
 
     @property
     def largest_batch(self) -> int:
-        """Windows that are measured at once: logits need memory for each token, attention for each two of a context."""
+        """Windows measured at once: logits need memory per token, attention per pair of tokens in a context."""
         context = self.preparation.context
         return max(1, _MOST_NUMBERS // (context * max(self.preparation.tokenizer.size, 8 * context)))
 
     @property
     def characters_of_a_token(self) -> float:
-        """How many characters a token stands for, in the mean (of the first hundred thousand)."""
+        """The mean number of characters per token (over the first hundred thousand)."""
         tokenizer = self.preparation.tokenizer
         if isinstance(tokenizer, Characters):
             return 1.0
@@ -125,8 +133,8 @@ class Text:
 
         Args:
             batch_size: 1 or more.
-            rng: draws the places of the windows; None: in order.
-            start: batches to leave out at the beginning (to go on in the middle of an epoch).
+            rng: draws the positions of the windows; None: in order.
+            start: batches to skip at the beginning (to resume in the middle of an epoch).
         """
         if batch_size < 1:
             raise OptionError(f"batch_size must be 1 or more, got {batch_size}")
@@ -145,10 +153,10 @@ class Text:
         return next(self.batches(max(1, min(count, len(self)))))
 
     def divided(self, share: float) -> tuple["Text", "Text"]:
-        """The first `share` of the text to learn from, in passes of EPOCH windows, and the rest to measure on.
+        """The first `share` of the text for training, in passes of EPOCH windows, and the rest for measuring.
 
         Raises:
-            DataError: one of them is shorter than a window.
+            DataError: one of the parts is shorter than a window.
         """
         cut, context = int(share * len(self.tokens)), self.preparation.context
         learned = Text(self.tokens[:cut], self.preparation, EPOCH, f"the beginning of {self.name} ({share:.0%})")
@@ -167,7 +175,7 @@ class Text:
 
 
 def check_context(context: int) -> None:
-    """Raise OptionError unless so many tokens can be read at once."""
+    """Raise OptionError unless this many tokens can be read at once."""
     if type(context) is not int or not 1 <= context <= _LARGEST_CONTEXT:
         raise OptionError(f"--context must be from 1 to {_LARGEST_CONTEXT:,} tokens, got {context}")
 

@@ -1,6 +1,6 @@
-"""The tokens of a text file, which may be larger than memory: it is read piece by piece, and its tokens are mapped.
+"""The tokens of a text file, which may be larger than memory: it is read in pieces, and its tokens are memory-mapped.
 
-Large files are turned into tokens once, in a file without a name in the cache folder that goes when the process ends.
+Large files are tokenized once, into an unnamed file in the cache folder that disappears when the process ends.
 """
 
 import codecs
@@ -26,13 +26,13 @@ from chainrule.files import explain, make_folder
 __all__ = ["TEXT_TEST_SHARE", "read_text"]
 
 TEXT_TEST_SHARE = 0.1
-"""The end of a text that is kept for testing."""
+"""The fraction at the end of a text that is held out for testing."""
 
 _PIECE = 2**20
 _IN_MEMORY = 2**26
-"""Bytes of a file whose tokens are kept in memory."""
+"""The largest file, in bytes, whose tokens are kept in memory."""
 _LEARNED = 2**22
-"""Characters of which byte pairs are learned."""
+"""The number of characters that byte pairs are learned from."""
 
 _Pieces = Callable[[], Iterator[str]]
 
@@ -40,15 +40,15 @@ _Pieces = Callable[[], Iterator[str]]
 def read_text(
     source: str | os.PathLike[str], reading: Reading, like: TextPreparation | None = None
 ) -> tuple[Text, Text]:
-    """Training and test data from a text file in UTF-8, or a book of the package: the test part is the end of it.
+    """Training and test data from a UTF-8 text file or a bundled book; the test part is its end.
 
     Args:
         source: a path, or one of BOOKS.
-        reading: its tokens, context and vocabulary count.
-        like: the preparation of a network that is to be measured on the text.
+        reading: only its tokens, context and vocabulary are used.
+        like: the preparation of a network to be measured on the text.
 
     Raises:
-        DataError: it cannot be read, is empty, no UTF-8, too short, or has characters that the network does not know.
+        DataError: it cannot be read, is empty, not UTF-8, too short, or has characters that the network does not know.
         FileError: there is no room for its tokens.
     """
     name, size, pieces = _source(source)
@@ -63,7 +63,7 @@ def read_text(
 
 
 def _source(source: str | os.PathLike[str]) -> tuple[str, int, _Pieces]:
-    """Name, size in bytes, and what reads the text from its beginning."""
+    """Name, size in bytes, and a function that reads the text from its beginning."""
     name, path = str(source), Path(source)
     if name in BOOKS:
         text = book(name)
@@ -75,7 +75,7 @@ def _source(source: str | os.PathLike[str]) -> tuple[str, int, _Pieces]:
 
 
 def _pieces(path: Path) -> Iterator[str]:
-    """The text of a file in UTF-8, a piece at a time, each newline as one character, without a byte order mark."""
+    """The text of a UTF-8 file, piece by piece, each newline as one character, without a byte order mark."""
     plain = codecs.getincrementaldecoder("utf-8")()
     decoder = io.IncrementalNewlineDecoder(plain, translate=True)
     there = 0
@@ -84,7 +84,7 @@ def _pieces(path: Path) -> Iterator[str]:
         with path.open("rb") as file:
             while True:
                 content = file.read(_PIECE)
-                waiting = len(plain.getstate()[0])  # of a character that the last piece cut through
+                waiting = len(plain.getstate()[0])  # bytes of a character that the last piece cut through
                 try:
                     text = decoder.decode(content, final=not content)
                 except UnicodeDecodeError as error:
@@ -101,7 +101,7 @@ def _not_utf8(path: Path, place: int, error: UnicodeDecodeError) -> str:
     begin = error.object[:2] if place == 0 else b""
     guess = " (it looks like UTF-16)" if begin in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else ""
     byte = error.object[error.start]
-    return f"{path} is not UTF-8{guess}: byte {place + 1:,} is 0x{byte:02x}, of no character; save the text as UTF-8"
+    return f"{path} is not UTF-8{guess}: byte {place + 1:,} is 0x{byte:02x}; save the text as UTF-8"
 
 
 def _learned(pieces: _Pieces, reading: Reading, name: str) -> Tokenizer:
@@ -124,7 +124,7 @@ def _beginning(pieces: Iterable[str]) -> Iterator[str]:
 
 
 def _mapped(parts: Iterable[Array], dtype: np.dtype[np.unsignedinteger], name: str) -> Array:
-    """Tokens one after another in a file of their own, mapped."""
+    """The tokens in a file of their own, memory-mapped."""
     folder = make_folder(cache_folder())
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -134,5 +134,5 @@ def _mapped(parts: Iterable[Array], dtype: np.dtype[np.unsignedinteger], name: s
             return np.memmap(file, dtype, "r")
     except OSError as error:
         raise FileError(
-            f"cannot keep the tokens of {name} in {folder}: {explain(error)}; CHAINRULE_CACHE names another folder"
+            f"cannot keep the tokens of {name} in {folder}: {explain(error)}; set CHAINRULE_CACHE to another folder"
         ) from error

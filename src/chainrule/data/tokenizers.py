@@ -1,6 +1,6 @@
-"""Texts as numbers and back: the characters of a text, or the bytes of any; pairs of bytes are in `byte_pairs`.
+"""Tokenizers: the characters of one text, or the bytes of any text; byte pairs are in `byte_pairs`.
 
-A token stands for some bytes of UTF-8, so that every tokenizer decodes in the same way: the bytes one after another.
+A token stands for some bytes of UTF-8, so every tokenizer decodes the same way: it joins the bytes.
 """
 
 import codecs
@@ -20,40 +20,40 @@ _CODE_POINTS = 0x110000
 
 
 class Tokenizer:
-    """Which tokens there are, and which of them a text is made of."""
+    """A vocabulary of tokens, and the conversion of text to tokens and back."""
 
     kind: ClassVar[str]
-    """What it is called in a file and on the command line."""
+    """Its name in files and on the command line."""
 
     @property
     def pieces(self) -> Sequence[bytes]:
-        """The bytes that each token stands for."""
+        """The bytes of each token."""
         raise NotImplementedError(f"{type(self).__name__} has no pieces")
 
     def encode(self, text: str, what: str = "the text") -> Array:
         """The tokens of a text (N,), unsigned.
 
         Raises:
-            DataError: it has what is none of the tokens; `what` names the text.
+            DataError: part of the text is not a token; `what` names the text.
         """
         raise NotImplementedError(f"{type(self).__name__} has no encode")
 
     def describe(self) -> dict[str, Any]:
-        """What makes the same tokenizer again, as JSON data."""
+        """A description to rebuild the tokenizer from, as JSON data."""
         raise NotImplementedError(f"{type(self).__name__} has no describe")
 
     @property
     def size(self) -> int:
-        """How many different tokens there are."""
+        """The number of different tokens."""
         return len(self.pieces)
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """The text of some tokens; bytes that make no character become U+FFFD."""
+        """The text of some tokens; invalid bytes become U+FFFD."""
         pieces = self.pieces
         return b"".join(pieces[token] for token in tokens).decode("utf-8", "replace")
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
-        """The text of some tokens as they come; characters of several tokens when they are whole, or never."""
+        """The text of tokens as they arrive; a character of several tokens appears once it is complete."""
         pieces, decoder = self.pieces, codecs.getincrementaldecoder("utf-8")("replace")
         for token in tokens:
             if text := decoder.decode(pieces[token]):
@@ -62,10 +62,10 @@ class Tokenizer:
 
 @dataclass(frozen=True)
 class Characters(Tokenizer):
-    """A token for each different character of a text.
+    """One token per different character of a text.
 
     Attributes:
-        characters: all of them, in the order of their numbers in Unicode.
+        characters: all of them, in Unicode order.
 
     Raises:
         DataError: there are none, or they are not in order.
@@ -79,7 +79,7 @@ class Characters(Tokenizer):
             raise DataError("a tokenizer of characters needs 1 character or more")
         utf8(self.characters, "the list of characters")
         if (np.diff(_points(self.characters).astype(np.int64)) <= 0).any():
-            raise DataError("a tokenizer's characters stand in order, each once")
+            raise DataError("a tokenizer's characters must be in order, each once")
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Characters":
@@ -106,8 +106,9 @@ class Characters(Tokenizer):
         if (wrong := tokens == self.size).any():
             place = int(wrong.argmax())
             raise DataError(
-                f"{what} has {text[place]!r} at character {place + 1:,}, which is none of the {self.size:,} characters "
-                "that the network learned: leave it out, or train with --tokens bytes, which knows every character"
+                f"{what} has {text[place]!r} at character {place + 1:,}, which is not one of the "
+                f"{self.size:,} characters that the network learned: leave it out, or train with --tokens bytes, "
+                "which knows every character"
             )
         found: Array = tokens.astype(smallest_dtype(self.size))
         return found
@@ -118,7 +119,7 @@ class Characters(Tokenizer):
 
 @dataclass(frozen=True)
 class Bytes(Tokenizer):
-    """A token for each of the 256 bytes, of which UTF-8 makes every character."""
+    """One token for each of the 256 bytes; UTF-8 composes every character from them."""
 
     kind = "bytes"
 
@@ -137,7 +138,7 @@ def utf8(text: str, what: str) -> bytes:
     """The bytes of a text.
 
     Raises:
-        DataError: it holds half a character (a lone surrogate), as text does that was decoded wrongly.
+        DataError: it contains half a character (a lone surrogate), as wrongly decoded text does.
     """
     try:
         return text.encode()
@@ -149,10 +150,10 @@ def utf8(text: str, what: str) -> bytes:
 
 
 def smallest_dtype(size: int) -> Any:
-    """The type for numbers below `size` that needs least memory."""
+    """The smallest dtype for numbers below `size`."""
     return np.min_scalar_type(max(size - 1, 0))
 
 
 def _points(text: str) -> Array:
-    """The number of each character in Unicode (N,)."""
+    """The Unicode code point of each character (N,)."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

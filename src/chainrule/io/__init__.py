@@ -1,4 +1,4 @@
-"""Files: networks and checkpoints, written whole or not at all, without pickle."""
+"""Files: networks and checkpoints, written atomically and without pickle."""
 
 from chainrule.io.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from chainrule.io.foreign import load_weights

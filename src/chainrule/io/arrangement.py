@@ -1,11 +1,11 @@
-"""How an array of PyTorch or Keras becomes a layer's own: the same numbers, the axes in our order.
+"""Conversion of PyTorch and Keras arrays to a layer's arrays: the same numbers with the axes in our order.
 
-    PyTorch   Linear.weight (outputs, inputs); Conv2d.weight (F, C / groups, KH, KW), as ours
-    Keras     Dense.kernel (inputs, outputs), as ours; Conv2D.kernel (KH, KW, C / groups, F),
+    PyTorch   Linear.weight (outputs, inputs); Conv2d.weight (F, C / groups, KH, KW), like ours
+    Keras     Dense.kernel (inputs, outputs), like ours; Conv2D.kernel (KH, KW, C / groups, F),
               DepthwiseConv2D.kernel (KH, KW, C, multiplier), PReLU.alpha (1, 1, C);
-              where an image (H, W, C) was flattened or normalized whole, its channels come last
+              where a whole image (H, W, C) was flattened or normalized, its channels come last
 
-Which of them it is, an array's own name tells.
+The array's name tells which of them it is.
 """
 
 import math
@@ -28,48 +28,48 @@ _NAMES = {
     "running_variance": ("running_var", "moving_variance"),
     "slopes": ("weight", "alpha"),
 }
-"""What PyTorch and Keras call each of our arrays, where it is not the same."""
+"""The PyTorch and Keras names of our arrays, where they differ."""
 
 KERAS = {"kernel", "depthwise_kernel", "pointwise_kernel", "embeddings", "moving_mean", "moving_variance", "alpha"}
-"""Names of arrays that only Keras gives."""
+"""Array names that only Keras uses."""
 
 _KERNELS = KERAS & set(_NAMES["W"])
 
 
 def names_of(own: str) -> tuple[str, ...]:
-    """The names under which an array of ours may lie in a file."""
+    """The names that one of our arrays may have in a file."""
     return (own, *_NAMES.get(own, ()))
 
 
 def check_order(place: Place, channels_last: bool | None) -> None:
-    """Raise ModelFileError where an array of Keras depends on the order of an image's numbers, and nobody told it."""
+    """Raise ModelFileError if a Keras array depends on the order of an image's numbers and the order is unknown."""
     if channels_last is False or place.image is None:
         return
     if channels_last is None:
         raise ModelFileError(
-            f"{place.name} has a number for each of an image's, and the file does not tell in which order: say "
-            "channels_last=True if the Keras model keeps images as (H, W, C), which is usual there, or "
-            "channels_last=False if as (C, H, W)"
+            f"{place.name} has one number per number of an image, and the file does not say in which order: pass "
+            "channels_last=True if the Keras model keeps images as (H, W, C), the default there, or "
+            "channels_last=False for (C, H, W)"
         )
     if place.image == UNKNOWN:
         raise ModelFileError(
-            f"at {place.name} an image's numbers are mixed with others, or become an image again, so that the order of "
-            "the Keras model's cannot be told: put its arrays into the order (C, H, W) and say channels_last=False"
+            f"at {place.name} an image's numbers are mixed with others, or become an image again, so the order in "
+            "the Keras model is unknown: convert its arrays to the order (C, H, W) and pass channels_last=False"
         )
 
 
 def arranged(place: Place, own: str, kind: str, value: Array, channels_last: bool) -> Array | None:
-    """An array as `place` keeps it, or None if it does not fit.
+    """An array in the layout of `place`, or None if it does not fit.
 
     Args:
         place: the layer.
         own: which of its arrays, such as "W".
-        kind: what the array is called in the file, such as "weight" or "kernel".
+        kind: the array's name in the file, such as "weight" or "kernel".
         value: the array.
-        channels_last: whether the numbers of an image are those of (H, W, C).
+        channels_last: whether the numbers of an image are in the order (H, W, C).
 
     Raises:
-        ModelFileError: its name does not tell which of several orders that fit is meant.
+        ModelFileError: several axis orders fit, and its name does not tell which is meant.
     """
     if value.dtype.kind != "f":
         return None
@@ -80,14 +80,14 @@ def arranged(place: Place, own: str, kind: str, value: Array, channels_last: boo
     found = [fit for fit in fits if fit is not None]
     if any(not np.array_equal(found[0], other, equal_nan=True) for other in found[1:]):
         raise ModelFileError(
-            f"an array called {kind!r} fits {place.name}.{own} in several ways: call it .weight if its axes are in "
+            f"an array called {kind!r} fits {place.name}.{own} in several ways: name it .weight if its axes are in "
             "PyTorch's order, /kernel if in Keras's"
         )
     return found[0] if found else None
 
 
 def _ordered(place: Place, own: str, kind: str, value: Array, channels_last: bool) -> Array:
-    """The array in our order, if it is what its name says; of any shape."""
+    """The array in our axis order, if it is what its name says; its shape is not checked."""
     shape = place.arrays[own].shape
     if own == "W" and isinstance(place.layer, Affine | PointwiseAffine) and kind == "weight" and value.ndim == 2:
         return value.T
@@ -108,7 +108,7 @@ def _fitting(value: Array, shape: Shape) -> Array | None:
 
 
 def _channels_first(value: Array, image: Shape) -> Array:
-    """What goes along the numbers of an image (H, W, C), now along those of (C, H, W)."""
+    """Reorder an axis that runs along an image's numbers from (H, W, C) to (C, H, W)."""
     channels, *sides = image
     if value.shape == (*sides, channels):
         return np.moveaxis(value, -1, 0)

@@ -1,4 +1,4 @@
-"""Everything that decides how training goes on, in one file: arrays, optimizer state, random state, place."""
+"""Checkpoints: everything needed to continue training, in one file: arrays, optimizer and random state, position."""
 
 import copy
 import os
@@ -23,7 +23,7 @@ _NETWORK, _OPTIMIZER, _AVERAGE, _BEST = "network/", "optimizer/", "average/", "b
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What `save_checkpoint` wrote: arrays by name, descriptions and the trainer's progress as JSON data."""
+    """The content of a checkpoint: arrays by name, descriptions and the trainer's progress as JSON data."""
 
     path: str
     network: dict[str, Array]
@@ -34,10 +34,10 @@ class Checkpoint:
     progress: dict[str, Any]
 
     def restore(self, network: Layer, optimizer: Optimizer, average: WeightAverage | None = None) -> None:
-        """Put arrays and optimizer state back, after checking that all are of the same kind as when saved.
+        """Restore arrays and optimizer state, after checking that all objects match the saved ones.
 
         Raises:
-            ModelFileError: network, optimizer or average differ from the saved ones; nothing is changed then.
+            ModelFileError: network, optimizer or average differ from the saved ones; nothing is changed.
         """
         now = decode(encode(describe(network) | _describe(optimizer, average)))
         for what in ("network", "optimizer", "average"):
@@ -51,11 +51,13 @@ class Checkpoint:
             if type(steps[what]) is not int or not 0 <= steps[what] < 2**53:
                 raise ModelFileError(f"{self.path} is damaged: the {what} has done {steps[what]!r:.40} steps")
         if not isinstance(frozen, list) or not set(frozen) <= set(network.parameters):
-            raise ModelFileError(f"{self.path} is damaged: it has frozen what is no parameter of this network")
+            raise ModelFileError(
+                f"{self.path} is damaged: it freezes something that is not a parameter of this network"
+            )
         for name, array in (self.optimizer | self.average).items():
             if array.dtype != network.values.dtype or not np.isfinite(array).all():
                 raise ModelFileError(f"{self.path} is damaged: {name} of {array.dtype} is not finite {network.dtype}")
-        for once in (False, True):  # first on copies, since the second may refuse what the first has taken
+        for once in (False, True):  # first on copies: the second object may refuse after the first has accepted
             if average is not None:
                 target = average if once else copy.copy(average)
                 target.load_state(self.average, steps["average"], network)
@@ -75,12 +77,12 @@ def save_checkpoint(
     average: WeightAverage | None = None,
     best: Mapping[str, Array] | None = None,
 ) -> None:
-    """Write the file whole or not at all, so that a run killed at any moment finds the last complete one.
+    """Write the file atomically, so that a run killed at any moment finds the last complete one.
 
-    `best` are the network's arrays as they were at its best epoch so far.
+    `best` are the network's arrays at its best epoch so far.
 
     Raises:
-        FileError: it cannot be written; an earlier one stays.
+        FileError: it cannot be written; an earlier one is kept.
     """
     arrays = {_NETWORK + name: array for name, array in network.arrays.items()}
     arrays |= {_OPTIMIZER + name: array for name, array in (optimizer.state or {}).items()}
@@ -94,7 +96,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Read what `save_checkpoint` wrote.
 
     Raises:
-        ModelFileError: no checkpoint, damaged, or of a newer chainrule.
+        ModelFileError: the file is not a checkpoint, is damaged, or was made by a newer chainrule.
     """
     arrays, metadata = read_safetensors(path)
     try:
@@ -102,7 +104,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         reject_newer(description["chainrule"])
         progress = description.pop("progress")
         if not isinstance(progress, dict):
-            raise ValueError("progress is no table")
+            raise ValueError("progress is not a table")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path} is not a checkpoint of chainrule: train without resuming first") from error
     return Checkpoint(

@@ -1,4 +1,4 @@
-"""Weights that were trained elsewhere, by PyTorch or Keras, into a network of bricks."""
+"""Loads weights trained with PyTorch or Keras into a network."""
 
 import os
 import re
@@ -20,10 +20,10 @@ from chainrule.layers import Affine, PointwiseAffine, Sequential
 __all__ = ["load_weights"]
 
 _SHOWN = 40
-"""Layers in a mapping to complete; what is left is told when these are known."""
+"""The most layers listed in a mapping to complete; the others are listed once these are known."""
 
 _IGNORED = {"num_batches_tracked", "seed_generator_state"}
-"""Counts of PyTorch's BatchNorm and random states of Keras's Dropout."""
+"""Arrays to ignore: the batch counts of PyTorch's BatchNorm and the random states of Keras's Dropout."""
 
 
 def load_weights(
@@ -33,21 +33,22 @@ def load_weights(
     *,
     channels_last: bool | None = None,
 ) -> dict[str, str]:
-    """Fill a built network with the arrays of a file; returns which of ours got which of theirs.
+    """Fill a built network with the arrays of a file; return a mapping from our names to theirs.
 
-    A layer gets the module whose arrays fit. Where several do, their names must tell: by numbers, as PyTorch's
-    (`fc1`, `layer1.0.conv2`, `10`) and Keras's (`dense`, `dense_1`) do. Otherwise nothing is loaded, and the error has
-    the mapping to complete. A Linear without a bias makes that of its Affine zero.
+    A layer gets the module whose arrays fit. If several fit, their names must decide, by their numbers, as PyTorch's
+    (`fc1`, `layer1.0.conv2`, `10`) and Keras's (`dense`, `dense_1`) do. Otherwise nothing is loaded, and the error
+    contains a mapping to complete. If a Linear has no bias, its Affine's is set to zero.
 
     Args:
         network: built; changed only if everything fits.
         path: a safetensors file, as `safetensors.torch.save_file(model.state_dict(), path)` writes it, or an .npz file,
             as `numpy.savez(path, **{weight.path: weight for weight in model.weights})`.
-        mapping: from our names (`network.arrays`) to theirs, for some layers or all; one array is enough for a layer.
-        channels_last: whether a Keras model kept images as (H, W, C); asked for only where the file depends on it.
+        mapping: from our names (`network.arrays`) to theirs, for some layers or all; one array per layer is enough.
+        channels_last: whether a Keras model kept images as (H, W, C); needed only if the file depends on it.
 
     Raises:
-        ModelFileError: the file is damaged, or its arrays do not fit, or in several ways; both sides are named.
+        ModelFileError: the file is damaged, or its arrays do not fit or fit in several ways; the message names both
+            sides.
     """
     theirs = {name: array for name, array in _read(path).items() if _split(name)[1] not in _IGNORED}
     try:
@@ -59,7 +60,7 @@ def load_weights(
 
 
 class _Sides:
-    """Layers of a network and modules of a file, and what of both the mapping leaves to be paired."""
+    """Layers of a network and modules of a file, and those of both that the mapping leaves to be paired."""
 
     def __init__(
         self, network: Sequential, theirs: Mapping[str, Array], channels_last: bool | None, mapping: Mapping[str, str]
@@ -89,22 +90,22 @@ class _Sides:
         self.wanted = {place.name: wanted for place in self.places if (wanted := self._wanted(place))}
 
     def paired(self) -> tuple[dict[str, str], dict[str, Array]]:
-        """Our names with theirs, and the arrays as ours are."""
+        """Our names with theirs, and the arrays in our layout."""
         pairs = dict(self.pairs)
         for place, module in self._layers_with_modules():
             pairs |= self._found(place, module) or {}
-        names = [name for name in self.own if name in pairs]  # what is missing are biases that the file has not
+        names = [name for name in self.own if name in pairs]  # only biases that the file lacks are missing
         zeros = {name: np.zeros_like(place.arrays[own]) for name, (place, own) in self.own.items()}
         return {name: pairs[name] for name in names}, zeros | {name: self._value(name, pairs[name]) for name in names}
 
     def _check_mapping(self) -> None:
         for name, other in self.pairs.items():
             if not isinstance(other, str):
-                raise ModelFileError(f"the mapping has {other!r} for {name}: keep one name of these")
+                raise ModelFileError(f"the mapping has {other!r} for {name}: keep one of these names")
             if name not in self.own or other not in self.theirs:
                 known = ", ".join(self.own if name not in self.own else self.theirs)
                 wrong = name if name not in self.own else other
-                raise ModelFileError(f"the mapping names {wrong!r}, which is not there: {known}")
+                raise ModelFileError(f"the mapping names {wrong!r}, which does not exist: {known}")
             self._value(name, other)
 
     def _layers_with_modules(self) -> list[tuple[Place, str]]:
@@ -124,12 +125,11 @@ class _Sides:
         shown = dict(list(choices.items())[:_SHOWN])
         more = f" (and {len(choices) - _SHOWN} more layers)" if len(choices) > _SHOWN else ""
         raise ModelFileError(
-            "it fits in more than one way, and its names do not tell which: keep one name of each list in "
-            f"mapping={shown}{more}"
+            f"it fits in several ways, and its names do not decide: keep one name of each list in mapping={shown}{more}"
         )
 
     def _check_complete(self, layers: Sequence[Place], domains: Sequence[int]) -> None:
-        """Raise ModelFileError if a layer or a module is left over, however they are paired."""
+        """Raise ModelFileError if every pairing leaves a layer or a module over."""
         free, alone = dict(zip(self.left, domains, strict=True)), []
         for index, place in enumerate(layers):
             fitting = [module for module, domain in free.items() if domain >> index & 1]
@@ -144,10 +144,10 @@ class _Sides:
             theirs = ", ".join(f"{name} {self.theirs[name].shape}" for name in left)
             raise ModelFileError(f"nothing in it fits {place.name} ({ours}); left are: {theirs or 'none'}")
         if left:
-            raise ModelFileError(f"it has {', '.join(left)} as well, for which the network has no place")
+            raise ModelFileError(f"it has {', '.join(left)} as well, and the network has no layer for it")
 
     def _found(self, place: Place, module: str) -> dict[str, str] | None:
-        """The arrays of a module for those of a layer, of both what the mapping leaves; None if they do not fit."""
+        """The arrays of a module for those of a layer, without those the mapping names; None if they do not fit."""
         if place.name in self.partly and (place.name, module) not in self.homes:
             return None
         kinds, found = self.left[module], dict[str, str]()
@@ -175,7 +175,7 @@ class _Sides:
         if value is None:
             raise ModelFileError(
                 f"{other} of {self.theirs[other].shape} does not fit {name} of {place.arrays[own].shape}: "
-                "build the same network, or give another mapping"
+                "build the same network, or pass another mapping"
             )
         return value
 
@@ -184,7 +184,7 @@ class _Sides:
 
 
 def _may_lack(place: Place, own: str) -> bool:
-    """Whether an array may be missing in the file: a Linear without a bias is an Affine whose b is zero."""
+    """Whether the file may lack an array: a Linear without a bias is an Affine with b = 0."""
     return own == "b" and isinstance(place.layer, Affine | PointwiseAffine)
 
 
@@ -192,7 +192,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, Array]:
     if Path(path).suffix.lower() != ".npz":
         return read_safetensors(path)[0]
     try:
-        arrays: dict[str, Array] = import_module("chainrule.data.npz").read_arrays(path)  # loaded where it is needed
+        arrays: dict[str, Array] = import_module("chainrule.data.npz").read_arrays(path)  # imported only when needed
         return arrays
     except DataError as error:
         raise ModelFileError(str(error)) from error
@@ -209,7 +209,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _by_module(names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Names of arrays by module and kind; what Keras keeps in one separable convolution are two layers here."""
+    """Array names by module and kind; Keras's one separable convolution is two layers here."""
     modules: dict[str, dict[str, str]] = {}
     for name in sorted(names):
         module, kind = _split(name)

@@ -1,6 +1,6 @@
-"""Weights in eight bits: each output's weights are whole numbers from -127 to 127 times a step of their own.
+"""Eight-bit weights: the weights of each output are whole numbers from -127 to 127 times that output's step.
 
-(Per-channel symmetric quantisation, Jacob et al. 2017, arXiv:1712.05877.)
+(Per-channel symmetric quantization, Jacob et al. 2017, arXiv:1712.05877.)
 """
 
 from collections.abc import Iterator
@@ -23,12 +23,12 @@ def quantize(weights: Array, axis: int) -> tuple[Array, Array]:
 
 
 def channel_axis(layer: Layer) -> int | None:
-    """Which axis of a layer's W are its outputs; None for layers whose weights stay as they are."""
+    """The output axis of a layer's W; None for layers whose weights are not quantized."""
     return 1 if isinstance(layer, Affine) else 0 if isinstance(layer, Conv2D) else None
 
 
 def in_int8(network: Sequential) -> Sequential:
-    """A copy whose weights are rounded as they are in an int8 file: it computes what that computes."""
+    """A copy with weights rounded as in an int8 file, so it computes what that file computes."""
     rounded = network.copy()
     for layer in _walk(rounded):
         axis = channel_axis(layer)

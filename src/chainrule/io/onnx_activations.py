@@ -1,4 +1,4 @@
-"""Activations from ONNX operators, and from the formulas that exporters spell them out in.
+"""Activations from ONNX operators, and from the formulas that exporters write instead.
 
 https://onnx.ai/onnx/operators
 """
@@ -43,7 +43,7 @@ def _softmax(node: Node) -> Part:
     if axis == 0:
         raise ModelFileError(f"it has a {node.operator} over the batch")
     if node.opset < 13 and axis not in (-1, *(len(shape) for shape in node.before if shape is not None)):
-        raise ModelFileError(f"it has a {node.operator} of an opset below 13 over axis {axis} and all behind it")
+        raise ModelFileError(f"it has a {node.operator} of an opset below 13 over axis {axis} and all axes after it")
     return Part(Softmax() if node.operator == "Softmax" else LogSoftmax(), axis=axis - 1 if axis > 0 else axis)
 
 
@@ -81,7 +81,7 @@ def _prelu(node: Node) -> Part:
     axis = int(np.argmax(slopes.shape))
     if slopes.size != slopes.shape[axis] or slopes.ndim - axis not in (1, 3):
         raise ModelFileError(f"it has a PRelu with slopes of {slopes.shape}: only one for each channel is known")
-    # (C, 1, 1) goes with (C, H, W), and (C,) with (C,): the last axis is the first there
+    # (C, 1, 1) belongs to (C, H, W), and (C,) to (C,), where the last axis is the first
     return Part(PReLU(shared=False), {"slopes": slopes.ravel()}, rank=slopes.ndim - axis)
 
 
@@ -119,7 +119,7 @@ ACTIVATIONS: dict[str, Callable[[Node], Part | list[Part] | None]] = {
 
 
 def product(branches: list[list[Part]]) -> Part | None:
-    """x times a function of x as an activation or norm, where it is one spelled out."""
+    """x times a function of x as an activation or norm, if it is the formula of one."""
     if branches == [[], []]:
         return power_of(2)
     if found := scaled_by_root(branches):
@@ -138,7 +138,7 @@ _OF_PARTS: dict[tuple[type, ...], type[Layer]] = {
     (Softplus, Tanh): Mish,
     (HardSigmoid,): HardSwish,
 }
-"""What x times these is."""
+"""The activation that is x times each of these."""
 
 
 def _times_x(other: list[Part]) -> Part | None:
@@ -170,7 +170,7 @@ def _is_hard_sigmoid(parts: list[Part]) -> bool:
 
 
 def cubic(branches: list[list[Part]]) -> Part | None:
-    """x + 0.044715 x^3, where that is what is added."""
+    """x + 0.044715 x^3, if that is what is added."""
     other = max(branches, key=len)
     if len(branches) != 2 or len(other) != 2 or min(map(len, branches)) or other[0].form != "cube":
         return None

@@ -1,8 +1,8 @@
-"""Layers built from parts: where the model's axes are in another order than ours, what that changes.
+"""Builds layers from parts, and handles models whose axes are in another order than ours.
 
-Networks made in Keras keep the channels of images last, and transpose them for every convolution. Here channels are
-always first: these Transposes are left out, what stands between is done to our order of axes, and a Transpose of ours
-comes only where a layer needs the model's order.
+Networks made in Keras keep the channels of images last and transpose them for every convolution. Here channels are
+always first: these Transposes are dropped, the operations between them are applied to our axis order, and we add a
+Transpose only where a layer needs the model's order.
 """
 
 import math
@@ -18,6 +18,7 @@ from chainrule.io.onnx_parts import Part, Reduction
 from chainrule.layers import (
     Affine,
     Conv2D,
+    Embedding,
     Expand,
     Flatten,
     GlobalAvgPool1D,
@@ -28,6 +29,7 @@ from chainrule.layers import (
     MaxPool1D,
     MaxPool2D,
     PointwiseAffine,
+    Positions,
     Reshape,
     Scale,
     ScaleShift,
@@ -38,15 +40,15 @@ from chainrule.layers import (
 __all__ = ["build"]
 
 _MOST_LAYERS = 20_000
-"""Layers of a network at most, each counted in every branch that has it."""
+"""The most layers of a network; a layer counts in every branch that has it."""
 
 
 def build(parts: list[Part], seen: Seen) -> tuple[list[Layer], Seen]:
-    """Layers one after another, built and with their arrays; and how what comes out of them is seen.
+    """Layers in order, built and with their arrays; and how the model sees their output.
 
     Raises:
-        ModelFileError: an array does not fit the shape that comes in.
-        ShapeError: a layer does not.
+        ModelFileError: an array does not fit the input shape.
+        ShapeError: a layer does not fit.
     """
     building = _Building(seen, [_MOST_LAYERS])
     building.take_all(parts)
@@ -54,7 +56,7 @@ def build(parts: list[Part], seen: Seen) -> tuple[list[Layer], Seen]:
 
 
 class _Building:
-    """Layers so far, and how what comes out of them is seen."""
+    """The layers so far, and how the model sees their output."""
 
     def __init__(self, seen: Seen, left: list[int]) -> None:
         self.layers: list[Layer] = []
@@ -62,13 +64,13 @@ class _Building:
         self._left = left
 
     def take_all(self, parts: list[Part]) -> None:
-        """Make layers of parts, one after another."""
+        """Build layers from parts, in order."""
         index = 0
         while index < len(parts):
             index += self._take(parts, index)
 
     def _take(self, parts: list[Part], index: int) -> int:
-        """Make layers of the parts from this place on; how many were taken."""
+        """Build layers from the parts at this index; return how many parts were used."""
         part = parts[index]
         if part.turned is not None:
             self._turn(part.turned)
@@ -94,7 +96,7 @@ class _Building:
         return 1
 
     def add(self, layer: Layer, arrays: dict[str, Array] | None = None) -> None:
-        """Build a layer behind the others and give it its arrays; Transposes that meet become one, or none."""
+        """Append a built layer with its arrays; consecutive Transposes are merged, or cancel."""
         if isinstance(layer, Transpose) and self.layers and isinstance(self.layers[-1], Transpose):
             before = self.layers.pop()
             assert isinstance(before, Transpose)
@@ -121,19 +123,19 @@ class _Building:
         self.seen = replace(self.seen, shape=shape, channels_last=self.seen.channels_last and len(shape) == 3)
 
     def settle(self) -> None:
-        """Put an image's channels last where the model has them."""
+        """Move an image's channels to the end if the model has them there."""
         if self.seen.channels_last:
             self.seen = replace(self.seen, channels_last=False)
             self.add(Transpose(TO_BACK))
 
     def repeat(self, shapes: list[Shape]) -> None:
-        """Repeat numbers along axes of length 1 where others have more."""
+        """Repeat numbers along axes of length 1 where other inputs are longer."""
         if len({len(shape) for shape in shapes}) == 1:
             longest = tuple(max(lengths) for lengths in zip(*shapes, strict=True))
             if longest != self.seen.shape:
                 self.add(Expand(longest))
 
-    # ---- one kind of part after another ----
+    # ---- the kinds of parts ----
 
     def _layer(self, part: Part) -> None:
         layer, seen = part.layer, self.seen
@@ -151,7 +153,7 @@ class _Building:
         self.add(layer, part.arrays)
 
     def _along(self, layer: Layer, arrays: dict[str, Array], axis: int) -> None:
-        """A layer that works along the last axis, along this one."""
+        """Apply a layer that works along the last axis to this axis."""
         rank = len(self.seen.shape)
         order = (*(other for other in range(rank) if other != axis), axis)
         last = self.seen.channels_last
@@ -200,7 +202,7 @@ class _Building:
         self.add(Flatten() if flat else layer)
 
     def _reduce(self, reduction: Reduction) -> None:
-        """The mean or largest along some axes: they are brought together behind the others, and pooled."""
+        """The mean or maximum along some axes: they are moved to the end and pooled."""
         seen = self.seen
         rank = len(seen.shape)
         axes = {axis - 1 if axis > 0 else axis + rank for axis in reduction.axes or range(2, rank + 1)}
@@ -235,7 +237,7 @@ class _Building:
             self.add(layer)
 
     def _arithmetic(self, parts: Sequence[Part]) -> None:
-        """y = scale x + shift, what comes of adding, multiplying ... constants one after another."""
+        """y = scale x + shift, the combination of consecutive additions, multiplications, ... of constants."""
         run = [part.constant for part in parts if part.constant is not None]
         scale, shift = np.ones((), np.float64), np.zeros((), np.float64)
         for operator, constant in run:
@@ -251,6 +253,8 @@ class _Building:
             raise ModelFileError(f"it has a {run[0][0]} with a constant that is not finite")
         layer = _made(parts[0], (*map(id, parts), self.seen.shape), lambda: self._scaled(scale, shift))
         arrays = {}
+        if isinstance(layer, Positions):
+            arrays = {"P": shift.astype(np.float32)}
         if isinstance(layer, ScaleShift):
             arrays = {
                 name: np.broadcast_to(n, layer.shape).astype(np.float32)
@@ -269,12 +273,19 @@ class _Building:
             return Standardize(
                 *(array.ravel().tolist() if array.size > 1 else float(array.ravel()[0]) for array in (mean, std))
             )
+        if (
+            self.layers
+            and isinstance(self.layers[-1], Embedding)
+            and (scale == 1).all()
+            and shift.shape == self.seen.shape
+        ):
+            return Positions()
         if self.seen.flattened is not None:
-            raise ModelFileError("it has numbers of their own between the flattened image and the weights")
+            raise ModelFileError("it has one constant per number between the flattened image and the weights")
         return ScaleShift(tuple(numbers) if numbers else (1,) * len(self.seen.shape))
 
     def _fitted(self, operator: str, value: Array) -> Array:
-        """A constant with as many axes as a sample has here, in our order; or one number."""
+        """A constant with as many axes as a sample, in our order; or one number."""
         rank = len(self.seen.shape)
         if value.size == 1:
             return value.reshape(())
@@ -296,12 +307,12 @@ class _Building:
                 branch.settle()
         if part.repeats:
             shapes = [branch.seen.shape for branch in branches]
-            shapes += [self.seen.shape] if len(branches) == 1 else []  # of a Residual, x itself is the other branch
+            shapes += [self.seen.shape] if len(branches) == 1 else []  # in a Residual, x itself is the other branch
             for branch in branches:
                 branch.repeat(shapes)
         after = branches[0].seen
         order: tuple[int, ...] = ()
-        if part.axis is not None and after.ours(part.axis) != 0:  # layers join along the first axis of a sample
+        if part.axis is not None and after.ours(part.axis) != 0:  # our layers join along the first axis of a sample
             axis, rank = after.ours(part.axis), len(after.shape)
             order = (axis, *(other for other in range(rank) if other != axis))
             for branch in branches:
@@ -312,9 +323,9 @@ class _Building:
         self.seen = replace(self.seen, channels_last=after.channels_last, flattened=None)
 
     def _group_norm(self, first: Flatten | Reshape, behind: Sequence[Part]) -> int:
-        """Reshape to groups, InstanceNorm, Reshape back, and then a scale and a shift for each channel.
+        """GroupNorm from: Reshape to groups, InstanceNorm, Reshape back, then a scale and a shift per channel.
 
-        How many parts were taken, if it is that.
+        Returns how many parts were used, if they match.
         """
         shape = self.seen.shape
         if len(behind) < 2 or not isinstance(first, Reshape) or len(first.shape) != 2 or self.seen.channels_last:
@@ -340,7 +351,7 @@ class _Building:
 
 
 def _made(part: Part, key: object, make: Callable[[], Layer]) -> Layer:
-    """The layer that was made of a part before, for another branch, or a new one."""
+    """The layer already built from a part for another branch, or a new one."""
     if part.made is None or part.made[0] != key:
         part.made = key, make()
     return part.made[1]

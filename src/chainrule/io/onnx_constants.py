@@ -1,4 +1,4 @@
-"""ONNX operators of constants, computed in NumPy with every size bounded: what an exporter left to be folded.
+"""Constant folding: ONNX operators on constants, computed in NumPy with every size bounded.
 
 https://onnx.ai/onnx/operators
 """
@@ -15,21 +15,21 @@ from chainrule.errors import ModelFileError
 __all__ = ["CONSTANT", "LARGEST", "constant_of"]
 
 LARGEST = 2**27
-"""Numbers at most in an array that is computed here."""
+"""The most numbers in an array computed here."""
 
 _Attributes: TypeAlias = Mapping[str, Any]
 _Values: TypeAlias = Mapping[int, Array]
-"""The inputs of a node by place."""
+"""The inputs of a node by position."""
 
 _KINDS = dict(enumerate(["f4", "u1", "i1", "u2", "i2", "i4", "i8", "-", "?", "f2", "f8", "u4", "u8"], start=1))
-"""ONNX's numbers of the types that NumPy has; a text (8) is none of them."""
+"""ONNX's type numbers that NumPy supports; text (8) is not among them."""
 
 
 def constant_of(operator: str, attributes: _Attributes, values: _Values) -> Array:
-    """What an operator makes of constants.
+    """The result of an operator on constants.
 
     Raises:
-        ModelFileError: its inputs do not fit, or the result would be larger than `LARGEST`.
+        ModelFileError: the inputs do not fit, or the result would be larger than `LARGEST`.
     """
     try:
         with np.errstate(all="ignore"):
@@ -63,7 +63,7 @@ def _div(a: Array, b: Array) -> Array:
         return np.asarray(a / b)
     if not np.all(b):
         raise ZeroDivisionError("division by zero")
-    # whole numbers are divided towards zero
+    # integer division rounds towards zero
     return np.asarray((np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype))
 
 
@@ -136,7 +136,7 @@ def _slice(attributes: _Attributes, values: _Values) -> Array:
     steps = [int(n) for n in np.ravel(values[4])] if 4 in values else [1] * len(starts)
     where = [slice(None)] * data.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        # an end below the first number, which NumPy would count from the end, is no end
+        # an end before the first element means no end; NumPy would count it from the end
         none = step < 0 and end < -data.shape[axis]
         where[axis] = slice(start, None if none else end, step)
     return data[tuple(where)]
@@ -209,4 +209,4 @@ CONSTANT: dict[str, Callable[[_Attributes, _Values], Array]] = {
     "Unsqueeze": lambda attributes, values: np.expand_dims(values[0], _axes(attributes, values) or ()),
     "Where": _elementwise(np.where),
 }
-"""(attributes, inputs by place) -> output."""
+"""(attributes, inputs by position) -> output."""

@@ -48,7 +48,7 @@ __all__ = ["export_onnx", "to_onnx", "without_onnx"]
 _OPSET, _IR = 17, 8
 _FLOAT = 1
 _INPUTS = {"float32": _FLOAT, "uint8": 2, "int64": 7}
-"""ONNX's numbers of these types."""
+"""ONNX's type numbers."""
 
 
 def export_onnx(
@@ -60,20 +60,21 @@ def export_onnx(
     labels: Sequence[str] | None = None,
     int8: bool = False,
 ) -> None:
-    """Write a built network as an ONNX file, whole or not at all.
+    """Write a built network as an ONNX file, atomically.
 
     Args:
         network: built; ends in logits.
         path: usually ends in .onnx.
         softmax: the output is then "probabilities" (N, C) instead of "logits".
-        input_type: of "input" (N, *input_shape): float32, uint8 (pixels), or int64 (where an Embedding reads it); by
-            default int64 in front of an Embedding, else float32.
-        labels: names of the classes, kept as the model's metadata "labels" (JSON); by default the network's own.
-        int8: weights of Affine and Conv2D in eight bits, a step for each output; a quarter of the size (`io.int8`).
+        input_type: of "input" (N, *input_shape): float32, uint8 (pixels), or int64 (read by an Embedding); by default
+            int64 before an Embedding, otherwise float32.
+        labels: class names, kept as the model's metadata "labels" (JSON); by default the network's own.
+        int8: store weights of Affine and Conv2D in eight bits, with one step per output; a quarter of the size
+            (`io.int8`).
 
     Raises:
         NotBuiltError: the network is not built.
-        ModelFileError: a layer of your own, for which there is no operator (all are named).
+        ModelFileError: a layer (such as your own) has no ONNX operator; the message names all of them.
         FileError: the file cannot be written.
     """
     content = to_onnx(network, softmax=softmax, input_type=input_type, labels=labels, int8=int8).SerializeToString()
@@ -89,7 +90,7 @@ def to_onnx(
     labels: Sequence[str] | None = None,
     int8: bool = False,
 ) -> Any:
-    """The same as an onnx.ModelProto, checked."""
+    """The network as a checked onnx.ModelProto."""
     if network.input_shape is None or network.output_shape is None:
         raise NotBuiltError("the network has no parameters yet: call net.build(input_shape, seed=0) first")
     if unknown := without_onnx(network):
@@ -135,7 +136,7 @@ def to_onnx(
 
 
 def without_onnx(network: Layer) -> list[str]:
-    """The names of the layers that have no ONNX form: no method `onnx` of their own, and no operator here."""
+    """The names of the layers without an ONNX form: they have no `onnx` method and no operator here."""
     return sorted(
         {
             type(layer).__name__
@@ -146,7 +147,7 @@ def without_onnx(network: Layer) -> list[str]:
 
 
 class _Graph:
-    """The nodes and arrays of a model as it grows."""
+    """The nodes and arrays of a model under construction."""
 
     def __init__(self, network: Sequential, onnx: Any, int8: bool) -> None:
         self._onnx = onnx
@@ -157,18 +158,18 @@ class _Graph:
         self._written: set[str] = set()
 
     def layer(self, layer: Layer, x: str) -> str:
-        """The name of what this layer makes of x."""
+        """Add this layer's operators and return the name of its output."""
         own = _OPERATORS.get(type(layer))
         return own(self, layer, x) if own else layer.onnx(self, x)
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """A node; the name of its output."""
+        """Add a node and return the name of its output."""
         output = f"v{len(self.nodes)}"
         self.nodes.append(self._onnx.helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
     def held(self, holder: Any) -> str:
-        """The name of a Parameter's or Buffer's array; one that stands in two places is written once."""
+        """The name of a Parameter's or Buffer's array; a shared one is written once."""
         name = self._names[id(holder)]
         if name not in self._written:
             self._written.add(name)
@@ -177,7 +178,7 @@ class _Graph:
         return name
 
     def weights(self, layer: Affine | Conv2D) -> str:
-        """The name of a layer's W, which is kept in eight bits where that was asked for."""
+        """The name of a layer's W, stored in eight bits if asked for."""
         axis = channel_axis(layer)
         if not self._int8 or axis is None:
             return self.held(layer.W)
@@ -192,7 +193,7 @@ class _Graph:
         return name
 
     def constant(self, value: Any, dtype: Any = np.float32) -> str:
-        """The name of an array that is no parameter."""
+        """The name of an array that is not a parameter."""
         name = f"c{len(self.arrays)}"
         self.arrays.append(self._onnx.numpy_helper.from_array(np.asarray(value, dtype), name))
         return name
@@ -207,7 +208,7 @@ def _onnx() -> Any:
 
 
 def _leaves(layer: Layer) -> Any:
-    """Layers that are no containers, in order."""
+    """The layers that are not containers, in order."""
     if isinstance(layer, Sequential | Parallel) and type(layer) in _OPERATORS:
         for _, child in layer.children():
             yield from _leaves(child)
@@ -218,9 +219,7 @@ def _leaves(layer: Layer) -> Any:
 def _sequential(graph: _Graph, layer: Sequential, x: str) -> str:
     assert layer.input_shape is not None
     for _, child, shape in layer.parts(layer.input_shape):
-        child.build(
-            shape, np.random.default_rng(0)
-        )  # built already: one that stands in two places learns its shape here
+        child.build(shape, np.random.default_rng(0))  # already built: a layer used in two places gets its shape here
         x = graph.layer(child, x)
     return x
 
@@ -296,7 +295,7 @@ def _plain(operator: str, **attributes: Any) -> Callable[[_Graph, Layer, str], s
 _OPERATORS: dict[type[Layer], Callable[[_Graph, Any, str], str]] = {
     Affine: _affine,
     BatchNorm: _batch_norm,
-    Dropout: lambda graph, layer, x: x,  # in inference it does nothing
+    Dropout: lambda graph, layer, x: x,  # does nothing in inference
     Embedding: _embedding,
     Flatten: _reshape,
     GELU: _gelu,
@@ -316,4 +315,4 @@ _OPERATORS: dict[type[Layer], Callable[[_Graph, Any, str], str]] = {
     Standardize: _standardize,
     Tanh: _plain("Tanh"),
 }
-"""What a layer without an `onnx` of its own becomes: (graph, layer, name of x) -> name of y."""
+"""The export of layers without an `onnx` method: (graph, layer, name of x) -> name of y."""

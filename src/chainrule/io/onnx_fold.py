@@ -1,7 +1,7 @@
-"""What is known of an ONNX graph before any input is: its constants, folded, and the shape of every value.
+"""Static analysis of an ONNX graph: its constants, folded, and the shape of every value.
 
-Shapes are computed for a batch of a certain size, and again for another where the batch is free: what differs between
-the two depends on the batch. So no symbol is computed with, and a size that the exporter fixed is treated as one.
+Shapes are computed for one batch size and, if the batch is free, again for another: whatever differs between the two
+depends on the batch. So no symbolic arithmetic is needed, and a batch size that the exporter fixed stays fixed.
 """
 
 import math
@@ -18,21 +18,21 @@ from chainrule.io.onnx_constants import CONSTANT, LARGEST, constant_of
 __all__ = ["Known", "Sizes", "attributes_of", "known", "sample_of"]
 
 Sizes: TypeAlias = tuple[int | None, ...]
-"""A value's lengths, the batch's included; None is the batch's, or one that depends on it."""
+"""A value's lengths, including the batch; None is the batch size, or a length that depends on it."""
 
 _PROBES = 5, 7
-"""Sizes of a free batch for which the shapes are computed; small, and seldom those of anything else."""
+"""The batch sizes for which shapes are computed if the batch is free; small, and rarely the size of anything else."""
 
 _FLOATS = {1, 10, 11, 16}
 _WHOLE = {2, 3, 4, 5, 6, 7, 12, 13}
-"""ONNX's numbers of the types of numbers with a fraction, and of whole numbers."""
+"""ONNX's type numbers of floating-point and of integer types."""
 
 
 @dataclass
 class Known:
-    """Of every value by name, as far as it can be told: constants, those that depend on the batch's size, and shapes.
+    """What is known about the values, by name: constants, values that depend on the batch size, and shapes.
 
-    `whole` are values of whole numbers that depend on the input; `stuck` tells of constants why they cannot be folded.
+    `whole` are integer values that depend on the input; `stuck` says why constants cannot be folded.
     """
 
     constants: dict[str, Array] = field(default_factory=dict)
@@ -40,20 +40,22 @@ class Known:
     shapes: dict[str, Sizes] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)
     stuck: dict[str, str] = field(default_factory=dict)
+    zeros: set[str] = field(default_factory=set)
+    """Of those that depend on the batch's size, which are zeros for every size."""
 
 
 def sample_of(shape: Sizes | None) -> Shape | None:
-    """The shape of one sample where the batch is the first axis and nothing else depends on it."""
+    """The shape of one sample, if the batch is the first axis and nothing else depends on it."""
     if not shape or shape[0] is not None or None in shape[1:]:
         return None
     return tuple(length for length in shape if length is not None)
 
 
 def known(onnx: Any, model: Any, value: Any, sample: Shape) -> Known:
-    """What is known of a model's graph if its input `value` has samples of this shape.
+    """What is known about a model's graph if its input `value` has samples of this shape.
 
     Raises:
-        ModelFileError: constants that do not fit together, or too large ones.
+        ModelFileError: constants do not fit together, or are too large.
     """
     lengths = value.type.tensor_type.shape.dim
     fixed = lengths[0].dim_value if lengths and lengths[0].HasField("dim_value") else 0
@@ -64,7 +66,7 @@ def known(onnx: Any, model: Any, value: Any, sample: Shape) -> Known:
         outs = [sample_of(merged.shapes.get(out.name)) for out in model.graph.output]
         if first.fixed is None or first.fixed != second.fixed or any(shape is not None for shape in outs):
             return merged
-        fixed = first.fixed  # called free, yet a Reshape fixes it
+        fixed = first.fixed  # declared free, but a Reshape fixes it
     fold = _Fold(onnx, model, value, (fixed, *sample), held)
     shapes: dict[str, Sizes] = {
         name: (None, *shape[1:]) if shape[:1] == (fixed,) else shape for name, shape in fold.shapes.items()
@@ -89,7 +91,12 @@ def _merged(first: "_Fold", second: "_Fold") -> Known:
         others = second.shapes.get(name)
         if others is not None and len(others) == len(lengths):
             shapes[name] = tuple(a if a == b else None for a, b in zip(lengths, others, strict=True))
-    return Known(constants, of_batch, shapes, first.whole(), first.stuck)
+    zeros = {
+        name
+        for name in of_batch
+        if not first.constants[name].any() and not second.constants.get(name, np.ones(1)).any()
+    }
+    return Known(constants, of_batch, shapes, first.whole(), first.stuck, zeros)
 
 
 def _same(rows: Array) -> bool:
@@ -97,7 +104,7 @@ def _same(rows: Array) -> bool:
 
 
 class _Fold:
-    """Constants and shapes for one size of the batch."""
+    """Constants and shapes for one batch size."""
 
     def __init__(self, onnx: Any, model: Any, value: Any, shape: Shape, held: Mapping[str, Array]) -> None:
         self._onnx = onnx
@@ -109,13 +116,13 @@ class _Fold:
         self.shapes: dict[str, Shape] = {value.name: shape}
         self.stuck: dict[str, str] = {}
         self.fixed: int | None = None
-        """The batch's size that a Reshape asks for, where that is another."""
+        """The batch size that a Reshape asks for, if it differs."""
         self._kinds: dict[str, int] = {value.name: value.type.tensor_type.elem_type}
         for proto in model.graph.node:
             self._read(proto)
 
     def whole(self) -> set[str]:
-        """Values that are whole numbers, as far as it is known."""
+        """The values known to be integers."""
         return {name for name, kind in self._kinds.items() if kind in _WHOLE}
 
     def _read(self, proto: Any) -> None:
@@ -167,7 +174,7 @@ class _Fold:
         )
 
     def _infer(self, proto: Any, names: list[str]) -> None:
-        """Shapes of what a node makes, by ONNX's own rules; where they cannot tell, nothing is known."""
+        """The shapes of a node's outputs by ONNX's own rules; unknown where those rules cannot tell."""
         helper, defs = self._onnx.helper, self._onnx.defs
         domain = "" if proto.domain == "ai.onnx" else proto.domain
         if domain not in self._versions or not defs.has(proto.op_type, domain):
@@ -196,7 +203,9 @@ class _Fold:
             RuntimeError,
             ValueError,
         ):
-            if proto.op_type == "GroupNormalization" and names[0] in self.shapes:  # deprecated, and not inferred
+            if (
+                proto.op_type == "GroupNormalization" and names[0] in self.shapes
+            ):  # deprecated, so ONNX does not infer it
                 self.shapes[proto.output[0]] = self.shapes[names[0]]
             return
         for name, kind in outputs.items():
@@ -225,4 +234,4 @@ def _constant(attributes: dict[str, Any]) -> Array:
             return np.asarray(value, np.float32)
         if name in ("value_int", "value_ints"):
             return np.asarray(value, np.int64)
-    raise ModelFileError(f"it has a Constant of {', '.join(attributes) or 'nothing'}, which is no array")
+    raise ModelFileError(f"it has a Constant of {', '.join(attributes) or 'nothing'}, which is not an array")

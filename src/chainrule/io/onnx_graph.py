@@ -1,7 +1,7 @@
-"""The graph of an ONNX model, read backwards from an output as layers one after another, and branches of them.
+"""Reads the graph of an ONNX model backwards from an output, as a sequence of layers and branches.
 
-A node with one input becomes a layer, and where several inputs meet, the nearest value that they all come from begins
-the branches of a Parallel or Residual.
+A node with one input becomes a layer. Where several inputs meet, the branches of a Parallel or Residual start at the
+nearest value that all of them come from.
 """
 
 from collections import Counter
@@ -12,33 +12,35 @@ import numpy as np
 
 from chainrule.arrays import Array, Shape
 from chainrule.errors import ModelFileError
+from chainrule.io.onnx_attention import find_attention
 from chainrule.io.onnx_constants import constant_of
 from chainrule.io.onnx_fold import attributes_of, known, sample_of
 from chainrule.io.onnx_operators import JOINS, OF_BATCH, OPERATORS
 from chainrule.io.onnx_parts import Node, Part, tidy
+from chainrule.io.onnx_recurrent import RECURRENT, TimeFirst
 from chainrule.io.onnx_shapes import SHAPES
 from chainrule.layers import BatchNorm, Dropout, InstanceNorm
 
 __all__ = ["Graph"]
 
 _PASSING = {*SHAPES, "Dropout", "Identity"}
-"""Operators that may do nothing, so that what is behind them stands behind what is before them."""
+"""Operators that may do nothing, so that they can be skipped."""
 
 _FAR = 100
-"""How many of these are passed in a row at most."""
+"""The most of these that are skipped in a row."""
 
 _OF_INDICES = {"Add", "Cast", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Mod", "Mul", "Not", "Sub", "Where"}
-"""What a formula that counts indices from the end may be made of."""
+"""The operators that a formula for indices counted from the end may contain."""
 
 _MOST_ENTRIES = 2**22
-"""Indices at most for which such formulas are computed, all together."""
+"""The most indices for which such formulas are computed, in total."""
 
 
 class Graph:
-    """Which node makes which value, of an input whose samples have this shape.
+    """Which node computes which value, for an input whose samples have this shape.
 
     Raises:
-        ModelFileError: there is not one input, or the constants do not fit together.
+        ModelFileError: there is not exactly one input, or the constants do not fit together.
     """
 
     def __init__(self, onnx: Any, model: Any, value: Any, sample: Shape) -> None:
@@ -50,14 +52,15 @@ class Graph:
         self._makers: dict[str, Node] = {}
         self._same_as: dict[str, str] = {}
         self._joined: dict[tuple[Any, ...], str] = {}
-        """What a Concat along an axis makes of these values."""
+        """The value of a Concat of these values along an axis."""
         self._parents: dict[str, str] = {}
-        """Of a value, the last one that every path from the input to it passes."""
+        """The last value that every path from the input to this value passes."""
         self._depths = {self.input: 0}
         self._uses = Counter(self.outputs)
-        """How many nodes read a value."""
+        """The number of nodes that read a value."""
         self._done: dict[str, tuple[list[Part], str]] = {}
         self._entries = 0
+        self._time_first = TimeFirst(self._make_sample, self._same_as.__setitem__)
         self._opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
         for proto in model.graph.node:
             if any(name not in self._known.constants for name in proto.output):
@@ -67,7 +70,7 @@ class Graph:
         """The layers from the input to an output, tidied.
 
         Raises:
-            ModelFileError: operators that no layer does, all of them named.
+            ModelFileError: no layer supports some operators; the message names all of them.
         """
         if output is not None and output not in self.outputs:
             raise ModelFileError(f"it has no output {output!r}: use one of {', '.join(self.outputs)}")
@@ -79,7 +82,7 @@ class Graph:
                 return tidy(self._chain(self._same_as.get(name, name), self.input))
             missing[name] = unknown
         told = ", ".join(min((len(names), names) for names in missing.values())[1])
-        raise ModelFileError(f"no layer does the operators {told}: export the network without them")
+        raise ModelFileError(f"no layer supports the operators {told}: export the network without them")
 
     # ---- nodes ----
 
@@ -109,8 +112,9 @@ class Graph:
             joined = (attributes.get("axis"), *data)
             data = self._nested(joined)
             self._joined[joined] = out
-        else:
+        elif not any(name in self._time_first for name in data):
             data = self._narrow(data, out)
+        of_batch = "" if operator in OF_BATCH or operator in RECURRENT else self._batch_in(operator, inputs)
         node = Node(
             operator,
             data,
@@ -121,8 +125,17 @@ class Graph:
             whole=data[0] in facts.whole,
             outputs=sum(1 for name in proto.output if name),
             opset=self._opset,
-            missing=stuck or ("" if operator in OF_BATCH else self._batch_in(operator, inputs)),
+            missing=stuck or of_batch,
         )
+        zeros = {
+            place: name in facts.zeros or (name in facts.constants and not facts.constants[name].any())
+            for place, name in enumerate(inputs)
+            if name
+        }
+        if self._time_first.take(node, list(proto.output), zeros):
+            return
+        if operator == "Reshape" and (found := find_attention(self._makers, node)) is not None:
+            node = found
         if operator == "Split":
             self._split(node, list(proto.output))
             return
@@ -131,7 +144,7 @@ class Graph:
             self._make(name, Node(f"{operator} (output {place})", data, constants, attributes))
 
     def _split(self, node: Node, outputs: list[str]) -> None:
-        """Each output of a Split on its own, with where it starts and stops."""
+        """Each output of a Split separately, with its start and stop."""
         axis, place = int(node.attributes.get("axis", 0)), 0
         for name in outputs:
             lengths = self._known.shapes.get(name, ())
@@ -145,7 +158,7 @@ class Graph:
         return f"{operator} by the batch's size" if any(name in self._known.of_batch for name in inputs) else ""
 
     def _is_same(self, operator: str, data: list[str], constants: dict[int, Array]) -> str | None:
-        """The value that a node's output is the same as, where it only guards against what a layer does by itself."""
+        """The value equal to a node's output, if the node only guards against something the layer handles itself."""
         if operator != "Where" or len(data) < 2:
             return None
         test, *values = (self._makers.get(name) for name in data)
@@ -183,10 +196,16 @@ class Graph:
         self._parents[name] = parent = self._shared(node.data)
         self._depths[name] = self._depths[parent] + 1
 
-    def _index(self, value: str, entries: int) -> str:
-        """What picks the same of so many rows: the input, where indices may be counted from the end in some formula.
+    def _make_sample(self, name: str, node: Node) -> None:
+        """The same, of a value whose shape is that of the node alone."""
+        if node.after is not None:
+            self._known.shapes[name] = (None, *node.after)
+        self._make(name, node)
 
-        The formula is computed for every index; if it gives them all back, it does nothing for them.
+    def _index(self, value: str, entries: int) -> str:
+        """The indices before a formula that allows counting from the end, if it changes none of this many indices.
+
+        The formula is computed for every index; if it returns each of them unchanged, it can be skipped.
         """
         self._entries += entries
         if value == self.input or self.input not in self._known.whole or self._entries > _MOST_ENTRIES:
@@ -200,7 +219,7 @@ class Graph:
         return self.input if same else value
 
     def _computed(self, value: str, found: dict[str, Array], depth: int) -> Array:
-        """What nodes make of the input, if each number is a function of one."""
+        """The integers that nodes compute from the input, if they work elementwise."""
         if value not in found:
             node = self._makers.get(value)
             if node is None or node.operator not in _OF_INDICES or depth > len(_OF_INDICES):
@@ -218,7 +237,7 @@ class Graph:
         return found[value]
 
     def _narrow(self, data: list[str], out: str) -> list[str]:
-        """Inputs without an Expand that says what happens anyway: numbers that repeat along the other input's axes."""
+        """Inputs without redundant Expands: broadcasting repeats numbers along the other input's axes anyway."""
         shapes = self._known.shapes
         if len(data) != 2 or shapes.get(out) is None:
             return data
@@ -230,9 +249,9 @@ class Graph:
         return found
 
     def _nested(self, joined: tuple[Any, ...]) -> list[str]:
-        """Of (axis, inputs of a Concat), the inputs; where the first of them stand joined already, that in their place.
+        """The inputs of a Concat (axis, inputs); if the first of them are already joined, that value replaces them.
 
-        So what DenseNet joins anew for each layer, [x, f(x), g([x, f(x)])], is [y, g(y)] with y = [x, f(x)].
+        So DenseNet's repeated joins, [x, f(x), g([x, f(x)])], become [y, g(y)] with y = [x, f(x)].
         """
         for end in range(min(len(joined), 257), 2, -1):
             before = self._joined.get(joined[:end])
@@ -254,7 +273,7 @@ class Graph:
     # ---- chains ----
 
     def _unknown(self, output: str) -> list[str]:
-        """Operators on the way to an output for which there is no layer."""
+        """The operators on the way to an output that no layer supports."""
         found: set[str] = set()
         seen: set[str] = set()
         waiting = [output]
@@ -266,7 +285,8 @@ class Graph:
             seen.add(name)
             node = self._makers.get(name)
             if node is None:
-                found.add(self._known.stuck.get(name, "a constant output"))
+                left = "an output with the steps first" if name in self._time_first else "a constant output"
+                found.add(self._known.stuck.get(name, left))
                 continue
             known = JOINS if len(node.data) > 1 else OPERATORS
             if node.operator not in known:
@@ -277,7 +297,7 @@ class Graph:
         return sorted(found)
 
     def _alone(self, value: str) -> bool:
-        """Whether one node reads a value, and what it passes on."""
+        """Whether only one node reads a value and the values it passes through."""
         for _ in range(_FAR):
             node = self._makers.get(value)
             if self._uses[value] != 1:
@@ -288,7 +308,7 @@ class Graph:
         return False
 
     def _chain(self, value: str, begin: str) -> list[Part]:
-        """What lies between two values, in order: layers, and constants added or multiplied that `tidy` takes in."""
+        """The parts between two values, in order: layers, and additions and products of constants for `tidy`."""
         found: list[Part] = []
         while value != begin:
             parts, value = self._read(value)
@@ -296,9 +316,9 @@ class Graph:
         return found[::-1]
 
     def _read(self, value: str) -> tuple[list[Part], str]:
-        """The parts of the node that makes a value, and the value that they read.
+        """The parts of the node that computes a value, and the value that they read.
 
-        One that two branches have in common is the same parts in both, so that its layers are trained as one.
+        A node shared by two branches gives the same parts in both, so that its layers are trained as one.
         """
         if value in self._done:
             for part in self._done[value][0]:

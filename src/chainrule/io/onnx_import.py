@@ -1,7 +1,7 @@
-"""A network of bricks from an ONNX model made elsewhere, which computes the same and can be trained on.
+"""Imports an ONNX model made elsewhere as a network that computes the same and can be trained further.
 
-In this order: what is constant is folded and shapes are told (`onnx_fold`), the graph is read as parts (`onnx_graph`,
-`onnx_operators`), and these are built (`onnx_build`).
+The steps: fold constants and infer shapes (`onnx_fold`), read the graph as parts (`onnx_graph`, `onnx_operators`), and
+build layers from them (`onnx_build`).
 """
 
 import math
@@ -25,13 +25,13 @@ from chainrule.layers import Layer, LogSoftmax, Scale, Sequential, Softmax
 __all__ = ["from_onnx", "import_onnx"]
 
 _LARGEST = 2**31
-"""Bytes of a file at most, which is protobuf's own limit."""
+"""The most bytes of a file: protobuf's own limit."""
 
 _LARGEST_SAMPLE = 2**26
-"""Numbers of one sample at most."""
+"""The most numbers of one sample."""
 
 _MOST_NODES = 20_000
-"""Nodes of a graph at most."""
+"""The most nodes of a graph."""
 
 
 def import_onnx(
@@ -45,18 +45,18 @@ def import_onnx(
     """Read an ONNX file as a network.
 
     Args:
-        path: the file; arrays outside of it are read only from its own folder.
-        input_shape: of one sample, where the model leaves it open.
-        output: the name of the output to compute, where there are several; by default the first that can be.
-        keep_softmax: a Softmax or LogSoftmax at the end is left out if False, so that the network ends in logits.
-        input_scale: what pixels were divided by before they went into the model, such as 255: the network then begins
-            with Scale(1 / 255) and reads pixels as they are.
+        path: the file; external arrays are read only from its own folder.
+        input_shape: of one sample, if the model leaves it open.
+        output: the name of the output to compute if there are several; by default the first that can be imported.
+        keep_softmax: if False, a Softmax or LogSoftmax at the end is dropped, so that the network ends in logits.
+        input_scale: the number that pixels were divided by before they went into the model, such as 255: the network
+            then starts with Scale(1 / 255) and reads pixels directly.
 
-    What was exported in training mode is imported for inference, which a UserWarning tells.
+    A model exported in training mode is imported for inference, with a UserWarning.
 
     Raises:
         OptionError: `input_scale` is not a number above 0.
-        ModelFileError: no ONNX model, damaged, or with operators that no layer does (all are named).
+        ModelFileError: the file is not an ONNX model, is damaged, or has operators that no layer supports (all named).
         MissingExtraError: onnx is not installed.
     """
     onnx = _onnx()
@@ -78,12 +78,12 @@ def import_onnx(
         raise
     except ModelFileError as error:
         raise ModelFileError(f"cannot import {file}: {error}") from error
-    except Exception as error:  # what protobuf, the checker and arrays of any shape raise has no common base
+    except Exception as error:  # errors from protobuf, the checker and array shapes have no common base
         if not type(error).__module__.startswith(("onnx", "google")):
             told = " ".join(str(error).split())[:200]
             raise ModelFileError(f"cannot import {file}: its arrays or shapes do not fit together ({told})") from error
         told = " ".join(str(error).split())[:200]
-        raise ModelFileError(f"{file} is no ONNX model, or a damaged one: {told}") from error
+        raise ModelFileError(f"{file} is not an ONNX model, or is damaged: {told}") from error
 
 
 def from_onnx(
@@ -94,7 +94,7 @@ def from_onnx(
     keep_softmax: bool = False,
     input_scale: float | None = None,
 ) -> Sequential:
-    """The same from an onnx.ModelProto that was checked."""
+    """The network from a checked onnx.ModelProto."""
     onnx = _onnx()
     if model.functions:
         model = onnx.inliner.inline_local_functions(model)
@@ -121,13 +121,13 @@ def from_onnx(
 
 
 def _input(graph: Any) -> Any:
-    """The one input of a graph that is no weight."""
+    """The one input of a graph that is not a weight."""
     if len(graph.node) > _MOST_NODES:
         raise ModelFileError(f"it has {len(graph.node):,} nodes, more than {_MOST_NODES:,}")
     weights = {array.name for array in graph.initializer}
     inputs = [value for value in graph.input if value.name not in weights]
     if len(inputs) != 1:
-        raise ModelFileError(f"it has {len(inputs)} inputs, a network has one: cut it down to one")
+        raise ModelFileError(f"it has {len(inputs)} inputs, but a network has one: reduce it to one")
     return inputs[0]
 
 
@@ -151,30 +151,32 @@ def _input_shape(value: Any, given: Shape | None) -> Shape:
     sizes = [d.dim_value if d.HasField("dim_value") else 0 for d in value.type.tensor_type.shape.dim][1:]
     if any(size < 1 for size in sizes):
         shown = ", ".join(str(size) if size > 0 else "?" for size in sizes)
-        raise ModelFileError(f"its input is (N, {shown}): say the shape of a sample as input_shape=")
+        raise ModelFileError(f"its input is (N, {shown}): pass the shape of a sample as input_shape=")
     if math.prod(sizes) > _LARGEST_SAMPLE:
-        raise ModelFileError(f"its input is {math.prod(sizes):,} numbers a sample, more than {_LARGEST_SAMPLE:,}")
+        raise ModelFileError(f"its input is {math.prod(sizes):,} numbers per sample, more than {_LARGEST_SAMPLE:,}")
     return tuple(sizes)
 
 
 def _texts(labels: str) -> tuple[str, ...]:
     names = parse_json(labels)
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise ModelFileError("its labels are no list of texts")
+        raise ModelFileError("its labels are not a list of texts")
     return tuple(names)
 
 
 def _load_outside(onnx: Any, model: Any, file: Path) -> None:
-    """Read arrays that lie beside the model, and from nowhere else."""
+    """Read external arrays from the model's folder, and from nowhere else."""
     folder = file.resolve().parent
     outside: Sequence[Any] = [a for a in model.graph.initializer if a.data_location == onnx.TensorProto.EXTERNAL]
     for array in outside:
         location = next((entry.value for entry in array.external_data if entry.key == "location"), "")
         target = (folder / location).resolve()
         if not location or target.parent != folder or (folder / location).is_symlink():
-            raise ModelFileError(f"its array {array.name} is said to lie in {location!r}, outside the model's folder")
+            raise ModelFileError(f"its array {array.name} refers to {location!r}, outside the model's folder")
         if not target.is_file():
-            raise ModelFileError(f"its array {array.name} lies in {location!r}, which is not there: put it beside it")
+            raise ModelFileError(
+                f"its array {array.name} refers to {location!r}, which is missing: put it beside the model"
+            )
     if outside:
         onnx.external_data_helper.load_external_data_for_model(model, str(folder))
 

@@ -1,10 +1,10 @@
-"""LayerNorm and RMSNorm from ONNX operators, and from the formulas that exporters spell them out in.
+"""LayerNorm and RMSNorm from ONNX operators, and from the formulas that exporters write instead.
 
     RMSNorm    x / sqrt(mean(x^2) + epsilon), then gamma
-    LayerNorm  the same of x - mean(x), then gamma and beta
+    LayerNorm  the same for x - mean(x), then gamma and beta
 
-The root may stand as a divisor or, inverted, as a factor. Steps of a formula are Parts with a `form`; what follows a
-norm or a centered x is merged with it by its `takes`.
+The root may be a divisor or, inverted, a factor. Steps of a formula are Parts with a `form`; the part after a norm or
+a centered x is merged into it by its `takes`.
 
 https://onnx.ai/onnx/operators
 """
@@ -27,7 +27,7 @@ def norm(node: Node) -> Part:
     if gamma is None:
         raise ModelFileError(f"it has a {node.operator} whose weights are not constant")
     axis, shape = int(node.attributes.get("axis", -1)), next(iter(node.before), None)
-    if shape is not None:  # it goes on to the last axis, whatever the scale has
+    if shape is not None:  # it extends to the last axis, whatever the shape of the scale
         axis = axis - len(shape) - 1 if axis > 0 else axis
         gamma = np.broadcast_to(gamma, shape[axis:])
     if axis == 0 or (axis < 0 and axis != -gamma.ndim):
@@ -51,14 +51,14 @@ def power(node: Node) -> Part:
 
 
 def power_of(exponent: int) -> Part:
-    """x^2 or x^3: the product of so many branches that are x, or a step of a formula."""
+    """x^2 or x^3: the product of two or three branches that are x, or a step of a formula."""
     part = parallel([[] for _ in range(exponent)], "product")
     part.form = {2: "square", 3: "cube"}[exponent]
     return part
 
 
 def difference(node: Node, branches: list[list[Part]]) -> Part:
-    """x - mean(x) as a step of a LayerNorm, or the sum of one branch and what is minus another."""
+    """x - mean(x) as a step of a LayerNorm, or the sum of one branch and minus another."""
     x, other = branches
     if x or len(other) != 1 or other[0].form != "mean" or other[0].over is None:
         return parallel([tidy(x), [*tidy(other), Part(Scale(-1.0))]], "sum")
@@ -68,15 +68,15 @@ def difference(node: Node, branches: list[list[Part]]) -> Part:
 
 
 def quotient(node: Node, branches: list[list[Part]]) -> Part:
-    """x / sqrt(mean(x^2) + epsilon), of x or of x less its mean."""
+    """x / sqrt(mean(x^2) + epsilon), for x or for x minus its mean."""
     found = _normalized(*branches)
     if found is None:
-        raise ModelFileError("it divides two values that both depend on the input, which no layer does")
+        raise ModelFileError("it divides two values that both depend on the input, which no layer supports")
     return found
 
 
 def scaled_by_root(branches: list[list[Part]]) -> Part | None:
-    """x times 1 / sqrt(mean(x^2) + epsilon), where that is what is multiplied."""
+    """x times 1 / sqrt(mean(x^2) + epsilon), if these are the factors."""
     for other, inverse in (branches, reversed(branches)) if len(branches) == 2 else ():
         places = [place for place, part in enumerate(inverse) if part.form == "reciprocal"]
         if places and (found := _normalized(other + inverse[places[0] + 1 :], inverse[: places[0]])):
@@ -85,7 +85,7 @@ def scaled_by_root(branches: list[list[Part]]) -> Part | None:
 
 
 def _normalized(x: list[Part], root: list[Part]) -> Part | None:
-    """The norm that x over this root is; constant factors of x are its gamma."""
+    """The norm equal to x divided by this root; constant factors of x become its gamma."""
     kind: type[LayerNorm | RMSNorm] = RMSNorm
     over = None
     if root and root[0].form == "centered":
@@ -109,7 +109,7 @@ def _part(
     if not epsilon > 0:
         raise ModelFileError(f"it has a norm with epsilon = {epsilon}: it must be above 0")
     part = Part(kind(len(over), epsilon), arrays or {}, over=over)
-    if len(over) == 1 and over[0]:  # along this axis, whichever it is
+    if len(over) == 1 and over[0]:  # along this axis, whichever it may be
         part.axis = over[0] - 1 if over[0] > 0 else over[0]
     elif over == tuple(range(over[0], over[0] + len(over))) and (over[0] > 0 or over[0] == -len(over)):
         part.rank = over[-1] if over[0] > 0 else None
@@ -123,14 +123,14 @@ def _of_centered(centered: Part, part: Part) -> Part | None:
     """x - mean(x) and an RMSNorm of it as a LayerNorm."""
     if not isinstance(part.layer, RMSNorm) or part.over is None or centered.over is None:
         return None
-    over = max(centered.over, part.over)  # counted from the start where either is, so that the rank is checked
+    over = max(centered.over, part.over)  # counted from the start if either is, so that the rank is checked
     if part.layer.axes != len(centered.over):
         return None
     return _part(LayerNorm, over, part.layer.epsilon, part.arrays)
 
 
 def _with_constant(norm: Part, part: Part) -> Part | None:
-    """A norm with what it is multiplied by as its gamma, or what is added to it as its beta."""
+    """A norm with its factor as gamma, or the added constant as beta."""
     layer = norm.layer
     if part.constant is None or not isinstance(layer, LayerNorm | RMSNorm):
         return None
@@ -141,7 +141,7 @@ def _with_constant(norm: Part, part: Part) -> Part | None:
         return None
     shape = value.shape[-layer.axes :]
     if layer.axes == 1 and norm.axis is not None and norm.axis >= 0 and value.size == max(value.shape, default=1):
-        # (C, 1, 1) goes with the first axis of (C, H, W), and tells how many axes there are
+        # (C, 1, 1) belongs to the first axis of (C, H, W), and gives the number of axes
         place = value.ndim - int(np.argmax(value.shape))
         if norm.rank not in (None, norm.axis + place):
             return None

@@ -1,4 +1,4 @@
-"""What each ONNX operator is in layers.
+"""The layers for each ONNX operator.
 
 https://onnx.ai/onnx/operators
 """
@@ -10,8 +10,10 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_activations import ACTIVATIONS, cubic, product
+from chainrule.io.onnx_attention import ATTENTION, attention
 from chainrule.io.onnx_norms import difference, norm, power, quotient
 from chainrule.io.onnx_parts import Node, Part, array, expect, parallel, tidy
+from chainrule.io.onnx_recurrent import LAST, RECURRENT, last_state, recurrent
 from chainrule.io.onnx_resize import LARGER
 from chainrule.io.onnx_shapes import SHAPES, select
 from chainrule.io.onnx_windows import WINDOWS
@@ -29,7 +31,7 @@ from chainrule.layers import (
 __all__ = ["JOINS", "OF_BATCH", "OPERATORS"]
 
 OF_BATCH = {"Expand", "Reshape", "Resize"}
-"""Operators that may be told a shape with the batch's size in it: what they make of a sample is known."""
+"""Operators whose shape input may contain the batch size: their effect on a sample is known."""
 
 
 # ---- operators with one input ----
@@ -60,7 +62,7 @@ def _batch_norm(node: Node) -> Part:
 
 
 def _dropout(node: Node) -> Part | None:
-    """It does nothing in inference; one that was exported in training mode is kept for training on."""
+    """It does nothing in inference; a model exported in training mode keeps it for further training."""
     training = node.constants.get(2)
     ratio = float(np.ravel(node.constants.get(1, node.attributes.get("ratio", 0.5)))[0])
     if training is None or not np.ravel(training)[0] or not 0 < ratio < 1:
@@ -75,7 +77,7 @@ def _instance_norm(node: Node) -> Part:
 
 def _group_norm(node: Node) -> Part:
     gamma, beta, groups = array(node, 1), array(node, 2), int(node.attributes["num_groups"])
-    if gamma.size == groups and node.opset < 21:  # a scale for each group, of as many channels
+    if gamma.size == groups and node.opset < 21:  # one scale per group
         if node.before[0] is None or not node.before[0] or groups < 1 or node.before[0][0] % groups:
             raise ModelFileError(f"it has a GroupNormalization with {groups} groups of an unknown number of channels")
         gamma, beta = (np.repeat(numbers, node.before[0][0] // groups) for numbers in (gamma, beta))
@@ -94,13 +96,13 @@ def _gather(node: Node) -> Part | list[Part]:
 def _constant_arithmetic(node: Node) -> Part:
     (place, value) = next(iter(node.constants.items()), (1, None))
     if value is None or node.whole:
-        raise ModelFileError(f"it has a {node.operator} of whole numbers, which no layer does")
+        raise ModelFileError(f"it has a {node.operator} of whole numbers, which no layer supports")
     if place == 0 and node.operator == "Sub":
         return Part(constant=("RSub", np.asarray(value, np.float32)))
     if place == 0 and node.operator == "Div" and np.size(value) == 1 and float(np.ravel(value)[0]) == 1:
         return Part(form="reciprocal")
     if place == 0 and node.operator == "Div":
-        raise ModelFileError("it computes a constant Div x, which no layer does")
+        raise ModelFileError("it computes a constant Div x, which no layer supports")
     return Part(constant=(node.operator, np.asarray(value, np.float32)))
 
 
@@ -117,7 +119,10 @@ OPERATORS: dict[str, Callable[[Node], Part | list[Part] | None]] = (
     | WINDOWS
     | SHAPES
     | LARGER
+    | dict.fromkeys(RECURRENT, recurrent)
     | {
+        ATTENTION: attention,
+        LAST: last_state,
         "Add": _constant_arithmetic,
         "BatchNormalization": _batch_norm,
         "Div": _constant_arithmetic,
@@ -139,7 +144,7 @@ OPERATORS: dict[str, Callable[[Node], Part | list[Part] | None]] = (
         "ai.onnx.ml.ZipMap": lambda node: None,
     }
 )
-"""Operators with one input that is no constant; None is a layer that does nothing in inference."""
+"""Operators with one non-constant input; None is a layer that does nothing in inference."""
 
 
 # ---- operators where several values meet ----
@@ -164,7 +169,7 @@ def _concat(node: Node, branches: list[list[Part]]) -> Part:
         if constant is not None and constant[0] == "RSub" and constant[1].size == 1 and constant[1].ravel()[0] == 1:
             return Part(both=True)
     if node.constants:
-        raise ModelFileError("it has a Concat with a constant, which no layer does")
+        raise ModelFileError("it has a Concat with a constant, which no layer supports")
     axis = int(node.attributes["axis"])
     if axis == 0:
         raise ModelFileError("it has a Concat along the batch")

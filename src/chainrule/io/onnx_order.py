@@ -1,6 +1,6 @@
-"""In which order the model has its axes, and where that does not matter.
+"""The order of the model's axes, and where it does not matter.
 
-Networks made in Keras keep the channels of images last, and transpose them for every convolution. Here channels are
+Networks made in Keras keep the channels of images last and transpose them for every convolution. Here channels are
 always first.
 """
 
@@ -36,29 +36,29 @@ _ALIKE = (
     *(ELU, GELU, SELU, Clip, Dropout, HardSigmoid, HardSwish, LeakyReLU, Mish, ReLU, Scale, SiLU, Sigmoid, Softplus),
     Tanh,
 )
-"""Layers that do the same to every number, whatever the order of axes."""
+"""Elementwise layers, for which the order of axes does not matter."""
 
 TO_FRONT = 2, 0, 1
 TO_BACK = 1, 2, 0
-"""Axes of an image's sample that bring the channels to the front, and to the back."""
+"""The permutations of an image's axes that move the channels to the front, and to the back."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """How the model sees what is (C, H, W) or (D,) here."""
+    """How the model sees a sample that is (C, H, W) or (D,) here."""
 
     shape: Shape
-    """Of a sample, channels first."""
+    """The shape of a sample, channels first."""
 
     channels_last: bool = False
     flattened: Shape | None = None
     """(C, H, W) of an image whose channels were last when it was flattened."""
 
     raw: bool = True
-    """Whether nothing that is trained came before: arithmetic is preprocessing then."""
+    """Whether no trained layer came before: then arithmetic is preprocessing."""
 
     def ours(self, axis: int) -> int:
-        """Our axis of a sample that is this one of the model's."""
+        """Our axis of a sample for this axis of the model."""
         rank = len(self.shape)
         if not -rank <= axis < rank:
             raise ModelFileError(f"it has an axis {axis + 1} of {rank + 1}")
@@ -66,7 +66,7 @@ class Seen:
 
 
 def begin(parts: list[Part], shape: Shape) -> Seen:
-    """How the model sees its input: a model that first brings the channels to the front has them last."""
+    """How the model sees its input: a model that first moves the channels to the front has them last."""
     steps = [part for part in parts if not (is_alike(part) or part.constant)]
     images = any(part.channels_last is False or part.reduction or part.join for part in steps[1:2])
     if len(shape) == 3 and images and steps[0].turned == (0, 3, 1, 2):
@@ -75,13 +75,13 @@ def begin(parts: list[Part], shape: Shape) -> Seen:
 
 
 def is_alike(part: Part) -> bool:
-    """Whether a part does the same to every number, whatever the order of axes."""
+    """Whether a part is elementwise, whatever the order of axes."""
     shared = isinstance(part.layer, PReLU) and part.layer.shared
     return part.join is None and (shared or isinstance(part.layer, _ALIKE))
 
 
 def leads_to_weights(behind: Sequence[Part]) -> bool:
-    """Whether the next part that does not do the same to every number is an Affine."""
+    """Whether the next part that is not elementwise is an Affine."""
     for part in behind:
         if part.constant is not None and part.constant[1].size == 1:
             continue

@@ -1,4 +1,4 @@
-"""Part: what an ONNX node is in layers, with the arrays it was trained to; and what several of them are together."""
+"""Part: the layers for an ONNX node with their trained arrays; and the merging of several parts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,38 +15,38 @@ __all__ = ["Node", "Part", "Reduction", "array", "expect", "parallel", "tidy"]
 
 @dataclass(frozen=True)
 class Node:
-    """A node: its operator, the values it reads that are no constants, and its constants by place."""
+    """A node: its operator, its non-constant inputs, and its constants by position."""
 
     operator: str
-    """Its name; of an operator that is not ONNX's own, behind its domain."""
+    """Its name, prefixed by the domain if the operator is not ONNX's own."""
 
     data: list[str]
     constants: Mapping[int, Array]
     attributes: Mapping[str, Any]
     before: tuple[Shape | None, ...] = ()
-    """The shape of a sample of each value it reads, where that is known."""
+    """The sample shape of each value it reads, if known."""
 
     after: Shape | None = None
-    """The shape of a sample of what it makes, where that is known."""
+    """The sample shape of its output, if known."""
 
     whole: bool = False
-    """Whether it reads whole numbers."""
+    """Whether it reads integers."""
 
     outputs: int = 1
     opset: int = 0
     missing: str = ""
-    """What an input is that is neither known nor computed by layers."""
+    """Describes an input that is neither constant nor computed by layers."""
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """The mean along some axes, as the model counts them; without any, all but the batch's and the channels'."""
+    """The mean along some axes, as the model counts them; by default all but the batch and the channels."""
 
     operator: str
     axes: tuple[int, ...]
     keep: bool
     largest: bool = False
-    """The largest instead of the mean."""
+    """The maximum instead of the mean."""
 
     total: bool = False
     """The sum instead of the mean."""
@@ -54,16 +54,16 @@ class Reduction:
 
 @dataclass
 class Part:
-    """A layer and what its arrays become once it is built; or something that becomes layers when shapes are known.
+    """A layer and the arrays to set once it is built; or something that becomes layers when shapes are known.
 
-    `join` makes one layer of the built layers of the `branches`. `constant` is (operator, array) of arithmetic with a
-    constant, `turned` the order of axes that a Transpose makes, `reduction` a mean along axes. `form` is a step of a
-    longer formula (erf, square, cube, cubic) and `both` a probability p as (1 - p, p): `tidy` takes them in. `rank` is
-    how many axes a sample must have, `channels_last` where the channels must be, `axis` the axis of a sample along
-    which it works or joins, each None where that does not matter. `repeats` is whether numbers of a branch repeat along
-    axes of length 1. `over` are the axes of a mean or norm as the model counts them; `takes` makes one part of this one
-    and the one behind, where it can, which `merged` remembers; `alone` is whether only this node reads what comes
-    before it. `made` is the layer that was made of it, for the next branch that has it. `note` tells what was done.
+    `join` makes one layer from the built layers of the `branches`. `constant` is (operator, array) for arithmetic with
+    a constant, `turned` the axis order of a Transpose, `reduction` a mean along axes. `form` is a step of a longer
+    formula (erf, square, cube, cubic) and `both` a probability p as (1 - p, p): `tidy` merges them. `rank` is the
+    number of axes a sample must have, `channels_last` where the channels must be, `axis` the axis of a sample along
+    which it works or joins; each is None if it does not matter. `repeats` is whether a branch's numbers repeat along
+    axes of length 1. `over` are the axes of a mean or norm as the model counts them; `takes` merges this part with the
+    next one if possible, and `merged` remembers that; `alone` is whether only this node reads its input. `made` is the
+    layer already built from it, for the next branch that has it. `note` says what was done.
     """
 
     layer: Layer | None = None
@@ -88,17 +88,17 @@ class Part:
 
 
 def parallel(branches: list[list[Part]], join: str) -> Part:
-    """Branches that are joined."""
+    """A part that joins branches."""
     part = Part(branches=branches, join=lambda built: Parallel(*(Sequential(*layers) for layers in built), join=join))
-    part.repeats = join == "sum"  # a product repeats numbers by itself
+    part.repeats = join == "sum"  # a product broadcasts by itself
     return part
 
 
 def array(node: Node, place: int) -> Array:
-    """The constant at a place among a node's inputs, in float32.
+    """The constant at a position among a node's inputs, in float32.
 
     Raises:
-        ModelFileError: it is computed.
+        ModelFileError: the input is computed, not constant.
     """
     if place not in node.constants:
         raise ModelFileError(f"it has a {node.operator} whose weights are not constant")
@@ -106,7 +106,7 @@ def array(node: Node, place: int) -> Array:
 
 
 def expect(node: Node, **expected: Any) -> None:
-    """Raise ModelFileError where an attribute is given and is not what the layer does."""
+    """Raise ModelFileError if an attribute is given and differs from what the layer does."""
     for name, value in expected.items():
         got = node.attributes.get(name, value)
         if (list(got) if isinstance(value, list) else got) != value:
@@ -114,21 +114,21 @@ def expect(node: Node, **expected: Any) -> None:
 
 
 _STEPS = {
-    "erf": "an Erf that is no part of a GELU",
-    "cubic": "a polynomial that is no part of a GELU",
-    "centered": "a mean subtracted that is no part of a norm",
-    "sqrt": "a Sqrt that is no part of a norm",
-    "reciprocal": "a Reciprocal that is no part of a norm",
+    "erf": "an Erf that is not part of a GELU",
+    "cubic": "a polynomial that is not part of a GELU",
+    "centered": "a subtracted mean that is not part of a norm",
+    "sqrt": "a Sqrt that is not part of a norm",
+    "reciprocal": "a Reciprocal that is not part of a norm",
 }
 
 
 def tidy(parts: list[Part]) -> list[Part]:
-    """Constants added to an Affine or Conv2D become its bias; steps of a formula must have become part of one."""
+    """Merge constants added to an Affine or Conv2D into its bias; every formula step must have been merged."""
     done: list[Part] = []
     for part in parts:
         last = done[-1] if done else None
         if part.merged is not None and part.merged[0] is last:
-            done[-1] = part.merged[1]  # it stands in two branches, and was taken in for the other
+            done[-1] = part.merged[1]  # it is in two branches, and was already merged for the other
             continue
         taken = last.takes(part) if last is not None and last.takes and part.alone else None
         if taken is not None:
@@ -150,7 +150,7 @@ def _as_two_classes(done: list[Part]) -> None:
     """... Affine(1), Sigmoid as (1 - p, p) is ... Affine(2), Softmax, since sigmoid(z) is softmax((0, z))."""
     affine = done[-2] if len(done) > 1 and isinstance(done[-1].layer, Sigmoid) else Part()
     if not (isinstance(affine.layer, Affine) and affine.layer.outputs == 1):
-        raise ModelFileError("it has 1 - p of a p that is no Sigmoid of one output, which no layer does")
+        raise ModelFileError("it has 1 - p of a p that is not a Sigmoid of one output, which no layer supports")
     arrays = {name: np.concatenate([np.zeros_like(a), a], axis=-1) for name, a in affine.arrays.items()}
     done[-2:] = [Part(Affine(2), arrays), Part(Softmax())]
 
@@ -160,7 +160,7 @@ def _takes_bias(done: list[Part], operator: str, value: Array) -> bool:
     layer = before.layer
     if operator not in ("Add", "Sub") or not isinstance(layer, Affine | Conv2D) or not before.arrays:
         return False
-    # where the axis of the outputs is
+    # the axis of the outputs
     last = isinstance(layer, Affine) or done[-1].turned in ((0, 2, 3, 1), (0, 2, 1))
     outputs = layer.outputs if isinstance(layer, Affine) else layer.filters
     ones = layer.axes if isinstance(layer, Conv2D) and not last else 0

@@ -1,4 +1,4 @@
-"""What each ONNX operator that makes images larger is in layers.
+"""The layers for each ONNX operator that enlarges images.
 
 https://onnx.ai/onnx/operators
 """
@@ -28,7 +28,7 @@ def _conv_transpose(node: Node) -> Part:
 
 
 def _cut(node: Node, kernel: tuple[int, ...]) -> tuple[Any, Any, Any]:
-    """The strides of a ConvTranspose, and what is added and cut off around its result."""
+    """The strides of a ConvTranspose, and the rows and columns added and cut off around its result."""
     strides, more = (tuple(node.attributes.get(name, (n, n))) for name, n in (("strides", 1), ("output_padding", 0)))
     top, left, bottom, right = node.attributes.get("pads", (0, 0, 0, 0))
     auto = bytes(node.attributes.get("auto_pad", b"NOTSET"))
@@ -37,7 +37,7 @@ def _cut(node: Node, kernel: tuple[int, ...]) -> tuple[Any, Any, Any]:
         return strides, more, ((top, bottom), (left, right)) if auto == b"NOTSET" else 0
     shape = node.before[0]
     if shape is None or len(shape) != 3:
-        raise ModelFileError("it has a ConvTranspose that is told the size of its result, of images of unknown size")
+        raise ModelFileError("it has a ConvTranspose with a given output size, for images of unknown size")
     if not wanted:
         wanted = [length * stride for length, stride in zip(shape[1:], strides, strict=True)]
     sides, extra = [], []
@@ -50,10 +50,10 @@ def _cut(node: Node, kernel: tuple[int, ...]) -> tuple[Any, Any, Any]:
 
 
 def _resize(node: Node) -> Part:
-    """Resize and its forerunner Upsample, where both axes of an image grow by whole factors."""
+    """Resize and its predecessor Upsample, if both axes of an image grow by whole factors."""
     mode = bytes(node.attributes.get("mode", b"nearest")).decode()
     factors = _factors(node)
-    last = len(factors) == 3 and factors[0] != 1  # where the channels are
+    last = len(factors) == 3 and factors[0] != 1  # whether the channels are last
     down, across = factors[:2] if last else factors[-2:]
     told = " x ".join(f"{factor:.6g}" for factor in (down, across))
     if len(factors) != 3 or factors[2 if last else 0] != 1:
@@ -66,7 +66,7 @@ def _resize(node: Node) -> Part:
 
 
 def _factors(node: Node) -> tuple[float, ...]:
-    """By how much each axis of a sample grows: as it is told, or else what the shapes before and after say."""
+    """The factor by which each axis of a sample grows: the given one, otherwise from the shapes before and after."""
     expect(node, antialias=0, keep_aspect_ratio_policy=b"stretch")
     place = 1 if node.operator == "Upsample" or node.opset < 11 else 2
     scales = [float(scale) for scale in np.ravel(node.constants.get(place, node.attributes.get("scales", ())))]
@@ -76,7 +76,7 @@ def _factors(node: Node) -> tuple[float, ...]:
         return tuple(given.get(axis, 1.0) for axis in range(1, max(4, len(scales))))
     before, after = node.before[0], node.after
     sizes = np.ravel(node.constants.get(3, ()))
-    if len(sizes) == 4 and "axes" not in node.attributes:  # the batch's size comes first
+    if len(sizes) == 4 and "axes" not in node.attributes:  # the batch size comes first
         after = tuple(int(size) for size in sizes[1:])
     if before is None or after is None or len(before) != len(after) or not all(before):
         raise ModelFileError(f"it has a {node.operator} to a size that is not constant")
@@ -84,10 +84,10 @@ def _factors(node: Node) -> tuple[float, ...]:
 
 
 def _corners(node: Node, mode: str, down: int, across: int) -> bool:
-    """Whether corners are aligned, where the places that are read are those of the layer.
+    """Whether corners are aligned, if the sampled positions are those of the layer.
 
     Raises:
-        ModelFileError: they are not, or are interpolated otherwise.
+        ModelFileError: the positions differ, or the interpolation does.
     """
     plain = node.operator == "Upsample" or node.opset < 11
     places = b"asymmetric" if plain else node.attributes.get("coordinate_transformation_mode", b"half_pixel")
@@ -99,11 +99,11 @@ def _corners(node: Node, mode: str, down: int, across: int) -> bool:
         return False
     if (down, across) == (1, 1):
         return False
-    raise ModelFileError(f"it has a {node.operator} ({told}) by {down} x {across}, which no layer does")
+    raise ModelFileError(f"it has a {node.operator} ({told}) by {down} x {across}, which no layer supports")
 
 
 def _repeats(factor: int, places: bytes, rounding: bytes) -> bool:
-    """Whether each pixel is repeated so many times."""
+    """Whether each pixel is repeated this many times."""
     new = np.arange(factor)
     if places == b"asymmetric":
         old = new / factor
@@ -125,4 +125,4 @@ LARGER: dict[str, Callable[[Node], Part | None]] = {
     "Resize": _resize,
     "Upsample": _resize,
 }
-"""Operators with one input that is no constant."""
+"""Operators with one non-constant input."""

@@ -1,4 +1,4 @@
-"""What each ONNX operator that gives the same numbers another shape, type or order is in layers, or reduces axes.
+"""The layers for each ONNX operator that changes shape, type or order, or reduces axes.
 
 https://onnx.ai/onnx/operators
 """
@@ -15,11 +15,11 @@ from chainrule.layers import Expand, Flatten, Reshape, Slice
 __all__ = ["SHAPES", "select"]
 
 _FLOATS = (1, 10, 11, 16)
-"""ONNX's numbers of the types of numbers with a fraction."""
+"""ONNX's type numbers of floating-point types."""
 
 
 def _reshape(node: Node) -> Part | None:
-    """Reshape, Flatten, Squeeze and Unsqueeze: what they make of a sample is known, or is read from the operator."""
+    """Reshape, Flatten, Squeeze and Unsqueeze: the new sample shape is known, or read from the operator."""
     before, after = next(iter(node.before), None), node.after
     if before is not None and after is not None:
         if before == after:
@@ -27,7 +27,7 @@ def _reshape(node: Node) -> Part | None:
         if math.prod(before) != math.prod(after):
             raise ModelFileError(f"it has a {node.operator} of samples of {before} to {after}, across the batch")
         if len(before) == len(after) == 3 and (before[2], before[:2]) == (after[0], after[1:]) and before[2] == 1:
-            return Part(turned=(0, 3, 1, 2))  # one channel may as well be brought to the front
+            return Part(turned=(0, 3, 1, 2))  # a single channel may as well be moved to the front
         if len(before) == len(after) == 3 and (before[0], before[1:]) == (after[2], after[:2]) and before[0] == 1:
             return Part(turned=(0, 2, 3, 1))
         return Part(Flatten() if len(after) == 1 else Reshape(after))
@@ -48,22 +48,22 @@ def _expand(node: Node) -> Part | None:
     """Expand, and Tile of axes of length 1: the same numbers along them."""
     before, after = node.before[0], node.after
     if before is None or after is None or len(before) != len(after):
-        raise ModelFileError(f"it has an {node.operator} of samples of {before} to {after}, which no layer does")
+        raise ModelFileError(f"it has an {node.operator} of samples of {before} to {after}, which no layer supports")
     if before == after:
         return None
     if any(length not in (1, wanted) for length, wanted in zip(before, after, strict=True)):
-        raise ModelFileError(f"it has a {node.operator} of samples of {before} to {after}, which no layer does")
+        raise ModelFileError(f"it has a {node.operator} of samples of {before} to {after}, which no layer supports")
     return Part(Expand(after))
 
 
 def _cast(node: Node) -> None:
     kind = int(node.attributes["to"])
     if kind not in _FLOATS and not (node.whole and kind in (6, 7)):
-        raise ModelFileError(f"it has a Cast to ONNX's type {kind}, which no layer does")
+        raise ModelFileError(f"it has a Cast to ONNX's type {kind}, which no layer supports")
 
 
 def _slice(node: Node) -> list[Part]:
-    """A part of each sample, along one axis after another; nothing where everything is taken."""
+    """A part of each sample, axis by axis; no layer if everything is kept."""
     shape = node.before[0]
     if shape is None:
         raise ModelFileError("it has a Slice of an unknown shape")
@@ -76,30 +76,30 @@ def _slice(node: Node) -> list[Part]:
         axis = _axis_of(node, axes[index] if axes else index, len(shape))
         places = range(shape[axis])[slice(start, end, steps[index] if steps else 1)]
         if places.step < 1 or not places:
-            raise ModelFileError(f"it has a Slice of {start} to {end} by {places.step}, which no layer does")
+            raise ModelFileError(f"it has a Slice of {start} to {end} by {places.step}, which no layer supports")
         if len(places) < shape[axis]:
             parts.append(Part(Slice(places.start, places[-1] + 1, axis, places.step)))
     return parts
 
 
 def _split(node: Node) -> Part:
-    """One output of a Split, whose place the graph has found."""
+    """One output of a Split, whose range the graph has found."""
     axis = _axis_of(node, int(node.attributes.get("axis", 0)), len(node.before[0] or ()))
     return Part(Slice(node.attributes["start"], node.attributes["stop"], axis))
 
 
 def select(node: Node) -> list[Part]:
-    """A Gather of one place along an axis of x, which has that axis no more."""
+    """A Gather of one index along an axis of x, which removes that axis."""
     shape, after, places = node.before[0], node.after, node.constants.get(1)
     if shape is None or after is None or places is None or places.ndim:
-        raise ModelFileError("it has a Gather that is neither of constant rows nor of one place")
+        raise ModelFileError("it has a Gather that is neither of constant rows nor of one index")
     axis = _axis_of(node, int(node.attributes.get("axis", 0)), len(shape))
     place = range(shape[axis])[int(places)]
     return [Part(Slice(place, place + 1, axis)), Part(Flatten() if len(after) == 1 else Reshape(after))]
 
 
 def _axis_of(node: Node, axis: int, rank: int) -> int:
-    """An axis of a sample from one of the model's."""
+    """An axis of a sample from an axis of the model."""
     of_sample = axis - 1 if axis >= 0 else axis + rank
     if not 0 <= of_sample < rank:
         raise ModelFileError(f"it has a {node.operator} along axis {axis} of {rank + 1}, or along the batch")
@@ -139,7 +139,7 @@ def _transpose(node: Node) -> Part:
 
 def _concat_of_one(node: Node) -> None:
     if node.constants:
-        raise ModelFileError("it has a Concat with a constant, which no layer does")
+        raise ModelFileError("it has a Concat with a constant, which no layer supports")
 
 
 SHAPES: dict[str, Callable[[Node], Part | list[Part] | None]] = {
@@ -161,4 +161,4 @@ SHAPES: dict[str, Callable[[Node], Part | list[Part] | None]] = {
     "Transpose": _transpose,
     "Unsqueeze": _reshape,
 }
-"""Operators with one input that is no constant; None is a layer that does nothing."""
+"""Operators with one non-constant input; None is a layer that does nothing."""

@@ -1,4 +1,4 @@
-"""What each ONNX operator that slides a window over images, or pads them, is in layers.
+"""The layers for each ONNX operator that slides a window over images or pads them.
 
 https://onnx.ai/onnx/operators
 """
@@ -55,14 +55,14 @@ _POOLS: dict[tuple[str, int], Callable[..., Layer]] = {
 
 
 def _axes(node: Node, axes: int) -> int:
-    """Over how many axes a window slides."""
+    """The number of axes that a window slides over."""
     if axes not in (1, 2):
         raise ModelFileError(f"it has a {node.operator} of {axes} dimensions, only 1 and 2 are known")
     return axes
 
 
 def _numbers(node: Node, name: str, axes: int) -> Any:
-    """One number for each axis; 1 where nothing is said."""
+    """One number per axis; 1 by default."""
     numbers = tuple(node.attributes.get(name, (1,) * axes))
     if len(numbers) != axes:
         raise ModelFileError(f"it has a {node.operator} with {name} = {list(numbers)} for {axes} dimensions")
@@ -70,7 +70,7 @@ def _numbers(node: Node, name: str, axes: int) -> Any:
 
 
 def _padding(node: Node, axes: int) -> Any:
-    """As the layers take it: a word, one number for each axis, or pairs where they are uneven."""
+    """Padding as the layers take it: a word, one number per axis, or pairs if it is uneven."""
     auto = node.attributes.get("auto_pad", b"NOTSET")
     auto = auto.decode() if isinstance(auto, bytes) else auto
     words: list[str] = [word for word, theirs in SAME.items() if theirs == auto]
@@ -125,4 +125,4 @@ WINDOWS: dict[str, Callable[[Node], Part | None]] = {
     "MaxPool": _pool,
     "Pad": _pad,
 }
-"""Operators with one input that is no constant."""
+"""Operators with one non-constant input."""

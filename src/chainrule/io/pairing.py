@@ -1,9 +1,9 @@
-"""Which module of a file belongs to which layer: the only way in which their shapes fit, or the one that names tell.
+"""Pairs the modules of a file with layers: the only way their shapes fit, or the way their names decide.
 
-Names tell an order where they differ in a number: fc1 is before fc2, layer1.0.conv2 before layer1.1.conv1, 2 before
-10, and Keras's dense before dense_1. Words tell none, for a file may be sorted by name: fc_in and fc_out. Where numbers
-leave several ways, two habits are looked at as well: bn1 stands next to conv1, and "downsample" or "shortcut" is the
-shorter branch of a sum.
+Names give an order if they differ in a number: fc1 is before fc2, layer1.0.conv2 before layer1.1.conv1, 2 before 10,
+and Keras's dense before dense_1. Words give none, since a file may be sorted by name: fc_in and fc_out. If numbers
+leave several ways, two conventions help: bn1 is next to conv1, and "downsample" or "shortcut" is the shorter branch of
+a sum.
 """
 
 import re
@@ -15,32 +15,32 @@ from chainrule.io.places import Place
 __all__ = ["candidates", "pair_up"]
 
 _NUMBER = re.compile(r"(?<![0-9])(?![0-9]+(?:x[0-9]|[dD](?![a-z])))(?<![0-9]x)([0-9]+)")
-"""A number that counts: neither of 3x3 nor of conv2d."""
+"""A number that counts, unlike those in 3x3 and conv2d."""
 
 _NORM = r"(?:[bgi]n|(?:batch|group|instance|layer)?_?norm(?:alization)?)"
 _SHORTCUT = {"downsample", "shortcut"}
 
 _Links = list[list[tuple[list[int], list[int]]]]
-"""For each module those that it restricts, and to which layers (bits) for each layer that it may have."""
+"""For each module: the modules it restricts, and the layers (bits) left to them for each layer it may have."""
 
 _Key = list[tuple[tuple[str, ...], str, bool]]
-"""For each number of a name what it stands in, its digits, and whether it follows a letter; at the end of a part ""."""
+"""For each number of a name: its context, its digits, and whether it follows a letter; "" at the end of a part."""
 
 
 def candidates(places: Sequence[Place], modules: Sequence[str], fits: Callable[[Place, str], bool]) -> list[int]:
-    """For each module the layers that it fits, as bits."""
+    """For each module, the layers that it fits, as bits."""
     return [_bits(index for index, place in enumerate(places) if fits(place, module)) for module in modules]
 
 
 def pair_up(
     places: Sequence[Place], modules: Sequence[str], domains: Sequence[int], keras: bool
 ) -> tuple[list[int], bool]:
-    """The layers left for each module, as bits, and whether that is one each: then it is the pairing.
+    """The layers left for each module, as bits, and whether each has exactly one: then that is the pairing.
 
     Args:
         places: the layers, in order.
-        modules: as many.
-        domains: of each module the layers that it fits.
+        modules: as many modules.
+        domains: for each module, the layers that it fits.
         keras: whether the names are Keras's, where a name without a number comes before name_1.
     """
     every, nothing = range(len(modules)), _Links([] for _ in modules)
@@ -57,7 +57,7 @@ def pair_up(
 
 
 def _by_number(places: Sequence[Place], modules: Sequence[str], keras: bool) -> _Links:
-    """Of two modules whose names differ in a number first, the one with the smaller is not behind the other."""
+    """If two names first differ in a number, the module with the smaller number must not come after the other."""
     count = len(places)
     not_later = [~_bits(k for k in range(j, count) if k == j or places[j].runs_before(places[k])) for j in range(count)]
     not_earlier = [~_bits(k for k in range(j + 1) if k == j or places[k].runs_before(places[j])) for j in range(count)]
@@ -73,7 +73,7 @@ def _by_number(places: Sequence[Place], modules: Sequence[str], keras: bool) -> 
 
 
 def _key(module: str, keras: bool) -> _Key:
-    """A name as words and numbers in turn, each number with the words and numbers before it and what it stands in."""
+    """A name as alternating words and numbers, each number with everything before it and its context."""
     parts = re.split(r"[./]", module)
     if keras:
         parts = [part if re.search(r"_[0-9]+$", part) else f"{part}_0" for part in parts]
@@ -91,7 +91,7 @@ def _key(module: str, keras: bool) -> _Key:
 
 
 def _series(keys: Iterable[_Key]) -> set[tuple[str, ...]]:
-    """Where numbers follow each other without a gap: fc1, fc2, ..., fc12."""
+    """Where numbers are consecutive: fc1, fc2, ..., fc12."""
     found: dict[tuple[str, ...], set[int]] = {}
     for key in keys:
         for where, digits, _ in key:
@@ -100,7 +100,7 @@ def _series(keys: Iterable[_Key]) -> set[tuple[str, ...]]:
 
 
 def _is_before(one: _Key, other: _Key, series: set[tuple[str, ...]]) -> bool:
-    """Whether the first difference is a smaller number; fc2 is before fc10 only where fc3 to fc9 are there as well."""
+    """Whether the first difference is a smaller number; fc2 is before fc10 only if fc3 to fc9 exist as well."""
     for (where, digits, is_glued), (other_where, other_digits, _) in zip(one, other, strict=False):
         if where != other_where:
             return False
@@ -111,13 +111,13 @@ def _is_before(one: _Key, other: _Key, series: set[tuple[str, ...]]) -> bool:
 
 
 def _value(digits: str) -> tuple[int, str]:
-    """Sorts as the number does, which may have more digits than Python reads."""
+    """A sort key for a number that may have more digits than Python reads."""
     digits = digits.lstrip("0")
     return len(digits), digits
 
 
 def _beside(places: Sequence[Place], modules: Sequence[str], domains: list[int] | None) -> list[int] | None:
-    """The layers left for each module if it stands beside the one whose norm it is; None if one is no such norm."""
+    """The layers left for each module if every norm is next to its layer; None if a module is not such a norm."""
     rows = [index for index, place in enumerate(places) if "slopes" not in place.arrays]
     near = [0] * len(places)
     for one, other in pairwise(rows):
@@ -139,7 +139,7 @@ def _beside(places: Sequence[Place], modules: Sequence[str], domains: list[int] 
 
 
 def _owners(module: str) -> set[str]:
-    """What the layer may be called whose norm this is: conv1 of bn1, stem of stem_bn."""
+    """Possible names of the layer that this norm belongs to: conv1 for bn1, stem for stem_bn."""
     owners = set()
     if match := re.fullmatch(r"(.*?)" + _NORM + r"(_?[0-9]*)", module, re.IGNORECASE | re.DOTALL):
         owners |= {f"{match[1]}{word}{match[2]}" for word in ("conv", "conv2d", "Conv", "Conv2d")}
@@ -149,7 +149,7 @@ def _owners(module: str) -> set[str]:
 
 
 def _shortcuts(places: Sequence[Place], modules: Sequence[str], domains: list[int]) -> list[int]:
-    """Modules that are called so only where a branch of a sum is shorter than another."""
+    """The layers left for each module if one named as a shortcut must be in the shorter branch of a sum."""
     sizes: dict[int, dict[int, int]] = {}
     for place in places:
         for fork, branch in place.forks.items():
@@ -165,7 +165,7 @@ def _shortcuts(places: Sequence[Place], modules: Sequence[str], domains: list[in
 
 
 def _solutions(domains: Sequence[int], links: _Links) -> list[list[int]]:
-    """Up to two ways to give each module a layer of its own; two as well where too many had to be tried."""
+    """Up to two ways to give each module its own layer; also two if too many had to be tried."""
     found: list[list[int]] = []
     stack: list[tuple[list[int], Sequence[int]]] = [(list(domains), range(len(domains)))]
     tries = 20 * len(domains)
@@ -187,7 +187,7 @@ def _solutions(domains: Sequence[int], links: _Links) -> list[list[int]]:
 
 
 def _settle(domains: Sequence[int], changed: Iterable[int], links: _Links) -> list[int] | None:
-    """What is left when all that follows has been drawn from it; None if a module or layer is left with nothing."""
+    """The domains after all deductions; None if a module or layer is left with nothing."""
     state = list(domains)
     queue = dict.fromkeys(changed)
     while all(state):

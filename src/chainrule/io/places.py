@@ -1,4 +1,4 @@
-"""Where the arrays of a network lie: each layer that has some, what runs before it, and how its inputs are ordered."""
+"""The layers of a network that have arrays, what runs before each, and the order of its inputs."""
 
 import math
 from collections.abc import Generator, Iterator, Mapping
@@ -23,7 +23,7 @@ from chainrule.parameters import Parameter
 __all__ = ["UNKNOWN", "Place", "places"]
 
 UNKNOWN: Shape = ()
-"""In place of an image's shape: its numbers were mixed with others, or are yet to become an image."""
+"""Instead of an image's shape: its numbers were mixed with others, or will become an image later."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Place:
 
     name: in the network, such as "0.Conv2D".
     arrays: by their names in the layer, such as "W".
-    image: (C, H, W) of the image along whose numbers its arrays go, flat or whole; None where no order matters.
-    forks: which branch of which sums it is in.
+    image: (C, H, W) of the image whose numbers its arrays run along, flat or whole; None if no order matters.
+    forks: the branches of sums that it is in.
     """
 
     name: str
@@ -43,12 +43,12 @@ class Place:
     forks: Mapping[int, int]
 
     def runs_before(self, other: "Place") -> bool:
-        """Of two in the order of the network; branches whose outputs are added run in no order."""
+        """Whether this place, the earlier one in the network, also runs earlier; branches of a sum have no order."""
         return all(other.forks.get(fork, branch) == branch for fork, branch in self.forks.items())
 
 
 def places(network: Layer) -> list[Place]:
-    """The layers that have arrays, in the order of the network; one that stands in two places comes once."""
+    """The layers that have arrays, in network order; a shared layer comes once."""
     groups: dict[str, dict[str, Array]] = {}
     for name, array in network.arrays.items():
         layer, _, own = name.rpartition(".")
@@ -71,7 +71,7 @@ _Walk = Generator[tuple[str, Layer, Shape | None, Mapping[int, int]], None, Shap
 
 
 def _walk(layer: Layer, name: str, image: Shape | None, forks: Mapping[int, int], axes: int) -> _Walk:
-    """Every layer within; returns the image whose numbers come out flat. An image has so many axes or more."""
+    """Visit every layer inside; return the image whose numbers come out flat. An image has this many axes or more."""
     entered, read, made = image, layer.input_shape or (), layer.output_shape or ()
     if isinstance(layer, Flatten | Reshape) and read != made:
         parts = _image(read, axes) or _image(made, axes)
@@ -96,10 +96,10 @@ def _walk(layer: Layer, name: str, image: Shape | None, forks: Mapping[int, int]
     if is_mixed and any(end is not None for end in ends):
         return UNKNOWN
     if image is not None and read != made and not list(layer.children()):
-        return UNKNOWN  # some of its numbers are left out, or there are more
+        return UNKNOWN  # some of its numbers are gone, or there are more
     return ends[-1] if ends else image
 
 
 def _image(shape: Shape, axes: int) -> Shape | None:
-    """A shape in which it matters whether the channels come first or last."""
+    """A shape for which it matters whether the channels come first or last."""
     return shape if axes <= len(shape) <= 3 and shape[0] > 1 and math.prod(shape[1:]) > 1 else None

@@ -1,4 +1,4 @@
-"""JSON from files that others may have made: bounded in depth, no key twice, no number that float64 cannot hold."""
+"""JSON from untrusted files: bounded depth, no duplicate keys, no number that float64 cannot represent."""
 
 import json
 import math
@@ -7,17 +7,17 @@ from typing import Any
 __all__ = ["dump_json", "parse_json"]
 
 _DEEPEST = 100
-"""Lists and objects within each other; a network of networks needs four for each level."""
+"""The deepest nesting of lists and objects; nested networks need four levels each."""
 
 _LARGEST = 2**128
-"""The state of a random generator needs that much."""
+"""Enough digits for the state of a random generator."""
 
 
 def parse_json(text: str | bytes) -> Any:
     """The value that a text describes.
 
     Raises:
-        ValueError: it is no JSON, deeper than 100 levels, has a key twice, NaN, or a number too large.
+        ValueError: it is not JSON, is deeper than 100 levels, has a duplicate key, NaN, or a number that is too large.
     """
     try:
         value = json.loads(
@@ -37,7 +37,7 @@ def dump_json(value: Any, **options: Any) -> str:
     """The text of a value.
 
     Raises:
-        ValueError: it holds NaN or infinity, which JSON cannot.
+        ValueError: it contains NaN or infinity, which JSON cannot represent.
     """
     return json.dumps(value, allow_nan=False, **options)
 
@@ -49,12 +49,12 @@ def _parts(item: dict[str, Any] | list[Any]) -> list[Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a key stands there twice")
+        raise ValueError("it has a duplicate key")
     return found
 
 
 def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _float(text: str) -> float:

@@ -1,4 +1,4 @@
-"""Trained networks that are part of the package; docs/models.md says how each was made and how good it is."""
+"""Pretrained networks bundled with the package; docs/models.md says how each was made and how good it is."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ PRETRAINED = tuple(sorted(path.stem for path in _FOLDER.glob("*.safetensors")))
 
 
 def pretrained(name: str = "freehand") -> Sequential:
-    """A network of the package, trained: each call returns a new one.
+    """A pretrained network of the package; each call returns a new one.
 
     Args:
         name: freehand (digits as people write them on screens and paper), cnn (most accurate on MNIST), reader (digits
@@ -24,7 +24,7 @@ def pretrained(name: str = "freehand") -> Sequential:
             Chinese: `cr.write_text`).
 
     Raises:
-        OptionError: there is none of that name.
+        OptionError: there is no network of that name.
     """
     if name not in PRETRAINED:
         raise OptionError(f"no pretrained network {name!r}: use one of {', '.join(PRETRAINED)}")

@@ -1,4 +1,4 @@
-"""How large the weights of a network from a file may be: as many numbers as the file has, and no more."""
+"""Limits the weights of a network built from a file to as many numbers as the file has."""
 
 import math
 from typing import Any
@@ -11,10 +11,10 @@ __all__ = ["Room"]
 
 
 class Room(np.random.Generator):
-    """Stands for the random numbers of a network whose weights will be replaced: zeros, so many at most.
+    """Replaces the random numbers of a network whose weights will be overwritten: zeros, up to a limit.
 
     Args:
-        numbers: of all weights that are drawn.
+        numbers: the limit for all weights together.
     """
 
     def __init__(self, numbers: int) -> None:
@@ -25,10 +25,10 @@ class Room(np.random.Generator):
         """Zeros of this shape.
 
         Raises:
-            ModelFileError: they are more than are left.
+            ModelFileError: there are more than are left.
         """
         shape = tuple(size or ())
         self._left -= math.prod(shape)
         if self._left < 0:
-            raise ModelFileError(f"a layer has weights of shape {shape}, more than the file holds: save it again")
+            raise ModelFileError(f"a layer has weights of shape {shape}, more than the file has: save it again")
         return np.zeros(shape, dtype)

@@ -1,4 +1,4 @@
-"""The safetensors layout: named arrays in one file, no code in it, nothing to execute.
+"""The safetensors format: named arrays in one file, without any code to execute.
 
 Eight bytes of header length (little-endian), a JSON header with dtype, shape and offsets of each array and a
 "__metadata__" of texts, then the bytes of the arrays one after another. https://github.com/huggingface/safetensors
@@ -38,7 +38,7 @@ _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
 
 
 def write_safetensors(path: str | os.PathLike[str], arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Write the file whole or not at all; the same arrays and metadata give the same bytes.
+    """Write the file atomically; the same arrays and metadata give the same bytes.
 
     Raises:
         FileError: it cannot be written.
@@ -63,11 +63,11 @@ def write_safetensors(path: str | os.PathLike[str], arrays: Mapping[str, Array],
 def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
     """The arrays (read-only) and metadata of a file.
 
-    As in the reference implementation the arrays lie one after another, without gaps and without overlaps, up to the
-    end of the file, and no name stands there twice.
+    As in the reference implementation, the arrays lie one after another, without gaps or overlaps, up to the end of the
+    file, and no name occurs twice.
 
     Raises:
-        ModelFileError: it cannot be read, is cut off, or its header does not fit its content.
+        ModelFileError: it cannot be read, is cut off, or its header does not match its content.
     """
     try:
         content = Path(path).read_bytes()
@@ -95,21 +95,21 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, Array], di
 
 
 _LONGEST_HEADER = 100_000_000
-"""Of the reference implementation."""
+"""The limit of the reference implementation."""
 
 _Entry = tuple[str, np.dtype[Any], tuple[int, ...], int, int]
 
 
 def _entry(entry: dict[str, Any], name: str, path: object) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
-    """Type, shape, begin and end of an array."""
+    """Type, shape, start and end of an array."""
     begin, end = entry["data_offsets"]
     shape = tuple(entry["shape"])
     if any(type(number) is not int or not 0 <= number < 2**63 for number in (begin, end, *shape)):
-        raise ValueError("a size or an offset is no count")
+        raise ValueError("a size or an offset is not a count")
     if entry["dtype"] not in _DTYPES:
         raise ModelFileError(f"{path}: array {name} has the unknown type {entry['dtype']}")
     dtype = np.dtype(_DTYPES[entry["dtype"]])
-    countable = math.prod(max(1, length) for length in shape) < 2**59  # NumPy counts an empty array as if it were none
+    countable = math.prod(max(1, length) for length in shape) < 2**59  # NumPy counts an empty axis as 1
     if len(shape) > _MOST_AXES or not countable or end - begin != math.prod(shape) * dtype.itemsize:
         raise ModelFileError(f"{path}: array {name} has a size that does not fit its shape {shape}: copy it again")
     return dtype, shape, begin, end
@@ -122,7 +122,7 @@ def _check_order(entries: list[_Entry], size: int, path: object) -> None:
         if end > size:
             raise ModelFileError(f"{path} is cut off within array {name}: copy or save it again")
         if begin != place:
-            problem = "overlaps the array before it" if begin < place else "begins behind a gap"
+            problem = "overlaps the array before it" if begin < place else "starts after a gap"
             raise ModelFileError(f"{path}: array {name} {problem}: save it again")
         place = end
     if place != size:

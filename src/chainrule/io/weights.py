@@ -39,17 +39,17 @@ __all__ = [
 def save(
     network: Sequential, path: str | os.PathLike[str], labels: Sequence[str] | None = None, *, half: bool = False
 ) -> None:
-    """Write a built network to a safetensors file, whole or not at all; the same network gives the same bytes.
+    """Write a built network to a safetensors file, atomically; the same network gives the same bytes.
 
     Args:
         network: built.
         path: usually ends in .safetensors.
-        labels: names of the classes, such as "0123456789"; by default the network's own.
-        half: round to float16, for a file of half the size; loaded, it computes in the network's own dtype again.
+        labels: class names, such as "0123456789"; by default the network's own.
+        half: round to float16, for a file of half the size; once loaded, it computes in the network's own dtype again.
 
     Raises:
         FileError: the file cannot be written.
-        ModelFileError: the count of labels is not that of the outputs, or a weight is NaN or infinite (or would be, in
+        ModelFileError: the number of labels does not match the outputs, or a weight is NaN or infinite (or would be in
             half precision).
     """
     names = network.labels if labels is None else tuple(labels)
@@ -65,14 +65,14 @@ def save(
 
 
 def load(path: str | os.PathLike[str], layers: Iterable[type[Layer]] = ()) -> Sequential:
-    """Read a network that `save` wrote; every name and shape is checked before the arrays are taken over.
+    """Read a network that `save` wrote; every name and shape is checked before the arrays are copied.
 
     Args:
         path: the file.
         layers: your own layer classes that the network contains.
 
     Raises:
-        ModelFileError: the file is damaged, of a newer chainrule, or its arrays do not fit its layers.
+        ModelFileError: the file is damaged, was made by a newer chainrule, or its arrays do not fit its layers.
     """
     arrays, metadata = read_safetensors(path)
     try:
@@ -90,13 +90,13 @@ def load(path: str | os.PathLike[str], layers: Iterable[type[Layer]] = ()) -> Se
         ) from error
     except MemoryError as error:
         raise ModelFileError(f"cannot load {path}: its layers are larger than this machine's memory") from error
-    except Exception as error:  # layers of any kind raise anything of arguments that nobody would give them
+    except Exception as error:  # a layer may raise anything for nonsensical arguments
         raise ModelFileError(f"cannot load {path}: its description is damaged ({error})") from error
     return network
 
 
 def describe(network: Layer) -> dict[str, Any]:
-    """What makes the same network again, arrays aside."""
+    """A description to rebuild the network from, without its arrays."""
     return {
         "chainrule": __version__,
         "network": to_config(network),
@@ -109,16 +109,16 @@ def describe(network: Layer) -> dict[str, Any]:
 def make(
     description: Mapping[str, Any], extra: Iterable[type[Layer]] = (), rng: np.random.Generator | None = None
 ) -> Sequential:
-    """The network of a description, built, its arrays still to be filled."""
+    """The built network of a description, with arrays still to be filled."""
     known = [getattr(room, name) for room in (layers, initializers) for name in room.__all__]
     network = from_config(description["network"], {kind.__name__: kind for kind in [*known, *extra]})
     if not isinstance(network, Sequential):
-        raise ModelFileError("it describes no network")
+        raise ModelFileError("it does not describe a network")
     shape = tuple(description["input_shape"])
     if not all(type(length) is int and length > 0 for length in shape):
-        raise ModelFileError(f"its input shape {shape} is none")
+        raise ModelFileError(f"its input shape {shape} is invalid")
     if description["dtype"] not in _DTYPES:
-        raise ModelFileError(f"its type {description['dtype']!r} is none of {', '.join(_DTYPES)}")
+        raise ModelFileError(f"its type {description['dtype']!r} is not one of {', '.join(_DTYPES)}")
     network.build(shape, rng or np.random.default_rng(0))
     network = network.astype(description["dtype"])
     for name in description["frozen"]:
@@ -132,7 +132,7 @@ def check_arrays(network: Layer, arrays: Mapping[str, Array]) -> None:
     if missing := [name for name in own if name not in arrays]:
         raise ModelFileError(f"array {missing[0]} is missing ({len(missing)} of {len(own)}): copy or save it again")
     if surplus := [name for name in arrays if name not in own]:
-        raise ModelFileError(f"array {surplus[0]} belongs to no layer of this network")
+        raise ModelFileError(f"array {surplus[0]} does not belong to any layer of this network")
     for name, array in arrays.items():
         if array.shape != own[name].shape:
             raise ModelFileError(f"array {name} has shape {array.shape}, the network needs {own[name].shape}")
@@ -149,12 +149,12 @@ def fill(network: Layer, arrays: Mapping[str, Array]) -> None:
 
 
 def encode(description: Mapping[str, Any]) -> dict[str, str]:
-    """Metadata of safetensors is text: each value as JSON, but the plain version."""
+    """Encode metadata for safetensors, which holds only text: each value as JSON, the version as plain text."""
     return {key: value if key == "chainrule" else dump_json(value) for key, value in description.items()}
 
 
 def decode(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The description back from `encode`."""
+    """The description back from `encode`'s text."""
     return {key: value if key == "chainrule" else parse_json(value) for key, value in metadata.items()}
 
 
@@ -165,14 +165,14 @@ def _rounded(name: str, array: Array, dtype: npt.DTypeLike) -> Array:
     """An array in another precision.
 
     Raises:
-        ModelFileError: a number is NaN or infinite there.
+        ModelFileError: a number is NaN or infinite in it.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         rounded: Array = array.astype(dtype, copy=False)
     if not (finite := np.isfinite(rounded)).all():
         where = tuple(int(index) for index in np.argwhere(~finite)[0])
         raise ModelFileError(
-            f"array {name} holds {array[where]} at {list(where)}, which is not finite in {rounded.dtype}"
+            f"array {name} contains {array[where]} at {list(where)}, which is not finite in {rounded.dtype}"
         )
     return rounded
 
@@ -181,7 +181,7 @@ def _labels(names: Any, network: Sequential) -> tuple[str, ...] | None:
     if names is None:
         return None
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise ModelFileError("its labels are no list of texts")
+        raise ModelFileError("its labels are not a list of texts")
     if network.output_shape != (len(names),):
         raise ModelFileError(f"its {len(names)} labels do not fit the network's outputs {network.output_shape}")
     return tuple(names)
@@ -191,11 +191,11 @@ def fitting_preparation(description: Any, network: Sequential) -> "Preparation |
     """The preparation in a file.
 
     Raises:
-        ModelFileError: it is damaged, or makes something else than what the network reads.
+        ModelFileError: it is damaged, or produces something other than what the network reads.
     """
     if description is None:
         return None
-    data = import_module("chainrule.data")  # with much of the standard library, which other models need not wait for
+    data = import_module("chainrule.data")  # imports much of the standard library, which other models need not wait for
     try:
         preparation: Preparation = data.read_preparation(description)
     except DataError as error:
@@ -203,20 +203,20 @@ def fitting_preparation(description: Any, network: Sequential) -> "Preparation |
     assert network.input_shape is not None
     if math.prod(preparation.shape) != math.prod(network.input_shape):
         made, read = name_shape(preparation.shape), name_shape(network.input_shape)
-        raise ModelFileError(f"its preparation makes {made}, the network reads {read}")
+        raise ModelFileError(f"its preparation produces {made}, but the network reads {read}")
     if isinstance(preparation, data.TextPreparation) and network.output_shape != (
         expected := (preparation.context, preparation.tokenizer.size)
     ):
-        raise ModelFileError(f"its text has {expected} logits, the network gives {network.output_shape}")
+        raise ModelFileError(f"its text needs {expected} logits, but the network returns {network.output_shape}")
     return preparation
 
 
 def reject_newer(version: str) -> None:
-    """Raise ModelFileError if a file's version is of a later release series than this chainrule's."""
+    """Raise ModelFileError if a file's version belongs to a later release series than this chainrule."""
     try:
         series, own = (tuple(int(part) for part in v.split(".")[:2]) for v in (version, __version__))
     except ValueError:
-        raise ModelFileError(f"it says it is of chainrule {version!r}, which is no version") from None
+        raise ModelFileError(f"it names chainrule {version!r}, which is not a valid version") from None
     if series > own:
         raise ModelFileError(
             f"it was made by chainrule {version}, this is {__version__}: pip install --upgrade chainrule"

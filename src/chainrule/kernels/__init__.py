@@ -1,7 +1,7 @@
-"""The hot operations: array arguments, array results. Each runs its native twin if that was compiled, otherwise NumPy.
+"""The hot operations: arrays in, arrays out. Each uses the native kernel if it was compiled, otherwise NumPy.
 
-Every kernel is written in plain NumPy below `reference`, which is the specification of its twin. docs/kernels.md leads
-through the C++.
+Every kernel is written in plain NumPy in `reference`, which is the specification of its native twin. docs/kernels.md is
+a guide to the C++.
 """
 
 from inspect import isfunction
@@ -16,5 +16,5 @@ REFERENCES = {name: kernel for name, kernel in vars(reference).items() if isfunc
 __all__ = ["FOR_NUMPY", "IMPLEMENTATION", "NATIVE", "REFERENCES", "WITHOUT_TWIN", "work_alone"]
 __all__.extend(REFERENCES)
 
-# The import of * shows readers and type checkers what there is. From here on the twins answer to these names.
+# The import of * shows readers and type checkers the names. From here on they refer to the native twins.
 globals().update({name: accelerated(kernel) for name, kernel in REFERENCES.items()})

@@ -1,6 +1,6 @@
-"""Which implementation runs: the compiled twin of a kernel where there is one, else the reference.
+"""Which implementation runs: the native twin of a kernel if it was compiled, otherwise the reference.
 
-CHAINRULE_KERNELS=reference or native forces one; without it the twins serve wherever they were compiled.
+CHAINRULE_KERNELS=reference or native forces one; without it the twins are used if they were compiled.
 """
 
 import os
@@ -16,20 +16,20 @@ from chainrule.errors import OptionError
 
 __all__ = ["FOR_NUMPY", "IMPLEMENTATION", "NATIVE", "WITHOUT_TWIN", "accelerated", "work_alone"]
 
-_MISSING = "no compiler was at hand when chainrule was installed"
+_MISSING = "no compiler was found when chainrule was installed"
 try:
     _native: Any = import_module("chainrule.kernels._native")
 except ModuleNotFoundError:
     _native = None
 except ImportError as error:
-    _native, _MISSING = None, f"the compiled ones cannot be loaded ({error}); install chainrule again"
+    _native, _MISSING = None, f"the compiled kernels cannot be loaded ({error}); install chainrule again"
 
 _CHOICE = os.environ.get("CHAINRULE_KERNELS", "")
 if _CHOICE not in ("", "reference", "native"):
     raise OptionError(f"CHAINRULE_KERNELS must be reference or native, got {_CHOICE!r}")
 if _CHOICE == "native" and _native is None:
     raise OptionError(
-        "CHAINRULE_KERNELS=native, but these were not compiled: install chainrule again where there is a C++ compiler"
+        "CHAINRULE_KERNELS=native, but the kernels were not compiled: install a C++ compiler, then chainrule again"
     )
 if _CHOICE == "reference":
     _native = None
@@ -44,23 +44,23 @@ def _describe() -> str:
 
 
 IMPLEMENTATION = _describe()
-"""The implementation in use, for `chainrule info` and reports."""
+"""A description of the implementation in use, for `chainrule info` and reports."""
 
 NATIVE = _native is not None
 """Whether compiled kernels are in use."""
 
 
 def work_alone() -> None:
-    """From now on kernels called by this thread run on it alone: for work in the background of another's."""
+    """From now on, kernels called by this thread run on this thread alone: for work in the background."""
     if _native is not None:
         _native.work_alone()
 
 
 WITHOUT_TWIN: list[str] = []
-"""The kernels that NumPy always computes, for `chainrule info`."""
+"""The kernels that always run in NumPy, for `chainrule info`."""
 
 FOR_NUMPY = "float16, integers, updates in place of arrays that are not dense"
-"""The arguments that NumPy computes whatever the kernel (data apart, whose pixels the twins read), in words."""
+"""The arguments that every kernel leaves to NumPy (except pixel data, which the twins read), in words."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -69,9 +69,9 @@ _R = TypeVar("_R")
 def accelerated(reference: Callable[_P, _R]) -> Callable[_P, _R]:
     """The native twin of a reference kernel, or the reference itself.
 
-    The twin takes dense float32 or float64 arrays of one kind, and answers NotImplemented to others. These are made so
-    if they are floats; what is left (integers, half precision) goes to the reference, as do updates in place of arrays
-    that are not dense. Neither warns of overflow: what is too large is infinite.
+    The twin takes dense float32 or float64 arrays of one dtype, and returns NotImplemented for others. Floats are then
+    converted and tried again; everything else (integers, half precision) goes to the reference, as do in-place updates
+    of arrays that are not dense. Neither warns of overflow: the result is infinite.
     """
     reference = quiet(reference)
     twin = getattr(_native, reference.__name__, None)
@@ -105,7 +105,7 @@ def _float_dtypes(arguments: Iterable[Any]) -> Iterator[np.dtype[Any]]:
 
 
 def _dense(arguments: Iterable[Any], dtype: np.dtype[Any]) -> list[Any]:
-    """The arguments with arrays dense and floats of one kind, those in lists included."""
+    """The arguments with dense arrays and one float dtype, including arrays in lists."""
     return [
         np.ascontiguousarray(a, dtype if a.dtype.kind == "f" else None)
         if isinstance(a, np.ndarray)

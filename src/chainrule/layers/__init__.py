@@ -1,4 +1,4 @@
-"""The bricks: layers with a hand-written forward and backward pass, and the networks made of them."""
+"""The bricks: layers with hand-written forward and backward passes, and the networks made of them."""
 
 from chainrule.layers.activations import GELU, LeakyReLU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from chainrule.layers.affine import Affine

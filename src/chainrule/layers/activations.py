@@ -10,7 +10,7 @@
     Softmax    y = e^x / sum(e^x)          dx = y (dy - sum(dy y))
     LogSoftmax y = x - log(sum(e^x))       dx = dy - e^y sum(dy)
 
-Where the derivative is a function of the output, the output is all that is cached; else the input is. Any shape.
+Only the output is cached if the derivative is a function of it, otherwise the input. Any shape.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class SiLU(Layer):
 
 
 class GELU(Layer):
-    """y = x P(x), P(x) the share of a standard normal distribution below x  (Hendrycks and Gimpel 2016,
+    """y = x P(x), P the cumulative distribution function of the standard normal  (Hendrycks and Gimpel 2016,
     arXiv:1606.08415).
 
     Args:
@@ -139,9 +139,9 @@ class Softplus(Layer):
 
 
 class Softmax(Layer):
-    """y = exp(x) / sum(exp(x)) over the last axis  (Bridle 1990); its own true derivative.
+    """y = exp(x) / sum(exp(x)) over the last axis  (Bridle 1990), with its full Jacobian in backward.
 
-    A classifier does not end in it: SoftmaxCrossEntropy and `predict_probabilities` take logits.
+    A classifier does not need it at the end: SoftmaxCrossEntropy and `predict_probabilities` take logits.
     """
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
@@ -150,12 +150,12 @@ class Softmax(Layer):
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         y = cache
-        # y = exp(x) / sum(exp(x)): every x moves every y through the sum
+        # y = exp(x) / sum(exp(x)): every y depends on every x through the sum
         return kernels.softmax_backward(dy, y)
 
 
 class LogSoftmax(Layer):
-    """y = x - log(sum(exp(x))) over the last axis, the logarithm of Softmax without its overflow  (Bridle 1990)."""
+    """y = x - log(sum(exp(x))) over the last axis, the logarithm of Softmax without overflow  (Bridle 1990)."""
 
     @quiet
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
@@ -166,7 +166,7 @@ class LogSoftmax(Layer):
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         y = cache
-        # y = x - log(sum(exp(x))): every x moves every y through the sum, by exp(y) of it
+        # y = x - log(sum(exp(x))): every y depends on every x through the sum, with derivative -exp(y)
         dx: Array = dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
         return dx
 

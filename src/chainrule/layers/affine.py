@@ -28,7 +28,7 @@ class Affine(Layer):
 
     Args:
         outputs: H.
-        initializer: draws W; b begins at zero.
+        initializer: draws W; b starts at zero.
     """
 
     def __init__(self, outputs: int, initializer: Initializer = He()) -> None:  # noqa: B008 (an initializer has no state)

@@ -1,16 +1,16 @@
-"""Attention: every step of a sequence takes a mixture of all steps, in shares that follow from what they hold.
+"""Attention: each step of a sequence becomes a weighted average of all steps; the weights depend on their content.
 
-    q, k, v = the three parts of x W_in + b_in,   each in heads side by side, of d = D / heads features
-    shares = softmax(q k^T / sqrt(d)) over the keys,   y = (shares v, heads side by side) W_out + b_out
+    q, k, v = the three parts of x W_in + b_in,   each split into heads of d = D / heads features
+    shares = softmax(q k^T / sqrt(d)) over the keys,   y = (shares v, heads concatenated) W_out + b_out
 
 With da the gradient of shares v, da = dy W_out^T,
 
     dv = shares^T da,   dshares = da v^T,   ds = shares (dshares - sum of dshares shares over the keys) / sqrt(d)
     dq = ds k,   dk = ds^T q,   and W_in, W_out, their biases and x as in Affine
 
-A key that may not be seen (padding, or what comes later, where `causal`) has the score -infinity, so the share 0, and
-no gradient. With `rotary` q and k are turned by angles that grow with their places, so that q k^T depends on how far
-apart they stand; the gradients are turned back.
+A masked key (padding, or a later step if `causal`) gets the score -infinity, hence the share 0 and no gradient.
+With `rotary`, q and k are rotated by angles proportional to their positions, so that q k^T depends on the distance
+between them; backward rotates the gradients back.
 
 (Vaswani et al. 2017, arXiv:1706.03762; rotary positions: Su et al. 2021, arXiv:2104.09864.)
 Legend: N batch, T steps, S keys, D features.
@@ -37,14 +37,15 @@ __all__ = ["Attention"]
 class Attention(Layer):
     """x (N, T, D) -> y (N, T, D), multi-head self-attention; W_in (D, 3 D), b_in (3 D,), W_out (D, D), b_out (D,).
 
-    W_in has queries, keys and values side by side. `attend` reads keys and values elsewhere, for cross-attention.
+    W_in holds queries, keys and values side by side. For cross-attention, `attend` takes keys and values from another
+    sequence.
 
     Args:
-        heads: how many there are; they divide D.
+        heads: number of heads; must divide D.
         causal: whether a step sees only itself and the steps before it.
-        rotary: whether queries and keys are turned by their places; in each head feature j of the first half with j of
-            the second, by place times 10000^(-2 j / d).
-        initializer: draws W_in and W_out; b_in and b_out begin at zero.
+        rotary: whether to rotate queries and keys by their positions; in each head, feature j of the first half is
+            paired with feature j of the second and rotated by position times 10000^(-2 j / d).
+        initializer: draws W_in and W_out; b_in and b_out start at zero.
 
     Example:
         >>> net = Sequential(Embedding(80, 32), Attention(4, causal=True), PointwiseAffine(80)).build((20,), seed=0)
@@ -93,12 +94,13 @@ class Attention(Layer):
         train: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any, Any]:
-        """As `Layer.run`. Padding has outputs of 0.
+        """See `Layer.run`. Outputs at padding are 0.
 
-        The state, (keys, values, mask), holds these of all steps so far (N, S, D), and which of them are there.
+        The state, (keys, values, mask), holds the keys and values of all steps so far (N, S, D) and which of those
+        steps are real.
 
         Raises:
-            ShapeError: the state is of another batch or layer, or the mask of other sequences.
+            ShapeError: the state belongs to another batch or layer, or the mask to other sequences.
         """
         mask = checked_mask(self, x, mask)
         before = self._before(x, state)
@@ -119,7 +121,7 @@ class Attention(Layer):
         # y = shares v W_out + b_out, and 0 at padding; k and v of steps before these are constants
         dq, dk, dv = self._mixed_backward(without_padding(dy, mask), mixed)
         dk, dv = dk[:, start:], dv[:, start:]
-        # q, k are turned by their places
+        # q, k are rotated by their positions
         dq, dk = self._turned(dq, start, back=True), self._turned(dk, start, back=True)
         dprojected = _rows(np.concatenate((dq, dk, dv), axis=-1))
         # q, k, v = x @ W_in + b_in
@@ -129,17 +131,17 @@ class Attention(Layer):
 
     @quiet
     def attend(self, queries: Array, keys_values: Array, mask: Array | None = None) -> tuple[Array, Any]:
-        """Cross-attention: queries (N, T, D) read what stands in keys_values (N, S, D) -> y (N, T, D), and a cache.
+        """Cross-attention: queries (N, T, D) attend to keys_values (N, S, D) -> y (N, T, D), and a cache.
 
-        Nothing is causal or turned here, since the places of two sequences have nothing to do with each other.
+        There is no causal mask and no rotation here, since positions in two sequences are unrelated.
 
         Args:
-            queries: of a built layer's D features, as keys_values.
-            keys_values: what is read, such as the outputs of an encoder.
-            mask: (N, S), which of them are there. None: all. A query that may see none takes nothing.
+            queries: with the D features the layer was built for, like keys_values.
+            keys_values: the sequence to attend to, such as the outputs of an encoder.
+            mask: (N, S), which of its steps are real. None: all. A query that sees no key attends to nothing.
 
         Raises:
-            ShapeError: other features or another batch, or a mask of another shape.
+            ShapeError: the number of features, the batch or the shape of the mask does not match.
         """
         features = self.W_out.shape[0]
         if any(a.ndim != 3 or a.shape[2] != features for a in (queries, keys_values)) or len(queries) != len(
@@ -173,12 +175,17 @@ class Attention(Layer):
         dkeys_values = kernels.affine_input_gradient(dkv_rows, self.W_in.value[:, features:])
         return _of_rows(dqueries, dq), _of_rows(dkeys_values, dk)
 
+    def between(self, cache: Any) -> dict[str, Array]:
+        """shares (N, heads, T, S): how much each step takes of each, in each head."""
+        *_, (_, _, _, shares, _) = cache
+        return {"shares": shares}
+
     def multiply_adds(self, shape: Shape) -> int:
         length, features = shape
         return length * (4 * features * features + 2 * length * features)
 
     def _mixed(self, q: Array, k: Array, v: Array, mask: Array | None, causal: bool) -> tuple[Array, Any]:
-        """shares v W_out + b_out (N, T, D), and the cache of that."""
+        """shares v W_out + b_out (N, T, D), and its cache."""
         a, shares = kernels.attention_forward(q, k, v, self.heads, causal, mask)
         y = kernels.affine_forward(_rows(a), self.W_out.value, self.b_out.value)
         return _of_rows(y, a), (q, k, v, shares, a)
@@ -195,7 +202,7 @@ class Attention(Layer):
         return kernels.attention_backward(da, q, k, v, shares, self.heads)
 
     def _turned(self, x: Array, start: int, back: bool = False) -> Array:
-        """Queries or keys (N, T, D) of the places from `start` on, turned by these, or turned back."""
+        """Queries or keys (N, T, D) at the positions from `start` on, rotated by them, or rotated back."""
         if not self.rotary:
             return x
         turn = angles(start, x.shape[1], x.shape[2] // self.heads)
@@ -203,7 +210,7 @@ class Attention(Layer):
         return kernels.rotate_heads(x, self.heads, cosines, -sines if back else sines)
 
     def _before(self, x: Array, state: Any) -> Any:
-        """The state, if it is one of this batch."""
+        """The state, once checked to belong to this batch."""
         if state is None:
             return None
         features = x.shape[2]
@@ -247,7 +254,7 @@ class Attention(Layer):
         return name
 
     def _onnx_turned(self, graph: Any, x: str, length: int, d: int) -> str:
-        """x (N, heads, T, d) turned: x cos + (its halves exchanged, the new first one negative) sin."""
+        """x (N, heads, T, d) rotated: x cos + (its halves swapped, the new first half negated) sin."""
         turn = np.tile(angles(0, length, d), 2)
         second, first = (_slice(graph, x, start, start + d // 2, 3) for start in (d // 2, 0))
         exchanged = graph.add("Concat", graph.add("Neg", second), first, axis=3)
@@ -265,7 +272,7 @@ def _slice(graph: Any, x: str, start: int, stop: int, axis: int) -> str:
 
 
 def _parts(x: Array, count: int) -> list[Array]:
-    """(N, T, count D) -> so many (N, T, D), where they stand."""
+    """(N, T, count D) -> `count` views (N, T, D)."""
     size = x.shape[2] // count
     return [x[:, :, part * size : (part + 1) * size] for part in range(count)]
 
@@ -281,7 +288,7 @@ def _of_rows(rows: Array, like: Array) -> Array:
 
 
 def _both(before: Array | None, mask: Array | None, start: int, x: Array) -> Array | None:
-    """Which of the steps before and of these are there."""
+    """Which of the earlier steps and of these are real."""
     if before is None and mask is None:
         return None
     parts = [

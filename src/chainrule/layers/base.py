@@ -1,7 +1,7 @@
-"""What every layer is: forward, backward, and the parameters between them.
+"""The base class of every layer: forward, backward, and parameters.
 
-A layer author writes `forward` and `backward`, and `build` where there are parameters or the shape changes; names,
-flat buffers, copies and checks are here. See CONTRIBUTING.md for a layer from start to end.
+A layer author writes `forward` and `backward`, and `build` if there are parameters or the shape changes; names, flat
+buffers, copies and checks are inherited. See CONTRIBUTING.md for a complete example.
 """
 
 from __future__ import annotations
@@ -36,35 +36,34 @@ def _largest_sample() -> int:
 
 
 LARGEST_SAMPLE = _largest_sample()
-"""Numbers of one sample that a layer may be built for: 1 GiB of float32, unless CHAINRULE_LARGEST_SAMPLE says more."""
+"""The most numbers one sample may have: 1 GiB of float32, unless CHAINRULE_LARGEST_SAMPLE sets another limit."""
 
-_SMALLER = (
-    "look for a size that is wrong, or set CHAINRULE_LARGEST_SAMPLE to a larger number before chainrule is imported"
-)
+_SMALLER = "check the sizes, or set CHAINRULE_LARGEST_SAMPLE to a larger number before importing chainrule"
 
 
 class Layer(Configured):
     """A brick: y = f(x; parameters), and its vector-Jacobian product.
 
-    Nothing is remembered between calls: what backward needs travels in `cache`. Arrays passed in are never written to.
+    A layer remembers nothing between calls: `cache` carries what backward needs. It never writes to its input arrays.
     """
 
     input_shape: Shape | None = None
-    """Per-sample shapes, known once built."""
+    """Per-sample shapes, set when the layer is built."""
     output_shape: Shape | None = None
     dtype: np.dtype[Any] = np.dtype(np.float32)
-    """What integers (pixels) are converted to; floating inputs keep their own dtype."""
+    """The dtype integers (pixels) are converted to; floating-point inputs keep their own."""
 
     reads: str = "floats"
-    """"floats": integers (pixels) are converted before they come in; "numbers": both come in as they are; "indices"."""
+    """"floats": integers (pixels) are converted first; "numbers": integers and floats pass as they are; "indices"."""
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
-        """Check the per-sample input shape, make the Parameters, return the per-sample output shape.
+        """Check the per-sample input shape, create the Parameters, return the per-sample output shape.
 
-        Written as if run once: a layer that has its arrays already only checks that the shape is the same.
+        Write it as if it ran once: a layer that already has its arrays only checks that the shape is the same.
 
         Raises:
-            ShapeError: the layer cannot take this shape; the message names place, need, got and cure.
+            ShapeError: the layer cannot take this shape; the message says which layer, what it needs, what it got and
+                how to fix it.
         """
         return shape
 
@@ -75,7 +74,7 @@ class Layer(Configured):
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         """dy (N, *output_shape) -> dx (N, *input_shape), and adds to each Parameter's `grad`.
 
-        Where `input_gradient` is False nobody needs dx, and None may be returned instead.
+        If `input_gradient` is False, dx is not needed and None may be returned.
         """
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
@@ -88,37 +87,52 @@ class Layer(Configured):
         train: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any, Any]:
-        """`forward` of a stretch of sequences: y, the state that the stretch leaves behind, and the cache.
+        """`forward` for a chunk of each sequence: y, the state after the chunk, and the cache.
 
-        Layers without a memory for what came before have the state None; they and their backward pass know no masks.
+        Layers without memory return the state None, and they and their backward pass ignore the mask.
 
         Args:
             x: (N, T, ...), the next T steps.
-            state: what `run` returned for the steps before these; None at the beginning. No gradient goes into it.
-            mask: (N, T), which steps are there; the others are padding. None: all.
+            state: what `run` returned for the previous steps; None at the start. No gradient flows into it.
+            mask: (N, T), true for real steps, false for padding. None: all are real.
             train, rng: as in `forward`.
         """
         y, cache = self.forward(x, train=train, rng=rng)
         return y, None, cache
 
+    def between(self, cache: Any) -> dict[str, Array]:
+        """What `forward` computed between x and y that is worth seeing, by name, (N, ...): states, gates, shares.
+
+        Args:
+            cache: what `forward` or `run` returned.
+        """
+        return {}
+
+    def state_gradients(self, dy: Array, cache: Any) -> dict[str, Array]:
+        """What comes back through time: the loss's gradient with respect to the state that each step hands on, by name.
+
+        (N, T, H), in the order of time; empty of layers that hand on none. Adds to no `grad`.
+        """
+        return {}
+
     def __call__(self, x: Array) -> Array:
-        """Inference: the output alone, keeping nothing."""
+        """Inference: returns the output only."""
         return self.forward(x)[0]
 
     def multiply_adds(self, shape: Shape) -> int:
-        """Multiplications with an addition that forward does for one sample of this shape."""
+        """The number of multiply-adds forward does for one sample of this shape."""
         return 0
 
     def onnx(self, graph: Any, x: str) -> str:
-        """Add this layer's ONNX operators (opset 17) to `graph`, applied to the value named x; the name of y.
+        """Add this layer's ONNX operators (opset 17) to `graph`, applied to the value named x; return the name of y.
 
         `graph.add(operator, *inputs, **attributes)` adds a node, `graph.held(self.W)` a parameter or buffer,
-        `graph.constant(value)` an array; each returns a name. A layer without this method is not exported.
+        `graph.constant(value)` an array; each returns a name. A layer without this method cannot be exported.
         """
         raise NotImplementedError(f"{type(self).__name__} has no onnx")
 
     def entering(self, x: Array) -> Array:
-        """`x` as this layer reads it: a network calls this before `forward`."""
+        """Convert `x` to what this layer reads; a network calls this before `forward`."""
         return x if x.dtype.kind == "f" or self.reads != "floats" else x.astype(self.dtype)
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -126,10 +140,10 @@ class Layer(Configured):
         if "build" in vars(cls):
             cls.build = _built_once(vars(cls)["build"])  # type: ignore[method-assign]
 
-    # ---- what a network is made of ----
+    # ---- sublayers, parameters, buffers ----
 
     def children(self) -> Iterator[tuple[str, Layer]]:
-        """Layers within this one by name, in attribute order; one in a list is called "index.Class"."""
+        """The sublayers by name, in attribute order; one in a list is named "index.Class"."""
         for name, value in vars(self).items():
             if isinstance(value, Layer):
                 yield name, value
@@ -139,19 +153,19 @@ class Layer(Configured):
                         yield f"{index}.{type(item).__name__}", item
 
     def parts(self, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        """The children of a built layer with their per-sample input shapes; by default they stand one after another."""
+        """The children of a built layer with their per-sample input shapes; by default they run one after another."""
         for name, layer in self.children():
             yield name, layer, shape
-            shape = layer.build(shape, np.random.default_rng(0))  # built already: this only tells the shape
+            shape = layer.build(shape, np.random.default_rng(0))  # already built: this only returns the shape
 
     @property
     def takes_indices(self) -> bool:
-        """Whether the input is whole numbers that pick rows (Embedding), which have no gradient."""
+        """Whether the input is row indices (Embedding), which have no gradient."""
         return self.reads == "indices" or any(layer.takes_indices for _, layer in self.children())
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """Trained arrays by name, such as "0.Affine.W", in the order of the flat buffers; each once."""
+        """Trained arrays by name, such as "0.Affine.W", in the order of the flat buffers; a shared one appears once."""
         return self._named(Parameter, "_parameters")
 
     @property
@@ -161,17 +175,17 @@ class Layer(Configured):
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """Everything that a saved model holds: values of parameters, then of buffers, by name."""
+        """All arrays of a saved model by name: the values of the parameters, then of the buffers."""
         return {name: holder.value for name, holder in self._holders().items()}
 
     @property
     def values(self) -> Array:
-        """All parameters as one array (P,), which they are views of."""
+        """All parameters as one array (P,); each parameter is a view of it."""
         return flat_buffers(self.parameters.values())[0]
 
     @property
     def gradients(self) -> Array:
-        """All gradients as one array (P,), which they are views of."""
+        """All gradients as one array (P,); each gradient is a view of it."""
         return flat_buffers(self.parameters.values())[1]
 
     def freeze(self) -> Self:
@@ -189,7 +203,7 @@ class Layer(Configured):
         return other
 
     def astype(self, dtype: npt.DTypeLike) -> Self:
-        """A copy that computes in `dtype`: "float64" for the gradient check, by the same code."""
+        """A copy that computes in `dtype`; the gradient check uses "float64" to run the same code more precisely."""
         other, dtype = self.copy(), np.dtype(dtype)
         for holder in other._holders().values():
             holder.cast(dtype)
@@ -199,7 +213,7 @@ class Layer(Configured):
         return other
 
     def check_room(self, shape: Shape, arrays: int) -> None:
-        """Raise ShapeError before so many arrays of this shape are made that no data needs."""
+        """Raise ShapeError if `arrays` arrays of this shape would be larger than any data needs."""
         if arrays * math.prod(shape) > LARGEST_SAMPLE:
             raise self.shape_error(
                 f"needs {arrays} arrays of {shape}, more than {LARGEST_SAMPLE:,} numbers: {_SMALLER}"
@@ -213,7 +227,7 @@ class Layer(Configured):
         return {**self.parameters, **self.buffers}
 
     def _named(self, kind: type, memory: str) -> dict[str, Any]:
-        if self.input_shape is None:  # still being made
+        if self.input_shape is None:  # not built yet
             return dict(_collect(self, kind, "", set()))
         if memory not in vars(self):
             vars(self)[memory] = dict(_collect(self, kind, "", set()))
@@ -232,7 +246,7 @@ class Layer(Configured):
 
 
 def _collect(layer: Layer, kind: type, prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    """Own arrays of `kind` first, then those of the children; one that stands in two places comes once."""
+    """The layer's own arrays of `kind`, then those of its children; a shared array comes once."""
     for name, value in vars(layer).items():
         if isinstance(value, kind) and id(value) not in seen:
             seen.add(id(value))
@@ -250,7 +264,7 @@ def check_size(layer: Layer, shape: Shape) -> None:
 
 
 def _built_once(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Make an author's `build` remember its shapes, and only check them where its arrays exist already."""
+    """Make an author's `build` remember its shapes, and only check them if its arrays already exist."""
 
     @wraps(build)
     def guarded(self: Layer, shape: Shape, *arguments: Any, **options: Any) -> Any:
@@ -265,7 +279,7 @@ def _built_once(build: Callable[..., Any]) -> Callable[..., Any]:
         check_size(self, shape)
         try:
             result = build(self, shape, *arguments, **options)
-        except (MemoryError, OverflowError, ValueError) as error:  # NumPy's: arrays that no memory holds
+        except (MemoryError, OverflowError, ValueError) as error:  # from NumPy: arrays too large for memory
             if isinstance(error, ChainruleError):
                 raise
             raise self.shape_error(f"cannot make its arrays for {name_shape(shape)}: {error}") from error

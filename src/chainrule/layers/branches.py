@@ -1,13 +1,13 @@
-"""Residual and Parallel: what goes around a part of a network, and several parts side by side.
+"""Residual and Parallel: a shortcut around a part of a network, and several parts side by side.
 
     Residual             y = x + f(x)              dx = dy + f'(dy)
     Parallel, "sum"      y = f1(x) + f2(x) + ...   dx = f1'(dy) + f2'(dy) + ...
     Parallel, "concat"   y = [f1(x), f2(x), ...]   dx = f1'(dy1) + f2'(dy2) + ...,  dy = [dy1, dy2, ...]
     Parallel, "product"  y = f1(x) f2(x) ...       dx = f1'(dy f2(x) ...) + f2'(dy f1(x) ...) + ...
 
-f'(dy) is what f's backward makes of dy. In a product an axis of length 1 goes with any length, and the gradient of what
-was used at several places is the sum over them. (He et al. 2015, arXiv:1512.03385; Szegedy et al. 2014,
-arXiv:1409.4842; products: Hu, Shen and Sun 2017, arXiv:1709.01507; Dauphin et al. 2016, arXiv:1612.08083.)
+f'(dy) is the result of f's backward for dy. In a product an axis of length 1 broadcasts to any length, and its gradient
+is the sum along that axis. (He et al. 2015, arXiv:1512.03385; Szegedy et al. 2014, arXiv:1409.4842; products: Hu, Shen
+and Sun 2017, arXiv:1709.01507; Dauphin et al. 2016, arXiv:1612.08083.)
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ __all__ = ["Parallel", "Residual"]
 
 
 class Residual(Sequential):
-    """y = x + f(x), f the layers one after another; they must end in the shape that they began with.
+    """y = x + f(x), where f runs the layers in order; they must keep the shape.
 
-    Where f changes the shape, use Parallel(Sequential(...), Conv2D(filters, 1, stride), join="sum").
+    If f changes the shape, use Parallel(Sequential(...), Conv2D(filters, 1, stride), join="sum").
 
     Example:
         >>> block = Residual(Conv2D(8, 3, padding="same"), ReLU(), Conv2D(8, 3, padding="same"))
@@ -75,13 +75,13 @@ class Residual(Sequential):
 
 
 class Parallel(Layer):
-    """Every branch reads the same x; their outputs are joined.
+    """All branches read the same x; their outputs are joined.
 
     Args:
-        branches: layers, or Sequential(...) of several; Sequential() passes x on as it is.
-        join: "concat" puts outputs behind one another along the first axis after the batch (channels or features), the
-            others being equal; "sum" adds outputs of one shape; "product" multiplies outputs of one shape, but for axes
-            of length 1.
+        branches: layers, or Sequential(...) of several; Sequential() passes x through unchanged.
+        join: "concat" concatenates outputs along the first axis after the batch (channels or features), where the other
+            axes must be equal; "sum" adds outputs of one shape; "product" multiplies outputs of one shape, where axes
+            of length 1 broadcast.
 
     Example:
         >>> weights = Sequential(GlobalAvgPool2D(), Affine(2), ReLU(), Affine(8), Sigmoid(), Reshape((8, 1, 1)))
@@ -125,7 +125,7 @@ class Parallel(Layer):
         train: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any, Any]:
-        """As `Layer.run`; the state is a tuple, one of each branch."""
+        """See `Layer.run`; the state is a tuple with one entry per branch."""
         befores = state or [None] * len(self.branches)
         outputs, states, caches = zip(
             *(
@@ -147,7 +147,7 @@ class Parallel(Layer):
             parts = np.split(dy, np.cumsum(kept[:-1]), axis=1)
         else:
             parts = [dy] * len(kept) if self.join == "sum" else _product_gradients(dy, kept)
-        total: Array | None = None  # x is read by every branch, so its gradients add up
+        total: Array | None = None  # every branch reads x, so its gradients add up
         for branch, part, branch_cache in zip(self.branches, parts, caches, strict=True):
             dx = branch.backward(part, branch_cache, input_gradient=input_gradient)
             if dx is not None:
@@ -159,7 +159,7 @@ class Parallel(Layer):
             yield name, branch, shape
 
     def _kept(self, outputs: tuple[Array, ...]) -> Any:
-        """What backward needs to know of the outputs."""
+        """What backward needs to know about the outputs."""
         return outputs if self.join == "product" else [output.shape[1] for output in outputs]
 
     @quiet
@@ -196,7 +196,7 @@ def _multiplied(shapes: list[Shape]) -> Shape | None:
 
 
 def _product_gradients(dy: Array, factors: tuple[Array, ...]) -> list[Array]:
-    """Each factor's gradient: dy times the others, summed over the axes along which the factor was repeated."""
+    """Each factor's gradient: dy times the others, summed over the axes along which the factor was broadcast."""
     gradients = []
     for place, factor in enumerate(factors):
         gradient = dy

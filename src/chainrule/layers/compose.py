@@ -1,4 +1,4 @@
-"""Sequential: layers one after another, which is what a network is.
+"""Sequential: layers that run one after another, which makes a network.
 
 forward   x -> f1 -> f2 -> ... -> fn -> y
 backward  dx <- f1' <- f2' <- ... <- fn' <- dy     (the chain rule, read from right to left)
@@ -18,16 +18,18 @@ from chainrule.layers.fused import fuse
 from chainrule.layers.summary import Summary, summarize
 from chainrule.layers.trace import Trace, trace
 from chainrule.losses import Loss, SoftmaxCrossEntropy
+from chainrule.markup import fragment, note, rows
 from chainrule.parameters import flat_buffers
+from chainrule.sequence_losses import SequenceCrossEntropy
 
-if TYPE_CHECKING:  # data is loaded when it is first asked for
+if TYPE_CHECKING:  # data is loaded on first use
     from chainrule.data.preparation import Preparation
 
 __all__ = ["Sequential"]
 
 
 class Sequential(Layer):
-    """Layers one after another; a network that ends in logits, or a part of one.
+    """Layers that run one after another: a network that ends in logits, or a part of one.
 
     Example:
         >>> net = Sequential(Affine(3), ReLU(), Affine(2)).build((4,), seed=0)
@@ -37,9 +39,9 @@ class Sequential(Layer):
 
     reads = "numbers"
     labels: tuple[str, ...] | None = None
-    """Names of the classes in the order of the logits; saved with the network."""
+    """Class names in the order of the logits; saved with the network."""
     preparation: Preparation | None = None
-    """How raw input becomes what the network reads, as its training data did; saved with the network."""
+    """How raw input was prepared for training; applied again at prediction, and saved with the network."""
 
     def __init__(self, *layers: Layer) -> None:
         for layer in layers:
@@ -56,20 +58,20 @@ class Sequential(Layer):
     def build(self, shape: Shape, *, seed: int = 0) -> Self: ...
 
     def build(self, shape: Shape, rng: np.random.Generator | None = None, *, seed: int = 0) -> Shape | Self:
-        """As a user: `net.build((1, 28, 28), seed=0)` returns the network itself, ready to use.
+        """Called by a user, `net.build((1, 28, 28), seed=0)` returns the network itself, ready to use.
 
-        As a layer of another network, `build(shape, rng)` returns the output shape like any layer's.
+        Called on a part of another network, `build(shape, rng)` returns the output shape, like any layer's `build`.
         """
         shape = tuple(shape)
         output = self._flow(shape, np.random.default_rng(seed) if rng is None else rng)
         self.input_shape, self.output_shape = shape, output
         if rng is not None:
             return output
-        flat_buffers(self.parameters.values())  # laid out now rather than at the first step
+        flat_buffers(self.parameters.values())  # laid out now, not at the first step
         return self
 
     def _flow(self, shape: Shape, rng: np.random.Generator) -> Shape:
-        """Build layer after layer; the shape that comes out at the end."""
+        """Build the layers in order and return the final output shape."""
         for index, layer in enumerate(self.layers):
             try:
                 shape = layer.build(shape, rng)
@@ -79,7 +81,7 @@ class Sequential(Layer):
 
     @property
     def _steps(self) -> tuple[Layer, ...]:
-        """The layers as they run: some of them, where it pays, as one."""
+        """The layers as they are run: some are fused where that is faster."""
         if self._planned is None or self._planned[0] is not self.layers:
             self._planned = (self.layers, fuse(self.layers))
         return self._planned[1]
@@ -101,7 +103,7 @@ class Sequential(Layer):
         train: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any, Any]:
-        """As `Layer.run`; the stretches may have any length. The state is a tuple, one of each layer."""
+        """See `Layer.run`; chunks may have any length. The state is a tuple with one entry per layer."""
         self._check_stretch(x)
         states: list[Any] = []
         caches: list[Any] = []
@@ -118,13 +120,13 @@ class Sequential(Layer):
         return x
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
-        # without input_gradient, the layers below the first that learns have nothing to do
+        # without input_gradient, backward stops at the first layer that learns
         lowest = 0 if input_gradient else self._first_with_parameters()
         gradient: Array | None = dy
         steps = self._steps
         for index in reversed(range(lowest, len(steps))):
             # x = layer.forward(x)
-            if gradient is None:  # the layer above reads indices, which have no gradient
+            if gradient is None:  # the layer above reads indices, so there is no gradient
                 break
             gradient = steps[index].backward(gradient, cache[index], input_gradient=input_gradient or index > lowest)
         return gradient if input_gradient else None
@@ -141,30 +143,50 @@ class Sequential(Layer):
         return indices
 
     def summary(self) -> Summary:
-        """A row a layer: output shape, parameters, multiply-adds, memory a sample in training."""
+        """One row per layer: output shape, parameters, multiply-adds, training memory per sample."""
         self._check_built()
         return summarize(self)
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: the summary of a built network, the layers of one that is not built."""
+        if self.input_shape is not None:
+            return self.summary()._repr_html_()
+        layers = rows(("", "layer"), [(index, repr(layer)) for index, layer in enumerate(self.layers)])
+        return fragment("not built", layers, note("build(input_shape, seed=0) makes the parameters"))
 
     def trace(
         self,
         x: Array,
         labels: Array,
-        loss: Loss = SoftmaxCrossEntropy(),  # noqa: B008 (a loss has no state)
+        loss: Loss | None = None,
         *,
         train: bool = False,
         rng: np.random.Generator | None = None,
     ) -> Trace:
-        """One forward and one backward pass with everything in between kept, by layer; the network is not changed.
+        """Run forward and backward once and keep every intermediate array, by layer; the network is not changed.
 
         Args:
-            x: (N, *input_shape).
-            labels: what the loss compares with.
-            loss: SoftmaxCrossEntropy() by default.
-            train: the pass of training, in which Dropout and BatchNorm behave otherwise.
-            rng: their random numbers.
+            x: (N, *input_shape); sequences of any length if there is an output for every step.
+            labels: the targets of the loss.
+            loss: SoftmaxCrossEntropy() by default, or SequenceCrossEntropy() if there is an output for every step.
+            train: run in training mode, in which Dropout and BatchNorm behave differently.
+            rng: the random numbers for training mode.
         """
-        self._check(x)
+        self._check_built()
+        if self.answers_steps:
+            self._check_stretch(x)
+        else:
+            self._check(x)
+        if loss is None:
+            loss = SequenceCrossEntropy() if self.answers_steps else SoftmaxCrossEntropy()
         return trace(self, x, labels, loss, train=train, rng=rng)
+
+    @property
+    def answers_steps(self) -> bool:
+        """Whether a built network reads sequences (T, ...) and has an output (T, C) for every step of them."""
+        if self.input_shape is None or self.output_shape is None or len(self.output_shape) != 2:
+            return False
+        return len(self.input_shape) < 3 and self.input_shape[:1] == self.output_shape[:1]
 
     def _first_with_parameters(self) -> int:
         for index, layer in enumerate(self._steps):

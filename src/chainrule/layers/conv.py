@@ -1,12 +1,12 @@
-"""Conv2D: a small kernel slides over the image, and every place is a matrix product with its window.
+"""Conv2D: a small kernel slides over the image; each output pixel is a dot product of the kernel with a window.
 
-With p, q a place of the output, c a channel and i, j a place of the kernel,
+With p, q a position in the output, c a channel and i, j a position in the kernel,
 
     y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, p S + i D - top, q S + j D - left]
 
     dW[f, c, i, j] = sum over n, p, q of dy[n, f, p, q] x[n, c, p S + i D - top, q S + j D - left]
     db[f] = sum over n, p, q of dy[n, f, p, q]
-    dx: each dy[n, f, p, q] W[f, c, i, j] added where forward read its x
+    dx: each dy[n, f, p, q] W[f, c, i, j] is added to the x that forward multiplied by that W
 
 (LeCun et al. 1989, "Backpropagation applied to handwritten zip code recognition"; groups: Krizhevsky et al. 2012;
 dilation: Yu and Koltun 2016, arXiv:1511.07122.)
@@ -47,14 +47,15 @@ class Conv2D(Layer):
     Args:
         filters: F.
         kernel_size: K, or (KH, KW).
-        stride: how far the kernel moves, one number or (down, across).
+        stride: the step between windows, one number or (down, across).
         padding: zeros around the image: one number, (above and below, left and right), ((above, below), (left,
-            right)), or "same" for OH = ceil(H / stride); of an odd number the larger half is below and right
-            ("same-lower": above and left).
-        groups: channels and filters in so many groups that do not see each other; C of them is a depthwise convolution.
-        bias: whether there is a b; a BatchNorm right above makes it useless.
-        initializer: draws W; b begins at zero.
-        dilation: how far apart the pixels of a window lie, one number or (down, across).
+            right)), or "same" for OH = ceil(H / stride); if the total is odd, the extra row and column go below and
+            right ("same-lower": above and left).
+        groups: number of groups that channels and filters are split into, each convolved separately; C groups make a
+            depthwise convolution.
+        bias: whether to add b; a BatchNorm right after the convolution makes it redundant.
+        initializer: draws W; b starts at zero.
+        dilation: the distance between the pixels of a window, one number or (down, across).
     """
 
     axes = 2
@@ -126,7 +127,7 @@ class Conv2D(Layer):
         return conv_input_gradient(dy, W, x.shape, *self.reading())
 
     def reading(self) -> tuple[Pair, Padding, int, Pair]:
-        """How a built layer's windows lie: stride, padding of all four sides, groups, dilation."""
+        """Where a built layer's windows lie: stride, padding of all four sides, groups, dilation."""
         return self._stride, self._padding, self.groups, self._dilation
 
     def multiply_adds(self, shape: Shape) -> int:
@@ -135,7 +136,7 @@ class Conv2D(Layer):
 
     def onnx(self, graph: Any, x: str) -> str:
         arrays = [graph.weights(self), *([graph.held(self.b)] if self.bias else [])]
-        plain = self._dilation == (1, 1)  # where there is dilation, ONNX Runtime has no auto_pad
+        plain = self._dilation == (1, 1)  # ONNX Runtime has no auto_pad with dilation
         where = onnx_padding(self.padding if is_same(self.padding) and plain else self._padding, self.axes)
         where |= {} if plain else {"dilations": self._dilation[-self.axes :]}
         name: str = graph.add("Conv", x, *arrays, strides=self._stride[-self.axes :], group=self.groups, **where)

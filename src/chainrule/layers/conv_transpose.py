@@ -1,13 +1,13 @@
-"""ConvTranspose2D: a convolution read backwards, so that each pixel is spread over a window and images grow.
+"""ConvTranspose2D: a transposed convolution, which spreads each pixel over a window and enlarges images.
 
-Its forward pass is the input gradient of a convolution from y to x, and its backward pass that convolution: with p, q a
-place of the input, c a channel of it and i, j a place of the kernel,
+Its forward pass is the input gradient of a convolution from y to x, and its backward pass is that convolution. With
+p, q a position in the input, c one of its channels and i, j a position in the kernel,
 
-    y[n, f, p S + i - top, q S + j - left] is b[f] and the sum over p, q, i, j that lead there of
+    y[n, f, p S + i - top, q S + j - left] is b[f] plus the sum, over all p, q, i, j that lead to that pixel, of
         sum over c of W[c, f, i, j] x[n, c, p, q]
 
     dW[c, f, i, j] = sum over n, p, q of x[n, c, p, q] dy[n, f, p S + i - top, q S + j - left]
-    db[f] = sum over n and all places of dy
+    db[f] = sum over n and all pixels of dy
     dx[n, c, p, q] = sum over f, i, j of W[c, f, i, j] dy[n, f, p S + i - top, q S + j - left]
 
 An axis of length L becomes (L - 1) S + K - before - after + output_padding.
@@ -39,13 +39,13 @@ class ConvTranspose2D(Layer):
     Args:
         filters: F.
         kernel_size: K, or (KH, KW).
-        stride: how far apart the windows of neighboring pixels lie, one number or (down, across).
-        padding: what is cut off around the result: one number, (above and below, left and right), or ((above, below),
-            (left, right)).
-        output_padding: rows and columns more below and right, less than the stride.
-        groups: channels and filters in so many groups that do not see each other.
-        bias: whether there is a b.
-        initializer: draws W; b begins at zero.
+        stride: the distance between the windows of neighboring pixels, one number or (down, across).
+        padding: rows and columns cut off around the result: one number, (above and below, left and right), or
+            ((above, below), (left, right)).
+        output_padding: extra rows below and columns on the right, fewer than the stride.
+        groups: number of groups that channels and filters are split into, each convolved separately.
+        bias: whether to add b.
+        initializer: draws W; b starts at zero.
     """
 
     def __init__(
@@ -89,11 +89,11 @@ class ConvTranspose2D(Layer):
         output = tuple(length - sum(cut) for length, cut in zip(whole, sides(self.padding), strict=True))
         if min(output) < 1:
             raise self.shape_error(
-                f"makes {whole[0]} x {whole[1]} of {shape}, of which nothing is left after the padding "
-                f"{self.padding}: use less"
+                f"makes {whole[0]} x {whole[1]} of {shape}, and the padding {self.padding} "
+                "cuts all of it off: use less padding"
             )
         window = channels // self.groups * kernel[0] * kernel[1]
-        fan_in = max(1, window // (stride[0] * stride[1]))  # as many products are added up at a place, on average
+        fan_in = max(1, window // (stride[0] * stride[1]))  # the average number of products summed in an output
         weight_shape = (channels, self.filters // self.groups, *kernel)
         fan_out = self.filters // self.groups * kernel[0] * kernel[1]
         self.W = Parameter(self.initializer(weight_shape, fan_in, fan_out, rng))
@@ -130,5 +130,5 @@ class ConvTranspose2D(Layer):
         return name
 
     def _reading(self) -> tuple[Pair, Padding, int]:
-        """How the windows lie in y: stride, padding of all four sides, groups, as the kernels take them."""
+        """Where the windows lie in y: stride, padding of all four sides, groups, as the kernels take them."""
         return pair(self.stride, "stride", 1), sides(self.padding), self.groups

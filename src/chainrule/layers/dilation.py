@@ -1,12 +1,13 @@
-"""A convolution with dilation is several without, each of every D-th pixel of the image.
+"""A dilated convolution as several plain ones, each over every D-th pixel of the image.
 
 With a kernel of K, stride S, dilation D and G the greatest common divisor of S and D, output p = a + q D / G reads
 
     p S + i D = a S + D (q S / G + i),   i = 0 ... K - 1
 
-so all outputs of one a (0 to D / G - 1) are a plain convolution with stride S / G of the pixels a S, a S + D,
-a S + 2 D, ... No pixel is read by two of them but where windows overlap, nothing is multiplied by zeros, and the plain
-kernels serve as they are. The same holds down and across. (Dilation: Yu and Koltun 2016, arXiv:1511.07122.)
+so all outputs with the same a (0 to D / G - 1) are a plain convolution with stride S / G of the pixels a S, a S + D,
+a S + 2 D, ... Two of them read the same pixel only where windows overlap, nothing is multiplied by zeros, and the
+plain kernels work unchanged. The same holds vertically and horizontally. (Dilation: Yu and Koltun 2016,
+arXiv:1511.07122.)
 
 Shapes as in `kernels/reference/conv.py`: x (N, C, H, W), W (F, C / groups, KH, KW), b (F,) or None, y and dy
 (N, F, OH, OW).
@@ -48,7 +49,7 @@ def conv_forward(
 def conv_weight_gradient(
     x: Array, dy: Array, weight_shape: Shape, stride: Pair, padding: Padding, groups: int, dilation: Pair
 ) -> Array:
-    """x, dy -> dW: the sum of what each of the convolutions adds to it."""
+    """x, dy -> dW: the sum over the plain convolutions."""
     if dilation == (1, 1):
         return kernels.conv_weight_gradient(x, dy, weight_shape, stride, padding, groups)
     dW = np.zeros(weight_shape, dy.dtype)
@@ -61,7 +62,7 @@ def conv_weight_gradient(
 def conv_input_gradient(
     dy: Array, W: Array, input_shape: Shape, stride: Pair, padding: Padding, groups: int, dilation: Pair
 ) -> Array:
-    """dy, W -> dx: each of the convolutions has pixels of its own."""
+    """dy, W -> dx: each plain convolution has its own pixels."""
     if dilation == (1, 1):
         return kernels.conv_input_gradient(dy, W, input_shape, stride, padding, groups)
     N, C, height, width = input_shape
@@ -76,7 +77,7 @@ _Where = tuple[slice, slice, slice, slice]
 
 
 def _apart(stride: Pair, dilation: Pair, output: Pair) -> Iterator[tuple[_Where, _Where, Pair]]:
-    """For each plain convolution: its pixels of the padded image, its places of the output, and its stride."""
+    """For each plain convolution: its pixels in the padded image, its positions in the output, and its stride."""
     common = math.gcd(stride[0], dilation[0]), math.gcd(stride[1], dilation[1])
     every = dilation[0] // common[0], dilation[1] // common[1]
     everything = slice(None)

@@ -1,9 +1,9 @@
-"""Dropout: in training each number is left out by chance, so that no unit relies on another.
+"""Dropout: in training each number is randomly set to zero, so that no unit comes to rely on another.
 
     training    y = x keep / (1 - rate),   dx = dy keep / (1 - rate),   keep is 0 with probability `rate`, else 1
     inference   y = x,                     dx = dy
 
-Dividing by 1 - rate in training keeps the mean, so inference has nothing to make up for ("inverted" dropout).
+Dividing by 1 - rate in training keeps the mean, so inference needs no correction ("inverted" dropout).
 (Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".)
 """
 
@@ -22,10 +22,10 @@ __all__ = ["Dropout"]
 
 
 class Dropout(Layer):
-    """x, any shape -> the same shape, with a share of `rate` of the numbers set to 0 in training.
+    """x, any shape -> the same shape, with a fraction `rate` of the numbers set to 0 in training.
 
     Args:
-        rate: the probability of being left out, from 0 up to (not including) 1.
+        rate: the probability that a number is dropped, from 0 up to (not including) 1.
     """
 
     def __init__(self, rate: float = 0.5) -> None:

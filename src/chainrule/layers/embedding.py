@@ -1,6 +1,6 @@
-"""Embedding: whole numbers pick rows of a table.
+"""Embedding: integers select rows of a table.
 
-y = W[x],   dW[v] = sum of dy over the places where x = v,   and x, being whole numbers, has no gradient.
+y = W[x],   dW[v] = sum of dy over the positions where x = v,   and x, being integers, has no gradient.
 
 (Bengio et al. 2003, "A neural probabilistic language model".) Legend: N batch, V entries, D size.
 """
@@ -24,10 +24,10 @@ __all__ = ["Embedding"]
 class Embedding(Layer):
     """x (N, ...) whole numbers from 0 to V - 1, W (V, D) -> y (N, ..., D).
 
-    The table does not decay: a row that no sample picks should stay as it is.
+    Weight decay does not apply to the table: a row that no sample selects should stay as it is.
 
     Args:
-        entries: V, how many different numbers there are.
+        entries: V, the number of rows.
         size: D.
         initializer: draws W.
     """

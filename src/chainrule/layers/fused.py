@@ -1,8 +1,8 @@
-"""Which layers of a network run as one: the same numbers, without writing out what lies between them.
+"""Fused layers: neighboring layers that run as one, with the same numbers and no intermediate arrays.
 
-A network whose layers are read one by one has them one by one; only its passes use these. They exist where a native
-kernel makes them pay: a convolution's output, several times larger than anything else in a small network, then never
-leaves the processor's cache; and a chain of small Affine layers takes less time than calling one layer after another.
+A network still lists its layers one by one; only its passes use the fused ones. They exist where a native kernel makes
+them faster: a convolution's output, several times larger than anything else in a small network, then never leaves the
+processor's cache; and one call for a chain of small Affine layers is cheaper than one call per layer.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["AffineChain", "BatchNormReLU", "ConvReLUPool", "fuse"]
 
 
 class ConvReLUPool(Layer):
-    """Conv2D, ReLU and MaxPool2D(2), all three built, in one."""
+    """Conv2D, ReLU and MaxPool2D(2), all built, fused."""
 
     def __init__(self, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> None:
         self.conv = conv
@@ -54,7 +54,7 @@ class ConvReLUPool(Layer):
 
 
 class BatchNormReLU(Layer):
-    """BatchNorm and ReLU, both built, in one."""
+    """BatchNorm and ReLU, both built, fused."""
 
     def __init__(self, norm: BatchNorm) -> None:
         self.norm = norm
@@ -71,7 +71,7 @@ class BatchNormReLU(Layer):
 
 
 class AffineChain(Layer):
-    """Scale and Flatten, then Affine, ReLU, Affine, ..., Affine, all built, in one."""
+    """Scale and Flatten, then Affine, ReLU, Affine, ..., Affine, all built, fused."""
 
     reads = "numbers"
 
@@ -109,7 +109,7 @@ class AffineChain(Layer):
 
     @quiet
     def _backward_holding(self, dy: Array, cache: Any, input_gradient: bool) -> Array | None:
-        """The same one after the other; weights that hold their products have them."""
+        """The same, one layer after the other; weights that are `holding` get deferred products."""
         shape, rows, outputs = cache
         for index in reversed(range(len(self.affines))):
             affine = self.affines[index]
@@ -125,7 +125,7 @@ class AffineChain(Layer):
 
 
 def fuse(layers: Sequence[Layer]) -> tuple[Layer, ...]:
-    """The layers with those that run as one put together; all as they are where there are no native kernels."""
+    """The layers, with neighbors fused where a fused version exists; unchanged without native kernels."""
     if not kernels.NATIVE:
         return tuple(layers)
     steps: list[Layer] = []
@@ -137,11 +137,11 @@ def fuse(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     return tuple(steps)
 
 
-# Only the layers themselves are put together, not somebody's subclass of them, and only built ones.
+# Only these exact classes are fused, never a subclass, and only built layers.
 
 
 def _conv_relu_pool(layers: Sequence[Layer]) -> tuple[int, ConvReLUPool] | None:
-    """How many layers begin with a convolution, ReLU and pooling of 2 x 2 side by side, and these in one."""
+    """If the layers start with a convolution, ReLU and 2 x 2 pooling: how many these are, and the fused layer."""
     if [type(layer) for layer in layers[:3]] != [Conv2D, ReLU, MaxPool2D]:
         return None
     conv, relu, pool = layers[:3]
@@ -156,7 +156,7 @@ def _conv_relu_pool(layers: Sequence[Layer]) -> tuple[int, ConvReLUPool] | None:
 
 
 def _batch_norm_relu(layers: Sequence[Layer]) -> tuple[int, BatchNormReLU] | None:
-    """How many layers begin with BatchNorm and ReLU, and these in one."""
+    """If the layers start with BatchNorm and ReLU: how many these are, and the fused layer."""
     if [type(layer) for layer in layers[:2]] != [BatchNorm, ReLU] or layers[0].output_shape is None:
         return None
     norm = layers[0]
@@ -165,7 +165,7 @@ def _batch_norm_relu(layers: Sequence[Layer]) -> tuple[int, BatchNormReLU] | Non
 
 
 def _affine_chain(layers: Sequence[Layer]) -> tuple[int, AffineChain] | None:
-    """How many layers begin as a chain of Affine layers, or with Scale and one of these; and these in one."""
+    """If the layers start with a chain of Affine layers, or Scale and such a chain: its length, and the fused layer."""
     factor, count = 1.0, 0
     for layer in layers[:2]:
         if type(layer) is Scale and factor == 1:

@@ -1,14 +1,14 @@
-"""How large the result is when a window slides over an image or a signal, and what is wrong where it does not fit.
+"""The output size when a window slides over an image or a signal, and the errors when it does not fit.
 
 With kernel size K, stride S and padding before and after an axis of length L:
 
     output = (before + L + after - K) // S + 1
 
-Padding "same" makes that ceil(L / S); of an odd padding, the larger half comes after ("same-lower": before).
-With `ceil` the division is rounded up, so that the last window may reach beyond the padding; one that would begin in
-the padding behind the image, and so see nothing of it, is left out (as in PyTorch).
+Padding "same" makes that ceil(L / S); if the total padding is odd, the larger half comes after ("same-lower": before).
+With `ceil` the division is rounded up, so the last window may reach beyond the padding; a window that would start in
+the padding after the image, and so see none of it, is dropped (as in PyTorch).
 
-A signal (C, L) is an image one pixel high: where `axes` is 1, options are read so.
+A signal (C, L) is an image one pixel high: if `axes` is 1, options are read that way.
 """
 
 from typing import Any, TypeAlias, TypeGuard
@@ -38,17 +38,17 @@ PairOption: TypeAlias = int | Pair
 PaddingOption: TypeAlias = int | Pair | Padding | str
 """One number for all sides, (above and below, left and right), ((above, below), (left, right)), or one of SAME."""
 SAME = {"same": "SAME_UPPER", "same-lower": "SAME_LOWER"}
-"""Paddings that keep the size, but for the stride; and what ONNX calls them."""
+"""Paddings that keep the size, apart from the stride, and their names in ONNX."""
 
 _LARGEST = 2**31
-"""What an option may be at most; the compiled kernels take no more."""
+"""The largest value of an option; the compiled kernels take no more."""
 
 
 def pair(value: PairOption, what: str, least: int, axes: int = 2) -> Pair:
-    """(vertical, horizontal) from one number or two; from the one of a signal, (least, it).
+    """(vertical, horizontal) from one number or two; for a signal, (least, number).
 
     Raises:
-        OptionError: not whole numbers, or below `least`.
+        OptionError: a value is not a whole number, or is below `least`.
     """
     both = (value, value) if isinstance(value, int) else value
     if not (
@@ -65,15 +65,15 @@ def pair(value: PairOption, what: str, least: int, axes: int = 2) -> Pair:
 
 
 def sides(padding: PaddingOption, axes: int = 2) -> Padding:
-    """((top, bottom), (left, right)) from one number, two, or four; of a signal from one, or (before, after).
+    """((top, bottom), (left, right)) from one number, two, or four; for a signal from one, or (before, after).
 
     Raises:
-        OptionError: not whole numbers of 0 or more.
+        OptionError: a value is not a whole number of 0 or more.
     """
     if isinstance(padding, str):
         raise OptionError(f'padding must be a number, a pair or "same", got {padding!r}')
     if axes == 1:
-        return (0, 0), pair(padding, "padding", 0)  # type: ignore[arg-type]  # it says what is wrong with four
+        return (0, 0), pair(padding, "padding", 0)  # type: ignore[arg-type]  # raises the right error for four numbers
     both = padding if isinstance(padding, tuple | list) and len(padding) == 2 else (padding, padding)
     return pair(both[0], "padding", 0), pair(both[1], "padding", 0)
 
@@ -84,7 +84,7 @@ def is_same(padding: PaddingOption) -> TypeGuard[str]:
 
 
 def onnx_padding(around: Padding | str, axes: int = 2) -> dict[str, Any]:
-    """The attribute of an ONNX operator that says the same."""
+    """The same padding as an attribute of an ONNX operator."""
     if isinstance(around, str):
         return {"auto_pad": SAME[around]}
     before, after = zip(*around[-axes:], strict=True)
@@ -92,7 +92,7 @@ def onnx_padding(around: Padding | str, axes: int = 2) -> dict[str, Any]:
 
 
 def onnx_pad(graph: Any, x: str, around: Padding, axes: int = 2, value: float = 0.0, **mode: str) -> str:
-    """Add an ONNX operator that pads the value named x; the name of what comes out."""
+    """Add an ONNX operator that pads the value named x; return the name of its output."""
     before, after = zip(*around[-axes:], strict=True)
     pads = graph.constant([0, 0, *before, 0, 0, *after], np.int64)
     name: str = graph.add("Pad", x, pads, *([graph.constant(value)] if value else []), **mode)
@@ -121,10 +121,10 @@ def place_window(
 ) -> tuple[Padding, Pair]:
     """Padding as ((top, bottom), (left, right)) and the output's (height, width), for images of `shape`.
 
-    Where `ceil` makes a window reach beyond the padding, there is as much padding more.
+    If `ceil` makes a window reach beyond the padding, the padding returned is larger by that much.
 
     Raises:
-        ShapeError: `shape` is no image, the padded image is too large, or the kernel is larger than it.
+        ShapeError: `shape` is not an image, the padded image is too large, or the kernel is larger than that image.
     """
     check_image(layer, shape)
     if is_same(padding):
@@ -159,7 +159,7 @@ def _same(length: int, size: int, step: int, lower: bool) -> Pair:
 
 def _reached(length: int, size: int, step: int, around: Pair) -> Pair:
     before, after = around
-    last = -((size - before - length - after) // step) * step  # where the last window begins, rounded up
+    last = -((size - before - length - after) // step) * step  # where the last window starts, rounded up
     if last >= before + length:
         last -= step
     return before, max(after, last + size - before - length)

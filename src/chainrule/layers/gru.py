@@ -1,16 +1,16 @@
-"""GRU: a gate decides how much of the state stays, and another what of it the new part may see.
+"""GRU: one gate decides how much of the state is kept, another how much of it the candidate sees.
 
     r, z = sigmoid of x_t W + h_{t-1} U + b,   n = tanh(x_t W + b + r (h_{t-1} U + b_hidden))   in the order r, z, n
     h_t = (1 - z) n + z h_{t-1},   y_t = h_t
 
-With dh_t the gradient of h_t, from y_t and from the step behind it, and inner = h_{t-1} U + b_hidden,
+With dh_t the gradient of h_t, from y_t and from the next step, and inner = h_{t-1} U + b_hidden,
 
     dz = dh_t (h_{t-1} - n) z (1 - z),   dn = dh_t (1 - z) (1 - n^2),   dr = dn inner r (1 - r)
     da_t = [dr, dz, dn],   du_t = [dr, dz, dn r]
     dU = sum of h_{t-1}^T du_t,   db_hidden = sum of dn r,   dh_{t-1} = dh_t z + du_t U^T,   and dW, db, dx as in
     recurrent.py
 
-(Cho et al. 2014, arXiv:1406.1078; with the reset gate behind the product, so that one product serves all gates.)
+(Cho et al. 2014, arXiv:1406.1078; the reset gate is applied after the product, so that one product serves all gates.)
 Legend: N batch, T steps, D features, H hidden size.
 """
 
@@ -33,17 +33,18 @@ class GRU(Recurrent):
 
     Args:
         hidden_size: H.
-        layers: how many stand above one another, each reading the states of the one below.
-        bidirectional: whether each layer reads from both ends; their states stand side by side, (N, T, 2 H).
-        sequence: whether y is all states, or (False) each direction's last.
-        initializer: draws W and U; b and b_hidden begin at zero.
+        layers: the number of stacked layers; each reads the states of the one below.
+        bidirectional: whether each layer reads in both directions; the states are concatenated, (N, T, 2 H).
+        sequence: whether y is all states, or (False) only the last state of each direction.
+        initializer: draws W and U; b and b_hidden start at zero.
 
     Example:
         >>> net = Sequential(Embedding(80, 16), GRU(32), PointwiseAffine(80)).build((20,), seed=0)
-        >>> logits, state, cache = net.run(np.zeros((1, 20), int))  # and on from there: net.run(more, state)
+        >>> logits, state, cache = net.run(np.zeros((1, 20), int))  # then continue: net.run(more, state)
     """
 
     gates = 3
+    gate_names = ("r", "z", "n")
     onnx_gates = (1, 0, 2)  # z, r, h
     onnx_options = MappingProxyType({"linear_before_reset": 1})
 

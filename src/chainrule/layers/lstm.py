@@ -1,9 +1,9 @@
-"""LSTM: a state beside a cell that is only added to and partly forgotten, so that gradients last.
+"""LSTM: a state and a cell; the cell is only added to and partly forgotten, so gradients survive many steps.
 
     i, f, o = sigmoid,  g = tanh   of the four parts of x_t W + h_{t-1} U + b, in the order i, f, g, o
     c_t = f c_{t-1} + i g,   h_t = o tanh(c_t),   y_t = h_t
 
-With dh_t and dc_t the gradients of h_t and c_t, from y_t and from the step behind it,
+With dh_t and dc_t the gradients of h_t and c_t, from y_t and from the next step,
 
     do = dh_t tanh(c_t),   dc_t <- dc_t + dh_t o (1 - tanh(c_t)^2)
     di = dc_t g,   df = dc_t c_{t-1},   dg = dc_t i,   dc_{t-1} = dc_t f
@@ -11,7 +11,7 @@ With dh_t and dc_t the gradients of h_t and c_t, from y_t and from the step behi
     dU = sum of h_{t-1}^T da_t,   dh_{t-1} = da_t U^T,   and dW, db, dx as in recurrent.py
 
 (Hochreiter and Schmidhuber 1997, "Long short-term memory"; the forget gate: Gers, Schmidhuber and Cummins 2000,
-"Learning to forget"; that it begins open: Jozefowicz, Zaremba and Sutskever 2015, "An empirical exploration of
+"Learning to forget"; why it starts open: Jozefowicz, Zaremba and Sutskever 2015, "An empirical exploration of
 recurrent network architectures".)
 Legend: N batch, T steps, D features, H hidden size.
 """
@@ -34,19 +34,20 @@ class LSTM(Recurrent):
 
     Args:
         hidden_size: H.
-        layers: how many stand above one another, each reading the states of the one below.
-        bidirectional: whether each layer reads from both ends; their states stand side by side, (N, T, 2 H).
-        sequence: whether y is all states, or (False) each direction's last.
-        forget_bias: what the forget gate's part of b begins at; above 0 the cell remembers at first.
-        initializer: draws W and U; the rest of b begins at zero.
+        layers: the number of stacked layers; each reads the states of the one below.
+        bidirectional: whether each layer reads in both directions; the states are concatenated, (N, T, 2 H).
+        sequence: whether y is all states, or (False) only the last state of each direction.
+        forget_bias: the initial value of the forget gate's part of b; above 0 the cell remembers at first.
+        initializer: draws W and U; the rest of b starts at zero.
 
     Example:
         >>> net = Sequential(Embedding(80, 16), LSTM(32, layers=2), PointwiseAffine(80)).build((20,), seed=0)
-        >>> logits, state, cache = net.run(np.zeros((1, 20), int))  # and on from there: net.run(more, state)
+        >>> logits, state, cache = net.run(np.zeros((1, 20), int))  # then continue: net.run(more, state)
     """
 
     gates = 4
     held = ("h", "c")
+    gate_names = ("i", "f", "g", "o")
     onnx_gates = (0, 3, 1, 2)  # i, o, f, c
 
     def __init__(

@@ -2,16 +2,16 @@
 
     h = (x - mean) / sqrt(variance + epsilon),   y = gamma h + beta
 
-BatchNorm takes mean and variance of a channel over the batch (and over the image); LayerNorm of a sample over its
-features; GroupNorm of a sample over a group of its channels; InstanceNorm of each channel of a sample. Where they are
-the data's own, they depend on every x, and with means taken over the same M numbers
+BatchNorm takes the mean and variance of a channel over the batch (and over the image); LayerNorm of a sample over its
+features; GroupNorm of a sample over a group of its channels; InstanceNorm of each channel of a sample. When they are
+computed from the data, they depend on every x, and with means taken over the same numbers
 
     dgamma = sum of dy h,   dbeta = sum of dy
     dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - h mean(dy h))                              (BatchNorm)
     dx = 1 / sqrt(variance + epsilon) (dh - mean(dh) - h mean(dh h)),  dh = gamma dy                  (the others)
 
-In inference BatchNorm's mean and variance are constants, and dx = gamma / sqrt(variance + epsilon) dy. RMSNorm takes
-no mean off and has no shift: h = x / sqrt(mean(x^2) + epsilon), y = gamma h, and with dh = gamma dy
+In inference BatchNorm's mean and variance are constants, and dx = gamma / sqrt(variance + epsilon) dy. RMSNorm
+subtracts no mean and has no shift: h = x / sqrt(mean(x^2) + epsilon), y = gamma h, and with dh = gamma dy
 
     dgamma = sum of dy h,   dx = 1 / sqrt(mean(x^2) + epsilon) (dh - h mean(dh h))
 
@@ -39,10 +39,10 @@ __all__ = ["BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm"]
 class BatchNorm(Layer):
     """x (N, C), (N, C, L) or (N, C, H, W) -> the same shape; gamma, beta and the running statistics (C,).
 
-    Training uses the batch's mean and variance and moves the running ones towards them; inference uses those.
+    Training uses the batch's mean and variance and updates the running ones; inference uses the running ones.
 
     Args:
-        momentum: running <- momentum running + (1 - momentum) batch; the variance enters as the paper's unbiased
+        momentum: running <- momentum running + (1 - momentum) batch; for the variance it uses the paper's unbiased
             estimate, divided by one less than the count.
         epsilon: keeps the root away from zero.
     """
@@ -70,7 +70,7 @@ class BatchNorm(Layer):
 
     @quiet
     def normalize(self, x: Array, train: bool, relu: bool = False) -> tuple[Array, Any]:
-        """`forward`, and a ReLU after it if that runs with it as one (layers/fused.py)."""
+        """`forward`, followed by a ReLU if the two are fused (layers/fused.py)."""
         flat = x.reshape(len(x), x.shape[1], math.prod(x.shape[2:]))
         gamma, beta = self.gamma.value, self.beta.value
         count = flat.shape[0] * flat.shape[2]
@@ -92,7 +92,7 @@ class BatchNorm(Layer):
 
     @quiet
     def normalize_backward(self, dy: Array, cache: Any, y: Array | None = None) -> Array:
-        """`backward`; y is what came out of a ReLU that ran with it as one, if one did."""
+        """`backward`; y is the output of the fused ReLU, if there is one."""
         of_batch, x, mean, inverse_std = cache
         # y = gamma (x - mean) / sqrt(variance + epsilon) + beta; in training mean and variance are functions of x
         backward = kernels.batch_norm_backward if of_batch else kernels.batch_norm_inference_backward
@@ -113,10 +113,10 @@ class BatchNorm(Layer):
 
 
 class LayerNorm(Layer):
-    """x (N, ...) -> the same shape, each sample by itself; gamma and beta have the shape of the normalised axes.
+    """x (N, ...) -> the same shape, each sample separately; gamma and beta have the shape of the normalized axes.
 
     Args:
-        axes: how many of the last axes are normalised together: 1 for rows, 3 for whole images.
+        axes: how many of the last axes are normalized together: 1 for rows, 3 for whole images.
         epsilon: keeps the root away from zero.
     """
 
@@ -152,10 +152,10 @@ class LayerNorm(Layer):
 
 
 class RMSNorm(Layer):
-    """x (N, ...) -> the same shape, each sample divided by its root mean square; gamma of the normalised axes' shape.
+    """x (N, ...) -> the same shape, each sample divided by its root mean square; gamma has the normalized axes' shape.
 
     Args:
-        axes: how many of the last axes are normalised together: 1 for rows, 3 for whole images.
+        axes: how many of the last axes are normalized together: 1 for rows, 3 for whole images.
         epsilon: keeps the root away from zero.
     """
 
@@ -195,17 +195,17 @@ class RMSNorm(Layer):
         return name
 
     def _over(self, x: Array) -> tuple[int, ...]:
-        """The normalised axes of x."""
+        """The normalized axes of x."""
         return tuple(range(x.ndim - self.axes, x.ndim))
 
 
 class _OfChannels(Layer):
-    """What GroupNorm and InstanceNorm share: each group of channels normalized by itself, then gamma and beta (C,)."""
+    """What GroupNorm and InstanceNorm share: each group of channels is normalized separately, then gamma, beta (C,)."""
 
     epsilon: float
 
     def groups_of(self, channels: int) -> int:
-        """In how many groups so many channels are normalized."""
+        """The number of groups for this number of channels."""
         raise NotImplementedError
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
@@ -246,10 +246,10 @@ class _OfChannels(Layer):
 
 
 class GroupNorm(_OfChannels):
-    """x (N, C, ...) -> the same shape, each group of channels of a sample by itself; gamma and beta (C,).
+    """x (N, C, ...) -> the same shape, each group of channels of a sample separately; gamma and beta (C,).
 
     Args:
-        groups: in how many the channels are divided, neighbors together.
+        groups: the number of groups; neighboring channels are grouped together.
         epsilon: keeps the root away from zero.
     """
 
@@ -276,7 +276,7 @@ class GroupNorm(_OfChannels):
 
 
 class InstanceNorm(_OfChannels):
-    """x (N, C, ...) -> the same shape, each channel of a sample by itself; gamma and beta (C,).
+    """x (N, C, ...) -> the same shape, each channel of a sample separately; gamma and beta (C,).
 
     Args:
         epsilon: keeps the root away from zero.
@@ -308,7 +308,7 @@ def _check_axes(layer: Layer, axes: int) -> None:
 def _last_axes(layer: Layer, axes: int, shape: Shape) -> Shape:
     if len(shape) < axes:
         cure = f"use {type(layer).__name__}({len(shape)})" if shape else "put Reshape((1,)) before it"
-        raise layer.shape_error(f"normalises the last {axes} axes, got {shape}: {cure}")
+        raise layer.shape_error(f"normalizes the last {axes} axes, got {shape}: {cure}")
     return shape[len(shape) - axes :]
 
 

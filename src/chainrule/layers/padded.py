@@ -1,10 +1,10 @@
-"""Padded: sequences of different lengths in one batch, the shorter ones filled up with a number that is no token.
+"""Padded: sequences of different lengths in one batch, the shorter ones padded with a number that is not a token.
 
     mask = (x != padding),   y = f(x; mask)
 
-What reads across the steps of a sequence (RNN, LSTM, GRU, Attention) gets the mask: padding leaves a state as it is,
-takes no part in attention, and their outputs at padding are 0. So nothing that stands at padding changes the outputs at
-the other steps, or any gradient, as long as the loss leaves the outputs at padding out (SequenceCrossEntropy does).
+Layers that read across steps (RNN, LSTM, GRU, Attention) get the mask: padding leaves their state unchanged, is ignored
+by attention, and their outputs at padding are 0. So the values at padding change neither the outputs at the other steps
+nor any gradient, as long as the loss ignores the outputs at padding (SequenceCrossEntropy does).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ __all__ = ["Padded"]
 
 
 class Padded(Sequential):
-    """x (N, T) whole numbers -> the layers one after another, which pass over the steps where x is `padding`.
+    """x (N, T) whole numbers -> the layers one after another, which skip the steps where x is `padding`.
 
-    The first layer reads the numbers, as Embedding does; which row it has for `padding` does not matter.
+    The first layer reads the numbers, as Embedding does; its row for `padding` does not matter.
 
     Args:
-        layers: they keep the steps (N, T, ...) up to the last that reads across them.
-        padding: the number that stands where a sequence has ended (or has not begun).
+        layers: they must keep the steps (N, T, ...) up to the last layer that reads across them.
+        padding: the number at steps after the end (or before the start) of a sequence.
 
     Example:
         >>> net = Padded(Embedding(80, 16), LSTM(32, sequence=False), Affine(2)).build((20,), seed=0)
@@ -39,7 +39,7 @@ class Padded(Sequential):
     def __init__(self, *layers: Layer, padding: int = 0) -> None:
         super().__init__(*layers)
         if not isinstance(padding, int):
-            raise OptionError(f"padding must be a whole number, one that is no token, got {padding!r}")
+            raise OptionError(f"padding must be a whole number that is not a token, got {padding!r}")
         self.padding = padding
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:

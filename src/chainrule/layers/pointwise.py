@@ -1,9 +1,9 @@
-"""PointwiseAffine and ScaleShift: the same map at every place, and a learned scale and shift of any shape.
+"""PointwiseAffine and ScaleShift: the same map at every position, and a learned scale and shift of any shape.
 
     PointwiseAffine   y = xW + b along the last axis      dx = dy W^T,   dW, db summed over all other axes
     ScaleShift        y = scale x + shift                 dx = scale dy, dscale = sum of dy x, dshift = sum of dy
 
-the sums over the batch and over the axes along which the parameter is the same.
+with sums over the batch and over the axes along which the parameter is broadcast.
 (A convolution of 1 x 1 pixels, Lin et al. 2013, arXiv:1312.4400; a scale for each channel, Touvron et al. 2021,
 arXiv:2103.17239.) Legend: N batch, D inputs, H outputs.
 """
@@ -26,11 +26,11 @@ __all__ = ["PointwiseAffine", "ScaleShift"]
 
 
 class PointwiseAffine(Layer):
-    """y = xW + b along the last axis, at every place alike; x (N, ..., D), W (D, H), b (H,), y (N, ..., H).
+    """y = xW + b along the last axis, the same at every position; x (N, ..., D), W (D, H), b (H,), y (N, ..., H).
 
     Args:
         outputs: H.
-        initializer: draws W; b begins at zero.
+        initializer: draws W; b starts at zero.
     """
 
     def __init__(self, outputs: int, initializer: Initializer = He()) -> None:  # noqa: B008 (an initializer has no state)
@@ -70,11 +70,11 @@ class PointwiseAffine(Layer):
 
 
 class ScaleShift(Layer):
-    """y = scale x + shift, both learned; x (N, ...), scale and shift of a shape that broadcasts to x's.
+    """y = scale x + shift, both learned; x (N, ...), the shape of scale and shift broadcasts to x's.
 
     Args:
-        shape: of scale and shift, per sample: as many axes as x has, each as long as x's or 1. (C, 1, 1) has a number
-            for each channel of an image, (1, D) one for each feature of a sequence.
+        shape: the shape of scale and shift, per sample: as many axes as x has, each as long as x's or 1. (C, 1, 1) is
+            one number per channel of an image, (1, D) one per feature of a sequence.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -98,7 +98,7 @@ class ScaleShift(Layer):
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         x = cache
         same = (0, *(axis for axis, own in enumerate(self.shape, start=1) if own == 1))
-        # y = scale * x + shift, each number at all places along the axes in `same`
+        # y = scale * x + shift, broadcast along the axes in `same`
         self.scale.grad += (dy * x).sum(axis=same, keepdims=True)[0]
         self.shift.grad += dy.sum(axis=same, keepdims=True)[0]
         return dy * self.scale.value

@@ -1,4 +1,4 @@
-"""Pooling: each window of an image becomes one number, its largest or its mean.
+"""Pooling: each window of an image becomes one number, its maximum or its mean.
 
     MaxPool2D      y = max of the window         dx: dy goes to the x that was the largest, 0 to the others
     AvgPool2D      y = mean of the window        dx: dy / (pixels in the window) to each of them
@@ -37,7 +37,7 @@ __all__ = ["AvgPool2D", "GlobalAvgPool2D", "MaxPool2D"]
 
 
 class _Pool2D(Layer):
-    """What both windowed poolings share: where the windows lie."""
+    """What max and average pooling share: where the windows lie."""
 
     axes = 2
 
@@ -87,7 +87,7 @@ class _Pool2D(Layer):
         apart = any(
             step + after * (not same) > size for size, step, (_, after) in zip(kernel, stride, around, strict=True)
         )
-        if apart and (same or self.ceil_mode):  # a window may begin behind the image, which not all readers leave out
+        if apart and (same or self.ceil_mode):  # a window may start past the image, and not every ONNX reader drops it
             reach = self._place(image)[0]
             if counting:
                 x = onnx_pad(graph, x, around, self.axes)
@@ -108,14 +108,14 @@ def _without(reach: Padding, around: Padding) -> Padding:
 
 
 class MaxPool2D(_Pool2D):
-    """x (N, C, H, W) -> y (N, C, OH, OW), the largest of each window; of equal ones the first counts.
+    """x (N, C, H, W) -> y (N, C, OH, OW), the maximum of each window; on a tie the first one counts.
 
     Args:
         kernel_size: the window, one number or (height, width).
-        stride: how far it moves; by default its own size.
-        padding: rows and columns around the image that are never the largest: one number, (above and below, left and
+        stride: the step between windows; by default the window's size.
+        padding: rows and columns around the image that are never the maximum: one number, (above and below, left and
             right), ((above, below), (left, right)), or "same" or "same-lower" as in Conv2D.
-        ceil_mode: whether a last window may reach beyond the padding, so that no pixel is left out for want of others.
+        ceil_mode: whether the last window may reach beyond the padding, so that no pixel is dropped at the edge.
     """
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
@@ -136,9 +136,9 @@ class AvgPool2D(_Pool2D):
 
     Args:
         kernel_size: the window, one number or (height, width).
-        stride: how far it moves; by default its own size.
+        stride: the step between windows; by default the window's size.
         padding: rows and columns around the image, as in MaxPool2D.
-        ceil_mode: whether a last window may reach beyond the padding; what lies there is never counted.
+        ceil_mode: whether the last window may reach beyond the padding; positions beyond it never count.
         count_include_pad: whether padding counts in the mean, as zeros.
     """
 
@@ -161,7 +161,7 @@ class AvgPool2D(_Pool2D):
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         input_shape = cache
-        # y = sum of the window / pixels in the window, which is its mean without padding times the image's share of it
+        # y = sum / pixels of the window: its mean without padding, times the fraction of it that is image
         dmean = dy * self._share(input_shape[1:], dy.dtype) if self.count_include_pad else dy
         return kernels.avg_pool_backward(dmean, input_shape, *self.windows(input_shape[1:]))
 
@@ -169,7 +169,7 @@ class AvgPool2D(_Pool2D):
         return self._onnx(graph, "AveragePool", x, counting=self.count_include_pad)
 
     def _share(self, shape: Shape, dtype: npt.DTypeLike) -> Array:
-        """How much of each window is image and not padding (OH, OW); what lies beyond the padding is neither."""
+        """The fraction of each window that is image, not padding (OH, OW); positions beyond the padding are neither."""
         around, output = self._own(shape), self._place(shape)[1]
         shares: list[Array] = []
         for length, size, step, (before, after), places in zip(shape[1:], *self._sizes(), around, output, strict=True):

@@ -1,4 +1,4 @@
-"""Positions: where in the sequence each step stands, added to what it holds, since Attention cannot see it.
+"""Positions: adds the position of each step in the sequence to its features, since Attention cannot see it.
 
     learned      y_t = x_t + P_t,   dP_t = sum of dy_t over the batch,   dx = dy
     sinusoidal   y_t = x_t + s_t,   s_t = [sin(t w_j), ..., cos(t w_j), ...] with w_j = 10000^(-2 j / D),   dx = dy
@@ -26,11 +26,11 @@ _BASE = 10_000.0
 
 
 class Positions(Layer):
-    """x (N, T, D) -> y (N, T, D), each step with something added that tells its place; learned, P (L, D).
+    """x (N, T, D) -> y (N, T, D), each step plus an encoding of its position; learned, P (L, D).
 
     Args:
-        kind: "learned", or "sinusoidal", which has no parameters and no longest sequence.
-        length: L, how many places are learned; None: as many as the sequences have that it is built for.
+        kind: "learned", or "sinusoidal", which has no parameters and no maximum length.
+        length: L, the number of learned positions; None: the length of the sequences it is built for.
         initializer: draws P.
     """
 
@@ -45,7 +45,7 @@ class Positions(Layer):
                 f'kind must be "learned" or "sinusoidal", got {kind!r}; rotary ones are Attention(..., rotary=True)'
             )
         if length is not None and (length < 1 or kind != "learned"):
-            raise OptionError(f"length is how many places are learned, 1 or more, got {length} of kind {kind!r}")
+            raise OptionError(f"length is the number of learned positions, 1 or more, got {length} with kind {kind!r}")
         self.kind = kind
         self.length = length
         self.initializer = initializer
@@ -57,12 +57,12 @@ class Positions(Layer):
         if self.kind == "sinusoidal":
             if features % 2:
                 raise self.shape_error(
-                    f"has a sine and a cosine for every two features, got {shape}: use an even number"
+                    f"needs a sine and a cosine for every two features, got {shape}: use an even number of features"
                 )
             return shape
         length = self.length or steps
         if steps > length:
-            raise self.shape_error(f"has {length} places, got {shape}: give it a longer length")
+            raise self.shape_error(f"has {length} positions, got {shape}: use a larger length")
         self.check_room((length, features), 2)
         self.P = Parameter(self.initializer((length, features), length, features, rng), decay=False)
         return shape
@@ -81,10 +81,10 @@ class Positions(Layer):
         train: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any, Any]:
-        """As `Layer.run`; the state is how many steps came before. Padding counts as steps.
+        """See `Layer.run`; the state is the number of steps so far, padding included.
 
         Raises:
-            DataError: there are more steps than learned places.
+            DataError: there are more steps than learned positions.
         """
         start: int = state or 0
         stop = start + x.shape[1]
@@ -92,7 +92,8 @@ class Positions(Layer):
             return x + _waves(start, stop, x.shape[2]).astype(x.dtype), stop, (start, stop)
         if stop > len(self.P.value):
             raise DataError(
-                f"{self!r} has learned {len(self.P.value)} places, got {stop} steps: use a larger length, or begin anew"
+                f"{self!r} has {len(self.P.value)} learned positions, got {stop} steps: "
+                "use a larger length, or start anew"
             )
         return x + self.P.value[start:stop], stop, (start, stop)
 
@@ -113,7 +114,7 @@ class Positions(Layer):
 
 
 def angles(start: int, steps: int, features: int) -> Array:
-    """(T, features / 2): place times 10000^(-2 j / features), for the places from `start` on."""
+    """(T, features / 2): position times 10000^(-2 j / features), for the positions from `start` on."""
     places, pairs = np.arange(start, start + steps), np.arange(features // 2)
     found: Array = places[:, np.newaxis] * _BASE ** (-2 * pairs / features)
     return found

@@ -1,9 +1,9 @@
-"""Scale and Standardize: preprocessing as layers, so that it is saved and served with the network.
+"""Scale and Standardize: preprocessing as layers, so it is saved and served with the network.
 
     Scale        y = factor * x             dx = factor * dy
     Standardize  y = (x - mean) / std       dx = dy / std
 
-Pixels come in as uint8 and leave as floats; a floating x keeps its dtype.
+Pixels come in as uint8 and leave as floats; a floating-point x keeps its dtype.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class Standardize(Layer):
 
     @classmethod
     def of(cls, x: Array) -> Self:
-        """The layer that gives `x` (N, D) or (N, C, H, W) mean 0 and standard deviation 1.
+        """The layer that brings `x` (N, D) or (N, C, H, W) to mean 0 and standard deviation 1.
 
-        A constant feature gets std 1, so that it becomes 0.
+        A constant feature gets std 1 and so becomes 0.
         """
         axes = (0, *range(2, x.ndim))
         std = x.std(axis=axes, dtype=np.float64)
@@ -66,7 +66,7 @@ class Standardize(Layer):
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         for name, value in (("mean", self.mean), ("std", self.std)):
             if np.size(value) != 1 and (not shape or np.size(value) != shape[0]):
-                raise self.shape_error(f"has {np.size(value)} numbers as {name}, got {shape}: give 1 or {shape[:1]}")
+                raise self.shape_error(f"has {np.size(value)} numbers as {name}, got {shape}: pass 1 or {shape[:1]}")
         return shape
 
     @quiet

@@ -1,15 +1,15 @@
-"""Recurrent: what RNN, LSTM and GRU share, which is all but the step: stacks, directions, states, masks.
+"""Recurrent: what RNN, LSTM and GRU share, all but the step itself: stacks, directions, states, masks.
 
 A layer of the stack reads x (N, T, D) in one direction and computes
 
-    a = xW + b   for all steps at once,   then state_t = step(a_t, state_{t-1})   one after another
+    a = xW + b   for all steps at once,   then state_t = step(a_t, state_{t-1})   step by step
 
 Backward goes back through time, from the last step to the first, and sums
 
     dW = sum of x_t^T da_t,   db = sum of da_t,   dx_t = da_t W^T,   dU = sum of h_{t-1}^T da_t
 
 (Werbos 1990, "Backpropagation through time: what it does and how to do it"; both directions: Schuster and Paliwal 1997,
-"Bidirectional recurrent neural networks"; stretches with a state carried on: Williams and Peng 1990, "An efficient
+"Bidirectional recurrent neural networks"; chunks with a carried state: Williams and Peng 1990, "An efficient
 gradient-based algorithm for on-line training of recurrent network trajectories".)
 Legend: N batch, T steps, D features, H hidden size, G gates.
 """
@@ -35,23 +35,25 @@ State = tuple[Array, ...]
 
 
 class Recurrent(Layer):
-    """x (N, T, D) -> y (N, T, H), or the last state (N, H); with both directions side by side 2 H.
+    """x (N, T, D) -> y (N, T, H), or the last state (N, H); with two directions, 2 H instead of H.
 
-    Parameters are W (D, G H), U (H, G H), b (G H,) of the first layer, with "_back" of the other direction, and with
-    "_2", "_3", ... of the layers above. A subclass has the step, forward and backward.
+    The parameters of the first layer are W (D, G H), U (H, G H), b (G H,); the backward direction adds "_back" to the
+    names, the layers above add "_2", "_3", ... A subclass defines the step, forward and backward.
 
-    A state is a tuple of arrays, (h,) or for LSTM (h, c), each (layers, N, H), with two directions (2 layers, N, H): of
-    each layer first forwards, then backwards.
+    A state is a tuple of arrays, (h,) or for LSTM (h, c), each (layers, N, H), with two directions (2 layers, N, H):
+    for each layer first forwards, then backwards.
     """
 
     gates = 1
-    """G, how many of H numbers a step computes."""
+    """G, the number of gates; a step computes H numbers for each."""
     held: tuple[str, ...] = ("h",)
-    """What a state consists of."""
+    """The names of the arrays of a state."""
+    gate_names: tuple[str, ...] = ()
+    """The names of the gates that a step keeps."""
     onnx_gates: tuple[int, ...] = (0,)
-    """Our gates in the order of ONNX."""
+    """The indices of our gates in ONNX's order."""
     onnx_options: Mapping[str, int] = MappingProxyType({})
-    """Attributes of ONNX's operator."""
+    """Attributes of the ONNX operator."""
 
     def __init__(
         self,
@@ -71,13 +73,13 @@ class Recurrent(Layer):
         self.sequence = sequence
         self.initializer = initializer
 
-    # ---- what a subclass has ----
+    # ---- defined by a subclass ----
 
     def build_step(self, suffix: str) -> None:
-        """Make what a layer has besides W, U and b, or change how these begin."""
+        """Create parameters besides W, U and b, or change the initial values of these."""
 
     def steps(self, suffix: str, a: Array, begin: State, mask: Array | None) -> tuple[State, tuple[Array, ...]]:
-        """a (N, T, G H), the first state (N, H) -> all states (N, T, H), and what else backward needs."""
+        """a (N, T, G H), the initial state (N, H) -> all states (N, T, H), and whatever else backward needs."""
         raise NotImplementedError
 
     def steps_backward(
@@ -90,10 +92,10 @@ class Recurrent(Layer):
         kept: tuple[Array, ...],
         mask: Array | None,
     ) -> tuple[Array, Array, State]:
-        """Gradients of all states h and of the last state -> da, what U is multiplied by, those of the first state."""
+        """Gradients of all h and of the last state -> da, the gradient of h U, and those of the initial state."""
         raise NotImplementedError
 
-    # ---- what all have ----
+    # ---- shared by all ----
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         check_sequence(self, shape)
@@ -124,12 +126,12 @@ class Recurrent(Layer):
         train: bool = False,
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any, Any]:
-        """As `Layer.run`. Padding leaves a state as it is, and has outputs of 0.
+        """See `Layer.run`. Padding leaves the state unchanged, and outputs there are 0.
 
-        Carried on, the backward direction begins each stretch with what it had at the first step of the one before.
+        With a carried state, the backward direction starts a chunk from its state at the previous chunk's first step.
 
         Raises:
-            ShapeError: the state is of another batch or layer, or the mask of other sequences.
+            ShapeError: the state belongs to another batch or layer, or the mask to other sequences.
         """
         begin, mask = self._begin(x, state), checked_mask(self, x, mask)
         end: list[State] = []
@@ -153,22 +155,13 @@ class Recurrent(Layer):
     def run_backward(
         self, dy: Array, cache: Any, dstate: State | None = None, *, input_gradient: bool = True
     ) -> tuple[Array | None, State]:
-        """`backward` with the states' gradients: dy, and that of the state after the stretch -> dx, and that of before.
+        """`backward` with state gradients: dy and the final state's gradient -> dx and the initial state's gradient.
 
-        So an encoder learns from a decoder that begins with its state.
+        This lets an encoder learn from a decoder that starts with the encoder's state.
         """
         caches, mask = cache
         ways = len(self._ways)
-        if dstate is None:
-            zeros = np.zeros((len(caches), len(dy), self.hidden_size), dy.dtype)
-            dstate = (zeros,) * len(self.held)
-        if not self.sequence:
-            # y = the last states of the uppermost layer, side by side
-            above = dstate[0].copy()
-            above[-ways:] += dy.reshape(len(dy), ways, self.hidden_size).swapaxes(0, 1)
-            dstate = (above, *dstate[1:])
-            _, _, (states, *_), _ = caches[0]
-            dy = np.zeros((*states.shape[:2], ways * self.hidden_size), dy.dtype)
+        dy, dstate = self._from_above(dy, caches, dstate)
         begin: list[State] = []
         for layer in reversed(range(self.layers)):
             # x = the outputs of both directions, side by side
@@ -179,6 +172,20 @@ class Recurrent(Layer):
             begin = [dfirst for _, dfirst in backs] + begin
             dy = sum(dx for dx, _ in backs)
         return dy if input_gradient else None, tuple(np.stack(parts) for parts in zip(*begin, strict=True))
+
+    def _from_above(self, dy: Array, caches: list[Any], dstate: State | None) -> tuple[Array, State]:
+        """The gradients of the uppermost layer's outputs (N, T, ...), and of the state after the stretch."""
+        if dstate is None:
+            zeros = np.zeros((len(caches), len(dy), self.hidden_size), dy.dtype)
+            dstate = (zeros,) * len(self.held)
+        if self.sequence:
+            return dy, dstate
+        # y = the last states of the uppermost layer, side by side
+        ways = len(self._ways)
+        above = dstate[0].copy()
+        above[-ways:] += dy.reshape(len(dy), ways, self.hidden_size).swapaxes(0, 1)
+        _, _, (states, *_), _ = caches[0]
+        return np.zeros((*states.shape[:2], ways * self.hidden_size), dy.dtype), (above, *dstate[1:])
 
     def _there(
         self, suffix: str, way: int, x: Array, first: State, mask: Array | None
@@ -201,7 +208,7 @@ class Recurrent(Layer):
         mask: Array | None,
         input_gradient: bool,
     ) -> tuple[Any, State]:
-        """dx (0 where it is not asked for) and the gradient of the first state, of one direction of one layer."""
+        """dx (0 if not asked for) and the gradient of the initial state, for one direction of one layer."""
         place, suffix, way = cell
         rows, first, states, kept = caches[place]
         dlast = tuple(part[place] for part in dstate)
@@ -224,6 +231,55 @@ class Recurrent(Layer):
         dx = kernels.affine_input_gradient(da, W.value)
         return dx.reshape(*dy.shape[:2], W.shape[0])[:, ::way], dfirst
 
+    def between(self, cache: Any) -> dict[str, Array]:
+        """States and gates (N, T, H) of each layer and direction, in the order of time; called as the parameters."""
+        found = {}
+        for layer in range(self.layers):
+            for place, suffix, way in self._cells(layer):
+                _, _, states, kept = cache[0][place]
+                gates = np.split(kept[0], len(self.gate_names), axis=2) if self.gate_names else []
+                for name, array in zip((*self.held, *self.gate_names), (*states, *gates), strict=True):
+                    found[name + suffix] = array[:, ::way]
+        return found
+
+    @quiet
+    def state_gradients(self, dy: Array, cache: Any) -> dict[str, Array]:
+        """As `Layer.state_gradients`, of each layer and direction, called as its states.
+
+        At a direction's last step it is what y says of that state where `sequence` is False, and 0 otherwise.
+        """
+        other, (caches, mask) = self.copy(), cache
+        dy, dstate = other._from_above(dy, caches, None)
+        found: dict[str, Array] = {}
+        for layer in reversed(range(self.layers)):
+            parts = np.split(dy, len(self._ways), axis=-1)
+            for (place, suffix, way), part in zip(self._cells(layer), parts, strict=True):
+                dstates = np.ascontiguousarray(without_padding(part, mask)[:, ::way])
+                dlast = tuple(of_all[place] for of_all in dstate)
+                steps = other._back_through_time(suffix, dstates, dlast, caches[place], _turned(mask, way))
+                found |= {name + suffix: np.stack(of_one, axis=1)[:, ::way] for name, of_one in steps.items()}
+            cells = zip(self._cells(layer), parts, strict=True)
+            dy = sum(other._back(cell, part, dstate, caches, mask, True)[0] for cell, part in cells)
+        return found
+
+    def _back_through_time(
+        self, suffix: str, dy: Array, dlast: State, cache: tuple[Any, ...], mask: Array | None
+    ) -> dict[str, list[Array]]:
+        """The gradient of the state after each step, found a step at a time."""
+        _, first, states, kept = cache
+        found: list[State] = []
+        for t in reversed(range(dy.shape[1])):
+            found.append(dlast)
+            begin = tuple(of_all[:, t - 1] for of_all in states) if t else first
+            dy_t, mask_t = dy[:, t : t + 1], None if mask is None else mask[:, t : t + 1]
+            states_t, kept_t = (
+                tuple(np.ascontiguousarray(a[:, t : t + 1]) for a in arrays) for arrays in (states, kept)
+            )
+            _, _, dlast = self.steps_backward(
+                suffix, np.ascontiguousarray(dy_t), dlast, begin, states_t, kept_t, mask_t
+            )
+        return {name: [state[place] for state in reversed(found)] for place, name in enumerate(self.held)}
+
     def multiply_adds(self, shape: Shape) -> int:
         cells = [suffix for layer in range(self.layers) for _, suffix, _ in self._cells(layer)]
         return shape[0] * sum(self._held(name, suffix).size for suffix in cells for name in ("W", "U"))
@@ -234,7 +290,7 @@ class Recurrent(Layer):
         return (1, -1) if self.bidirectional else (1,)
 
     def _cells(self, layer: int) -> Iterator[tuple[int, str, int]]:
-        """Of each direction of a layer its place in a state, what its parameters are called, and its way."""
+        """For each direction of a layer: its index in a state, the suffix of its parameters, and 1 or -1."""
         for place, way in enumerate(self._ways, start=layer * len(self._ways)):
             yield place, f"_{layer + 1}" * (layer > 0) + "_back" * (way < 0), way
 
@@ -275,7 +331,7 @@ class Recurrent(Layer):
             x = graph.add("Reshape", y, graph.constant([-1, self.input_shape[0], ways * H], np.int64))
         if self.sequence:
             return x
-        last = [(self.input_shape[0] - 1, 0), (0, H)][:ways]  # the step and the features where each way ends
+        last = [(self.input_shape[0] - 1, 0), (0, H)][:ways]  # the step and the features where each direction ends
         parts = [
             graph.add(
                 "Slice",
@@ -288,7 +344,7 @@ class Recurrent(Layer):
         return joined
 
     def _onnx_arrays(self, suffix: str) -> tuple[Array, Array, Array]:
-        """W (G H, D), R (G H, H), B (2 G H,) of a direction, with ONNX's order of gates."""
+        """W (G H, D), R (G H, H), B (2 G H,) of one direction, in ONNX's gate order."""
         W, U, b = (self._gates_of(self._held(name, suffix).value) for name in ("W", "U", "b"))
         return W.T, U.T, np.concatenate((b, self.onnx_hidden_bias(suffix)))
 
@@ -297,29 +353,29 @@ class Recurrent(Layer):
         return np.zeros_like(self._held("b", suffix).value)
 
     def _gates_of(self, array: Array) -> Array:
-        """The gates along the last axis in ONNX's order."""
+        """`array` with the gates along its last axis in ONNX's order."""
         parts = np.split(array, self.gates, axis=-1)
         return np.concatenate([parts[gate] for gate in self.onnx_gates], axis=-1)
 
 
 def check_sequence(layer: Layer, shape: Shape) -> None:
-    """Raise ShapeError unless the shape of a sample is (T, D), with a step or more."""
+    """Raise ShapeError unless the shape of a sample is (T, D) with at least one step."""
     if len(shape) != 2 or shape[0] < 1:
         raise layer.shape_error(f"needs sequences (T, D) of 1 step or more, got {shape}: put Reshape((T, D)) before it")
 
 
 def checked_mask(layer: Layer, x: Array, mask: Array | None) -> Array | None:
-    """`mask` (N, T) of sequences x (N, T, ...), as booleans.
+    """`mask` (N, T) for sequences x (N, T, ...), checked.
 
     Raises:
-        ShapeError: it has another shape, or other numbers than true and false.
+        ShapeError: its shape does not match, or it is not boolean.
     """
     if mask is None:
         return None
     mask = np.asarray(mask)
     if mask.shape != x.shape[:2] or mask.dtype != bool:
         raise ShapeError(
-            f"needs a mask of booleans {x.shape[:2]}, got {mask.dtype} {mask.shape}: true where a step is there", layer
+            f"needs a boolean mask {x.shape[:2]}, got {mask.dtype} {mask.shape}: pass true at every real step", layer
         )
     return mask
 

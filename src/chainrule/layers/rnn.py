@@ -2,7 +2,7 @@
 
     h_t = tanh(x_t W + h_{t-1} U + b),   y_t = h_t
 
-With dh_t the gradient of h_t, from y_t and from the step behind it,
+With dh_t the gradient of h_t, from y_t and from the next step,
 
     da_t = dh_t (1 - h_t^2),   dU = sum of h_{t-1}^T da_t,   dh_{t-1} = da_t U^T,   and dW, db, dx as in recurrent.py
 
@@ -25,14 +25,14 @@ class RNN(Recurrent):
 
     Args:
         hidden_size: H.
-        layers: how many stand above one another, each reading the states of the one below.
-        bidirectional: whether each layer reads from both ends; their states stand side by side, (N, T, 2 H).
-        sequence: whether y is all states, or (False) each direction's last.
-        initializer: draws W and U; b begins at zero.
+        layers: the number of stacked layers; each reads the states of the one below.
+        bidirectional: whether each layer reads in both directions; the states are concatenated, (N, T, 2 H).
+        sequence: whether y is all states, or (False) only the last state of each direction.
+        initializer: draws W and U; b starts at zero.
 
     Example:
         >>> net = Sequential(Embedding(80, 16), RNN(32), PointwiseAffine(80)).build((20,), seed=0)
-        >>> logits, state, cache = net.run(np.zeros((1, 20), int))  # and on from there: net.run(more, state)
+        >>> logits, state, cache = net.run(np.zeros((1, 20), int))  # then continue: net.run(more, state)
     """
 
     def steps(self, suffix: str, a: Array, begin: State, mask: Array | None) -> tuple[State, tuple[Array, ...]]:

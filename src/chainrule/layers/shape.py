@@ -1,4 +1,4 @@
-"""Flatten, Reshape and Pad: the same numbers in another shape, or with something around them.
+"""Flatten, Reshape and Pad: the same numbers in another shape, or with a border around them.
 
 Flatten, Reshape   y = x.reshape(N, ...)             dx = dy.reshape(x.shape)
 Pad                y = x, zeros around               dx = dy without its border
@@ -21,7 +21,7 @@ __all__ = ["Flatten", "Pad", "Reshape"]
 
 
 class Flatten(Layer):
-    """(N, ...) -> (N, D), with D the product of all axes but the batch's."""
+    """(N, ...) -> (N, D), where D is the product of all axes except the batch."""
 
     reads = "numbers"
 
@@ -41,7 +41,7 @@ class Reshape(Layer):
     """(N, ...) -> (N, *shape), the numbers in the same order.
 
     Args:
-        shape: per sample; one axis may be -1 and takes what is left.
+        shape: per sample; one axis may be -1, and its length is inferred.
     """
 
     reads = "numbers"
@@ -58,7 +58,7 @@ class Reshape(Layer):
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         target = self._target(shape)
         if math.prod(target) != math.prod(shape):
-            raise self.shape_error(f"cannot take the {math.prod(shape)} numbers of {shape}: choose a shape of as many")
+            raise self.shape_error(f"cannot take the {math.prod(shape)} numbers of {shape}: use a shape with as many")
         return target
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
@@ -75,12 +75,12 @@ class Reshape(Layer):
 
 
 class Pad(Layer):
-    """(N, C, H, W) -> (N, C, top + H + bottom, left + W + right), something around each image.
+    """(N, C, H, W) -> (N, C, top + H + bottom, left + W + right), a border around each image.
 
     Args:
         padding: one number, (above and below, left and right), or ((above, below), (left, right)).
-        mode: "constant"; "edge", which repeats the image's border; "reflect", which mirrors the image at its border
-            pixels, without repeating them.
+        mode: "constant"; "edge", which repeats the border pixels; "reflect", which mirrors the image at its border
+            pixels without repeating them.
         value: the constant.
     """
 
@@ -104,7 +104,7 @@ class Pad(Layer):
         down, across = sides(self.padding, self.axes)
         if self.mode == "reflect" and (max(down) >= shape[1] or max(across) >= shape[2]):
             given = (shape[0], *shape[-self.axes :])
-            raise self.shape_error(f"can mirror fewer pixels than there are in a row or column, got {given}: pad less")
+            raise self.shape_error(f"can mirror only fewer pixels than a row or column has, got {given}: pad less")
         return (shape[0], shape[1] + sum(down), shape[2] + sum(across))
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
@@ -126,7 +126,7 @@ class Pad(Layer):
         return onnx_pad(graph, x, sides(self.padding, self.axes), self.axes, self.value, **mode)
 
     def _unpadded(self, dy: Array, before: int, length: int) -> Array:
-        """dy (before + length + after, ...) -> dx (length, ...): what lies around goes where it was copied from."""
+        """dy (before + length + after, ...) -> dx (length, ...): a border's gradients go to the pixels copied."""
         if self.mode == "constant":
             return dy[before : before + length]
         source = np.pad(np.arange(length), (before, len(dy) - before - length), self.mode)  # type: ignore[call-overload]

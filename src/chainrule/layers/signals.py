@@ -1,10 +1,10 @@
-"""Layers of signals (N, C, L): those of images, for images that are one pixel high.
+"""Layers for signals (N, C, L): the image layers applied to images one pixel high.
 
     Conv1D           y[n, f, p] = b[f] + sum over c, i of W[f, c, i] x[n, c, p S + i D - before]
     MaxPool1D        y = max of the window
     AvgPool1D        y = mean of the window
     GlobalAvgPool1D  y[n, c] = mean of x[n, c]
-    Pad1D            y = x, something around it
+    Pad1D            y = x with a border
 
 The gradients are those of `conv`, `pool` and `shape`. (Convolution in time: Waibel et al. 1989, "Phoneme recognition
 using time-delay neural networks"; with dilation: van den Oord et al. 2016, arXiv:1609.03499.)
@@ -28,7 +28,7 @@ __all__ = ["AvgPool1D", "Conv1D", "GlobalAvgPool1D", "MaxPool1D", "Pad1D"]
 
 
 class _Signal(Layer):
-    """In front of a layer of images: it reads (N, C, L) as (N, C, 1, L), and its options are of one axis."""
+    """A mixin before an image layer: it reads (N, C, L) as (N, C, 1, L), and its options have one axis."""
 
     axes = 1
 
@@ -55,24 +55,24 @@ class Conv1D(_Signal, Conv2D):
     Args:
         filters: F.
         kernel_size: K.
-        stride: how far the kernel moves.
-        padding: zeros on both sides, one number or (before, after); "same" for OL = ceil(L / stride), of an odd number
-            the larger half behind ("same-lower": before).
-        groups: channels and filters in so many groups that do not see each other.
-        bias: whether there is a b.
-        initializer: draws W; b begins at zero.
-        dilation: how far apart the numbers of a window lie.
+        stride: the step between windows.
+        padding: zeros on both sides, one number or (before, after); "same" for OL = ceil(L / stride); if the total is
+            odd, the extra zero goes after ("same-lower": before).
+        groups: number of groups that channels and filters are split into, each convolved separately.
+        bias: whether to add b.
+        initializer: draws W; b starts at zero.
+        dilation: the distance between the numbers of a window.
     """
 
 
 class MaxPool1D(_Signal, MaxPool2D):
-    """x (N, C, L) -> y (N, C, OL), the largest of each window; of equal ones the first counts.
+    """x (N, C, L) -> y (N, C, OL), the maximum of each window; on a tie the first one counts.
 
     Args:
         kernel_size: the window.
-        stride: how far it moves; by default its own size.
-        padding: as in Conv1D; never the largest.
-        ceil_mode: whether a last window may reach beyond the padding.
+        stride: the step between windows; by default the window's size.
+        padding: as in Conv1D; never the maximum.
+        ceil_mode: whether the last window may reach beyond the padding.
     """
 
 
@@ -81,9 +81,9 @@ class AvgPool1D(_Signal, AvgPool2D):
 
     Args:
         kernel_size: the window.
-        stride: how far it moves; by default its own size.
+        stride: the step between windows; by default the window's size.
         padding: as in Conv1D.
-        ceil_mode: whether a last window may reach beyond the padding; what lies there is never counted.
+        ceil_mode: whether the last window may reach beyond the padding; positions beyond it never count.
         count_include_pad: whether padding counts in the mean, as zeros.
     """
 
@@ -97,7 +97,7 @@ class GlobalAvgPool1D(_Signal, GlobalAvgPool2D):
 
 
 class Pad1D(_Signal, Pad):
-    """(N, C, L) -> (N, C, before + L + after), something around each signal.
+    """(N, C, L) -> (N, C, before + L + after), a border around each signal.
 
     Args:
         padding: one number, or (before, after).

@@ -1,6 +1,6 @@
 """Slice: a part of each sample along one axis.
 
-y = x[start:stop:step] along an axis;   dx = dy at the places that were taken, 0 at the others.
+y = x[start:stop:step] along an axis;   dx = dy at the indices taken, 0 at the others.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["Slice"]
 
 
 class Slice(Layer):
-    """(N, ...) -> (N, ...), along one axis of a sample only the places start, start + step, ... before stop.
+    """(N, ...) -> (N, ...), keeping the indices start, start + step, ... below stop along one axis of a sample.
 
     Args:
-        start: the first place, counted from 0.
-        stop: the first place behind.
-        axis: of a sample; 0 are the channels of an image, or the features of a row.
-        step: how far from one place to the next.
+        start: the first index, counted from 0.
+        stop: the index to stop before.
+        axis: of a sample; 0 is the channels of an image, or the features of a row.
+        step: the distance from one index to the next.
     """
 
     reads = "numbers"
@@ -40,7 +40,9 @@ class Slice(Layer):
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         if self.axis >= len(shape) or self.stop > shape[self.axis]:
-            raise self.shape_error(f"takes places to {self.stop} of axis {self.axis}, got {shape}: they must be there")
+            raise self.shape_error(
+                f"takes indices below {self.stop} of axis {self.axis}, got {shape}: use a smaller stop"
+            )
         length = len(range(self.start, self.stop, self.step))
         return (*shape[: self.axis], length, *shape[self.axis + 1 :])
 

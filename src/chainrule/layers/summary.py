@@ -1,4 +1,4 @@
-"""What a network consists of, as a table: a row a layer."""
+"""The summary of a network: a table with one row per layer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,16 +9,20 @@ import numpy as np
 from chainrule.arrays import Array, Shape, name_shape
 from chainrule.layers.base import Layer
 from chainrule.layers.trace import record
+from chainrule.markup import bar, fragment, rows
 from chainrule.text import table
 
 __all__ = ["Summary", "SummaryRow", "summarize"]
 
+_HEADERS = ("", "layer", "output", "parameters", "multiply-adds", "bytes a sample")
+
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """One layer: its place and repr, per-sample output shape, parameters, multiply-adds a sample.
+    """One layer: its place and repr, per-sample output shape, parameters, and multiply-adds per sample.
 
-    `memory` is how many bytes a sample this layer keeps in training, from its forward to its backward pass; an array
+    Parameters that several layers share are counted at the first of them.
+    `memory` is the bytes per sample that this layer keeps in training from its forward to its backward pass; an array
     that two layers keep is counted at the first.
     """
 
@@ -32,7 +36,7 @@ class SummaryRow:
 
 @dataclass(frozen=True)
 class Summary:
-    """`rows`, one a layer; printed as a table with the totals below."""
+    """`rows`, one per layer; printed as a table with the totals below."""
 
     rows: tuple[SummaryRow, ...]
     parameters: int
@@ -43,11 +47,24 @@ class Summary:
 
     @property
     def memory(self) -> int:
-        """Bytes a sample kept in training; parameters, gradients and the optimizer's state come to it once."""
+        """Bytes per sample kept in training, not counting parameters, gradients and the optimizer's state."""
         return sum(row.memory for row in self.rows)
 
     def __str__(self) -> str:
-        rows = [
+        lines, total = self._lines()
+        return table(_HEADERS, [*lines, total])
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it, with a bar for each layer's share of the multiply-adds."""
+        lines, total = self._lines()
+        most = max([row.multiply_adds for row in self.rows] or [0]) or 1
+        shares = [bar(row.multiply_adds / most) for row in self.rows]
+        drawn = [(*line, share) for line, share in zip(lines, shares, strict=True)]
+        return fragment(f"{self.parameters:,} parameters", rows((*_HEADERS, ""), drawn, (*total, "")))
+
+    def _lines(self) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
+        """Each row's cells, and those of the totals."""
+        lines: list[tuple[str, ...]] = [
             (
                 row.name,
                 row.layer,
@@ -58,35 +75,36 @@ class Summary:
             )
             for row in self.rows
         ]
-        rows.append(("", "total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", f"{self.memory:,}"))
-        return table(("", "layer", "output", "parameters", "multiply-adds", "bytes a sample"), rows)
+        return lines, ("", "total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", f"{self.memory:,}")
 
 
 def summarize(network: Layer) -> Summary:
     """The rows of a built network, in the order of the forward pass.
 
-    Layers within a layer are told row by row; what joins them (Residual, Parallel) has a row of its own before them.
+    Nested layers have one row each; the layer that joins them (Residual, Parallel) has its own row before them.
     """
     assert network.input_shape is not None
     kept = _memory(network)
     rows: list[SummaryRow] = []
+    counted: set[int] = set()
     for path, layer, shape in _places(network, "", network.input_shape):
         container = any(layer.children())
         if container and type(layer).__name__ == "Sequential":
             continue
         place = ".".join(part for part in path.split(".") if part.isdigit())
-        output = layer.build(shape, np.random.default_rng(0))  # built already: this only checks and tells the shape
-        own = {} if container else layer.parameters
+        output = layer.build(shape, np.random.default_rng(0))  # already built: this only checks and returns the shape
+        own = {} if container else {id(holder): holder.size for holder in layer.parameters.values()}
         rows.append(
             SummaryRow(
                 place,
                 type(layer).__name__ if container else repr(layer),
                 output,
-                sum(parameter.size for parameter in own.values()),
+                sum(size for holder, size in own.items() if holder not in counted),
                 0 if container else layer.multiply_adds(shape),
                 kept[path],
             )
         )
+        counted |= own.keys()
     return Summary(tuple(rows), sum(parameter.size for parameter in network.parameters.values()))
 
 
@@ -97,7 +115,7 @@ def _places(layer: Layer, prefix: str, shape: Shape) -> Iterator[tuple[str, Laye
 
 
 def _memory(network: Layer) -> dict[str, int]:
-    """Bytes a sample that each layer keeps, from two small batches: what both have in common is no sample's."""
+    """Bytes per sample that each layer keeps, from two small batches: their difference leaves out fixed costs."""
     small, large = (_kept(network, batch) for batch in (2, 4))
     return {name: (large[name] - small[name]) // 2 for name in small}
 
@@ -109,7 +127,7 @@ def _kept(network: Layer, batch: int) -> dict[str, int]:
         _, _, rows = record(network.copy(), x, train=True, rng=np.random.default_rng(0))
     seen: set[int] = set()
     kept: dict[str, int] = {}
-    for row in sorted(rows, key=lambda row: any(row.layer.children())):  # what layers keep, then what joins them
+    for row in sorted(rows, key=lambda row: any(row.layer.children())):  # plain layers first, then those that join them
         kept[row.name] = kept.get(row.name, 0)
         for array in _arrays(row.cache):
             owner = _owner(array)
@@ -128,7 +146,7 @@ def _arrays(cache: Any) -> Iterator[Array]:
 
 
 def _owner(array: Array) -> Array:
-    """The array whose memory a view shows."""
+    """The array that owns the memory of a view."""
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array

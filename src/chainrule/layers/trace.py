@@ -1,6 +1,6 @@
-"""What went through each layer: its input and output, and on the way back dy, dx and the parameters' gradients.
+"""A record of one pass: each layer's input and output, then dy, dx and the parameters' gradients.
 
-A copy of the network gets a recorder around every layer; the layers themselves know nothing of it.
+A copy of the network gets a recorder around every layer; the layers themselves do not know about it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.arrays import Array
+from chainrule.arrays import Array, name_shape, quiet
 from chainrule.layers.base import Layer
+from chainrule.markup import fragment, histogram, note, rows
 
 __all__ = ["Trace", "TraceRow", "record", "trace"]
 
@@ -21,8 +22,8 @@ __all__ = ["Trace", "TraceRow", "record", "trace"]
 class TraceRow:
     """One layer at one place: `name` such as "2.Affine", or "3.Residual.0.Conv2D" within another layer.
 
-    x (N, ...), y (N, ...), the gradients dy and dx of the loss with respect to them (None where backward does not
-    come, or an input has no gradient), and `gradients`: what this place adds to each of the layer's own parameters.
+    x (N, ...), y (N, ...), the gradients dx and dy of the loss with respect to them (None if backward does not reach
+    the layer, or the input has no gradient), and `gradients`: what this place adds to each of the layer's parameters.
     """
 
     name: str
@@ -34,12 +35,22 @@ class TraceRow:
     dx: Array | None = None
     gradients: dict[str, Array] = field(default_factory=dict)
 
+    @property
+    def between(self) -> dict[str, Array]:
+        """What the layer computed between x and y, by name: states and gates (N, T, H), shares (N, heads, T, S)."""
+        return self.layer.between(self.cache)
+
+    @property
+    def state_gradients(self) -> dict[str, Array]:
+        """What comes back through time to each step's state, by name (N, T, H); empty of layers without one."""
+        return {} if self.dy is None else self.layer.state_gradients(self.dy, self.cache)
+
 
 @dataclass(frozen=True)
 class Trace:
-    """`rows` in the order of the forward pass, a layer before those within it; `trace["2.Affine"]` is one of them.
+    """`rows` in the order of the forward pass, a layer before its sublayers; `trace["2.Affine"]` is one of them.
 
-    outputs: what the network returned. loss: its number. doutputs: the loss's gradient with respect to the outputs.
+    outputs: what the network returned. loss: its value. doutputs: the loss's gradient with respect to the outputs.
     """
 
     rows: tuple[TraceRow, ...]
@@ -49,6 +60,30 @@ class Trace:
 
     def __getitem__(self, name: str) -> TraceRow:
         return next(row for row in self.rows if row.name == name)
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: a row a layer, with histograms of what went forward and of what came back."""
+        headers = ("layer", "output", "y", "size of y", "dy", "size of dy", "size of the parameters' gradients")
+        lines = [
+            (
+                row.name,
+                name_shape(row.y.shape[1:]),
+                histogram(row.y),
+                f"{_size(row.y):.3g}",
+                "" if row.dy is None else histogram(row.dy),
+                "" if row.dy is None else f"{_size(row.dy):.3g}",
+                ", ".join(f"{name} {_size(gradient):.2g}" for name, gradient in row.gradients.items()),
+            )
+            for row in self.rows
+        ]
+        told = "y forward from top to bottom, dy backward from bottom to top; sizes are root mean squares"
+        return fragment(f"loss {self.loss:.4f} of {len(self.outputs):,} samples", rows(headers, lines), note(told))
+
+
+@quiet
+def _size(values: Array) -> float:
+    """The root of the mean square, 0 of nothing."""
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
 
 
 def trace(
@@ -60,7 +95,7 @@ def trace(
     train: bool,
     rng: np.random.Generator | None,
 ) -> Trace:
-    """Run a built network forward and backward on one batch, on a copy, and keep everything."""
+    """Run a copy of a built network forward and backward on one batch, and keep everything."""
     network = network.copy()
     network.gradients.fill(0)
     outputs, cache, rows = record(network, x, train=train, rng=rng)
@@ -72,24 +107,30 @@ def trace(
 def record(
     network: Layer, x: Array, *, train: bool, rng: np.random.Generator | None
 ) -> tuple[Array, Any, list[TraceRow]]:
-    """Forward pass of a network whose layers are replaced by recorders of themselves, for good: pass a copy.
+    """Run forward after replacing the network's layers by recorders; it stays changed, so pass a copy.
 
-    Returns outputs, cache and the rows, which the backward pass goes on filling.
+    Returns the outputs, the cache and the rows; the backward pass completes the rows.
     """
     rows: list[TraceRow] = []
     _replace_children(network, "", rows, set())
-    outputs, cache = network.forward(x, train=train, rng=rng)
+    if x.shape[1:] == network.input_shape:
+        outputs, cache = network.forward(x, train=train, rng=rng)
+    else:  # a stretch of sequences
+        outputs, _, cache = network.run(x, train=train, rng=rng)
     return outputs, cache, rows
 
 
 class _Recorder(Layer):
-    """Stands in a layer's place and writes down what passes."""
+    """Takes a layer's place and records what passes through."""
 
     def __init__(self, layer: Layer, name: str, rows: list[TraceRow]) -> None:
         self.layer = layer
         self.name = name
         self.rows = rows
         self.reads, self.dtype = layer.reads, layer.dtype
+
+    def __repr__(self) -> str:
+        return repr(self.layer)
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         row = TraceRow(self.name, self.layer, x, x, None)
@@ -122,7 +163,7 @@ class _Recorder(Layer):
 
 
 def _replace_children(layer: Layer, prefix: str, rows: list[TraceRow], done: set[int]) -> None:
-    """Put a recorder around each layer within `layer`; one that stands in two places gets one at each."""
+    """Put a recorder around each sublayer of `layer`; a layer used in two places gets one at each."""
     if id(layer) in done:
         return
     done.add(id(layer))

@@ -1,8 +1,8 @@
-"""TransformerBlock: attention, then two Affines with an activation between, each with a norm before and x around it.
+"""TransformerBlock: attention, then two Affines with an activation between; both after a norm, inside a residual.
 
     h = x + attention(norm(x)),   y = h + affine(GELU(affine(norm(h))))
 
-which is what it is made of, and so is its backward pass.
+It is composed of these layers, and so is its backward pass.
 (Vaswani et al. 2017, arXiv:1706.03762; the norm first: Xiong et al. 2020, arXiv:2002.04745.)
 """
 
@@ -23,16 +23,16 @@ __all__ = ["TransformerBlock"]
 
 
 class TransformerBlock(Sequential):
-    """x (N, T, D) -> y (N, T, D): two Residuals, of Attention and of PointwiseAffine, GELU, PointwiseAffine.
+    """x (N, T, D) -> y (N, T, D): two Residuals, one of Attention, one of PointwiseAffine, GELU, PointwiseAffine.
 
-    Whoever wants another norm or activation writes the two Residuals.
+    For another norm or activation, write the two Residuals yourself.
 
     Args:
         size: D.
-        heads: how many the attention has.
+        heads: number of attention heads.
         causal: whether a step sees only itself and the steps before it.
-        rotary: whether the attention turns queries and keys by their places.
-        expansion: how many times D there are between the two Affines.
+        rotary: whether attention rotates queries and keys by their positions.
+        expansion: the width between the two Affines, as a multiple of D.
         initializer: draws the weights.
 
     Example:

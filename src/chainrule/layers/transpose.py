@@ -1,7 +1,7 @@
-"""Transpose and Expand: the axes of each sample in another order, or numbers repeated along axes of length 1.
+"""Transpose and Expand: permute the axes of each sample, or repeat numbers along axes of length 1.
 
-Transpose   y = x with axis axes[i] of a sample where axis i is    dx = dy with the axes put back
-Expand      y = x at every place along the axes of length 1        dx = sum of dy along them
+Transpose   y = x with axis axes[i] of a sample moved to axis i    dx = dy with the axes moved back
+Expand      y = x repeated along the axes of length 1              dx = sum of dy along them
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ __all__ = ["Expand", "Transpose"]
 
 
 class Transpose(Layer):
-    """(N, ...) -> the same numbers with the axes in another order; the batch stays first.
+    """(N, ...) -> the same numbers with the axes in another order; the batch axis stays first.
 
     Args:
-        axes: of a sample, each once, in the order they shall have: (2, 0, 1) makes (H, W, C) images (C, H, W).
+        axes: of a sample, each once, in their new order: (2, 0, 1) turns (H, W, C) images into (C, H, W).
     """
 
     reads = "numbers"
@@ -76,7 +76,7 @@ class Expand(Layer):
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         shape = cache
         repeated = tuple(axis for axis in range(1, dy.ndim) if shape[axis] != dy.shape[axis])
-        # y = x at every place along the repeated axes
+        # y = x repeated along these axes
         dx: Array = dy.sum(axis=repeated, keepdims=True)
         return dx
 

@@ -1,6 +1,6 @@
-"""Unembedding: how well each row of an Embedding's table fits what is there, by the same table, trained as one.
+"""Unembedding: a score for each row of an Embedding's table, from that same table (tied weights).
 
-    y = x W^T,   dx = dy W,   dW += dy^T x, beside what the Embedding adds
+    y = x W^T,   dx = dy W,   dW += dy^T x, in addition to what the Embedding adds
 
 (Press and Wolf 2016, arXiv:1608.05859; Inan, Khosravi and Socher 2016, arXiv:1611.01462.)
 Legend: N batch, V entries, D size.
@@ -25,10 +25,10 @@ __all__ = ["Unembedding"]
 
 
 class Unembedding(Layer):
-    """x (N, ..., D) -> y (N, ..., V), the dot product with each row of an Embedding's W (V, D), which both train.
+    """x (N, ..., D) -> y (N, ..., V), the dot product with each row of an Embedding's W (V, D); both train that W.
 
     Args:
-        embedding: stands before it in the network; saved files and copies know that there is one table.
+        embedding: an earlier layer of the network; copies and saved files keep the one table shared.
 
     Example:
         >>> words = Embedding(80, 16)
@@ -54,7 +54,7 @@ class Unembedding(Layer):
         return (*shape[:-1], self.embedding.entries)
 
     def children(self) -> Iterator[tuple[str, Layer]]:
-        """None: the Embedding is at home where it stands."""
+        """None: the Embedding belongs to its own place in the network."""
         return iter(())
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:

@@ -1,10 +1,10 @@
-"""More elementwise nonlinearities: clipped, exponential, learned and hard ones, and Mish.
+"""More elementwise activations: clipped, exponential, learned and hard ones, and Mish.
 
     Clip         y = min(max(x, low), high)          dx = dy where low < x < high, else 0
     ELU          y = x, or alpha (e^x - 1) below 0   dx = dy, or alpha e^x dy below 0
     SELU         y = scale ELU(x)                    dx = scale dELU
     PReLU        y = x, or slope x below 0           dx = dy, or slope dy below 0;  dslope = sum of dy x below 0
-    HardSigmoid  y = slope x + offset within 0..1    dx = slope dy where 0 < y < 1, else 0
+    HardSigmoid  y = slope x + offset, 0 to 1        dx = slope dy where 0 < y < 1, else 0
     HardSwish    y = x h, h = HardSigmoid(x)         dx = dy (h + x / 6 where 0 < h < 1)
     Mish         y = x t, t = tanh(softplus(x))      dx = dy (t + x (1 - t^2) sigmoid(x))
 
@@ -27,14 +27,14 @@ from chainrule.parameters import Parameter
 __all__ = ["ELU", "SELU", "Clip", "HardSigmoid", "HardSwish", "Mish", "PReLU"]
 
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805
-"""SELU's: with them mean 0 and variance 1 are a fixed point."""
+"""SELU's constants, which make mean 0 and variance 1 a fixed point."""
 
 
 class Clip(Layer):
-    """y = x within low to high, else the nearer bound; Clip(0, 6) is ReLU6  (Howard et al. 2017, arXiv:1704.04861).
+    """y = x between low and high, else the nearer bound; Clip(0, 6) is ReLU6  (Howard et al. 2017, arXiv:1704.04861).
 
     Args:
-        low: the least y, or None for no bound.
+        low: the smallest y, or None for no bound.
         high: the largest y, or None for no bound.
     """
 
@@ -70,7 +70,7 @@ class ELU(Layer):
     """y = x where x > 0, else alpha (exp(x) - 1)  (Clevert, Unterthiner and Hochreiter 2015, arXiv:1511.07289).
 
     Args:
-        alpha: minus the value that y tends to far below zero.
+        alpha: y tends to -alpha far below zero.
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
@@ -110,13 +110,13 @@ class SELU(Layer):
 
 
 class PReLU(Layer):
-    """y = x where x > 0, else slope x, and slope is learned  (He et al. 2015, arXiv:1502.01852).
+    """y = x where x > 0, else slope x, with a learned slope  (He et al. 2015, arXiv:1502.01852).
 
-    x (N, ...) -> the same shape; slope (1,), or (C,) where each channel or feature has its own.
+    x (N, ...) -> the same shape; slope (1,), or (C,) with one per channel or feature.
 
     Args:
-        slope: what all slopes begin with.
-        shared: one slope for all; else one for each channel (C, ...).
+        slope: the initial value of all slopes.
+        shared: one slope for all; otherwise one per channel (C, ...).
     """
 
     def __init__(self, slope: float = 0.25, shared: bool = True) -> None:
@@ -151,15 +151,15 @@ class PReLU(Layer):
         return name
 
     def _along(self, x: Array) -> Array:
-        """The slopes as an array that goes with x."""
+        """The slopes as an array that broadcasts to x."""
         return self.slopes.value if self.shared else self.slopes.value.reshape(-1, *[1] * (x.ndim - 2))
 
 
 class HardSigmoid(Layer):
-    """y = slope x + offset, cut off at 0 and 1  (Courbariaux, Bengio and David 2015, arXiv:1511.00363).
+    """y = slope x + offset, clipped to 0..1  (Courbariaux, Bengio and David 2015, arXiv:1511.00363).
 
     Args:
-        slope: of the straight part.
+        slope: of the linear part.
         offset: y at x = 0.
     """
 

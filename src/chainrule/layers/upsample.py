@@ -1,10 +1,10 @@
-"""Upsample: images made larger by a whole factor, by repeating pixels or by straight lines between them.
+"""Upsample: enlarges images by a whole factor, by repeating pixels or by linear interpolation.
 
     "nearest"   y[n, c, p, q] = x[n, c, p // F, q // F]    dx[n, c, i, j] = sum of the F x F dy that read it
     "bilinear"  y = A x B^T for each n, c                  dx = A^T dy B
 
-Row p of A (OH, H) has two numbers, the shares of the two rows of x between which p lies, and B (OW, W) likewise. p lies
-at (p + 1/2) / F - 1/2, as if pixels were squares, cut off at the first and last row; with `align_corners` it is
+Row p of A (OH, H) has two nonzero entries, the weights of the two rows of x that p lies between; B (OW, W) likewise. p
+lies at (p + 1/2) / F - 1/2, as if pixels were squares, clipped to the first and last row; with `align_corners` at
 p (H - 1) / (OH - 1), so that the corners of both images are the same points.
 (Press et al. 1992, "Numerical Recipes in C", section 3.6; as in PyTorch and in ONNX's Resize.)
 Legend: N batch, C channels, H height, W width, F factor.
@@ -25,12 +25,12 @@ __all__ = ["Upsample"]
 
 
 class Upsample(Layer):
-    """x (N, C, H, W) -> y (N, C, H factor, W factor), pixels repeated, or with straight lines between them.
+    """x (N, C, H, W) -> y (N, C, H factor, W factor), by repeating pixels or interpolating linearly between them.
 
     Args:
         factor: 1 or more, one number or (down, across).
         mode: "nearest" or "bilinear".
-        align_corners: of "bilinear": whether first and last pixels keep their places.
+        align_corners: for "bilinear": whether the first and last pixels keep their positions.
     """
 
     def __init__(self, factor: PairOption = 2, mode: str = "nearest", align_corners: bool = False) -> None:
@@ -92,7 +92,7 @@ class Upsample(Layer):
 
 
 def _line(length: int, factor: int, align_corners: bool, dtype: np.dtype[Any]) -> Array:
-    """The shares (length factor, length) of the old pixels in each new one."""
+    """The weights (length factor, length) of the old pixels in each new one."""
     new = np.arange(length * factor)
     places = new * ((length - 1) / max(len(new) - 1, 1)) if align_corners else (new + 0.5) / factor - 0.5
     places = np.clip(places, 0, length - 1)

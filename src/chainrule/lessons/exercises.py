@@ -1,4 +1,4 @@
-"""The exercises: how each is set up, what its forward must give, one way to solve it, and what to think of."""
+"""The exercises: the setup of each, what its forward must return, one solution, and a hint."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ __all__ = ["EXERCISES", "Draw", "Exercise", "Task"]
 
 
 class Task(NamedTuple):
-    """An object of the learner's class, the arguments of its forward (of a network: x, t), what it must give, and how
-    many gradients backward must give."""
+    """An object of the learner's class, the arguments of its forward (for a network: x, t), what forward must return,
+    and how many gradients backward must return."""
 
     layer: Any
     arguments: list[Any]
@@ -23,14 +23,14 @@ class Task(NamedTuple):
 
 
 class Draw:
-    """One of the draws that an exercise is checked on: the first has the usual sizes, the others sizes of their own."""
+    """One of the draws that an exercise is checked on: the first has the usual sizes, the others have their own."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         self._rng = np.random.default_rng(np.random.SeedSequence([number, 20_260_415]))
 
     def sizes(self, *usual: int) -> tuple[int, ...]:
-        """As many lengths, all different, 3 or more."""
+        """`count` different lengths of 3 or more."""
         if self.number == 0:
             return usual
         return tuple(int(size) for size in self._rng.permutation(np.arange(3, 9))[: len(usual)])
@@ -52,13 +52,13 @@ class Draw:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One class to be finished.
+    """One class to complete.
 
     Attributes:
-        class_name: of the learner's class.
+        class_name: the name of the learner's class.
         set_up: makes the task of a draw.
-        solution: lines that take the place of those marked `# your lines`.
-        reminder: what is differentiated, in English and Chinese.
+        solution: the lines that replace those marked `# your lines`.
+        reminder: a hint about what is differentiated, in English and Chinese.
     """
 
     class_name: str
@@ -67,14 +67,14 @@ class Exercise:
     reminder: tuple[str, str]
 
     def solved(self, unfinished: str) -> str:
-        """The code of an exercise with the solution in it."""
+        """The code of an exercise with the solution filled in."""
         marked = next(line for line in unfinished.splitlines() if line.endswith("# your lines"))
         indent = marked[: len(marked) - len(marked.lstrip())]
         return unfinished.replace(marked, "\n".join(indent + line for line in self.solution.splitlines()))
 
 
 def _numbers(forward: Callable[..., float], *values: float) -> Callable[[Any, Draw], Task]:
-    """A layer without parameters, of plain numbers."""
+    """A layer without parameters, on plain numbers."""
 
     def set_up(cls: Any, draw: Draw) -> Task:
         arguments = [draw.number_near(value) for value in values]
@@ -84,7 +84,7 @@ def _numbers(forward: Callable[..., float], *values: float) -> Callable[[Any, Dr
 
 
 def _rows(forward: Callable[[Array], Array]) -> Callable[[Any, Draw], Task]:
-    """A layer without parameters, of a batch of rows."""
+    """A layer without parameters, on a batch of rows."""
 
     def set_up(cls: Any, draw: Draw) -> Task:
         x = draw.array(*draw.sizes(4, 5))
@@ -94,7 +94,7 @@ def _rows(forward: Callable[[Array], Array]) -> Callable[[Any, Draw], Task]:
 
 
 def _labelled(forward: Callable[[Array, Array], Any]) -> Callable[[Any, Draw], Task]:
-    """A loss of scores and one-hot labels."""
+    """A loss on scores and one-hot labels."""
 
     def set_up(cls: Any, draw: Draw) -> Task:
         samples, classes = draw.sizes(4, 3)
@@ -243,7 +243,7 @@ EXERCISES = {
         "Relu",
         _rows(lambda x: np.maximum(x, 0)),
         "return np.where(self.mask, 0, dout)",
-        ("out is x where the mask is off, else 0", "mask 为假处 out 等于 x，其余为 0"),
+        ("out is x where the mask is False, otherwise 0", "mask 为假处 out 等于 x，其余为 0"),
     ),
     "sigmoid": Exercise(
         "Sigmoid",
@@ -256,7 +256,7 @@ EXERCISES = {
         _affine,
         "self.dW = np.dot(self.x.T, dout)\nself.db = dout.sum(axis=0)\nreturn np.dot(dout, self.W.T)",
         (
-            "out = x W + b; each gradient has the shape of what it belongs to",
+            "out = x W + b; each gradient has the shape of its own array",
             "out = x W + b；每个梯度与它所属的量形状相同",
         ),
     ),
@@ -296,7 +296,7 @@ EXERCISES = {
         "LeakyRelu",
         _rows(lambda x: np.where(x <= 0, 0.01 * x, x)),
         "return np.where(self.mask, 0.01 * dout, dout)",
-        ("the slope is 0.01 where the mask is on, else 1", "mask 为真处斜率是 0.01，其余为 1"),
+        ("the slope is 0.01 where the mask is True, otherwise 1", "mask 为真处斜率是 0.01，其余为 1"),
     ),
     "batchnorm": Exercise(
         "BatchNormalization",
@@ -323,7 +323,7 @@ EXERCISES = {
         "self.db = dout.sum(axis=0)\n"
         "self.dW = (self.col.T @ dout).T.reshape(self.W.shape)\n"
         "return col2im(dout @ self.col_W.T, self.x.shape, FH, FW)",
-        ("out = col · col_W + b, an Affine layer of windows", "out = col · col_W + b，即窗口的 Affine 层"),
+        ("out = col · col_W + b, an Affine layer on windows", "out = col · col_W + b，即窗口的 Affine 层"),
     ),
     "rnn": Exercise(
         "RNN",
@@ -331,7 +331,7 @@ EXERCISES = {
         "da = dh_next * (1 - self.h_next**2)\n"
         "self.dWx, self.dWh, self.db = self.x.T @ da, self.h_prev.T @ da, da.sum(axis=0)\n"
         "return da @ self.Wx.T, da @ self.Wh.T",
-        ("h_next = tanh(a), and a is two Affine layers added", "h_next = tanh(a)，a 是两个 Affine 层之和"),
+        ("h_next = tanh(a), and a is the sum of two Affine layers", "h_next = tanh(a)，a 是两个 Affine 层之和"),
     ),
     "through_time": Exercise(
         "ThroughTime",
@@ -345,7 +345,7 @@ EXERCISES = {
         "    dxs.append(dx)\n"
         "return np.stack(dxs[::-1], axis=1)",
         (
-            "h_t goes to the output and to the next step; the weights serve every step",
+            "h_t goes to the output and to the next step; every step uses the same weights",
             "h_t 既是输出又传给下一步；各步共用权重",
         ),
     ),
@@ -397,4 +397,4 @@ EXERCISES = {
         ),
     ),
 }
-"""By the name that the notebooks give them."""
+"""The exercises by their name in the notebooks."""

@@ -1,5 +1,6 @@
-"""Where the lessons are, and what cells they are made of (jupytext's percent form)."""
+"""Where the lessons are, the cells they consist of (jupytext's percent format), and the same as Jupyter notebooks."""
 
+import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,10 +9,10 @@ from pathlib import Path
 from chainrule.errors import FileError
 from chainrule.text import Language
 
-__all__ = ["Cell", "Lesson", "find_lessons", "read_cells"]
+__all__ = ["Cell", "Lesson", "find_lessons", "read_cells", "to_notebook"]
 
 _FOLDERS = [Path(__file__).parents[up] / "docs" / "lessons" for up in (1, 3)]
-"""In the installed package, and in the source tree."""
+"""Their folders in the installed package and in the source tree."""
 _MARK = re.compile(r'^# %%(?P<markdown> \[markdown\])?(?: exercise="(?P<exercise>\w+)")?$')
 
 
@@ -26,7 +27,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Lesson:
-    """One notebook in one language; `name` is that of its file, "04_relu"."""
+    """One notebook in one language; `name` is the file's name, such as "04_relu"."""
 
     number: int
     name: str
@@ -43,10 +44,10 @@ class Lesson:
 
 
 def find_lessons(language: Language = "en") -> list[Lesson]:
-    """All lessons in their order.
+    """All lessons in order.
 
     Raises:
-        FileError: they were not installed.
+        FileError: the lessons were not installed.
     """
     folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
     if folder is None:
@@ -57,7 +58,7 @@ def find_lessons(language: Language = "en") -> list[Lesson]:
 
 
 def read_cells(text: str) -> list[Cell]:
-    """The cells of a notebook in percent form; what stands before the first is jupytext's."""
+    """The cells of a notebook in percent format; the lines before the first cell belong to jupytext."""
     cells: list[Cell] = []
     lines: list[str] = []
     mark: re.Match[str] | None = None
@@ -72,3 +73,21 @@ def read_cells(text: str) -> list[Cell]:
             cells.append(Cell(is_code, "\n".join(kept).strip("\n"), mark["exercise"]))
         mark, lines = begins, []
     return cells
+
+
+def to_notebook(lesson: Lesson) -> str:
+    """The lesson as a notebook of format 4.5, as JSON: the same cells, none of them run yet."""
+    cells: list[dict[str, object]] = []
+    for place, cell in enumerate(lesson.cells, 1):
+        about: dict[str, object] = {"id": f"cell-{place}", "metadata": {}, "source": cell.text.splitlines(True)}
+        if cell.exercise:
+            about["metadata"] = {"exercise": cell.exercise}
+        if cell.is_code:
+            about |= {"cell_type": "code", "execution_count": None, "outputs": []}
+        else:
+            about["cell_type"] = "markdown"
+        cells.append(about)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""Is an exercise solved? The learner's class, checked with numerical gradients and answered in words."""
+"""Is an exercise solved? Checks the learner's class with numerical gradients and answers in words."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from chainrule.text import Language, spoken
 __all__ = ["Verdict", "check", "judge"]
 
 _DRAWS = 4
-"""Each with numbers and sizes of its own."""
+"""The number of draws, each with its own numbers and sizes."""
 
 _WORDS = {
     "right": (
@@ -26,17 +26,17 @@ _WORDS = {
         "{1} 个梯度中只能比较 {0} 个：是否每个都返回或赋值了？",
     ),
     "forward": (
-        "forward was changed: it must stay as it was, backward is the task",
+        "forward was changed: leave it as it was and write backward",
         "forward 被改动了：请恢复原样，要写的是 backward",
     ),
     "fails": ("it fails: {}", "运行出错：{}"),
-    "reminder": ("think of this: {}", "想一想：{}"),
+    "reminder": ("hint: {}", "想一想：{}"),
 }
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether it is right, and what to say, line by line."""
+    """Whether the exercise is right, and the answer, line by line."""
 
     ok: bool
     lines: tuple[str, ...]
@@ -77,16 +77,16 @@ def check(key: str, cls: Any, *, language: Language = "en") -> None:
 
     Args:
         key: the exercise ("relu").
-        cls: the class that was written for it.
+        cls: the class written for it.
         language: en or zh.
     """
     print(judge(key, cls, language))
 
 
 def _checked(exercise: Exercise, cls: Any, draw: Draw) -> tuple[LayerCheck | None, int]:
-    """What the check of one draw says, None where forward does not give what it must; how many gradients there are."""
+    """The check of one draw, None if forward does not return what it must; and the number of gradients."""
     with same_random_numbers(cls):
-        np.random.seed(draw.number)  # of dropout and first weights; the learner's own state comes back after it
+        np.random.seed(draw.number)  # for dropout and initial weights; the learner's own state is restored afterwards
         try:
             layer, arguments, expected, gradients = exercise.set_up(cls, draw)
             copies = [value.copy() if np.ndim(value) else value for value in arguments]
@@ -94,7 +94,7 @@ def _checked(exercise: Exercise, cls: Any, draw: Draw) -> tuple[LayerCheck | Non
             out = layer.loss(*copies) if is_network else layer.forward(*copies)
             if not np.allclose(out, expected(), rtol=1e-4, atol=1e-6):
                 return None, gradients
-        except Exception as error:  # of the learner's code
+        except Exception as error:  # from the learner's code
             return LayerCheck((), (), describe(error)), 0
         if is_network:
             x, t = arguments

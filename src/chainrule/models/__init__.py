@@ -1,4 +1,4 @@
-"""Networks that have a name."""
+"""Named networks."""
 
 from chainrule.models.language import LANGUAGE_MODELS, char_gpt, char_lstm
 from chainrule.models.named import NETWORKS, cnn, cnn_small, deep_conv, lenet, mlp, resnet_mini, simple_conv, two_layer

@@ -1,6 +1,6 @@
-"""Networks by name: each is a function that returns an unbuilt Sequential ending in logits.
+"""Named networks: each is a function that returns an unbuilt Sequential ending in logits.
 
-All read images of pixels (0 to 255) and scale them to 0..1 themselves.
+All read images with pixels from 0 to 255 and scale them to 0..1 themselves.
 """
 
 from collections.abc import Callable
@@ -60,8 +60,8 @@ def simple_conv(classes: int = 10) -> Sequential:
 
 
 def deep_conv(classes: int = 10) -> Sequential:
-    """The book's DeepConvNet: six convolutions 3x3 in three pairs, dropout before and (as the book has it) after the
-    last Affine."""
+    """The book's DeepConvNet: six convolutions 3x3 in three pairs, dropout before and (as in the book) after the last
+    Affine."""
     return Sequential(
         Scale(1 / 255),
         *_conv_pair(16, padding=1),
@@ -111,8 +111,8 @@ def resnet_mini(classes: int = 10) -> Sequential:
 
 
 def cnn(classes: int = 10) -> Sequential:
-    """Four convolutions 3x3 without padding in two pooled pairs of 32 and 64 filters, dropout between: small, and the
-    most accurate here on pictures of 28x28."""
+    """Four convolutions 3x3 without padding in two pooled pairs of 32 and 64 filters, with dropout: small, and the most
+    accurate network here on 28x28 pictures."""
     return Sequential(
         Scale(1 / 255),
         *_conv_pair(32, padding=0, first=0),
@@ -128,8 +128,8 @@ def cnn(classes: int = 10) -> Sequential:
 
 
 def cnn_small(classes: int = 10) -> Sequential:
-    """Two convolutions without padding, 32 filters 5x5 and 64 filters 3x3, each pooled, and a hidden layer of 128: what
-    learns MNIST to 99 % soonest here."""
+    """Two convolutions without padding, 32 filters 5x5 and 64 filters 3x3, each pooled, and a hidden layer of 128: the
+    network that reaches 99 % on MNIST first here."""
     return Sequential(
         Scale(1 / 255),
         Conv2D(32, 5),
@@ -146,7 +146,7 @@ def cnn_small(classes: int = 10) -> Sequential:
 
 
 def table(outputs: int = 10) -> Sequential:
-    """For rows of numbers: one hidden layer of 100. Its Scale gives way to the Standardize of the data."""
+    """For rows of numbers: one hidden layer of 100. A Standardize fitted to the data replaces its Scale."""
     return two_layer(outputs, hidden=100)
 
 
@@ -165,7 +165,7 @@ NETWORKS: dict[str, Callable[..., Sequential]] = {
 
 
 def _conv_pair(filters: int, padding: int, first: int = 1) -> tuple[Layer, ...]:
-    """Two convolutions of so many filters, the second with this padding, and pooling."""
+    """Two convolutions with this many filters, the second with this padding, and pooling."""
     return (
         Conv2D(filters, 3, padding=first),
         ReLU(),
@@ -180,7 +180,7 @@ def _conv_norm(filters: int, kernel_size: int = 3, stride: int = 1) -> tuple[Lay
 
 
 def _narrowing_block(filters: int) -> Layer:
-    """A residual block that halves height and width, with a 1x1 convolution on the way around."""
+    """A residual block that halves height and width, with a 1x1 convolution on the shortcut."""
     return Parallel(
         Sequential(*_conv_norm(filters, stride=2), ReLU(), *_conv_norm(filters)),
         Sequential(*_conv_norm(filters, kernel_size=1, stride=2)),

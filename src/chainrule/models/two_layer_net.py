@@ -1,4 +1,4 @@
-"""TwoLayerNet: the lesson's own class, with both ways to the gradient."""
+"""TwoLayerNet: the lesson's class, which computes the gradient both ways."""
 
 from collections.abc import Iterator, MutableMapping
 
@@ -30,7 +30,7 @@ class _Params(MutableMapping[str, Array]):
         self._parameters[name].value = value
 
     def __delitem__(self, name: str) -> None:
-        raise OptionError(f"{name} is a part of the network and stays")
+        raise OptionError(f"{name} is a part of the network and cannot be deleted")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._parameters)
@@ -43,14 +43,14 @@ class _Params(MutableMapping[str, Array]):
 
 
 class TwoLayerNet:
-    """Affine, ReLU, Affine, and softmax with cross-entropy on top (the lesson's network).
+    """Affine, ReLU, Affine, followed by softmax with cross-entropy (the lesson's network).
 
     Args:
         input_size: D, 784 for MNIST.
         hidden_size: H.
         output_size: C, the classes.
-        weight_init_std: standard deviation of the first weights.
-        seed: decides the first weights.
+        weight_init_std: standard deviation of the initial weights.
+        seed: decides the initial weights.
         dtype: "float32", or "float64" to compare the two gradients to the last digit.
 
     Attributes:
@@ -85,14 +85,14 @@ class TwoLayerNet:
         return self.last_layer(self.predict(x), t)[0]
 
     def accuracy(self, x: Array, t: Array) -> float:
-        """The share of x (N, D) that is classified as t says, 0..1."""
+        """The fraction of x (N, D) classified as t, 0..1."""
         return accuracy(self.predict(x), t)
 
     def numerical_gradient(self, x: Array, t: Array) -> dict[str, Array]:
-        """The gradient by central differences: two forward passes for each of the parameters, in float64.
+        """The gradient by central differences: two forward passes per parameter, in float64.
 
         Returns:
-            float64 arrays of the parameters' names and shapes.
+            float64 arrays with the parameters' names and shapes.
         """
         twin = self.network.astype(np.float64)
         x = self._rows(x).astype(np.float64)
@@ -108,7 +108,7 @@ class TwoLayerNet:
         """The gradient by backpropagation: one forward and one backward pass.
 
         Returns:
-            arrays of the parameters' names, shapes and dtype; the caller's own copies.
+            arrays with the parameters' names, shapes and dtype; copies that the caller owns.
         """
         self.network.gradients.fill(0)
         logits, cache = self.network.forward(self._rows(x), train=True)

@@ -1,4 +1,4 @@
-"""How gradients change the parameters: one pass over the flat buffers a step."""
+"""Optimizers: how gradients change the parameters, in one pass over the flat buffers per step."""
 
 from chainrule.optimizers.adaptive import AdaGrad, Adam, AdamW, RMSProp
 from chainrule.optimizers.average import WeightAverage

@@ -1,4 +1,4 @@
-"""AdaGrad, RMSProp, Adam, AdamW: each parameter has its own step, from the size of its gradients so far.
+"""AdaGrad, RMSProp, Adam, AdamW: each parameter has its own step size, set by the size of its past gradients.
 
 AdaGrad  h <- h + g^2
 RMSProp  h <- decay_rate h + (1 - decay_rate) g^2
@@ -44,7 +44,7 @@ class RMSProp(Optimizer):
 
     Args:
         learning_rate: above 0, or a Schedule.
-        decay_rate: the share of h that a step keeps.
+        decay_rate: the fraction of h kept at each step.
         epsilon: keeps the divisor away from zero.
         weight_decay: 0 (none) or above.
     """
@@ -70,7 +70,7 @@ class Adam(Optimizer):
 
     Args:
         learning_rate: above 0, or a Schedule.
-        beta1, beta2: the shares of m and of h that a step keeps.
+        beta1, beta2: the fractions of m and of h kept at each step.
         epsilon: keeps the divisor away from zero.
         weight_decay: 0 (none) or above.
     """
@@ -99,7 +99,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam whose weight decay is p <- (1 - learning_rate weight_decay) p, apart from the gradient
+    """Adam with decoupled weight decay, p <- (1 - learning_rate weight_decay) p, not part of the gradient
     (Loshchilov and Hutter 2017, arXiv:1711.05101).
 
     Args:

@@ -1,4 +1,4 @@
-"""WeightAverage: a running mean of the weights, which is often better than the weights themselves."""
+"""WeightAverage: a running mean of the weights, which often predicts better than the weights themselves."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,13 +17,13 @@ _VALUES = "values"
 
 
 class WeightAverage(Configured):
-    """average <- d average + (1 - d) weights after each step, d = min(decay, (1 + n) / (10 + n)) at the n-th
-    (Polyak and Juditsky 1992; the slow start is that of TensorFlow's moving average).
+    """average <- d average + (1 - d) weights after each step, with d = min(decay, (1 + n) / (10 + n)) at step n
+    (Polyak and Juditsky 1992; the slow start follows TensorFlow's moving average).
 
-    Buffers (running means of BatchNorm) are averaged as well. Serves one network.
+    Buffers (running means of BatchNorm) are averaged as well. One object serves one network.
 
     Args:
-        decay: the share of the average that a step keeps once it is warm.
+        decay: the fraction of the average kept at each step after the slow start.
 
     Example:
         >>> average = WeightAverage(0.999)
@@ -40,7 +40,7 @@ class WeightAverage(Configured):
 
     @quiet
     def update(self, network: Trainable) -> None:
-        """Take the weights as they are now into the average."""
+        """Add the current weights to the average."""
         current = _arrays(network)
         if self.state is None:
             self.state = {name: array.copy() for name, array in current.items()}
@@ -54,7 +54,7 @@ class WeightAverage(Configured):
         """Give the network the averaged weights.
 
         Raises:
-            OptionError: there are none yet.
+            OptionError: there is no average yet.
         """
         if self.state is None:
             raise OptionError(f"{self!r} has seen no weights yet: call update(network) after a step")
@@ -65,7 +65,7 @@ class WeightAverage(Configured):
 
     @contextmanager
     def applied(self, network: Trainable) -> Iterator[None]:
-        """Within the block the network has the averaged weights; afterwards its own again."""
+        """Within the block the network has the averaged weights; afterwards it has its own again."""
         current = _arrays(network)
         own = {name: array.copy() for name, array in current.items()}
         self.apply(network)
@@ -76,20 +76,20 @@ class WeightAverage(Configured):
                 array[...] = own[name]
 
     def load_state(self, state: Mapping[str, Array], steps: int, network: Trainable) -> None:
-        """Take over what a checkpoint holds.
+        """Restore the average from a checkpoint.
 
         Raises:
-            ModelFileError: it is not of this network; nothing is changed then.
+            ModelFileError: the checkpoint belongs to another network; nothing is changed.
         """
         if state and {name: array.shape for name, array in state.items()} != _shapes(_arrays(network)):
-            raise ModelFileError("the checkpoint's averaged weights are not of this network")
+            raise ModelFileError("the checkpoint's averaged weights do not belong to this network")
         self.state = {name: array.copy() for name, array in state.items()} if state else None
         self.steps = steps
 
     def _check(self, current: dict[str, Array]) -> None:
         assert self.state is not None
         if _shapes(self.state) != _shapes(current):
-            raise OptionError(f"{self!r} has averaged another network: make a new one")
+            raise OptionError(f"{self!r} has averaged another network: create a new one")
 
 
 def _arrays(network: Trainable) -> dict[str, Array]:

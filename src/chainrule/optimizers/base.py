@@ -1,4 +1,4 @@
-"""What every optimizer is: a step over the flat buffers, its state, and its count of steps."""
+"""The base class of every optimizer: a step over the flat buffers, its state, and its step count."""
 
 import math
 from collections.abc import Mapping
@@ -29,16 +29,16 @@ class Trainable(Protocol):
 
 
 class Optimizer(Configured):
-    """Moves the parameters along their gradients; serves one network.
+    """Updates the parameters of one network from their gradients.
 
-    A subclass names its state arrays (each as long as the flat buffer, zero at first) and writes `update`.
+    A subclass names its state arrays (each as long as the flat buffer, initially zero) and writes `update`.
 
     Attributes:
-        takes_products: whether `apply` makes a product that waits and the update it is for in one pass.
-        learning_rate: a number, or a Schedule of the steps done.
-        weight_decay: how strongly the parameters that decay (weights, not biases) are drawn to zero: by
-            weight_decay * p added to their gradient, unless a subclass says otherwise.
-        steps: how many have been done.
+        takes_products: whether `apply` computes a deferred product together with its update, in one pass.
+        learning_rate: a number, or a Schedule.
+        weight_decay: how strongly decaying parameters (weights, not biases) are pulled to zero: weight_decay * p is
+            added to their gradient, unless a subclass does it differently.
+        steps: the number of steps done.
     """
 
     state_names: tuple[str, ...] = ()
@@ -66,14 +66,14 @@ class Optimizer(Configured):
 
     @quiet
     def step(self, network: Trainable) -> None:
-        """One update of all parameters that are not frozen; uses the gradients and clears them."""
+        """Update all parameters that are not frozen, then clear the gradients."""
         parameters = list(network.parameters.values())
         values, gradients = flat_buffers(parameters, waiting=self.takes_products)
         if self.state is None:
             self.state = {name: np.zeros_like(values) for name in self.state_names}
         for array in self.state.values():
             if array.shape != values.shape:
-                raise OptionError(f"{self!r} has trained a network of {array.size} parameters: make a new optimizer")
+                raise OptionError(f"{self!r} has trained a network of {array.size} parameters: create a new optimizer")
         rate = self.rate
         self.steps += 1
         self.decay(values, gradients, parameters, rate)
@@ -83,18 +83,18 @@ class Optimizer(Configured):
                 parameter.grad.fill(0)
 
     def decay(self, values: Array, gradients: Array, parameters: list[Parameter], rate: float) -> None:
-        """Weight decay: g <- g + weight_decay p, for parameters that decay."""
+        """Weight decay: g <- g + weight_decay p, for the parameters that decay."""
         if self.weight_decay:
             for span in spans(parameters, decays):
                 gradients[span] += self.weight_decay * values[span]
 
     def apply(self, values: Array, gradients: Array, parameters: list[Parameter], rate: float) -> None:
-        """Update every stretch of the flat buffers that is not frozen, and clear its gradients."""
+        """Update every slice of the flat buffers that is not frozen, and clear its gradients."""
         for span in spans(parameters, trains):
             self.update(values[span], gradients[span], self.state_of(span), rate)
 
     def state_of(self, span: slice) -> dict[str, Array]:
-        """The state arrays of a stretch of the flat buffers."""
+        """The state arrays of a slice of the flat buffers."""
         assert self.state is not None
         return {name: array[span] for name, array in self.state.items()}
 
@@ -103,10 +103,10 @@ class Optimizer(Configured):
         raise NotImplementedError(f"{type(self).__name__} has no update")
 
     def load_state(self, state: Mapping[str, Array], steps: int, size: int) -> None:
-        """Take over the state arrays and steps of a checkpoint, for a network of `size` parameters.
+        """Restore the state arrays and steps from a checkpoint, for a network of `size` parameters.
 
         Raises:
-            ModelFileError: arrays are missing or of another size; nothing is changed then.
+            ModelFileError: arrays are missing or have another size; nothing is changed.
         """
         if state and dict.fromkeys(self.state_names, (size,)) != {name: array.shape for name, array in state.items()}:
             raise ModelFileError(f"the checkpoint's optimizer state does not fit {self!r} and {size} parameters")
@@ -125,6 +125,6 @@ def decays(parameter: Parameter) -> bool:
 
 
 def check_share(value: float, what: str, usual: float) -> None:
-    """Raise OptionError unless `value` is a share that a running mean can keep: 0 up to, not including, 1."""
+    """Raise OptionError unless `value` is a valid decay of a running mean: 0 up to, not including, 1."""
     if not 0 <= value < 1:
         raise OptionError(f"{what} must be from 0 up to (not including) 1, got {value}: {usual} is usual")

@@ -1,4 +1,4 @@
-"""Gradient clipping: how far one bad batch can throw the parameters."""
+"""Gradient clipping: limits how far one bad batch can throw the parameters."""
 
 import math
 
@@ -13,10 +13,10 @@ __all__ = ["clip_gradients"]
 
 @quiet
 def clip_gradients(network: Trainable, maximum: float) -> float:
-    """Scale all gradients down together so that their norm is at most `maximum`; returns the norm that it was.
+    """Scale all gradients down together so that their norm is at most `maximum`; return the norm before that.
 
-    (Pascanu, Mikolov and Bengio 2012, arXiv:1211.5063.) Call it between `backward` and `optimizer.step`. A norm that is
-    not finite leaves the gradients as they are.
+    (Pascanu, Mikolov and Bengio 2012, arXiv:1211.5063.) Call it between `backward` and `optimizer.step`. If the norm is
+    not finite, the gradients are left unchanged.
 
     Raises:
         OptionError: `maximum` is not a number above 0.

@@ -1,12 +1,12 @@
-"""Muon: momentum whose matrices are made orthogonal, so that every direction is learned at the same pace.
+"""Muon: momentum with orthogonalized matrices, so that every direction is learned at the same pace.
 
 For a matrix with momentum m (a running mean of its gradients) and u = (1 - momentum) g + momentum m,
 
     p <- (1 - learning_rate weight_decay) p - learning_rate sqrt(max(1, outputs / inputs)) orthogonal(u)
 
 where orthogonal(U S V^T) is about U V^T: five steps X <- aX + (bA + cA^2)X, A = X X^T, of a Newton-Schulz iteration
-whose numbers a, b, c bring all singular values near 1 in few steps (Jordan et al. 2024,
-https://kellerjordan.github.io/posts/muon). Everything else (biases, scales, tables) is trained by AdamW.
+with coefficients a, b, c that bring all singular values near 1 in few steps (Jordan et al. 2024,
+https://kellerjordan.github.io/posts/muon). AdamW trains everything else (biases, scales, tables).
 """
 
 import numpy as np
@@ -25,16 +25,16 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 class Muon(AdamW):
-    """Orthogonalised momentum for weight matrices, AdamW for the rest.
+    """Orthogonalized momentum for weight matrices, AdamW for the rest.
 
-    A matrix is a parameter of 2 or more axes that decays: an Affine's W (inputs, outputs), or a Conv2D's W
+    A matrix is a decaying parameter with 2 or more axes: an Affine's W (inputs, outputs), or a Conv2D's W
     (F, C / groups, KH, KW), whose last three axes are its inputs.
 
     Args:
-        learning_rate: of the matrices, above 0, or a Schedule.
-        momentum: the share of the running mean that a step keeps.
-        weight_decay: 0 (none) or above, apart from the gradient as in AdamW.
-        vector_factor: AdamW's learning rate for the rest, as a share of `learning_rate`.
+        learning_rate: for the matrices, above 0, or a Schedule.
+        momentum: the fraction of the running mean kept at each step.
+        weight_decay: 0 (none) or above, decoupled from the gradient as in AdamW.
+        vector_factor: AdamW's learning rate for the rest, as a fraction of `learning_rate`.
         iterations: Newton-Schulz steps.
     """
 
@@ -79,7 +79,7 @@ def orthogonalize(matrix: Array, iterations: int = 5) -> Array:
     x = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     x = np.ascontiguousarray(x / max(float(np.linalg.norm(x)), 1e-7))
     none = np.zeros(x.shape[1], x.dtype)
-    # the project's own products: those of BLAS on several threads would fight with them for the cores
+    # our own matrix products: BLAS on several threads would compete with them for the cores
     for _ in range(iterations):
         gram = kernels.affine_input_gradient(x, x)  # x x^T
         mixed = b * gram + c * kernels.affine_input_gradient(gram, gram)

@@ -1,4 +1,4 @@
-"""SGD: straight down the gradient, with or without momentum."""
+"""SGD: steps straight down the gradient, with or without momentum."""
 
 from chainrule import kernels
 from chainrule.arrays import Array
@@ -36,10 +36,10 @@ class SGD(Optimizer):
 
     @property
     def takes_products(self) -> bool:
-        return not self.weight_decay  # which is added to the whole gradient
+        return not self.weight_decay  # weight decay is added to the whole gradient
 
     def apply(self, values: Array, gradients: Array, parameters: list[Parameter], rate: float) -> None:
-        if not any(parameter.waits for parameter in parameters):
+        if not any([parameter.waits for parameter in parameters]):  # noqa: C419 - in half the time
             super().apply(values, gradients, parameters, rate)
             return
         for span in spans(parameters, lambda parameter: trains(parameter) and not parameter.waits):

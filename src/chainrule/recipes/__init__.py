@@ -1,4 +1,4 @@
-"""Recipes: trainings that are known to go well, each in a TOML file, by name."""
+"""Recipes: tested training settings, each in a TOML file, by name."""
 
 from chainrule.recipes.choices import OPTIMIZERS, SCHEDULES
 from chainrule.recipes.recipe import NAMES, Recipe, read_recipe

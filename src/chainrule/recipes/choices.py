@@ -1,4 +1,4 @@
-"""Which optimizers and schedules have a name in a recipe and on the command line."""
+"""The named optimizers and schedules of recipes and the command line."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,7 +11,7 @@ __all__ = ["OPTIMIZERS", "SCHEDULES", "Choice", "make_rate", "usual_optimizer"]
 
 
 class Choice(NamedTuple):
-    """An optimizer: how it is made from a rate and a weight decay (None: its own), and the rate where none is given."""
+    """An optimizer: how to make it from a rate and a weight decay (None: its own), and its default rate."""
 
     make: Callable[[Rate, float | None], Optimizer]
     usual_rate: float
@@ -34,16 +34,16 @@ SCHEDULES: dict[str, Callable[[float, int], Rate]] = {
     "cosine": Cosine,
     "one-cycle": OneCycle,
 }
-"""From the rate and the number of steps in all; "step" divides the rate by 10 after each third."""
+"""Schedules from a rate and the total number of steps; "step" divides the rate by 10 after each third."""
 
 
 def usual_optimizer(model: str) -> str:
-    """What a named network is trained with where nothing is said: the lesson's plain SGD, else Adam."""
+    """The default optimizer of a named network: plain SGD for the lesson's, otherwise Adam."""
     return "sgd" if model in ("two-layer", "mlp") else "adam"
 
 
 def make_rate(schedule: str, rate: float, steps: int, warmup: int) -> Rate:
-    """The learning rate of a training of `steps` steps, the first `warmup` of them rising to it."""
+    """The learning rate for a training of `steps` steps; it rises over the first `warmup` of them."""
     if warmup and warmup >= steps:
         raise OptionError(f"--warmup {warmup} is not shorter than the training of {steps:,} steps: warm up for less")
     after = SCHEDULES[schedule](rate, steps - warmup)

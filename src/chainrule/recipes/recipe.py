@@ -1,4 +1,4 @@
-"""Recipe: everything about a training but the data, in a TOML file."""
+"""Recipe: all settings of a training except the data, in a TOML file."""
 
 import difflib
 import inspect
@@ -23,48 +23,49 @@ from chainrule.optimizers import Optimizer, WeightAverage
 from chainrule.recipes.choices import OPTIMIZERS, SCHEDULES, make_rate, usual_optimizer
 from chainrule.schedules import Rate
 from chainrule.sequence_losses import SequenceCrossEntropy
-from chainrule.training import Trainer
+from chainrule.training import Trainer, Workers
 
 __all__ = ["NAMES", "Recipe", "read_recipe"]
 
 _LONGEST = 100_000
 _LOOKED_AT = 10_000
-"""Samples of which mean and deviation are taken where they lie in shards."""
+"""The number of samples that mean and standard deviation are computed from if the data lies in shards."""
 _LARGEST = 2**63
 
 _FOLDER = Path(__file__).parent
 
 NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
-"""The recipes in the package."""
+"""The names of the recipes in the package."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained; the fields are the keys of the file. Without any it is the lesson's training.
+    """How to train a network; the fields are the keys of the file. With none of them it is the lesson's training.
 
     Attributes:
         model: a named network.
-        epochs: passes over the training data, in all.
-        batch_size: samples a step.
-        accumulate: parts into which a batch is divided, to need less memory.
-        optimizer: a name; by default sgd, or adam for networks that convolve or write text.
+        epochs: total passes over the training data.
+        batch_size: samples per step.
+        accumulate: parts that each batch is split into, to save memory.
+        optimizer: a name; by default sgd, or adam for convolutional networks and language models.
         learning_rate: by default the optimizer's usual one.
-        weight_decay: 0 for none; by default the optimizer's own (0.01 for adamw, else none).
+        weight_decay: 0 for none; by default the optimizer's own (0.01 for adamw, otherwise none).
         schedule: how the rate changes over the training.
-        warmup: steps in which the rate rises to its value.
-        clip_norm: the largest norm that all gradients together may have; 0 for any.
-        label_smoothing: this share of each label is spread over all classes.
-        average: decay of the running mean of the weights that is kept in the end; 0 for none.
-        augment: arguments of `data.Augment`; none for pictures as they are.
-        styles: share of ones and sevens that get strokes which MNIST's writers seldom wrote; 0 for none.
-        strangers: share of pictures that are replaced by such as show no digit; 0 for none.
-        mixup: strength with which two pictures and their labels are mixed; 0 for not at all.
-        validation: share of the training data of each class to measure epochs and fit the temperature on; 0 for none.
-        patience: epochs without a better one (on validation data) after which training ends; 0 for never.
+        warmup: steps over which the rate rises to its value.
+        clip_norm: the largest norm of all gradients together; 0 for no limit.
+        label_smoothing: the fraction of each label that is spread over all classes.
+        average: decay of the running mean of the weights, which is kept at the end; 0 for none.
+        augment: arguments of `data.Augment`; empty for unchanged pictures.
+        styles: fraction of ones and sevens that get strokes MNIST's writers rarely used; 0 for none.
+        strangers: fraction of pictures that are replaced by pictures without a digit; 0 for none.
+        mixup: how strongly pairs of pictures and their labels are mixed; 0 for not at all.
+        validation: fraction of each class of the training data, held out to measure epochs and to fit the temperature;
+            0 for none.
+        patience: training stops after this many epochs without a better one (on validation data); 0 for never.
         seed: decides weights and order.
 
     Raises:
-        OptionError: a value of the wrong type or outside its range.
+        OptionError: a value has the wrong type or is outside its range.
     """
 
     model: str = "two-layer"
@@ -92,13 +93,13 @@ class Recipe:
             _check_type(entry.name, getattr(self, entry.name), entry.type, "")
         self._check_choices()
         self._check_ranges()
-        self.make_optimizer(self.rate)  # each refuses what it cannot be made with, before any work is done
+        self.make_optimizer(self.rate)  # raises for invalid settings before any work is done
         SoftmaxCrossEntropy(self.label_smoothing)
         WeightAverage(self.average)
         self._make_augment()
 
     def changed(self, **changes: Any) -> Self:
-        """The same recipe, but for these fields; another optimizer brings its own usual rate."""
+        """The same recipe with these fields changed; another optimizer brings its own usual rate."""
         if changes.get("optimizer", self.optimizer) != self.optimizer:
             changes = {"learning_rate": None} | changes
         return replace(self, **changes)
@@ -109,34 +110,34 @@ class Recipe:
 
     @property
     def optimizer_name(self) -> str:
-        """The optimizer's, where none is given the model's usual one."""
+        """The optimizer's name; the model's usual one if none is given."""
         return self.optimizer or usual_optimizer(self.model)
 
     @property
     def rate(self) -> float:
-        """The learning rate, where none is given the optimizer's usual one."""
+        """The learning rate; the optimizer's usual one if none is given."""
         return OPTIMIZERS[self.optimizer_name].usual_rate if self.learning_rate is None else self.learning_rate
 
     @property
     def writes_text(self) -> bool:
-        """Whether the network learns from a text and writes one."""
+        """Whether the network is a language model."""
         return self.model in LANGUAGE_MODELS
 
     def steps(self, samples: int) -> int:
-        """Steps of the whole training on so many samples."""
+        """The total number of steps on this many samples."""
         return self.epochs * math.ceil(samples / self.batch_size)
 
     def network(self, data: Part) -> Sequential:
-        """The network, built for this data: an output a class, or one for each number to predict.
+        """The network, built for this data: one output per class, or per number to predict.
 
-        Numbers that are no pixels are standardized in place of being divided by 255.
+        Numbers that are not pixels are standardized instead of divided by 255.
 
         Raises:
-            OptionError: the data is a text and the network reads none, or the other way round.
+            OptionError: the data is a text and the network cannot read text, or the other way round.
         """
         if self.writes_text != isinstance(data, Text):
             raise OptionError(
-                f"{self.model} writes text, and this data is none: use --data shakespeare, or a text of your own"
+                f"{self.model} writes text, and this data is not text: use --data shakespeare, or a text of your own"
                 if self.writes_text
                 else f"{self.model} does not read text: use --model {' or '.join(LANGUAGE_MODELS)}"
             )
@@ -156,13 +157,13 @@ class Recipe:
         return network
 
     def loss(self, network: Sequential) -> Loss:
-        """Cross-entropy of tokens, or where classes have names of these, else the mean squared error."""
+        """Cross-entropy for tokens and for classes, otherwise the mean squared error."""
         if isinstance(network.preparation, TextPreparation):
             return SequenceCrossEntropy()
         return MeanSquaredError() if network.labels is None else SoftmaxCrossEntropy(self.label_smoothing)
 
-    def trainer(self, network: Sequential, samples: int) -> Trainer:
-        """The trainer of this network for so many samples an epoch."""
+    def trainer(self, network: Sequential, samples: int, workers: Workers | None = None) -> Trainer:
+        """The trainer of this network for this many samples per epoch, alone or as one of several workers."""
         rate = make_rate(self.schedule, self.rate, self.steps(samples), self.warmup)
         return Trainer(
             network,
@@ -172,15 +173,16 @@ class Recipe:
             clip_norm=self.clip_norm or None,
             average=WeightAverage(self.average) if self.average else None,
             accumulate=self.accumulate,
+            workers=workers,
         )
 
     def shown(self, data: Part) -> Part | Augmented:
-        """The data as training sees it: augmented and mixed, or as it is."""
+        """The data as training sees it: augmented and mixed, or unchanged."""
         augment = self._make_augment()
         if not (augment or self.mixup or self.styles or self.strangers):
             return data
         if isinstance(data, Text):
-            raise OptionError("pictures are augmented and mixed, and this data is a text: leave these options out")
+            raise OptionError("augmentation and mixup need pictures, and this data is a text: leave these options out")
         return Augmented(data, augment, self.mixup, self.styles, self.strangers)
 
     def make_optimizer(self, rate: Rate) -> Optimizer:
@@ -212,16 +214,17 @@ class Recipe:
             raise OptionError(f"--validation must be from 0 up to (not including) 1, got {self.validation}")
         for name in ("styles", "strangers"):
             if not 0 <= getattr(self, name) <= 1:
-                raise OptionError(f"{name} must be a share from 0 to 1, got {getattr(self, name)}")
+                raise OptionError(f"{name} must be a fraction from 0 to 1, got {getattr(self, name)}")
         if self.patience and not self.validation:
-            raise OptionError("--patience waits for validation data: give --validation 0.1 as well")
+            raise OptionError("--patience needs validation data: give --validation 0.1 as well")
 
 
 def read_recipe(name: str | os.PathLike[str]) -> Recipe:
     """A recipe by its name, or from a TOML file.
 
     Raises:
-        OptionError: neither; not TOML; an unknown key, a value of the wrong type or outside its range (all named).
+        OptionError: there is no such recipe or file; it is not TOML; a key is unknown, or a value has the wrong type or
+            is outside its range (the message names it).
     """
     path = _FOLDER / f"{name}.toml" if str(name) in NAMES else Path(name)
     if str(name) not in NAMES and path.suffix != ".toml":
@@ -230,15 +233,15 @@ def read_recipe(name: str | os.PathLike[str]) -> Recipe:
         with path.open("rb") as file:
             content = file.read(_LONGEST + 1)
         if len(content) > _LONGEST:
-            raise OptionError(f"the recipe {name} is longer than {_LONGEST:,} bytes: it is no recipe")
+            raise OptionError(f"the recipe {name} is longer than {_LONGEST:,} bytes: it is not a recipe")
         values = tomllib.loads(content.decode().replace("\r\n", "\n"))
     except OSError as error:
         raise OptionError(f"cannot read the recipe {name}: {explain(error)}") from error
     except OptionError:
         raise
     except RecursionError as error:
-        raise OptionError(f"the recipe {name} is not TOML that is read here: it is nested too deep") from error
-    except ValueError as error:  # of TOML, of UTF-8, of numbers with thousands of digits
+        raise OptionError(f"the recipe {name} is not TOML that can be read: it is nested too deep") from error
+    except ValueError as error:  # from TOML, from UTF-8, from numbers with thousands of digits
         raise OptionError(f"the recipe {name} is not TOML: {' '.join(str(error).split()):.200}") from error
     known = [entry.name for entry in fields(Recipe)]
     for key in values:
@@ -251,7 +254,7 @@ def read_recipe(name: str | os.PathLike[str]) -> Recipe:
 
 
 def _check_type(name: str, value: Any, annotation: Any, where: str) -> None:
-    """int, float (which takes whole numbers), str or a table, or None where that is allowed; True is no number."""
+    """Check for int, float (whole numbers are fine), str, a table, or None where allowed; True is not a number."""
     kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     if value is None and NoneType in kinds:
         return

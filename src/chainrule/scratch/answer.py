@@ -1,4 +1,4 @@
-"""How imports of `common.*` and `dataset.*` are answered: by the learner's modules, else by chainrule's."""
+"""Resolve imports of `common.*` and `dataset.*`: to the learner's modules if they exist, otherwise to chainrule's."""
 
 import builtins
 import importlib
@@ -24,12 +24,12 @@ COURSE = {
     "dataset": "chainrule.scratch.dataset",
     **{f"dataset.{name}": f"chainrule.scratch.dataset.{name}" for name in ("mnist", "ptb", "sequence", "spiral")},
 }
-"""The course's modules -> chainrule's."""
+"""Maps the course's modules to chainrule's."""
 
 _PARTS = {
     COURSE[f"common.{name}"]: f"common.{name}" for name in ("functions", "gradient", "layers", "optimizer", "util")
 }
-"""chainrule's modules that others of the course are built of -> their names in the course."""
+"""Maps chainrule's modules that other course modules build on to their names in the course."""
 
 _WINDOWS = ["gtk3agg", "gtk3cairo", "gtk4agg", "gtk4cairo", "macosx", "nbagg", "qt5agg", "qt5cairo", "qtagg", "qtcairo"]
 _WINDOWS += ["tkagg", "tkcairo", "webagg", "wxagg", "wxcairo"]
@@ -39,7 +39,7 @@ _PICTURES = {"PIL.ImageShow": "chainrule.scratch.pictures"} | {
 
 
 class _Answer(MetaPathFinder, Loader):
-    """Finds names before any folder is searched, and loads chainrule's modules for them."""
+    """Finds these names before any folder is searched, and loads chainrule's modules for them."""
 
     def __init__(self, modules: Mapping[str, str]) -> None:
         self.modules = modules
@@ -52,7 +52,7 @@ class _Answer(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, loader_state=self.modules[fullname], is_package="." not in fullname)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        """A module of the wanted name whose content is that of ours, so that both are the same objects."""
+        """Create a module with the requested name and the content of ours, so that both share the same objects."""
         ours = importlib.import_module(spec.loader_state)
         module = ModuleType(spec.name, ours.__doc__)
         vars(module).update({key: value for key, value in vars(ours).items() if not key.startswith("__")})
@@ -62,16 +62,16 @@ class _Answer(MetaPathFinder, Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing to run: chainrule's module has run already."""
+        """Do nothing: chainrule's module has already been executed."""
 
 
 class Course(_Answer):
-    """Answers `common`, `dataset` and all below them, module by module.
+    """Resolves `common`, `dataset` and everything below them, module by module.
 
     Args:
-        script: whose learner it is; see `chainrule.scratch.whose`.
-        ours: whether chainrule's modules go first.
-        running: is closed when the script has ended.
+        script: the learner's script; `chainrule.scratch.whose` decides which files are the learner's.
+        ours: whether chainrule's modules take precedence.
+        running: closed when the script has ended.
     """
 
     def __init__(self, script: Path, ours: bool, running: ExitStack) -> None:
@@ -81,7 +81,7 @@ class Course(_Answer):
         self._finders = [self._theirs, super().find_spec][:: -1 if ours else 1]
         self._unsaid: dict[str, str | None] = {}
         self.files: dict[str, str] = {}
-        """The learner's modules that were asked for -> their files."""
+        """Maps the learner's modules that were imported to their files."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -94,12 +94,12 @@ class Course(_Answer):
             if spec.has_location and spec.origin:
                 self.files[fullname] = spec.origin
             if fullname == "dataset.mnist" and spec.loader is not self:
-                downloads = importlib.import_module("chainrule.scratch.downloads")  # 40 ms that others do not wait
+                downloads = importlib.import_module("chainrule.scratch.downloads")  # saves other scripts 40 ms
                 self._running.enter_context(downloads.mnist_at_hand())
         return spec
 
     def exec_module(self, module: ModuleType) -> None:
-        """Where ours is built of a module that the learner has, it is run anew and takes what theirs defines."""
+        """Execute our module again if it builds on one that the learner has; it then uses the learner's definitions."""
         ours = importlib.import_module(COURSE[module.__name__])
         parts = {getattr(value, "__module__", "") for value in vars(ours).values()} - {ours.__name__}
         specs = [self._find(_PARTS[part]) for part in parts & _PARTS.keys()]
@@ -119,7 +119,7 @@ class Course(_Answer):
         return both
 
     def whose(self) -> str:
-        """Which of the modules that were found since the last call are whose, in one line; "" if none was."""
+        """Return one line on who provides the modules found since the last call; "" if there were none."""
         said, self._unsaid = self._unsaid, {}
         names = [name for name in said if not any(other.startswith(f"{name}.") for other in said)]
         ours = [name for name in names if said[name] is None]
@@ -138,14 +138,15 @@ class Course(_Answer):
         folders = [*(path or []), *(str(Path(place, *parents)) for place in places(self._script))]
         spec = _searched(fullname, folders)
         if spec is not None and not parents and spec.submodule_search_locations is None:
-            spec.submodule_search_locations = []  # beside a `common.py` there may be a `common.layers`, theirs or ours
+            spec.submodule_search_locations = []  # `common.py` may come with a `common.layers`, theirs or ours
         return spec
 
 
 class _Above(MetaPathFinder):
-    """Finds, after all others, what Python would find if it were started in the script's folder, or in one above.
+    """Finds, as a last resort, what Python would find if it were started in the script's folder or in one above.
 
-    Besides, what lies beside a module of theirs: for a script in `ch08`, `ch07/peeky.py` finds its neighbour too.
+    It also looks beside the learner's modules: when a script in `ch08` imports `ch07/peeky.py`, that module finds its
+    neighbours too.
     """
 
     def __init__(self, script: Path) -> None:
@@ -162,13 +163,13 @@ class _Above(MetaPathFinder):
         return spec if any(any(Path(place).glob("*.py")) for place in spec.submodule_search_locations or ()) else None
 
     def _loaded(self) -> list[str]:
-        """The files of the learner's modules that have been imported."""
-        files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
-        return [file for file in files if is_learners(file, self._script)]
+        """Return the files of the learner's modules that have been imported."""
+        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+        return [file for file in files if isinstance(file, str) and is_learners(file, self._script)]
 
 
 def _searched(fullname: str, folders: Sequence[str]) -> ModuleSpec | None:
-    """As Python searches them; a folder without __init__.py stays where it was found, whatever `sys.path` becomes."""
+    """Search the folders as Python does; a folder without __init__.py stays put, even if `sys.path` changes later."""
     spec = PathFinder.find_spec(fullname, folders)
     if spec is not None and spec.loader is None:
         spec.submodule_search_locations = list(spec.submodule_search_locations or [])
@@ -180,7 +181,7 @@ _Finder = TypeVar("_Finder", bound=_Answer)
 
 @contextmanager
 def answering(script: Path, ours: bool = False) -> Iterator[Course]:
-    """Within the block, the course's modules are this learner's, else chainrule's; with `ours` the reverse."""
+    """Within the block, imports of the course's modules prefer this learner's to chainrule's; `ours` reverses that."""
     above = _Above(script)
     with ExitStack() as running, _first(Course(script, ours, running), ("common", "dataset")) as course:
         sys.meta_path.append(above)
@@ -190,7 +191,7 @@ def answering(script: Path, ours: bool = False) -> Iterator[Course]:
 
 @contextmanager
 def saving_pictures() -> Iterator[None]:
-    """Within the block, what Pillow shows and matplotlib's windows would show is written beside the script."""
+    """Within the block, pictures that Pillow or matplotlib would show in a window are written beside the script."""
     with _first(_Answer(_PICTURES), tuple(_PICTURES)):
         yield
 

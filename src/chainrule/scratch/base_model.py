@@ -1,4 +1,4 @@
-"""`common.base_model`: a model of the second book, which saves its list of parameters and loads it again."""
+"""`common.base_model`: the second book's base class for models, which saves and loads its list of parameters."""
 
 import pickle
 from pathlib import Path
@@ -15,7 +15,7 @@ from chainrule.scratch.util import to_cpu, to_gpu  # noqa: F401
 
 
 class BaseModel:
-    """What has `params`, a list of arrays, and `grads`, a gradient for each; a subclass has forward and backward."""
+    """A model with `params`, a list of arrays, and `grads`, one gradient each; subclasses add forward and backward."""
 
     def __init__(self) -> None:
         self.params: Any = None
@@ -28,16 +28,16 @@ class BaseModel:
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def save_params(self, file_name: str | None = None) -> None:
-        """Write the parameters, rounded to float16, to a pickle: by default the class's name with .pkl."""
+        """Write the parameters, rounded to float16, to a pickle, by default named after the class with .pkl."""
         with replacing(Path(file_name or self._own_file)) as file:
             pickle.dump([param.astype(np.float16) for param in self.params], file)
 
     def load_params(self, file_name: str | None = None) -> None:
-        """Fill the parameters, in place, with those of a file that `save_params` wrote.
+        """Fill the parameters, in place, from a file that `save_params` wrote.
 
         Raises:
             FileNotFoundError: there is no such file.
-            FileError, ShapeError: it holds other things, or parameters of a model of another size.
+            FileError, ShapeError: it holds something else, or the parameters of a model of another size.
         """
         path = Path(file_name or self._own_file)
         with path.open("rb") as file:
@@ -55,10 +55,10 @@ class BaseModel:
     def _check_shapes(self, path: Path, loaded: list[Array]) -> None:
         own, theirs = [param.shape for param in self.params], [value.shape for value in loaded]
         if len(own) != len(theirs):
-            raise ShapeError(f"{path} has {len(theirs)} parameters, {type(self).__name__} has {len(own)}")
+            raise ShapeError(f"{path} has {len(theirs)} parameters, but {type(self).__name__} has {len(own)}")
         for place, (mine, other) in enumerate(zip(own, theirs, strict=True)):
             if mine != other:
                 raise ShapeError(
-                    f"{path}: params[{place}] is {other}, that of this {type(self).__name__} is {mine}: make the model"
-                    " with the sizes (vocabulary, word vectors, hidden units) that it was saved with"
+                    f"{path}: params[{place}] has shape {other}, but this {type(self).__name__} needs {mine}: create"
+                    " the model with the sizes (vocabulary, word vectors, hidden units) that it was saved with"
                 )

@@ -1,9 +1,9 @@
-"""Is this hand-written layer's `backward` the derivative of its `forward`? A layer as the lesson has it, checked alone.
+"""Check whether a hand-written layer's `backward` is the derivative of its `forward`, for one layer at a time.
 
-The layer keeps its parameters and leaves its gradients in whatever way its writer chose: `probe` finds out what forward
-reads and what backward makes, `match` which belongs to which. Each is compared with central differences, in float64,
-with a random gradient from above: on the samples that were given, and on inputs and parameters drawn anew, so that both
-sides of every branch are seen. The layer itself, the random generators and the arrays stay as they are.
+The layer may store its parameters and gradients in any way its author chose: `probe` finds out what forward reads and
+what backward produces, and `match` pairs them. Each gradient is compared with central differences, in float64, with a
+random upstream gradient: on the given samples, and on newly drawn inputs and parameters, so that both sides of every
+branch are covered. The layer itself, the random generators and the arrays are left unchanged.
 """
 
 import contextlib
@@ -18,10 +18,12 @@ import numpy as np
 
 import chainrule
 from chainrule.arrays import Array
+from chainrule.diagnosis import Finding
 from chainrule.scratch.comparison import Comparison
 from chainrule.scratch.generators import same_random_numbers
-from chainrule.scratch.layercheck import LayerCheck
+from chainrule.scratch.layercheck import PASSES, LayerCheck
 from chainrule.scratch.probe import Probe
+from chainrule.scratch.upstream import NoUpstreamError
 
 __all__ = ["LayerCheck", "check_layer", "check_network", "describe"]
 
@@ -33,25 +35,31 @@ def check_layer(
     upstream: Sequence[Any] = (1,),
     seed: int = 0,
     returned: Any = None,
+    backward: str = "backward",
+    given: Sequence[Any] | None = None,
 ) -> LayerCheck:
     """Compare `layer.backward` with central differences of `layer.forward(*arguments, **options)`.
 
     Args:
-        layer: has forward and backward; not changed.
-        arguments: of forward: a small batch. Whatever forward takes in float64 is differentiated.
-        upstream: what backward is called with. Gradients of outputs are replaced by random ones.
-        seed: decides the random gradient and the sampling.
-        returned: what forward returned when `upstream` was made: parts of it among `upstream` are recognized.
+        layer: has forward and backward; it is not changed.
+        arguments: forward's arguments, a small batch. Every argument that forward accepts in float64 is differentiated.
+        upstream: backward's arguments. Gradients of outputs are replaced by random ones.
+        seed: determines the random gradient and the sampling.
+        returned: what forward returned when `upstream` was made, so that parts of it in `upstream` are recognized.
+        backward: the name of the backward method; PASSES gives the name of the forward method.
+        given: forward's arguments when `upstream` was made, if they are not `arguments`.
     """
-    return _checked(
-        layer, seed, lambda again, rng: Probe(layer, arguments, options or {}, upstream, returned, again, rng)
-    )
+
+    def probe(again: Callable[[], None], rng: np.random.Generator) -> Probe:
+        return Probe(layer, arguments, options or {}, upstream, returned, again, rng, PASSES[backward], backward, given)
+
+    return _checked(layer, seed, probe)
 
 
 def check_network(network: Any, x: Array, t: Array, seed: int = 0) -> LayerCheck:
     """Compare `network.gradient(x, t)` with central differences of `network.loss(x, t)`, for each of its `params`.
 
-    A copy of the network is checked; like the lesson's, its layers hold the arrays of `params` themselves.
+    A copy of the network is checked. Its layers must hold the arrays of `params` themselves, as in the book.
     """
 
     def probe(again: Callable[[], None], rng: np.random.Generator) -> Probe:
@@ -62,7 +70,7 @@ def check_network(network: Any, x: Array, t: Array, seed: int = 0) -> LayerCheck
 
 
 def describe(error: BaseException) -> str:
-    """An error of a learner's code in one line, with its place in that code."""
+    """Describe an error in the learner's code in one line, with its location."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{where}"
@@ -73,11 +81,13 @@ def _is_ours(file: str) -> bool:
 
 
 def _checked(layer: Any, seed: int, make: Callable[[Callable[[], None], np.random.Generator], Probe]) -> LayerCheck:
-    # a stream of its own: a script's arrays are often drawn from default_rng(0) too
+    # a separate stream, because scripts often draw their arrays from default_rng(0) too
     rng = np.random.default_rng(np.random.SeedSequence([seed, 20_260_901]))
     quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     with same_random_numbers(layer) as again, quiet[0], quiet[1], np.errstate(all="ignore"):
         try:
             return Comparison(make(again, rng), rng).result()
-        except Exception as error:  # of the learner's code, which does not take the small batch
+        except NoUpstreamError:
+            return LayerCheck((), (), None, (Finding("backward", "begins", {}),))
+        except Exception as error:  # the learner's code does not accept the small batch
             return LayerCheck((), (), describe(error))

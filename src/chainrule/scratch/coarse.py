@@ -1,4 +1,4 @@
-"""A gradient of a layer that computes in single precision: how much is rounding, and wider steps that it allows."""
+"""Check the gradients of a layer that computes in single precision: estimate its rounding noise and use wider steps."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,21 +13,21 @@ __all__ = ["check_coarsely", "noise_of"]
 _PROBES = 60
 _TOLERANCE = 2e-2
 _WIDE, _NARROW = 3e-2, 1e-2
-"""Steps, relative to the size of an array; the two must agree to mean anything."""
+"""Step sizes relative to the spread of an array; a difference counts only where both steps agree."""
 _POINTS, _DIRECTIONS = 7, 3
 _FINE, _COARSE = 1e-9, 1e-6
-"""Spacings of a grid: single precision does not see the first, and sees the second."""
+"""Grid spacings: single precision does not resolve the first, but resolves the second."""
 
 
 def noise_of(objective: Callable[[], float], arrays: Sequence[Array], rng: np.random.Generator) -> float:
-    """The standard deviation of the rounding in a function, from its third differences on a grid.
+    """Return the standard deviation of a function's rounding noise, estimated from its third differences on a grid.
 
-    (Moré and Wild 2011, "Estimating computational noise": what a smooth function leaves of them is next to nothing.)
-    The grid is fine where its slope is that of a wider one, as it is in double precision; else it is the wider one.
+    (Moré and Wild 2011, "Estimating computational noise": the third differences of a smooth function nearly vanish.)
+    The fine grid is used if its slope matches that of the wider grid, as in double precision, otherwise the wider one.
 
     Args:
-        objective: reads `arrays`, which are moved together along a random line and put back.
-        rng: draws the lines; the smallest of three results counts, since one may cross a kink.
+        objective: reads `arrays`, which are moved together along a random line and then restored.
+        rng: draws the lines; the smallest of three results counts, because a line may cross a kink.
     """
     kept = [array.copy() for array in arrays]
     found = []
@@ -50,7 +50,7 @@ def noise_of(objective: Callable[[], float], arrays: Sequence[Array], rng: np.ra
                 if wide.min() == wide.max() and values_at(np.array([0.1]), line)[0] != wide[0]:
                     return np.inf  # the precision is lower than the wider grid shows
                 wide = fine
-            # the coefficients 1, 3, 3, 1 of a third difference add up to 20 in squares
+            # the squares of a third difference's coefficients 1, 3, 3, 1 sum to 20
             found.append(float(np.sqrt(np.mean(np.diff(wide, 3) ** 2) / 20)))
     finally:
         for array, value in zip(arrays, kept, strict=True):
@@ -61,18 +61,18 @@ def noise_of(objective: Callable[[], float], arrays: Sequence[Array], rng: np.ra
 def check_coarsely(
     name: str, values: Array, gradient: Array, objective: Callable[[], float], noise: float, rng: np.random.Generator
 ) -> GradientRow:
-    """Compare one gradient with central differences of wide steps, at the places where two steps agree.
+    """Compare one gradient with central differences over wide steps, at the elements where two step sizes agree.
 
     Args:
-        name: of the row.
-        values: probed in place and put back.
-        gradient: of the same shape.
-        objective: computed in single precision, in part at least.
-        noise: its rounding.
-        rng: draws the sample.
+        name: name of the row.
+        values: changed in place element by element, then restored.
+        gradient: has the same shape.
+        objective: computed at least partly in single precision.
+        noise: rounding noise of the objective.
+        rng: draws the sample of elements.
 
     Returns:
-        a row; where rounding hides the gradient, all its places are among its `kinks`.
+        a row; if rounding hides the gradient, all its elements are listed in `kinks`.
     """
     chosen = rng.permutation(values.size)[:_PROBES]
     indices = [tuple(int(i) for i in np.unravel_index(flat, values.shape)) for flat in chosen]
@@ -97,5 +97,5 @@ def check_coarsely(
 
 
 def _size(values: Array) -> float:
-    """How far apart the values lie; of values far from zero that is what forward bends with."""
+    """Return the spread of the values: for values far from zero, forward varies on this scale."""
     return max(float(values.std()), 1e-3) if values.size else 1.0

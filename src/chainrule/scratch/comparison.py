@@ -1,4 +1,4 @@
-"""Each gradient of a layer beside numerical differentiation: on the given samples, and on inputs drawn anew."""
+"""Compare each gradient of a layer with numerical differentiation, on the given samples and on newly drawn inputs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,31 +9,31 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.diagnosis import Finding, diagnose
 from chainrule.gradcheck import GradientRow, check_array
-from chainrule.numerical import STEP, central_difference
+from chainrule.numerical import STEP
 from chainrule.scratch.coarse import check_coarsely, noise_of
+from chainrule.scratch.decay import is_decay, without_decay
 from chainrule.scratch.layercheck import LayerCheck
 from chainrule.scratch.match import Produced, match, partners, produced_by
 from chainrule.scratch.probe import Outcome, Probe, Target
 from chainrule.scratch.reach import Place, is_number, reach
+from chainrule.scratch.updates import learning_rate, moved_alike, numerical
 
 __all__ = ["Comparison"]
 
 _TOLERANCE, _TOLERANCE_OF_LOSSES, _TOLERANCE_OF_NETWORKS = 1e-5, 1e-4, 3e-3
-"""Relative to an array's largest gradient. The lesson's log(p + 1e-7) has a derivative that differs from the taught one
-by 1e-7 / p. So a loss alone is checked where no p is small; for a network, p is at least exp(-loss N)."""
+"""Relative to the largest gradient of an array. The derivative of the book's log(p + 1e-7) differs from the one it
+teaches by 1e-7 / p. So a loss by itself is checked where no p is small; in a network, p is at least exp(-loss N)."""
 _COARSE = 1e-11
-"""Relative: noise above it is of single precision somewhere within the layer, and wants wider steps."""
+"""Relative noise above this comes from single precision somewhere in the layer and calls for wider steps."""
 _PROBES, _MOST_PROBES, _WORK = 20, 400, 3_000_000
-"""Elements of an array that are probed: as many as the work of a forward pass allows."""
+"""Number of elements probed per array: as many as the cost of a forward pass allows, within these bounds."""
 _MODERATE, _SHRINKINGS = 9.0, 30
-"""A loss, times its samples, at which no probability is below 1e-4; how often parameters are made smaller for it."""
-_MORE_PROBES = 400
-"""An array that is wrong is looked at more closely, to tell what is wrong with it."""
+"""A loss times the batch size at which no probability is below 1e-4; how often parameters are shrunk to get there."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Gradient:
-    """A target, and where its gradient is found after each backward pass."""
+    """A target and where to find its gradient after each backward pass."""
 
     name: str
     target: Target
@@ -53,7 +53,7 @@ class _Gradient:
 
 
 class Comparison:
-    """Of one probe; `result` makes it."""
+    """Compares all gradients of one probe; call `result`."""
 
     def __init__(self, probe: Probe, rng: np.random.Generator) -> None:
         self._probe, self._rng = probe, rng
@@ -99,10 +99,10 @@ class Comparison:
         kept = tuple(row for row in rows if row.name not in skipped)
         return LayerCheck(kept, tuple(findings), None, tuple(self._skipped), constants)
 
-    # ---- what there is
+    # ---- finding gradients
 
     def _admit_numbers(self) -> None:
-        """Plain numbers within the layer are targets where backward changes them or leaves a gradient for them."""
+        """Make plain numbers in the layer targets if backward changes them or leaves a gradient for them."""
         outcome = self._probe.backward()
         places = list(outcome.left)
         for place, value in list(outcome.left.items()):
@@ -113,7 +113,7 @@ class Comparison:
                 self._probe.admit_number(place)
 
     def _backward(self) -> Outcome:
-        """One backward pass; where backward adds to what was there, only what it added."""
+        """Run one backward pass; where backward accumulates, keep only what it added."""
         outcome = self._probe.backward()
         own = {place.steps[1:] for target in self._probe.targets for place in target.places}
         for place, value in list(outcome.left.items()):
@@ -123,13 +123,13 @@ class Comparison:
             noise = self._rng.standard_normal(value.shape)
             try:
                 disturbed = self._probe.backward(place, noise).left.get(place)
-            except Exception:  # it was not there before, or backward itself reads it
+            except Exception:  # it did not exist before, or backward itself reads it
                 continue
             if disturbed is None or np.shape(disturbed) != value.shape:
                 continue
             if place not in outcome.touched:
                 if not np.array_equal(disturbed, noise):
-                    outcome.touched.add(place)  # filled with what was there already
+                    outcome.touched.add(place)  # overwritten with the value it had before
                 continue
             if np.allclose(disturbed - noise, value - self._before(place, value), rtol=1e-6, atol=1e-9):
                 outcome.left[place] = disturbed - noise
@@ -144,22 +144,40 @@ class Comparison:
         targets = probe.targets
         if self._probe.is_network:
             targets = [target for target in targets if _is_parameter_of_network(target)]
-        moved = [target for target in targets if target.name in outcome.moved]
-        rest = [target for target in targets if target.name not in outcome.moved]
+        divided = moved_alike(probe, outcome)
+        self._skipped += [Finding(f"update of {name}", "divided", {}) for name in sorted(divided)]
+        moves = (outcome.moved.keys() | self._moved_elsewhere()) - divided
+        moved = [target for target in targets if target.name in moves]
+        rest = [target for target in targets if target.name not in moves | divided]
         found = produced_by(outcome, probe.backward_method, returns_all=self._probe.is_network)
         matches = match(rest, found, {} if self._probe.is_network else outcome.left, self._agrees, bool(outcome.nested))
         gradients = [_Gradient(self._name(target, source), target, source) for target, source in matches.pairs]
         if moved:
-            self._rate = self._learning_rate(moved, outcome)
+            self._rate = learning_rate(probe, moved, outcome, self._rng)  # None: this update shows none
             gradients += [_Gradient(f"update of {target.name}", target, None, is_update=True) for target in moved]
         compared = [source.value for _, source in matches.pairs if source is not None]
         self._skipped += [
             Finding(source.name or f"returned[{source.index}]", "unmatched", {})
             for source in matches.unmatched
-            if not any(_is_copy(source.value, other) for other in compared)  # `dW`, and once more in `grads`
+            if not any(_is_copy(source.value, other) for other in compared)  # such as `dW` repeated in `grads`
+            and not (divided and source.place is not None and source.place.parent)  # the optimizer's own state
         ]
         constants = [target for target in matches.constants if not (target.is_input and probe.is_loss)]  # labels
         return gradients, tuple(target.name for target in constants)
+
+    def _moved_elsewhere(self) -> set[str]:
+        """Measure updates with other inputs where the inputs are zeros, because weights get no gradient from zeros."""
+        inputs = [target for target in self._probe.targets if target.is_input]
+        if all(target.value.any() for target in inputs):
+            return set()
+        kept = {target.name: target.value.copy() for target in inputs}
+        try:
+            self._put({target.name: self._draw_anew(target.value, True) for target in inputs})
+            return set(self._probe.backward().moved)
+        except Exception:  # the layer is not made for these values
+            return set()
+        finally:
+            self._put(kept)
 
     def _name(self, target: Target, source: Produced | None) -> str:
         if self._probe.is_network:
@@ -172,19 +190,6 @@ class Comparison:
         found = np.asarray(value, dtype=np.float64)
         row = check_array("", target.value, found, self._probe.objective, 12, 1e-3, self._rounding(), self._rng)
         return row.ok
-
-    def _learning_rate(self, moved: Sequence[Target], outcome: Outcome) -> float | None:
-        """The rate of an update within backward: of the numbers at hand the one that fits, else the one that the update
-        itself shows."""
-        target = moved[0]
-        expected = _numerical(target.value, self._probe.objective, (), self._rng)
-        known = ~np.isnan(expected)
-        step, right = -outcome.moved[target.name][known], expected[known]
-        shown = float(step @ right / (right @ right)) if right.any() else 0.0
-        numbers = [float(value) for value in self._probe.numbers() if float(value) > 0]
-        if not numbers:
-            return shown if shown > 0 else 1.0
-        return min(numbers, key=lambda number: abs(np.log(number / shown)) if shown > 0 else number)
 
     # ---- comparing
 
@@ -199,12 +204,15 @@ class Comparison:
     def _compare(
         self, gradients: Sequence[_Gradient], outcome: Outcome, probes: int
     ) -> tuple[list[GradientRow], list[Finding]]:
+        moved = [gradient.target for gradient in gradients if gradient.is_update]
+        if moved and self._rate is None:
+            self._rate = learning_rate(self._probe, moved, outcome, self._rng)
         values = [gradient.read(outcome, self._rate) for gradient in gradients]
         rows = [self._row(gradient, value, probes) for gradient, value in zip(gradients, values, strict=True)]
         if all(row.ok for row in rows):
             return rows, []
         expected = {
-            gradient.name: _numerical(gradient.target.value, self._probe.objective, row.kinks, self._rng)
+            gradient.name: numerical(gradient.target.value, self._probe.objective, row.kinks, self._rng)
             for gradient, row in zip(gradients, rows, strict=True)
         }
         findings = []
@@ -219,7 +227,7 @@ class Comparison:
             found = np.asarray(value, dtype=np.float64)
         except (TypeError, ValueError):
             found = np.zeros(0)
-        if not target.value.ndim and found.ndim:  # a number that forward spreads over an axis
+        if not target.value.ndim and found.ndim:  # a number that forward broadcasts over an axis
             found = found.sum()
         if value is None or found.shape != target.value.shape:
             return GradientRow(gradient.name, target.value.shape, 0, np.inf, (), (), False)
@@ -232,8 +240,16 @@ class Comparison:
         row = check_array(
             gradient.name, target.value, found, probe.objective, probes, self._tolerance, rounding, self._rng
         )
-        above = probe.upstream[0] if probe.is_loss else 1.0
-        if not row.ok and above != 1.0:  # the lesson's own loss does not look at dout
+        if not row.ok and not target.is_input and (strengths := probe.named_numbers(is_decay)):
+            expected = numerical(target.value, probe.objective, row.kinks, self._rng)
+            apart = without_decay(found, expected, target.value, strengths)
+            if apart is not None:
+                name = f"{gradient.name} without weight decay"
+                return check_array(
+                    name, target.value, apart, probe.objective, probes, self._tolerance, rounding, self._rng
+                )
+        above = probe.upstream[0] if probe.is_loss and np.ndim(probe.upstream[0]) == 0 else 1.0
+        if not row.ok and above != 1.0:  # the book's own loss ignores dout
             at_one = check_array(
                 gradient.name,
                 target.value,
@@ -272,7 +288,7 @@ class Comparison:
         )
 
     def _moved_on(self, outcome: Outcome) -> dict[str, Array] | None:
-        """The values of parameters after an update within backward."""
+        """Return the parameters' values after an update inside backward."""
         moved = outcome.moved
         return {t.name: t.value + moved[t.name] for t in self._probe.targets if t.name in moved} or None
 
@@ -285,7 +301,7 @@ class Comparison:
         kept = {t.name: t.value.copy() for t in self._probe.targets}
         try:
             self._put(values)
-            return _numerical(target.value, self._probe.objective, (), self._rng)
+            return numerical(target.value, self._probe.objective, (), self._rng)
         finally:
             self._put(kept)
 
@@ -299,7 +315,7 @@ class Comparison:
     def _at_other_values(
         self, gradients: Sequence[_Gradient], change: Callable[[Array, bool], Array], probes: int
     ) -> tuple[list[GradientRow], list[Finding]] | None:
-        """Compare at other inputs and parameters; None where the layer does not take them."""
+        """Compare at other inputs and parameters; return None if the layer does not accept them."""
         probe = self._probe
         kept, above = {target.name: target.value.copy() for target in probe.targets}, probe.upstream
         try:
@@ -310,31 +326,33 @@ class Comparison:
             probe.upstream = [2.5] if probe.is_loss and probe.takes_upstream else probe.new_upstream(self._rng)
             self._measure_noise(gradients)
             return self._compare(gradients, self._backward(), probes)
-        except Exception:  # these values are none that the layer is made for
+        except Exception:  # the layer is not made for these values
             return None
         finally:
             self._put(kept)
             probe.upstream = above
 
     def _draw_anew(self, value: Array, is_input: bool) -> Array:
-        """Inputs of both signs, small and large; parameters moved off their values."""
+        """Draw inputs of both signs, small and large, and perturb parameters."""
         noise = self._rng.standard_normal(value.shape)
         if not value.ndim:
             return np.asarray(value * np.exp(0.3 * noise))
         if is_input:
-            wide: Array = noise if self._probe.is_loss else noise * 3.0 ** self._rng.uniform(-1, 1, value.shape)
-            return wide
+            if not self._probe.is_loss:
+                return np.asarray(noise * 3.0 ** self._rng.uniform(-1, 1, value.shape))
+            are_probabilities = value.min(initial=1) > 0 and value.max(initial=0) < 1
+            return self._rng.uniform(0.05, 0.95, value.shape) if are_probabilities else noise
         size = max(float(np.sqrt((value**2).mean())), 0.1)
         return np.asarray(value + 0.5 * size * noise)
 
     def _moved(self, target: Target) -> Array:
-        """A network's parameters a little off: biases of zero lie on kinks where pixels are zero."""
+        """Perturb a network's parameters slightly: where pixels are zero, zero biases lie exactly on kinks."""
         value = target.value
         size = max(float(np.sqrt((value**2).mean())), 0.1) if value.size else 0.0
         return value if target.is_input else np.asarray(value + 0.1 * size * self._rng.standard_normal(value.shape))
 
     def _shrink_until_moderate(self) -> None:
-        """Make a network's parameters smaller where it is so sure that the 1e-7 of log(p + 1e-7) would show."""
+        """Shrink a network's parameters if it is so confident that the 1e-7 in log(p + 1e-7) would matter."""
         probe = self._probe
         own = {target.name: target.value.copy() for target in probe.targets if not target.is_input}
         self._put({name: 1e-3 * value for name, value in own.items()})
@@ -345,7 +363,7 @@ class Comparison:
                 return
 
     def _draw_near(self, value: Array, is_input: bool) -> Array:
-        """A tenth away, of the same sign: for layers that take no others."""
+        """Change each value by up to a tenth, keeping its sign, for layers that accept no other values."""
         return np.asarray(value * (1 + 0.1 * np.tanh(self._rng.standard_normal(value.shape))))
 
 
@@ -354,26 +372,11 @@ def _is_parameter_of_network(target: Target) -> bool:
 
 
 def _joined(one: GradientRow, other: GradientRow) -> GradientRow:
-    """Of two comparisons of one gradient, the worse."""
+    """Combine two comparisons of one gradient, keeping the worse result."""
     worse = other if (not other.ok, other.error) > (not one.ok, one.error) else one
     checked, kinks = one.checked + other.checked, (*one.kinks, *other.kinks)
     hidden, ok = one.hidden + other.hidden, one.ok and other.ok
     return GradientRow(worse.name, worse.shape, checked, worse.error, worse.worst, kinks, ok, hidden)
-
-
-def _numerical(
-    value: Array, objective: Callable[[], float], kinks: Sequence[tuple[int, ...]], rng: np.random.Generator
-) -> Array:
-    """The numerical gradient at many places, NaN elsewhere and on kinks."""
-    expected = np.full(value.shape, np.nan)
-    places = rng.permutation(value.size)[:_MORE_PROBES]
-    for flat in places:
-        index = tuple(int(i) for i in np.unravel_index(flat, value.shape))
-        expected[index] = central_difference(objective, value, index)
-    for index in kinks:
-        expected[index] = np.nan
-    expected[np.abs(expected) < 1e-9 * np.nanmax(np.abs(expected), initial=0.0)] = 0
-    return expected
 
 
 def _is_copy(one: Any, other: Any) -> bool:
@@ -386,7 +389,7 @@ def _near(one: Array, other: Array) -> bool:
 
 
 def _near_each_other(value: Array) -> Array:
-    """Numbers drawn together around their mean where they lie further apart than 1: scores become moderate ones."""
+    """Scale numbers to a standard deviation of 1 around their mean if it is larger, so that scores become moderate."""
     if value.ndim == 0 or value.std() <= 1:
         return value
     return np.asarray(value.mean() + (value - value.mean()) / value.std())

@@ -1,4 +1,4 @@
-"""`common.config`: whether the second book computes on a GPU. chainrule's modules of the course use the processor."""
+"""`common.config`: whether the second book's code runs on a GPU. chainrule's course modules run on the CPU."""
 
 __all__ = ["GPU"]
 

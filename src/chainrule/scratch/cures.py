@@ -1,4 +1,4 @@
-"""What to do about a script's error: an import that fails, data that cannot be had, a file that is missing."""
+"""Suggest a cure for a script's error: a failed import, data that cannot be downloaded, a missing file."""
 
 import re
 import sys
@@ -20,24 +20,27 @@ OF_THE_BOOK = {"lena.png", "lena_gray.png", "cactus.png", "cactus_gray.png", "sa
     "BetterRnnlm.pkl",
     "AttentionSeq2seq.pkl",
 }
-"""Files that the books' scripts open, of its repository or written by another script of the chapter."""
+"""Files that the books' scripts open, from the book's repository or written by another script of the chapter."""
 
 
 def cure(error: BaseException, course: Course) -> str | None:
-    """One line about an error that a script raised, while the course's modules are answered; None: all is said."""
+    """Return one line of help on an error that a script raised, or None if there is nothing to add.
+
+    It must be called while the course's modules are still being resolved.
+    """
     if isinstance(error, ModuleNotFoundError):
         return _of_a_module(error.name or "")
     if isinstance(error, ImportError):
         return _of_a_name(error, course)
     if isinstance(error, FileNotFoundError) and Path(str(error.filename)).name in OF_THE_BOOK:
-        return "this file is of the book's repository, or written by another script of its chapter: put it there"
+        return "this file comes from the book's repository or is written by another script of the chapter: put it there"
     lines = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
     for name, file in course.files.items():
         if file in lines and (name == "dataset.mnist" or (name == "dataset.ptb" and isinstance(error, OSError))):
-            brought = "MNIST" if name == "dataset.mnist" else "another text"
+            bundled = "MNIST" if name == "dataset.mnist" else "another text"
             return (
-                f"{file} is yours, and could not get its data; chainrule brings {brought} along: `chainrule run --ours`"
-                " takes all of chainrule's modules, and without this file chainrule answers just this one"
+                f"{file} is yours and could not get its data; chainrule comes with {bundled}: `chainrule run --ours`"
+                " uses chainrule's modules throughout; remove or rename this file to replace only this module"
             )
     return None
 
@@ -58,17 +61,18 @@ def _of_a_name(error: ImportError, course: Course) -> str | None:
     if match is None or match[2].partition(".")[0] not in COURSE:
         return None
     name, module = match.groups()
-    if "." not in module:  # what a package lacks is a module
+    if "." not in module:  # a name missing from a package is a module
         return _of_a_module(f"{module}.{name}")
     file = course.files.get(module)
     public = [key for key in vars(sys.modules[module]) if not key.startswith("_")] if module in sys.modules else []
-    told = f"{file or f'chainrule has {module}, and it'} has no {name}{_instead(name, public)}"
+    owner = file or f"chainrule's {module}"
+    told = f"{owner} has no {name}{_instead(name, public)}"
     if file and module in COURSE and hasattr(import_module(COURSE[module]), name):
-        return f"{told}; chainrule's {module} has {name}: `chainrule run --ours` takes it"
+        return f"{told}; chainrule's {module} has {name}: `chainrule run --ours` uses it"
     return told
 
 
 def _instead(name: str, known: Iterable[str], prefix: str = "") -> str:
     names = list(dict.fromkeys(known))
     close = [prefix + other for other in get_close_matches(name, names, 3)]
-    return f": did you mean {' or '.join(close)}?" if close else f": there is {', '.join(names)}" if names else ""
+    return f": did you mean {' or '.join(close)}?" if close else f": choose from {', '.join(names)}" if names else ""

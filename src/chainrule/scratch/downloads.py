@@ -1,4 +1,4 @@
-"""Downloads of MNIST by a learner's own `dataset`: where the network does not give the files, chainrule does."""
+"""Serve chainrule's MNIST files to a learner's own `dataset` when their download fails."""
 
 import gzip
 import io
@@ -21,7 +21,7 @@ _SECONDS = 20.0
 
 @contextmanager
 def mnist_at_hand() -> Iterator[None]:
-    """Within the block, urllib's urlopen of one of the four files succeeds, and stderr is told where it came from."""
+    """Within the block, urllib's urlopen always succeeds for the four files; a message on stderr tells of fallbacks."""
     urlopen = urllib.request.urlopen
 
     def opened(url: Any, *arguments: Any, **options: Any) -> Any:
@@ -33,7 +33,7 @@ def mnist_at_hand() -> Iterator[None]:
         try:
             return urlopen(url, *arguments, **({"timeout": _SECONDS} if len(arguments) < 2 else {}) | options)
         except OSError as error:
-            print(f"{address}: {getattr(error, 'reason', error)}; chainrule's own {file} is taken", file=sys.stderr)
+            print(f"{address}: {getattr(error, 'reason', error)}; using chainrule's own {file}", file=sys.stderr)
             content = mnist_file(name)
             return _answer(address, content if name == file else gzip.compress(content, 1))
 

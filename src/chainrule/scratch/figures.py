@@ -1,4 +1,4 @@
-"""A backend of matplotlib for machines without a display: `plt.show()` writes the figures beside the script."""
+"""A matplotlib backend for machines without a display: `plt.show()` writes the figures beside the script."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _OPEN: set[Any] = set()
 
 
 class FigureManager(FigureManagerBase):
-    """Writes its figure when that alone is shown."""
+    """Writes its figure when that figure alone is shown."""
 
     def show(self) -> None:
         with replacing(path_beside_script()) as file:
@@ -29,7 +29,7 @@ class FigureCanvas(FigureCanvasAgg):
 
 
 def show(block: bool | None = None, **options: Any) -> None:
-    """Write each open figure beside the script, and close them; where the script would go on, see `left_open`."""
+    """Write each open figure beside the script and close it; figures shown without blocking wait for `left_open`."""
     managers = _pylab_helpers.Gcf.get_all_fig_managers()
     if block is False:  # also each plt.pause()
         _OPEN.update(managers)
@@ -40,7 +40,7 @@ def show(block: bool | None = None, **options: Any) -> None:
 
 
 def left_open() -> None:
-    """At the script's end, write those that were shown without waiting and are still there, as they are last."""
+    """At the end of the script, write the final state of figures shown without blocking that are still open."""
     for manager in _pylab_helpers.Gcf.get_all_fig_managers():
         if manager in _OPEN:
             manager.show()

@@ -1,6 +1,6 @@
 """The second book's training loops: `Trainer.fit` on samples, `RnnlmTrainer.fit` on a text read in order.
 
-A model has `forward(x, t)`, which gives the loss, `backward()`, and the lists `params` and `grads`.
+A model has `forward(x, t)`, which returns the loss, `backward()`, and the lists `params` and `grads`.
 """
 
 import time
@@ -21,7 +21,7 @@ _Range = tuple[float, float]
 
 
 class _Loop:
-    """A step, and what is printed of many: the mean loss since the last line, or what is made of it."""
+    """A training step, and the mean loss over the steps since the last printed line."""
 
     def __init__(self, model: Any, optimizer: Any) -> None:
         self.model = model
@@ -39,11 +39,11 @@ class _Loop:
         self.optimizer.update(params, grads)
         self._losses.append(float(loss))
 
-    def _is_time_to_tell(self, step: int) -> bool:
+    def _is_time_to_print(self, step: int) -> bool:
         return self.eval_interval is not None and step % self.eval_interval == 0
 
-    def _told(self, step: int, steps: int, since: float) -> tuple[float, str]:
-        """The mean loss since the last line, and how the next one begins."""
+    def _progress(self, step: int, steps: int, since: float) -> tuple[float, str]:
+        """Return the mean loss since the last printed line, and the beginning of the next line."""
         loss = float(np.mean(self._losses))
         self._losses = []
         seconds = int(time.time() - since)
@@ -51,7 +51,7 @@ class _Loop:
 
 
 class FittingTrainer(_Loop):
-    """`common.trainer.Trainer(model, optimizer)`; `loss_list` has the mean losses that were printed."""
+    """`common.trainer.Trainer(model, optimizer)`; `loss_list` holds the mean losses that were printed."""
 
     def __init__(self, model: Any, optimizer: Any) -> None:
         super().__init__(model, optimizer)
@@ -66,18 +66,18 @@ class FittingTrainer(_Loop):
         max_grad: float | None = None,
         eval_interval: int | None = 20,
     ) -> None:
-        """Train for some epochs, each in a new order of NumPy's global generator; a rest below a batch is left out.
+        """Train on shuffled samples (NumPy's global generator); an incomplete last batch is dropped.
 
         Args:
             x, t: samples and labels.
-            max_epoch: epochs.
-            batch_size: samples a step.
-            max_grad: gradients are clipped to this norm; None: not at all.
-            eval_interval: a line every so many steps; None: none.
+            max_epoch: number of epochs.
+            batch_size: samples per step.
+            max_grad: clip gradients to this norm; None turns clipping off.
+            eval_interval: print a line every so many steps; None prints nothing.
         """
         steps = len(x) // batch_size
         if steps < 1:
-            raise OptionError(f"Trainer.fit: {len(x)} samples are fewer than a batch of {batch_size}")
+            raise OptionError(f"Trainer.fit: {len(x)} samples do not fill one batch of {batch_size}: lower batch_size")
         self.eval_interval = eval_interval
         self._losses = []
         since = time.time()
@@ -87,19 +87,19 @@ class FittingTrainer(_Loop):
             for step in range(steps):
                 batch = slice(step * batch_size, (step + 1) * batch_size)
                 self._step(x[batch], t[batch], max_grad)
-                if self._is_time_to_tell(step):
-                    loss, told = self._told(step, steps, since)
+                if self._is_time_to_print(step):
+                    loss, told = self._progress(step, steps, since)
                     print(f"{told} loss {loss:.2f}")
                     self.loss_list.append(loss)
             self.current_epoch += 1
 
     def plot(self, ylim: _Range | None = None) -> None:
-        """Show `loss_list`."""
+        """Plot `loss_list`."""
         show_curve(self.loss_list, "loss", self.eval_interval, ylim)
 
 
 class RnnlmTrainer(_Loop):
-    """Trains a language model with truncated backpropagation through time; `ppl_list` has the printed perplexities."""
+    """Trains a language model by truncated backpropagation through time; `ppl_list` holds the printed perplexities."""
 
     def __init__(self, model: Any, optimizer: Any) -> None:
         super().__init__(model, optimizer)
@@ -107,7 +107,7 @@ class RnnlmTrainer(_Loop):
         self.ppl_list: list[float] = []
 
     def get_batch(self, x: Array, t: Array, batch_size: int, time_size: int) -> tuple[Array, Array]:
-        """The next `time_size` words of each of `batch_size` stretches of the text, and their labels, int32."""
+        """Return the next `time_size` words of each of `batch_size` stretches of the text, and their labels, int32."""
         begins = (len(x) // batch_size) * np.arange(batch_size)[:, None]
         places = (begins + self.time_idx + np.arange(time_size)) % len(x)
         self.time_idx += time_size
@@ -123,18 +123,21 @@ class RnnlmTrainer(_Loop):
         max_grad: float | None = None,
         eval_interval: int | None = 20,
     ) -> None:
-        """Train for some epochs on words xs (n,) whose next words are ts (n,).
+        """Train on words xs (n,) with the next words ts (n,) as labels.
 
         Args:
-            max_epoch: epochs.
-            batch_size: stretches of the text that are read side by side.
-            time_size: words of each in a step, which gradients go back through.
-            max_grad: gradients are clipped to this norm; None: not at all.
-            eval_interval: a line every so many steps; None: none.
+            max_epoch: number of epochs.
+            batch_size: stretches of the text that are read in parallel.
+            time_size: words of each stretch per step; gradients are propagated back through all of them.
+            max_grad: clip gradients to this norm; None turns clipping off.
+            eval_interval: print a line every so many steps; None prints nothing.
         """
         steps = len(xs) // (batch_size * time_size)
         if steps < 1:
-            raise OptionError(f"RnnlmTrainer.fit: {len(xs)} words are fewer than {batch_size} x {time_size} of a step")
+            raise OptionError(
+                f"RnnlmTrainer.fit: {len(xs)} words do not fill one step of {batch_size} x {time_size}: lower"
+                " batch_size or time_size"
+            )
         self.time_idx, self.ppl_list = 0, []
         self.eval_interval = eval_interval
         self._losses = []
@@ -142,31 +145,31 @@ class RnnlmTrainer(_Loop):
         for _ in _counted(range(max_epoch)):
             for step in range(steps):
                 self._step(*self.get_batch(xs, ts, batch_size, time_size), max_grad)
-                if self._is_time_to_tell(step):
-                    loss, told = self._told(step, steps, since)
+                if self._is_time_to_print(step):
+                    loss, told = self._progress(step, steps, since)
                     print(f"{told} perplexity {np.exp(loss):.2f}")
                     self.ppl_list.append(float(np.exp(loss)))
             self.current_epoch += 1
 
     def plot(self, ylim: _Range | None = None) -> None:
-        """Show `ppl_list`."""
+        """Plot `ppl_list`."""
         show_curve(self.ppl_list, "perplexity", self.eval_interval, ylim)
 
 
 def remove_duplicate(params: Sequence[Array], grads: Sequence[Array]) -> tuple[list[Array], list[Array]]:
-    """Each parameter once, with the sum of its gradients, where layers share one or (tied weights) its transpose.
+    """Merge parameters that layers share, directly or (tied weights) as a transpose, and sum their gradients.
 
-    The sum is added to the gradient of the first in place.
+    The sum is accumulated in place in the gradient of the first occurrence.
     """
     kept: dict[tuple[int, ...], Array] = {}
     once: list[Array] = []
     for param, grad in zip(params, grads, strict=True):
         place = param.ctypes.data, *param.shape, *param.strides
-        turned = param.ctypes.data, *param.T.shape, *param.T.strides
+        transposed = param.ctypes.data, *param.T.shape, *param.T.strides
         if place in kept:
             kept[place] += grad
-        elif param.ndim == 2 and turned in kept:
-            kept[turned] += grad.T
+        elif param.ndim == 2 and transposed in kept:
+            kept[transposed] += grad.T
         else:
             kept[place] = grad
             once.append(param)

@@ -1,4 +1,4 @@
-"""`common.functions`: the lesson's functions of arrays."""
+"""`common.functions`: the book's functions of arrays."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from chainrule.arrays import Array
 
 
 def identity_function(x: Array) -> Array:
-    """x itself."""
+    """Return x itself."""
     return x
 
 
@@ -15,7 +15,7 @@ identity = identity_function  # its name in the Chinese course
 
 
 def step_function(x: Array) -> Array:
-    """1 where x > 0, else 0, as integers."""
+    """Return 1 where x > 0, else 0, as integers."""
     return np.array(x > 0, dtype=int)
 
 
@@ -26,7 +26,7 @@ def sigmoid(x: Array) -> Array:
 
 
 def sigmoid_grad(x: Array) -> Array:
-    """The derivative of sigmoid at x."""
+    """Return the derivative of sigmoid at x."""
     y = sigmoid(x)
     return (1.0 - y) * y
 
@@ -60,19 +60,19 @@ def leaky_relu(x: Array, alpha: float = 0.01) -> Array:
 
 
 def relu_grad(x: Array) -> Array:
-    """1 where x >= 0, else 0."""
+    """Return 1 where x >= 0, else 0."""
     gradient = np.zeros_like(x)
     gradient[x >= 0] = 1
     return gradient
 
 
 def softmax(x: Array) -> Array:
-    """Softmax over the last axis, 1-D or more."""
+    """Return the softmax over the last axis of an array with at least one axis."""
     return kernels.softmax(np.asarray(x))
 
 
 def sum_squared_error(y: Array, t: Array) -> float:
-    """Half the sum of (y - t)^2."""
+    """Return half the sum of (y - t)^2."""
     return float(0.5 * np.sum((y - t) ** 2))
 
 
@@ -80,7 +80,7 @@ mean_squared_error = sum_squared_error  # its name before October 2019
 
 
 def cross_entropy_error(y: Array, t: Array) -> float:
-    """Probabilities y (N, C) or (C,), labels as indices or one-hot -> the mean of -log(p + 1e-7)."""
+    """Return the mean of -log(p + 1e-7) for probabilities y (N, C) or (C,) and labels t, indices or one-hot."""
     if y.ndim == 1:
         t, y = t.reshape(1, t.size), y.reshape(1, y.size)
     if t.size == y.size:
@@ -92,5 +92,5 @@ cross_entropy = cross_entropy_error  # its name in the Chinese course
 
 
 def softmax_loss(X: Array, t: Array) -> float:
-    """Cross-entropy of softmax(X)."""
+    """Return the cross-entropy of softmax(X)."""
     return cross_entropy_error(softmax(X), t)

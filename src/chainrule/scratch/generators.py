@@ -1,4 +1,4 @@
-"""The same random numbers again: generators that a script draws from are put back to one state."""
+"""Repeat the same random numbers: reset the generators that a script draws from to one state."""
 
 import inspect
 import random
@@ -13,10 +13,10 @@ __all__ = ["same_random_numbers"]
 
 @contextmanager
 def same_random_numbers(layer: Any) -> Iterator[Callable[[], None]]:
-    """Within the block, calling what is yielded puts the generators that a script draws from back to one state.
+    """Yield a function that resets the generators that a script draws from to their current state.
 
-    These are NumPy's global one, Python's, and generators among the globals of the layer's module. At the end they are
-    as they were.
+    These are NumPy's global generator, Python's, and those among the globals of the layer's module. The state is
+    restored when the block ends.
     """
     spaces = [
         getattr(method, "__globals__", {})

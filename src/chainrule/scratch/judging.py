@@ -1,4 +1,4 @@
-"""How good a model of the second book is: a language model's perplexity, right answers to questions."""
+"""Evaluate the second book's models: the perplexity of a language model, and correct answers to questions."""
 
 import inspect
 import sys
@@ -16,9 +16,9 @@ _MARKS = {True: "\033[92m☑\033[0m", False: "\033[91m☒\033[0m"}
 
 
 def eval_perplexity(model: Any, corpus: Array, batch_size: int = 10, time_size: int = 35) -> float:
-    """exp of the mean loss of `model` on a corpus, read in order as `batch_size` stretches side by side.
+    """Return exp of the mean loss of `model` on a corpus, read in order as `batch_size` parallel stretches.
 
-    A model whose forward takes `train_flg` is asked with False.
+    If the model's forward takes `train_flg`, it is called with False.
     """
     print("evaluating perplexity ...")
     corpus = np.asarray(corpus)
@@ -27,7 +27,7 @@ def eval_perplexity(model: Any, corpus: Array, batch_size: int = 10, time_size: 
     if steps < 1:
         raise OptionError(
             f"eval_perplexity: {len(corpus)} words are fewer than the {batch_size * time_size + 1} that batch_size="
-            f"{batch_size} and time_size={time_size} need"
+            f"{batch_size} and time_size={time_size} need: lower one of them"
         )
     options = {"train_flg": False} if "train_flg" in inspect.signature(model.forward).parameters else {}
     begins = jump * np.arange(batch_size)[:, None] + np.arange(time_size)
@@ -49,12 +49,12 @@ def eval_seq2seq(
     verbose: bool = False,
     is_reverse: bool = False,
 ) -> int:
-    """1 if the model generates the right answer, else 0; with `verbose` both are printed.
+    """Return 1 if the model generates the correct answer, else 0; `verbose` prints both.
 
     Args:
         model: has `generate(question, start_id, length)`.
-        question: (1, T), reversed where `is_reverse` says so.
-        correct: (1, T), of which the first is what starts an answer.
+        question: (1, T), reversed if `is_reverse`.
+        correct: (1, T); the first index is the start token of the answer.
     """
     start, *answer = (int(index) for index in np.ravel(correct))
     guess = [int(index) for index in model.generate(question, start, len(answer))]

@@ -1,23 +1,31 @@
-"""What the check of one layer says: what was compared, what is wrong, and what was left out."""
+"""The result of checking one layer: what was compared, what is wrong, and what was skipped."""
 
 from dataclasses import dataclass
 
 from chainrule.diagnosis import Finding
 from chainrule.gradcheck import GradientRow
 
-__all__ = ["LayerCheck"]
+__all__ = ["PASSES", "LayerCheck"]
+
+PASSES = {
+    "backward": "forward",
+    "backward_pass": "forward_pass",
+    "backward_propagation": "forward_propagation",
+    "bprop": "fprop",
+}
+"""Names of a layer's two methods: backward -> forward."""
 
 
 @dataclass(frozen=True)
 class LayerCheck:
-    """What was compared, what is wrong, and what was not compared.
+    """What was compared, what is wrong, and what was skipped.
 
     Attributes:
-        rows: one for each gradient that was compared.
-        findings: one for each of them that is wrong.
+        rows: one row per gradient that was compared.
+        findings: one finding per wrong gradient.
         failure: why nothing could be compared.
         skipped: gradients that were not compared, each with the reason.
-        constants: what forward reads and has no gradient; not the labels of a loss.
+        constants: arrays that forward reads and that have no gradient, except the labels of a loss.
     """
 
     rows: tuple[GradientRow, ...]
@@ -32,5 +40,5 @@ class LayerCheck:
 
     @property
     def produced(self) -> int:
-        """How many gradients there are, compared or not."""
+        """The number of gradients, compared or not."""
         return len(self.rows) + len(self.skipped)

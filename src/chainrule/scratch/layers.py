@@ -1,8 +1,8 @@
 """`common.layers`: the layers of both books, which remember their last forward pass.
 
-They hold the arrays W and b that they are given, never copies: the lesson updates its parameters in place. The first
+They hold the arrays W and b that they are given, never copies, because the book updates parameters in place. The first
 book reads a gradient as `dW`; the second has lists, `params` and `grads`, and backward fills the arrays of `grads`. The
-star import carries `np`, `GPU` and `common.functions`, as the lesson's does.
+star import includes `np`, `GPU` and `common.functions`, as in the book.
 """
 
 from typing import Any
@@ -19,29 +19,29 @@ from chainrule.scratch.functions import tanh as _tanh
 from chainrule.scratch.util import col2im, im2col  # noqa: F401
 
 _EPSILON = 10e-7
-"""The lesson's, of batch normalization."""
+"""The book's epsilon of batch normalization."""
 
 
 class _Layer:
-    """`params` and `grads` as the second book reads them: lists, of which models join many."""
+    """`params` and `grads` as lists, the way the second book reads them; models concatenate those of many layers."""
 
     _grads: Any = None
 
     @property
     def params(self) -> list[Any]:
-        """The arrays that are learned."""
+        """The learned arrays."""
         return []
 
     @property
     def grads(self) -> list[Any]:
-        """A gradient for each of `params`: always the same arrays, made when somebody first asks for them."""
+        """One gradient per array in `params`: always the same arrays, created on first access."""
         if self._grads is None:
             self._grads = [np.zeros_like(param) for param in self.params]
             self._fill_grads()
         return self._grads  # type: ignore[no-any-return]
 
     def _gradients(self) -> list[Any]:
-        """Of the last backward pass; None before it."""
+        """Return the gradients of the last backward pass; None before it."""
         return []
 
     def _fill_grads(self) -> None:
@@ -74,7 +74,7 @@ class Relu(_Layer):
         return out
 
     def backward(self, dout: Array) -> Array:
-        # out = x, out[mask] = 0; like the lesson's, this writes into dout
+        # out = x, out[mask] = 0; as in the book, this writes into dout
         kernels.zero_update(dout, self.mask)
         return dout
 
@@ -95,7 +95,7 @@ class Sigmoid(_Layer):
 
 
 class Tanh(_Layer):
-    """y = tanh(x), of the Chinese course; `out` is y."""
+    """y = tanh(x), from the Chinese course; `out` is y."""
 
     def __init__(self) -> None:
         self.out: Any = None
@@ -154,7 +154,7 @@ class MatMul:
 
 
 class Embedding:
-    """out = W[idx]: of W (V, D) the rows that idx, whole numbers of any shape, names."""
+    """out = W[idx]: the rows of W (V, D) at idx, an array of integers of any shape."""
 
     def __init__(self, W: Array) -> None:
         self.params = [W]
@@ -167,7 +167,7 @@ class Embedding:
         return out
 
     def backward(self, dout: Array) -> None:
-        # out = W[idx]; a row that idx names twice gets both gradients
+        # out = W[idx]; a row that occurs twice in idx gets both gradients
         (dW,) = self.grads
         dW[...] = 0
         np.add.at(dW, self.idx, dout)
@@ -190,7 +190,7 @@ class Softmax(_Layer):
 
 
 class SoftmaxWithLoss(_Layer):
-    """Softmax, then cross-entropy; labels one-hot, as indices (N,) or (N, 1). `y` are the probabilities."""
+    """Softmax, then cross-entropy; labels one-hot or as indices (N,) or (N, 1). `y` holds the probabilities."""
 
     def __init__(self) -> None:
         self.loss: Any = None
@@ -204,7 +204,7 @@ class SoftmaxWithLoss(_Layer):
         return self.loss  # type: ignore[no-any-return]
 
     def backward(self, dout: float = 1) -> Array:
-        # loss = -sum(log(softmax(x)[t])) / N; dout is 1 in the lesson
+        # loss = -sum(log(softmax(x)[t])) / N; dout is 1 in the book
         N = self.t.shape[0]
         dx: Array
         if self.t.size == self.y.size:
@@ -217,7 +217,7 @@ class SoftmaxWithLoss(_Layer):
 
 
 class SigmoidWithLoss(_Layer):
-    """Sigmoid, then cross-entropy of two classes: scores x (N,), labels t (N,) 0 or 1. `y` are the probabilities."""
+    """Sigmoid, then two-class cross-entropy: scores x (N,), labels t (N,) 0 or 1. `y` holds the probabilities."""
 
     def __init__(self) -> None:
         self.loss: Any = None
@@ -237,7 +237,7 @@ class SigmoidWithLoss(_Layer):
 
 
 class Dropout(_Layer):
-    """Not inverted: training multiplies by a mask of 0 and 1, testing by the share that stays."""
+    """Non-inverted dropout: training multiplies by a mask of 0 and 1, testing by the share that is kept."""
 
     def __init__(self, dropout_ratio: float = 0.5) -> None:
         self.dropout_ratio = dropout_ratio
@@ -257,9 +257,9 @@ class Dropout(_Layer):
 
 
 class BatchNormalization(_Layer):
-    """Each activation by itself, over the batch; images (N, C, H, W) are flattened to (N, C H W).
+    """Normalizes each activation over the batch; images (N, C, H, W) are flattened to (N, C H W).
 
-    Ioffe and Szegedy 2015, arXiv:1502.03167. The running means begin at zero, as the lesson has it.
+    Ioffe and Szegedy 2015, arXiv:1502.03167. The running means start at zero, as in the book.
     """
 
     def __init__(
@@ -325,7 +325,7 @@ class BatchNormalization(_Layer):
 class Convolution(_WeightAndBias):
     """x (N, C, H, W), W (FN, C, FH, FW), b (FN,) or 0 -> (N, FN, OH, OW).
 
-    `col` and `col_W` are what the lesson's product takes; here they are only made when somebody looks at them.
+    `col` and `col_W` are the factors of the book's matrix product; here they are computed only on access.
     """
 
     def __init__(self, W: Array, b: Any, stride: int = 1, pad: int = 0) -> None:
@@ -344,14 +344,14 @@ class Convolution(_WeightAndBias):
         return None if self.x is None else im2col(self.x, height, width, self.stride, self.pad)
 
     @property
-    def col_W(self) -> Array:  # noqa: N802 (the lesson's name)
+    def col_W(self) -> Array:  # noqa: N802 (the book's name)
         """The filters as columns."""
         columns: Array = self.W.reshape(len(self.W), -1).T
         return columns
 
     @property
     def _reading(self) -> tuple[tuple[int, int], tuple[tuple[int, int], tuple[int, int]], int]:
-        """How the windows lie, as the kernels take it: stride, padding, groups."""
+        """The window geometry as the kernels expect it: stride, padding, groups."""
         return (self.stride, self.stride), ((self.pad, self.pad), (self.pad, self.pad)), 1
 
     def forward(self, x: Array) -> Array:
@@ -360,7 +360,7 @@ class Convolution(_WeightAndBias):
         return kernels.conv_forward(self.x, self.W.astype(self.x.dtype, copy=False), b, *self._reading)
 
     def backward(self, dout: Array) -> Array:
-        # out = b + the sum over a window of W x
+        # out = b + the sum of W x over a window
         dout = np.ascontiguousarray(dout, self.x.dtype)
         self.db = kernels.conv_bias_gradient(dout)
         self.dW = kernels.conv_weight_gradient(self.x, dout, self.W.shape, *self._reading)
@@ -370,7 +370,7 @@ class Convolution(_WeightAndBias):
 
 
 class Pooling(_Layer):
-    """x (N, C, H, W) -> the largest of each window. `arg_max` is its place in the window, in the lesson's order."""
+    """Max pooling of x (N, C, H, W). `arg_max` is the position of each maximum in its window, in the book's order."""
 
     def __init__(self, pool_h: int, pool_w: int, stride: int = 2, pad: int = 0) -> None:
         self.pool_h = pool_h
@@ -382,7 +382,7 @@ class Pooling(_Layer):
 
     @property
     def arg_max(self) -> Any:
-        """(N OH OW C,)."""
+        """Positions of the maxima, (N OH OW C,)."""
         return None if self._place is None else self._place.transpose(0, 2, 3, 1).ravel()
 
     @property

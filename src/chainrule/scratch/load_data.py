@@ -1,4 +1,4 @@
-"""`common.load_data`: the Chinese course's digits, from its file where that is there, else the bundled MNIST."""
+"""`common.load_data`: the Chinese course's digits, from its own file if it exists, otherwise the bundled MNIST."""
 
 import sys
 from pathlib import Path
@@ -14,13 +14,13 @@ _SEED = 42
 
 
 def get_data() -> tuple[Array, Array, Array, Array]:
-    """x_train, x_test (N, 784) in 0..1, t_train, t_test (N,) class indices.
+    """Return x_train, x_test (N, 784) in 0..1 and t_train, t_test (N,) class indices.
 
-    Of `../data/train.csv` (Kaggle's digit-recognizer) three tenths are test data, in the order in which scikit-learn's
-    `train_test_split(random_state=42)` draws them, and pixels are scaled by the training data's minimum and maximum.
+    Three tenths of `../data/train.csv` (Kaggle's digit-recognizer) are test data, in the order in which scikit-learn's
+    `train_test_split(random_state=42)` draws them. Pixels are scaled by the training data's minimum and maximum.
     """
     if not _FILE.is_file():
-        print(f"{_FILE} is not there: the MNIST that chainrule brings along is used", file=sys.stderr)
+        print(f"no {_FILE}: using the MNIST bundled with chainrule", file=sys.stderr)
         train, test = mnist()
         assert train.y is not None
         assert test.y is not None

@@ -1,8 +1,8 @@
-"""Which gradient belongs to what? By where it lies, by its name, by its shape, and last by its numbers.
+"""Match gradients with targets, by location, by name, by shape, and finally by their numbers.
 
-Nothing obliges a learner to call the gradient of `W` `dW`. So: the first gradients that backward returns are those of
-forward's arguments, in their order; `grads[0]` lies as `params[0]` does, and `W.grad` as `W.data`; a name may say it
-(`gw`, `grad_W`, `W_grad`); an array of a shape that only one target has is its gradient; and if several have it, the
+Nothing forces a learner to call the gradient of `W` `dW`. The rules are: the first gradients that backward returns
+belong to forward's arguments, in order; `grads[0]` belongs to `params[0]`, and `W.grad` to `W.data`; a name may tell
+(`gw`, `grad_W`, `W_grad`); an array whose shape fits only one target is its gradient; and if it fits several, the
 numerical gradients decide.
 """
 
@@ -16,7 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.scratch.names import base_name, is_learned_by_name, names_gradient, says_gradient
+from chainrule.scratch.names import (
+    base_name,
+    is_learned_by_name,
+    names_gradient,
+    names_gradient_of_input,
+    says_gradient,
+)
 from chainrule.scratch.probe import Outcome, Target
 from chainrule.scratch.reach import Place, is_number
 
@@ -27,7 +33,7 @@ _VALUES, _GRADIENTS = {"data", "value", "val", "values", "array"}, {"grad", "gra
 
 @dataclass(frozen=True, eq=False)
 class Produced:
-    """Something that backward returned (`index`) or left (`place`; `places` where it is a sum)."""
+    """A value that backward returned (`index`) or stored in the layer (`place`, or `places` for a sum)."""
 
     name: str
     value: Any
@@ -38,7 +44,7 @@ class Produced:
 
 @dataclass(frozen=True)
 class Matches:
-    """Pairs of a target and its gradient (None: there is none, and there should be); what is left of both."""
+    """Pairs of a target and its gradient (None if it should have one and has not), and what remained unpaired."""
 
     pairs: list[tuple[Target, Produced | None]]
     unmatched: list[Produced]
@@ -46,7 +52,7 @@ class Matches:
 
 
 def produced_by(outcome: Outcome, method: Callable[..., Any], returns_all: bool = False) -> list[Produced]:
-    """The gradients of one backward pass; `returns_all`: those that it returned, and no others."""
+    """Return the gradients of one backward pass; with `returns_all`, only those that it returned."""
     names = outcome.names or _returned_names(method, len(outcome.returned))
     found = [
         Produced(name, value, index=index)
@@ -64,7 +70,7 @@ def produced_by(outcome: Outcome, method: Callable[..., Any], returns_all: bool 
 
 
 def _returned_names(method: Callable[..., Any], count: int) -> list[str]:
-    """The names that a method gives to what it returns, "" where it gives none."""
+    """Return the variable names in a method's return statement, "" for a value without a name."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(method))))
     except (OSError, TypeError, SyntaxError, IndentationError):
@@ -83,7 +89,7 @@ def _written_name(node: ast.expr) -> str:
 
 
 def partners(target: Target, left: Sequence[Place]) -> Iterator[Place]:
-    """Places whose name or neighbourhood says that the gradient of a target lies there."""
+    """Yield the places that, by their name or location, should hold the gradient of a target."""
     own = [Place(place.steps[1:]) for place in target.places]
     for place in left:
         if place in own:
@@ -111,7 +117,7 @@ def _is_partner(target: Place, gradient: Place) -> bool:
 
 
 def _is_learned(target: Target) -> bool:
-    """Whether it needs a gradient by its name."""
+    """Check whether a target's name says that it needs a gradient."""
     return not target.is_input and any(is_learned_by_name(Place(place.steps[1:])) for place in target.places)
 
 
@@ -127,9 +133,10 @@ def match(
     Args:
         targets: what forward reads.
         found: what backward produced.
-        left: all that lies within the layer after backward; partners by name are found also where they are None.
-        agrees: whether a gradient is the numerical one of a target: asked only where shapes and names do not decide.
-        of_layers: whether the layer is a network of others, which need not return a gradient of its input.
+        left: everything in the layer after backward; a partner by name counts even if it is None.
+        agrees: whether a gradient matches a target's numerical gradient; called only where shapes and names are
+            ambiguous.
+        of_layers: whether the layer is a network of other layers, which need not return a gradient of its input.
     """
     pairs: list[tuple[Target, Produced | None]] = []
     open_targets, pool = list(targets), list(found)
@@ -144,6 +151,9 @@ def match(
     inputs = [target for target in targets if target.is_input]
     for target, gradient in _in_order(inputs, returned):
         pair(target, gradient)
+    if not any(_shape(gradient.value) is not None for gradient in returned):
+        for target, gradient in _left_for(inputs, pool):
+            pair(target, gradient)
     for target in [target for target in open_targets if not target.is_input]:
         lying = _lying_at_partners(target, pool, left)
         if lying:
@@ -172,9 +182,9 @@ def match(
 
 
 def _lying_at_partners(target: Target, pool: Sequence[Produced], left: Mapping[Place, Any]) -> list[Produced]:
-    """The gradient that lies where a target's gradient should; several where a target lies in one list several times.
+    """Return the gradient stored where a target's gradient belongs; several if a list holds the target several times.
 
-    An array that stands twice in `params` has a part of its gradient at each of these places in `grads`.
+    An array that occurs twice in `params` has a part of its gradient at each of these places in `grads`.
     """
     own = [Place(place.steps[1:]) for place in target.places]
     of_place = {mine: [place for place in left if place not in own and _is_partner(mine, place)] for mine in own}
@@ -202,7 +212,7 @@ def _by_name(name: str, target: Target) -> bool:
 
 
 def _in_order(inputs: Sequence[Target], returned: Sequence[Produced]) -> list[tuple[Target, Produced]]:
-    """The first gradients that backward returns are those of forward's arguments, unless their shapes say otherwise."""
+    """Pair the first returned gradients with forward's arguments, in order, unless their shapes say otherwise."""
     arrays = [gradient for gradient in returned if _shape(gradient.value) is not None]
     if not inputs or not arrays:
         return []
@@ -217,9 +227,21 @@ def _in_order(inputs: Sequence[Target], returned: Sequence[Produced]) -> list[tu
             by_shape.append((fits[0], gradient))
     if by_shape and len(by_shape) >= min(len(inputs), len(arrays)):
         return by_shape
-    if len(returned) > len(inputs):  # dx may stand behind dW and db
+    if len(returned) > len(inputs):  # dx may come after dW and db
         return by_shape or positional
     return [(target, gradient) for target, gradient in positional if gradient.value is not None]
+
+
+def _left_for(inputs: Sequence[Target], pool: Sequence[Produced]) -> list[tuple[Target, Produced]]:
+    """Pair inputs with gradients left in the layer: `self.dinputs` for `inputs`, or a usual name for the first."""
+    lying = [gradient for gradient in pool if gradient.place is not None and len(gradient.place.steps) == 1]
+    chosen: list[tuple[Target, Produced]] = []
+    for target in inputs:
+        free = [gradient for gradient in lying if all(gradient is not other for _, other in chosen)]
+        named = [gradient for gradient in free if _by_name(gradient.name, target)]
+        usual = [gradient for gradient in free if target is inputs[0] and names_gradient_of_input(gradient.name)]
+        chosen += [(target, gradient) for gradient in (named or usual)[:1]]
+    return chosen
 
 
 def _by_shape(

@@ -1,4 +1,4 @@
-"""`common.multi_layer_net`: a network of Affine layers, as deep as a list says."""
+"""`common.multi_layer_net`: a network of Affine layers with a list of hidden sizes."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -13,16 +13,16 @@ from chainrule.scratch.layers import Affine, Relu, Sigmoid, SoftmaxWithLoss
 
 
 class MultiLayerNet:
-    """Affine and an activation for each hidden layer, a last Affine, softmax with loss.
+    """Affine and an activation for each hidden layer, then a last Affine and softmax with loss.
 
     Args:
-        input_size, hidden_size_list, output_size: units of each layer.
+        input_size, hidden_size_list, output_size: number of units in each layer.
         activation: "relu" or "sigmoid".
         weight_init_std: "relu" or "he" for sqrt(2 / n), "sigmoid" or "xavier" for sqrt(1 / n), or a number.
-        weight_decay_lambda: strength of the squared weights in the loss.
+        weight_decay_lambda: strength of the L2 penalty on the weights.
 
     Attributes:
-        params: W1, b1, W2, ...: the very arrays that the layers hold.
+        params: W1, b1, W2, ...: the same array objects that the layers hold.
         layers: an OrderedDict of Affine1, Activation_function1, ...
     """
 
@@ -56,7 +56,7 @@ class MultiLayerNet:
         self.layers[f"Affine{index}"] = Affine(self.params[f"W{index}"], self.params[f"b{index}"])
 
     def _init_weight(self, weight_init_std: str | float) -> None:
-        """Draws W1 to Wn in this order from NumPy's global generator, which the lesson seeds."""
+        """Draw W1 to Wn in this order from NumPy's global generator, which the book seeds."""
         sizes = [self.input_size, *self.hidden_size_list, self.output_size]
         for index in range(1, len(sizes)):
             scale: Any = weight_init_std
@@ -68,13 +68,13 @@ class MultiLayerNet:
             self.params[f"b{index}"] = np.zeros(sizes[index])
 
     def predict(self, x: Array) -> Array:
-        """x (N, D) -> scores (N, C)."""
+        """Return the scores (N, C) of x (N, D)."""
         for layer in self.layers.values():
             x = layer.forward(x)
         return x
 
     def loss(self, x: Array, t: Array) -> float:
-        """Cross-entropy, and half of lambda times the squared weights."""
+        """Return the cross-entropy plus lambda / 2 times the sum of the squared weights."""
         return self.last_layer.forward(self.predict(x), t) + self._decay()
 
     def _decay(self) -> float:
@@ -82,18 +82,18 @@ class MultiLayerNet:
         return sum(0.5 * self.weight_decay_lambda * float(np.sum(W**2)) for W in weights)
 
     def accuracy(self, x: Array, t: Array) -> float:
-        """Share of x whose highest score is its label (an index, or one-hot)."""
+        """Return the share of samples whose highest score is at their label (an index, or one-hot)."""
         y = np.argmax(self.predict(x), axis=1)
         if t.ndim != 1:
             t = np.argmax(t, axis=1)
         return float(np.sum(y == t) / float(x.shape[0]))
 
     def numerical_gradient(self, x: Array, t: Array) -> dict[str, Array]:
-        """Of every parameter, by central differences: slow."""
+        """Return the gradient of every parameter by central differences, which is slow."""
         return {key: numerical_gradient(lambda _: self.loss(x, t), value) for key, value in self.params.items()}
 
     def gradient(self, x: Array, t: Array) -> dict[str, Array]:
-        """Of every parameter, by backpropagation."""
+        """Return the gradient of every parameter by backpropagation."""
         self.loss(x, t)
         return self._backward()
 

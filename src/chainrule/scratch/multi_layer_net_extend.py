@@ -1,4 +1,4 @@
-"""`common.multi_layer_net_extend`: the same network, with batch normalization and dropout where asked for."""
+"""`common.multi_layer_net_extend`: the same network with optional batch normalization and dropout."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from chainrule.scratch.multi_layer_net import MultiLayerNet
 
 
 class MultiLayerNetExtend(MultiLayerNet):
-    """Affine, BatchNorm, activation, Dropout for each hidden layer; the lesson spells `dropout_ration` so."""
+    """Affine, BatchNorm, activation, Dropout for each hidden layer; `dropout_ration` is the book's spelling."""
 
     def __init__(
         self,
@@ -44,24 +44,24 @@ class MultiLayerNetExtend(MultiLayerNet):
             self.layers[f"Dropout{index}"] = Dropout(self.dropout_ration)
 
     def predict(self, x: Array, train_flg: bool = False) -> Array:
-        """x (N, D) -> scores (N, C)."""
+        """Return the scores (N, C) of x (N, D)."""
         for key, layer in self.layers.items():
             x = layer.forward(x, train_flg) if "Dropout" in key or "BatchNorm" in key else layer.forward(x)
         return x
 
     def loss(self, x: Array, t: Array, train_flg: bool = False) -> float:
-        """Cross-entropy, and half of lambda times the squared weights."""
+        """Return the cross-entropy plus lambda / 2 times the sum of the squared weights."""
         return self.last_layer.forward(self.predict(x, train_flg), t) + self._decay()
 
     def numerical_gradient(self, x: Array, t: Array) -> dict[str, Array]:
-        """Of every parameter, by central differences; means nothing with dropout, whose mask is new each time."""
+        """Return the gradient of every parameter by central differences; meaningless with dropout's changing masks."""
         return {
             key: numerical_gradient(lambda _: self.loss(x, t, train_flg=True), value)
             for key, value in self.params.items()
         }
 
     def gradient(self, x: Array, t: Array) -> dict[str, Array]:
-        """Of every parameter, by backpropagation."""
+        """Return the gradient of every parameter by backpropagation."""
         self.loss(x, t, train_flg=True)
         return self._backward()
 

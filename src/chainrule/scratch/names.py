@@ -1,18 +1,20 @@
-"""What a name says: that an array is learned, that it is a gradient, and whose."""
+"""Guess from a name whether an array is learned or a gradient (and of what), and whether a number is a rate."""
 
 import re
 
 from chainrule.scratch.reach import Place
 
-__all__ = ["base_name", "is_learned_by_name", "names_gradient", "says_gradient"]
+__all__ = ["base_name", "is_learned_by_name", "names_gradient", "names_gradient_of_input", "says_gradient", "says_rate"]
 
 _LEARNED = {"w", "b", "gamma", "beta"}
-"""What needs a gradient, whether or not there is one; also whatever lies in a list or dict called params."""
+"""Names that need a gradient, whether or not there is one; so does everything in a list or dict called params."""
 _SAME = {"weight": "w", "weights": "w", "bias": "b", "biases": "b"}
 _BEFORE = ("d", r"d[a-z]_?d", r"dloss_?d?", "g", "grads?", "gradients?", "delta", "nabla")
 _AFTER = ("d", "g", "grads?", "gradients?", "diff")
 _FORMS = [re.compile(f"{word}_?(.+)") for word in _BEFORE] + [re.compile(f"(.+?)_?{word}") for word in _AFTER]
-"""What the name of a gradient adds to the name of its array."""
+"""Patterns of a gradient's name, built from the name of its array."""
+_INPUTS = ("x", "input", "inputs")
+_RATE = re.compile(r"lr|eta|alpha|rate|step|step_?size|learn\w*rate\w*|\w+_lr|lr_?\d*")
 _FAMILIES = ("grad", "dparam", "dweight", "delta")
 
 
@@ -21,19 +23,29 @@ def says_gradient(name: str) -> bool:
     return any(family in lower for family in _FAMILIES)
 
 
+def says_rate(name: str) -> bool:
+    """Check whether a number with this name is a learning rate."""
+    return _RATE.fullmatch(name.lower().strip("_")) is not None
+
+
 def base_name(name: str) -> str:
     lower = name.lower().strip("_")
     return _SAME.get(lower, lower)
 
 
 def names_gradient(gradient: str, target: str) -> bool:
-    """Whether a name like `dW`, `gw`, `W_grad` is that of the gradient of `W`."""
+    """Check whether a name such as `dW`, `gw` or `W_grad` denotes the gradient of `W`."""
     lower = gradient.lower().strip("_")
     return any((m := form.fullmatch(lower)) and base_name(m[1]) == base_name(target) for form in _FORMS)
 
 
+def names_gradient_of_input(name: str) -> bool:
+    """Check whether a name such as `dinputs` or `input_grad` denotes the gradient of a layer's input."""
+    return any((m := form.fullmatch(name.lower().strip("_"))) and m[1] in _INPUTS for form in _FORMS)
+
+
 def is_learned_by_name(place: Place) -> bool:
-    """Whether what lies there needs a gradient by its name."""
+    """Check whether the name of a place says that its array needs a gradient."""
     words = [str(key).lower() for _, key in place.steps]
     if any(map(says_gradient, words)):
         return False

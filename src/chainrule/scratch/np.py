@@ -1,4 +1,4 @@
-"""`common.np`: NumPy under the name that the second book's modules take by star import, and `GPU` beside it."""
+"""`common.np`: NumPy under the name `np`, and `GPU`, for the star imports of the second book's modules."""
 
 import numpy as np  # noqa: F401
 

@@ -1,7 +1,7 @@
-"""Arrays of one number that are numbers too: `int(np.random.choice(n, size=1))`, which NumPy refuses from 2.4 on.
+"""Let `int(np.random.choice(n, size=1))` work, which NumPy refuses from 2.4 on.
 
-The second book's models generate text that way. Within `drawing_numbers`, what `np.random.choice` draws with `size=1`
-can still be made a number; it is an array as before.
+The second book's models generate text that way. Within `drawing_numbers`, the array that `np.random.choice` returns for
+`size=1` can still be converted to a number; it remains an array.
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ class _OneNumber(np.ndarray):
         return float(self.item())
 
     def __reduce__(self) -> Any:
-        return np.asarray(self).__reduce__()  # a pickle of it asks for arrays only
+        return np.asarray(self).__reduce__()  # so that its pickle contains a plain array
 
 
 @contextmanager
 def drawing_numbers() -> Iterator[None]:
-    """Within the block, an array of one number from `np.random.choice` can be made an int or float."""
+    """Within the block, an array of one number from `np.random.choice` can be converted to int or float."""
     choice = np.random.choice
 
     def drawn(*arguments: Any, **options: Any) -> Any:

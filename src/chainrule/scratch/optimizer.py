@@ -1,7 +1,7 @@
 """`common.optimizer`: the optimizers of both books, on dicts (the first book) or lists (the second) of parameters.
 
-Parameters are arrays, which are changed in place, or plain numbers. State is made at the first update, one entry for
-each key of a dict or place in a list.
+Parameters are arrays, which are updated in place, or plain numbers. State is created at the first update, one entry per
+key of a dict or index of a list.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from chainrule import kernels
 
 State = Any
-"""A dict, or a list."""
+"""A dict or a list."""
 
 
 def _keys(params: State) -> Any:
@@ -92,16 +92,16 @@ class RMSprop:
 
 
 class RMSProp(RMSprop):
-    """The same under the Chinese course's name, where the decay is called `alpha` or `decay`."""
+    """RMSprop under the Chinese course's name, with the decay called `alpha` or `decay`."""
 
     def __init__(self, lr: float = 0.01, decay: float = 0.9, alpha: float | None = None) -> None:
         super().__init__(lr, decay if alpha is None else alpha)
 
 
 class Adam:
-    """Moments of g and g^2, their start at zero made good in the rate  (Kingma and Ba 2014, arXiv:1412.6980).
+    """Adam: moments of g and g^2, with the bias correction in the rate  (Kingma and Ba 2014, arXiv:1412.6980).
 
-    `alpha1` and `alpha2` are the Chinese course's names of `beta1` and `beta2`.
+    `alpha1` and `alpha2` are the Chinese course's names for `beta1` and `beta2`.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Adam:
         self.iter = 0
         self.m: dict[Any, Any] | None = None
         self.v: dict[Any, Any] | None = None
-        self._copies: dict[Any, Any] = {}  # of the gradients, which the kernel clears
+        self._copies: dict[Any, Any] = {}  # copies of the gradients, because the kernel clears its input
 
     def update(self, params: State, grads: State) -> None:
         if self.m is None or self.v is None:
@@ -126,7 +126,7 @@ class Adam:
         self.iter += 1
         correction = np.sqrt(1.0 - self.beta2**self.iter)
         rate = self.lr * correction / (1.0 - self.beta1**self.iter)
-        epsilon = 1e-7 / correction  # the kernel adds it after the correction, the lesson before
+        epsilon = 1e-7 / correction  # the kernel adds it after the correction, the book before
         for key in _keys(params):
             value = params[key]
             if isinstance(value, np.ndarray) and value.flags.c_contiguous:

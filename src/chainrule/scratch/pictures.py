@@ -1,4 +1,4 @@
-"""Pictures that a script shows, written beside it where there is no display. It answers the name `PIL.ImageShow`."""
+"""Write pictures that a script shows beside it if there is no display. Imported under the name `PIL.ImageShow`."""
 
 import itertools
 import sys
@@ -9,11 +9,11 @@ from chainrule.files import replacing
 
 __all__ = ["path_beside_script", "show"]
 
-_numbers = itertools.count(1)  # of the one script that this process runs
+_numbers = itertools.count(1)  # of the only script that this process runs
 
 
 def path_beside_script() -> Path:
-    """SCRIPT-1.png, SCRIPT-2.png, ..., which stderr is told."""
+    """Return SCRIPT-1.png, SCRIPT-2.png, ... in turn, and print the path to stderr."""
     script = Path(sys.argv[0]).resolve()
     path = script.with_name(f"{script.stem}-{next(_numbers)}.png")
     print(f"figure: {path}", file=sys.stderr)
@@ -21,7 +21,7 @@ def path_beside_script() -> Path:
 
 
 def show(image: Any, title: str | None = None, **options: Any) -> bool:
-    """What Pillow's `Image.show` calls: the image is saved instead."""
+    """Save the image instead of showing it; Pillow's `Image.show` calls this."""
     with replacing(path_beside_script()) as file:
         image.save(file, format="png")
     return True

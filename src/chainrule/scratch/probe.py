@@ -1,38 +1,39 @@
-"""Runs a hand-written layer again and again from one state: what reads forward, and what does backward leave?
+"""Run a hand-written layer repeatedly from one state to find out what forward reads and what backward produces.
 
-Every run is made on a deep copy, with the same random numbers. Arrays that change forward's output are its targets:
-what a gradient can be of. What backward returns, sets, fills or adds to is what it produced.
+Every run uses a deep copy and the same random numbers. Arrays that change forward's output are the targets, which can
+have gradients. Whatever backward returns, sets, fills or adds to is what it produced.
 """
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.scratch.names import is_learned_by_name
-from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, put, reach, rewind
-from chainrule.scratch.upstream import gradient_like, leaves, links_of, outs_of
+from chainrule.scratch.layercheck import PASSES
+from chainrule.scratch.names import is_learned_by_name, says_rate
+from chainrule.scratch.reach import Place, arrays_of, copy_with, is_number, nothings, put, reach, rewind
+from chainrule.scratch.upstream import NoUpstreamError, gradient_like, leaves, links_of, output_left, outs_of
 
 __all__ = ["Outcome", "Probe", "Target"]
 
 _LARGE = 100_000
-"""Arrays with more elements that forward does not read are left out of the copies."""
+"""Arrays with more elements are left out of the copies if forward does not read them."""
 
 
 @dataclass(eq=False)
 class Target:
-    """An input of forward, or an array or number within the layer that changes its output.
+    """An input of forward, or an array or number in the layer that changes its output.
 
     Attributes:
-        name: "x", "W", 'params["W"]'.
-        places: from the layer, or from the arguments.
-        value: float64, read by forward; to be changed in place. A number is an array without axes.
+        name: such as "x", "W" or 'params["W"]'.
+        places: its paths from the layer, or from the arguments.
+        value: float64, read by forward; change it in place. A number becomes an array without axes.
         is_input: whether it is an argument of forward.
-        identity: of the array that it stands for, None for a number.
+        identity: id of the array that it stands for, None for a number.
     """
 
     name: str
@@ -44,15 +45,15 @@ class Target:
 
 @dataclass
 class Outcome:
-    """After backward.
+    """The state after backward.
 
     Attributes:
-        returned: what backward returned, as a list; `names` are those of its parts where it is a dict.
-        left: arrays and numbers (and None) within the layer after backward, by place.
-        touched: those places that backward set, filled or added to.
-        caches: those places that forward had set.
-        nested: those places that are of a layer within the layer.
-        moved: for each target that backward changed itself, by how much.
+        returned: what backward returned, as a list; if it was a dict, `names` holds its keys.
+        left: arrays and numbers (and None) in the layer after backward, by place.
+        touched: places that backward set, filled or added to.
+        caches: places that forward had set.
+        nested: places inside a layer within the layer.
+        moved: how much backward itself changed each target, for those that it changed.
     """
 
     returned: list[Any]
@@ -65,15 +66,15 @@ class Outcome:
 
 
 class Probe:
-    """A layer (or network) with arguments of forward and of backward.
+    """A layer (or network) with arguments for forward and backward.
 
     Args:
         layer: not changed.
-        arguments, options: of forward.
-        upstream: of backward; what is the gradient of an output, or something that forward returned, is made anew.
-        returned: what forward returned when the upstream was made, for recognizing it there.
-        again: puts all random numbers back.
-        rng: draws the gradient from above.
+        arguments, options: arguments of forward.
+        upstream: arguments of backward; gradients of outputs and values that forward returned are replaced by new ones.
+        returned: what forward returned when `upstream` was made, so that parts of it are recognized there.
+        again: resets all random generators.
+        rng: draws the upstream gradient.
         forward, backward: the names of the methods; a network has `loss` and `gradient`.
     """
 
@@ -88,19 +89,20 @@ class Probe:
         rng: np.random.Generator,
         forward: str = "forward",
         backward: str = "backward",
+        given: Sequence[Any] | None = None,
     ) -> None:
         self._forward_name, self.backward_name = forward, backward
         self.backward_method = getattr(layer, backward)
         self.is_network = backward == "gradient"
         if returned is None:
-            fresh = copy.deepcopy([layer, list(arguments), dict(options)])
+            fresh = copy_with([layer, list(arguments), dict(options)], {})
             again()
             returned = getattr(fresh[0], forward)(*fresh[1], **fresh[2])
-        self._links = list(links_of(upstream, returned))
+        self._links = list(links_of(upstream, returned, arguments if given is None else given, layer))
         if self.is_network:
             self._links = [None] * len(upstream)
         constants = [None if link is not None else value for link, value in zip(self._links, upstream, strict=True)]
-        self._root = copy.deepcopy([layer, list(arguments), dict(options), constants])
+        self._root = copy_with([layer, list(arguments), dict(options), constants], {})
         self._again = again
         self.targets: list[Target] = []
         self._dropped: dict[int, None] = {}
@@ -109,27 +111,33 @@ class Probe:
         _, second = self.forward()
         if not _equal(first, second):
             raise ValueError(
-                "forward gives other numbers each time: it draws them from a generator that is out of reach"
+                "forward returns different numbers each time: it uses a random generator that cannot be reset"
             )
         self.output = first
         outs = outs_of(first)
-        self.is_loss = len(outs) == 1 and np.ndim(outs[0]) == 0 and _has_axes(arguments)
+        links = {"gradient", "gradients"} & set(self._links)
+        has_axes = any(isinstance(value, np.ndarray) and value.ndim for _, value in reach(list(arguments)))
+        self.is_loss = len(outs) == 1 and np.ndim(outs[0]) == 0 and has_axes
+        self._is_of_samples = bool(self._links) and not links and np.shape(outs[0]) == np.shape(arguments[0])[:1] != ()
+        if self._links and not links and not self.is_loss and not self._is_of_samples:
+            raise NoUpstreamError
+        self.is_loss = self.is_loss or self._is_of_samples
         if not self._links and not self.is_loss:
             self._links = ["gradient"]
         self._used = self._outs_used(outs)
         self._outs = outs
-        self.upstream = [1.0] if self.is_loss else self.new_upstream(rng)
+        self.upstream = [1.0] if np.ndim(outs[0]) == 0 and self.is_loss else self.new_upstream(rng)
         self._find_targets()
 
     # ---- runs
 
     def forward(self) -> tuple[list[Any], Any]:
-        """A copy of everything after forward, and what forward returned."""
+        """Return a copy of everything after forward, and what forward returned."""
         root = self._copy()
         return root, self._call(root)
 
     def _copy(self, whole: bool = False) -> list[Any]:
-        """What the probe holds; only if `whole` with large arrays that forward does without."""
+        """Copy the layer and the arguments; large arrays that forward does not read are included only if `whole`."""
         instead: dict[int, Any] = {} if whole else dict(self._dropped)
         instead |= {t.identity: t.value.copy() for t in self.targets if t.identity is not None}
         root = copy_with(self._root, instead)
@@ -141,10 +149,11 @@ class Probe:
     def _call(self, root: list[Any]) -> Any:
         self._again()
         with np.errstate(all="ignore"):
-            return getattr(root[0], self._forward_name)(*root[1], **root[2])
+            returned = getattr(root[0], self._forward_name)(*root[1], **root[2])
+        return output_left(root[0], root[1]) if returned is None else returned
 
     def objective(self) -> float:
-        """The number that is differentiated: each output times the gradient from above, summed."""
+        """Return the number that is differentiated: the sum of each output times its upstream gradient."""
         outs = outs_of(self.forward()[1])
         total = 0.0
         for k, above in zip(self._used, self.upstream, strict=True):
@@ -153,7 +162,7 @@ class Probe:
         return total
 
     def magnitude(self) -> float:
-        """The sum of the sizes of what `objective` adds up."""
+        """Return the sum of the absolute values of the terms of `objective`."""
         outs = outs_of(self.forward()[1])
         pairs = zip(self._used, self.upstream, strict=True)
         return sum(
@@ -163,36 +172,47 @@ class Probe:
         )
 
     def new_upstream(self, rng: np.random.Generator) -> list[Any]:
-        """A random gradient from above for each output that has one."""
+        """Draw a random upstream gradient for each output that has one; for a loss per sample, use that of the mean."""
+        if self._is_of_samples:
+            return [np.full(np.shape(self._outs[0]), 1 / len(self._outs[0]))]
         return [gradient_like(self._outs[k], rng) for k in self._used]
 
     @property
     def takes_upstream(self) -> bool:
-        """Whether backward is given a gradient from above; a loss may do without."""
+        """Whether backward takes an upstream gradient; a loss may not."""
         return "gradient" in self._links
 
     def numbers(self) -> list[float]:
-        """Numbers that backward could have as its learning rate: among its arguments first, else within the layer."""
+        """Return numbers that could be the learning rate: backward's arguments, otherwise by name within the layer."""
         given = [float(value) for value in self._root[3] if is_number(value)]
-        return given or [float(value) for place, value in reach(self._root[0]) if isinstance(value, float)]
+        return given or self.named_numbers(says_rate)
+
+    def named_numbers(self, wanted: Callable[[str], bool]) -> list[float]:
+        """Return the numbers in the layer with wanted names."""
+        found = [(place.last, value) for place, value in reach(self._root[0]) if isinstance(value, float)]
+        return [float(value) for name, value in found if wanted(name)]
 
     def outputs(self) -> list[Array]:
         return [np.asarray(leaf, dtype=np.float64) for leaf in leaves(outs_of(self.forward()[1]))]
 
     @property
     def batch(self) -> int:
-        """Samples: the length of the first input."""
-        inputs = [target.value for target in self.targets if target.is_input]
-        return len(inputs[0]) if inputs and inputs[0].ndim else 1
+        """The batch size: the rows of the first input, or its columns if only these match the output's shape."""
+        inputs = [target.value.shape for target in self.targets if target.is_input and target.value.ndim]
+        if not inputs:
+            return 1
+        first, output = inputs[0], np.shape(self._outs[0])
+        in_columns = len(first) == len(output) == 2 and first[0] != output[0] and first[1] == output[1]
+        return int(first[in_columns])
 
     @property
     def dout(self) -> Array:
-        """The gradient from above of the first output."""
+        """The upstream gradient of the first output."""
         return np.asarray(next(iter(leaves(self.upstream))))
 
     def backward(self, disturbed: Place | None = None, noise: Array | None = None) -> Outcome:
         """Run forward and backward; with `disturbed`, the array there holds `noise` in between."""
-        root = self._copy(whole=True)  # gradients of a large vocabulary are filled in place
+        root = self._copy(whole=True)  # gradients of a large vocabulary's table are filled in place
         layer = root[0]
         at_first = {place: id(value) for place, value in reach(layer) if isinstance(value, np.ndarray)}
         returned = self._call(root)
@@ -202,7 +222,7 @@ class Probe:
         own = {place: id(value) for place, value in reach(layer) if isinstance(value, np.ndarray)}
         method = getattr(layer, self.backward_name)
         with np.errstate(all="ignore"):
-            if self.is_network:  # runs forward itself, whatever was there before, and not the sum of two calls
+            if self.is_network:  # it runs forward itself, so earlier calls must not influence or add to the result
                 x, *rest = root[1]
                 other = [0.5 * x[::-1] - 0.25 if np.asarray(x).dtype.kind == "f" else x[::-1], *rest]
                 getattr(layer, self._forward_name)(*other, **root[2])
@@ -215,7 +235,7 @@ class Probe:
             names, result = [str(key) for key in result], list(result.values())
         several = list(result) if isinstance(result, tuple | list) else [result]
         left = {place: _kept(value) for place, value in reach(layer)}
-        left |= {place: None for place in _nothings(layer) if place not in left}
+        left |= {place: None for place in nothings(layer) if place not in left}
         outcome = Outcome([_kept(value) for value in several], names, left)
         outcome.nested = {place for place in left if _is_within_a_layer(layer, place)}
         outcome.caches = {place for place, identity in own.items() if at_first.get(place) != identity}
@@ -226,7 +246,7 @@ class Probe:
             old = before.get(place)
             if old is None or own.get(place, id(value)) != id(value) or not _equal(old, value):
                 outcome.touched.add(place)
-        self._see_moves(root[0], before, outcome)
+        self._record_moves(root[0], before, outcome)
         return outcome
 
     def _backward_arguments(self, root: list[Any], outs: list[Any]) -> list[Any]:
@@ -239,11 +259,14 @@ class Probe:
             elif link is None:
                 arguments.append(constant)
             else:
-                arguments.append(outs[link])
+                kind, key = link
+                arguments.append(
+                    getattr(root[0], key) if kind == "attribute" else (outs, root[1])[kind == "argument"][key]
+                )
         return arguments
 
-    def _see_moves(self, layer: Any, before: Mapping[Place, Any], outcome: Outcome) -> None:
-        """What backward did to targets that forward had left alone: an update."""
+    def _record_moves(self, layer: Any, before: Mapping[Place, Any], outcome: Outcome) -> None:
+        """Record how backward changed targets that forward had left alone, which means an update."""
         now = dict(reach(layer))
         for target in self.targets:
             place = Place(target.places[0].steps[1:])
@@ -288,20 +311,20 @@ class Probe:
             base, self._dropped = self.outputs(), large
             try:
                 same = _equal(base, self.outputs())
-            except Exception:  # of the layer, which wants them
+            except Exception:  # the layer needs them
                 same = False
             if not same:
                 self._dropped = {}
 
     def _places_that_stay(self) -> set[Place]:
-        """Places whose arrays forward does not replace."""
+        """Return the places whose arrays forward does not replace."""
         root = self._copy()
         before = {place: id(value) for place, value in reach(root[0])}
         self._call(root)
         return {place for place, value in reach(root[0]) if before.get(place) == id(value)}
 
     def admit_number(self, place: Place) -> Target | None:
-        """Make a plain number within the layer a target, where forward reads it."""
+        """Make a plain number in the layer a target if forward reads it."""
         value = dict(reach(self._root[0])).get(place)
         if value is None or not is_number(value):
             return None
@@ -309,12 +332,12 @@ class Probe:
         return target if self._admit(target, only_if_read=True) else None
 
     def _admit(self, target: Target, only_if_read: bool = False) -> bool:
-        """Take it as a target if forward works with it in float64 (and, if asked, reads it)."""
+        """Accept a target if forward works with it in float64 (and, with `only_if_read`, reads it)."""
         before = self.outputs()
         self.targets.append(target)
         try:
             taken = _close(before, self.outputs()) and (not only_if_read or self._is_read(target, self.outputs()))
-        except Exception:  # of the layer: whole numbers that are indices, sizes, ...
+        except Exception:  # the layer needs integers here: indices, sizes, ...
             taken = False
         if not taken:
             self.targets.remove(target)
@@ -346,7 +369,7 @@ class Probe:
 def _is_within_a_layer(root: Any, place: Place) -> bool:
     for kind, key in place.parent:
         root = getattr(root, key) if kind == "attribute" else root[key]
-        if hasattr(root, "backward"):
+        if any(hasattr(root, backward) for backward in PASSES):
             return True
     return False
 
@@ -355,20 +378,13 @@ def _kept(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-def _has_axes(arguments: Any) -> bool:
-    return any(isinstance(value, np.ndarray) and value.ndim for _, value in reach(list(arguments)))
-
-
 def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(_equal(a, b) for a, b in zip(one, other, strict=True))
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.shape(one) == np.shape(other) and np.array_equal(one, other, equal_nan=_is_floating(one))
+        is_floating = np.asarray(one).dtype.kind == "f"
+        return np.shape(one) == np.shape(other) and np.array_equal(one, other, equal_nan=is_floating)
     return bool(one == other) if is_number(one) and is_number(other) else type(one) is type(other)
-
-
-def _is_floating(value: Any) -> bool:
-    return np.asarray(value).dtype.kind == "f"
 
 
 def _close(one: list[Array], other: list[Array]) -> bool:
@@ -376,18 +392,6 @@ def _close(one: list[Array], other: list[Array]) -> bool:
         a.shape == b.shape and np.allclose(a, b, rtol=1e-3, atol=1e-5, equal_nan=True)
         for a, b in zip(one, other, strict=True)
     )
-
-
-def _nothings(layer: Any) -> Iterator[Place]:
-    """Attributes that hold None: a gradient may be missing there."""
-    for name, value in getattr(layer, "__dict__", {}).items():
-        if value is None:
-            yield Place((("attribute", name),))
-        elif isinstance(value, dict | list):
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            for key, inner in items:
-                if inner is None:
-                    yield Place((("attribute", name), ("item", key)))
 
 
 def _argument_names(method: Callable[..., Any]) -> list[str]:

@@ -1,7 +1,6 @@
-"""Long loops can be watched: `counted(range(...))` is that range, or what a face shows in its place.
+"""Make long loops observable: `counted(range(...))` is that range, or what a user interface substitutes for it.
 
-A script's own `for ... in range(...)` loops are counted where it is run with `counting_loops`; the course's Trainer
-counts its steps itself.
+`counting_loops` counts a script's own `for ... in range(...)` loops; the course's Trainer counts its steps itself.
 """
 
 import ast
@@ -20,14 +19,14 @@ _NAME = "__counted__"
 
 
 def counted(steps: range) -> Iterable[int]:
-    """The same numbers one after the other, watched by whoever said so with `shown_by`."""
+    """Return the same numbers, passed through the function given to `shown_by`, if any."""
     show = _SHOW.get()
     return steps if show is None else show(steps)
 
 
 @contextmanager
 def shown_by(show: _Show) -> Iterator[None]:
-    """Within the block, counted loops run over what `show` makes of their ranges."""
+    """Within the block, counted loops iterate over `show(range)` in place of their range."""
     token = _SHOW.set(show)
     try:
         yield
@@ -36,16 +35,16 @@ def shown_by(show: _Show) -> Iterator[None]:
 
 
 def counting_loops(tree: ast.Module, script: Path) -> tuple[CodeType, dict[str, Any]]:
-    """The script's code with its outermost loops over a range counted, and the name that it needs for that.
+    """Compile the script with its outermost range loops counted; return the code and the global that it needs for that.
 
     Raises:
-        SyntaxError: as Python raises it.
+        SyntaxError: as raised by Python.
     """
     return compile(ast.fix_missing_locations(_Counting().visit(tree)), str(script), "exec"), {_NAME: _counted}
 
 
 def _counted(value: Any) -> Any:
-    """What is no range any more (the script may have its own `range`) stays as it is."""
+    """Count a range and return anything else unchanged, because the script may define its own `range`."""
     return counted(value) if isinstance(value, range) else value
 
 
@@ -56,6 +55,6 @@ class _Counting(ast.NodeTransformer):
             node.iter = ast.copy_location(
                 ast.Call(ast.copy_location(ast.Name(_NAME, ast.Load()), call), [call], []), call
             )
-            return node  # loops within it are not counted by themselves
+            return node  # nested loops are not counted separately
         self.generic_visit(node)
         return node

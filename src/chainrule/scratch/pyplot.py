@@ -1,4 +1,4 @@
-"""The curve that the second book's trainers show."""
+"""Plot the curve that the second book's trainers show."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ __all__ = ["show_curve"]
 
 
 def show_curve(values: Sequence[float], what: str, interval: Any, ylim: tuple[float, float] | None) -> None:
-    """Show `values`, one for each `interval` steps: in a window, or in a file where there is no display."""
+    """Plot `values`, one per `interval` steps, in a window, or in a file if there is no display."""
     try:
         import matplotlib.pyplot as plt
     except ModuleNotFoundError:

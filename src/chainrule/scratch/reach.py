@@ -1,8 +1,8 @@
-"""Which arrays and numbers can be reached from an object, and where: attributes, lists, tuples, dicts, objects within.
+"""Find the arrays and numbers reachable from an object, through attributes, lists, tuples, dicts and nested objects.
 
-How a learner keeps parameters is the learner's choice: `self.W`, `self.params = [W, b]`, `self.params["W"]`, a list of
-layers, a `Parameter` with `data` and `grad`. A place is a path like these; what lies there can be read, and a copy of
-the object made in which it is something else.
+Learners store parameters as they like: `self.W`, `self.params = [W, b]`, `self.params["W"]`, a list of layers, a
+`Parameter` with `data` and `grad`. A place is such a path. The value there can be read, and the object can be copied
+with another value in its place.
 """
 
 import copy
@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Place", "arrays_of", "copy_with", "is_number", "put", "reach", "rewind"]
+__all__ = ["Place", "arrays_of", "copy_with", "is_number", "nothings", "put", "reach", "rewind"]
 
 _DEPTH, _MOST = 8, 20_000
+_NEIGHBOURS = {"next", "prev", "previous", "parent", "next_layer", "prev_layer", "previous_layer"}
+"""Attributes that refer to another layer."""
 _OPAQUE = (
     type,
     types.ModuleType,
@@ -33,19 +35,19 @@ _OPAQUE = (
 
 @dataclass(frozen=True)
 class Place:
-    """A path from an object: attributes as ("attribute", name), items of lists and dicts as ("item", key)."""
+    """A path from an object: ("attribute", name) for attributes, ("item", key) for items of lists and dicts."""
 
     steps: tuple[tuple[str, Any], ...]
 
     @property
     def name(self) -> str:
-        """As Python writes it: `W`, `params[0]`, `layers["Affine1"].W`."""
+        """The path in Python syntax: `W`, `params[0]`, `layers["Affine1"].W`."""
         parts = [f".{key}" if kind == "attribute" else f"[{_key(key)}]" for kind, key in self.steps]
         return "".join(parts).removeprefix(".")
 
     @property
     def last(self) -> str:
-        """The name that it ends with, "" for an index."""
+        """The last name of the path, "" for an index."""
         key = self.steps[-1][1]
         return key if isinstance(key, str) else ""
 
@@ -55,12 +57,12 @@ class Place:
 
 
 def is_number(value: Any) -> bool:
-    """A plain number, and no truth value."""
+    """Check whether a value is a plain number other than a boolean."""
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def reach(root: Any) -> Iterator[tuple[Place, Any]]:
-    """Arrays and plain numbers, the nearest first; a container that is met twice is entered once."""
+    """Yield arrays and plain numbers with their places, nearest first; each container is visited only once."""
     seen: set[int] = set()
     level: list[tuple[tuple[tuple[str, Any], ...], Any]] = [((), root)]
     left = _MOST
@@ -79,7 +81,7 @@ def reach(root: Any) -> Iterator[tuple[Place, Any]]:
 
 
 def arrays_of(root: Any) -> dict[int, tuple[list[Place], np.ndarray[Any, Any]]]:
-    """Arrays by identity, with all the places where each lies."""
+    """Return the arrays by id, each with all its places."""
     found: dict[int, tuple[list[Place], np.ndarray[Any, Any]]] = {}
     for place, value in reach(root):
         if isinstance(value, np.ndarray) and place.steps:
@@ -87,16 +89,20 @@ def arrays_of(root: Any) -> dict[int, tuple[list[Place], np.ndarray[Any, Any]]]:
     return found
 
 
-def copy_with(root: Any, instead: Mapping[int, Any]) -> Any:
-    """A deep copy in which objects of these identities are replaced, wherever they lie."""
-    return copy.deepcopy(root, dict(instead))
+def copy_with(root: list[Any], instead: Mapping[int, Any]) -> list[Any]:
+    """Return a deep copy in which the objects with these ids are replaced wherever they occur.
+
+    `root` is a list whose first item is a layer; layers that this layer refers to as neighbours are not copied.
+    """
+    neighbours = {id(inner): inner for name, inner in _attributes(root[0]) if _is_neighbour(name, inner)}
+    return copy.deepcopy(root, {**neighbours, **instead})
 
 
 def put(root: Any, place: Place, value: Any) -> None:
-    """Lay a value at a place.
+    """Store a value at a place.
 
     Raises:
-        TypeError, AttributeError: it lies where nothing can be changed, such as in a tuple.
+        TypeError, AttributeError: the place cannot be assigned to, for example in a tuple.
     """
     for kind, key in place.parent:
         root = getattr(root, key) if kind == "attribute" else root[key]
@@ -108,9 +114,10 @@ def put(root: Any, place: Place, value: Any) -> None:
 
 
 def rewind(value: Any, later: Any, seen: set[int] | None = None) -> None:
-    """Take back in place what one more run did to a copy, `later`: lists as much shorter, whole numbers as much less.
+    """Undo one run in place, given a copy, `later`, after one more run.
 
-    For layers that remember each call of forward in a list, or count them.
+    Lists are shortened and integers reduced by the difference: some layers record each call of forward in a list, or
+    count the calls.
     """
     seen = set() if seen is None else seen
     if id(value) in seen or type(value) is not type(later):
@@ -133,13 +140,21 @@ def _inside(value: Any) -> list[tuple[tuple[str, Any], Any]]:
         return [(("item", key), inner) for key, inner in value.items()]
     if isinstance(value, list | tuple):
         return [(("item", index), inner) for index, inner in enumerate(value)]
-    if isinstance(value, np.ndarray):  # of objects it is a list of layers or arrays in disguise
+    if isinstance(value, np.ndarray):  # an array of objects may hold layers or arrays
         return [(("item", index), value[index]) for index in np.ndindex(value.shape if value.dtype == object else (0,))]
     if isinstance(value, _OPAQUE):
         return []
+    return [(("attribute", name), inner) for name, inner in _attributes(value) if not _is_neighbour(name, inner)]
+
+
+def _attributes(value: Any) -> list[tuple[str, Any]]:
     slots = [name for cls in type(value).__mro__ for name in _slots(cls) if hasattr(value, name)]
     names = dict.fromkeys([*getattr(value, "__dict__", {}), *slots])
-    return [(("attribute", name), getattr(value, name)) for name in names]
+    return [(name, getattr(value, name)) for name in names]
+
+
+def _is_neighbour(name: str, inner: Any) -> bool:
+    return name in _NEIGHBOURS and hasattr(inner, "__dict__") and not isinstance(inner, np.ndarray)
 
 
 def _slots(cls: type) -> tuple[str, ...]:
@@ -149,3 +164,15 @@ def _slots(cls: type) -> tuple[str, ...]:
 
 def _key(key: Any) -> str:
     return f'"{key}"' if isinstance(key, str) else ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def nothings(layer: Any) -> Iterator[Place]:
+    """Yield the places that hold None, where a gradient may be missing."""
+    for name, value in getattr(layer, "__dict__", {}).items():
+        if value is None:
+            yield Place((("attribute", name),))
+        elif isinstance(value, dict | list):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            for key, inner in items:
+                if inner is None:
+                    yield Place((("attribute", name), ("item", key)))

@@ -1,4 +1,4 @@
-"""How a script of the course is started: as Python would start it, with the course's modules answered."""
+"""Run a script of the course as Python would run it, but with the course's modules available."""
 
 import ast
 import codecs
@@ -23,14 +23,14 @@ __all__ = ["execute", "figures_beside", "file_beside", "parsed", "started", "tol
 
 _IMPORTED = "__imported__"
 _WRITES = ("cairo", "module:", "pdf", "pgf", "ps", "svg", "template")
-"""Backends of matplotlib that stay where the environment names them: agg shows nothing, and others need a display."""
+"""Matplotlib backends that are kept if the environment names them; agg shows nothing, and others need a display."""
 
 
 def parsed(script: Path) -> ast.Module:
-    """The script's syntax tree. Besides what Python reads, UTF-16 with a byte order mark.
+    """Return the script's syntax tree; beyond what Python reads, UTF-16 with a byte order mark is accepted.
 
     Raises:
-        FileError: it cannot be read, or is not Python.
+        FileError: the script cannot be read, or is not Python.
     """
     if script.is_dir():
         raise FileError(f"{script} is a folder: name a script in it")
@@ -38,7 +38,7 @@ def parsed(script: Path) -> ast.Module:
         raise FileError(f"no script {script}: check the path")
     if script.suffix == ".ipynb":
         raise FileError(f"{script} is a notebook: save its code as a script (jupyter nbconvert --to script)")
-    with _told_as_not_python(script):
+    with _raising_file_errors(script):
         return ast.parse(_source(script), str(script))
 
 
@@ -57,7 +57,7 @@ def _source(script: Path) -> bytes | str:
 
 
 @contextmanager
-def _told_as_not_python(script: Path) -> Iterator[None]:
+def _raising_file_errors(script: Path) -> Iterator[None]:
     try:
         yield
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -69,13 +69,13 @@ def _told_as_not_python(script: Path) -> Iterator[None]:
 
 @contextmanager
 def started(script: Path, arguments: Sequence[str], working: Path, ours: bool) -> Iterator[Course]:
-    """Arguments, search path, working directory and figures as if Python had been started with the script.
+    """Within the block, arguments, search path, working directory and figures are as if Python had started the script.
 
     Args:
-        script: absolute.
-        arguments: what follows it on the command line.
+        script: absolute path.
+        arguments: what follows the script on the command line.
         working: the working directory.
-        ours: whether chainrule's modules go before the learner's.
+        ours: whether chainrule's modules take precedence over the learner's.
     """
     before = sys.argv, list(sys.path), Path.cwd()
     sys.argv = [str(script), *arguments]
@@ -91,7 +91,7 @@ def started(script: Path, arguments: Sequence[str], working: Path, ours: bool) -
 
 @contextmanager
 def figures_beside(script: Path) -> Iterator[None]:
-    """Without a display, figures and pictures that are shown are written beside this file, under its name."""
+    """Within the block, if there is no display, figures and pictures are written beside this file, under its name."""
     if _has_display():
         yield
         return
@@ -111,16 +111,16 @@ def execute(tree: ast.Module, script: Path, imported: Callable[[], None]) -> Non
     """Run the script as `__main__`.
 
     Args:
-        tree: the script's; it is changed.
-        script: absolute.
-        imported: is called after the last import at the top of the script.
+        tree: the script's syntax tree, which is modified.
+        script: absolute path.
+        imported: called after the last import at the top of the script.
 
     Raises:
-        FileError: it is not Python.
+        FileError: the script is not Python.
         Exception: whatever the script raises.
     """
     _call_after_imports(tree)
-    with _told_as_not_python(script):
+    with _raising_file_errors(script):
         code, names = counting_loops(tree, script)
     module, before = ModuleType("__main__"), sys.modules["__main__"]
     vars(module).update(names, __file__=str(script), **{_IMPORTED: imported})
@@ -139,7 +139,7 @@ def _call_after_imports(tree: ast.Module) -> None:
 
 
 def told_as_python_does(error: BaseException, script: Path) -> str:
-    """The traceback from the script on, as if Python had run it by itself."""
+    """Format the traceback from the script on, as if Python itself had run it."""
     place: TracebackType | None = error.__traceback__
     while place is not None and place.tb_frame.f_code.co_filename != str(script):
         place = place.tb_next
@@ -147,7 +147,7 @@ def told_as_python_does(error: BaseException, script: Path) -> str:
 
 
 def file_beside(tree: ast.Module, folder: Path) -> str | None:
-    """A file that a script names and that belongs to its folder: it is there and not here, or it is the course's."""
+    """Return a file that the script names and that is only in its folder or comes from the course, or None."""
     for node in ast.walk(tree):
         text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
         if not 0 < len(text) < 200 or "\n" in text or "\0" in text or not Path(text).suffix or Path(text).exists():

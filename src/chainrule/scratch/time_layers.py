@@ -1,7 +1,7 @@
-"""`common.time_layers`: the second book's layers of whole sequences. The star import carries `common.layers` along.
+"""`common.time_layers`: the second book's layers for whole sequences. The star import includes `common.layers`.
 
-xs is (N, T, D); of words, (N, T). TimeRNN and TimeLSTM give what a loop over RNN and LSTM gives: their loop is that of
-`chainrule.kernels`, which takes the products with Wx of all steps together.
+xs is (N, T, D); for words, (N, T). TimeRNN and TimeLSTM compute the same as a loop over RNN and LSTM, but use the
+kernels of `chainrule.kernels`, after one product with Wx for all steps.
 Legend: N batch, T steps, D inputs, H hidden size, V vocabulary.
 """
 
@@ -18,13 +18,15 @@ from chainrule.scratch.time_steps import GRU, LSTM, RNN  # noqa: F401
 
 
 def _rows_times(xs: Array, W: Array) -> Array:
-    """xs W for xs (N, T, D), as one product of N T rows: of N small ones each would cost as much as it takes."""
+    """Return xs W for xs (N, T, D), as a single product of N T rows, which is faster than N small ones."""
     return (xs.reshape(-1, xs.shape[2]) @ W).reshape(*xs.shape[:2], W.shape[1])
 
 
 class _Recurrent:
-    """Wx, Wh, b as in the step; `h` is the last state, which a stateful layer goes on from, and `dh` the first's
-    gradient."""
+    """A recurrent layer with Wx, Wh, b as in its step layer.
+
+    `h` is the last state, from which a stateful layer continues, and `dh` the gradient of the first state.
+    """
 
     def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
         self.params = [Wx, Wh, b]
@@ -41,24 +43,24 @@ class _Recurrent:
         self.h = None
 
     def _begin(self, state: Any, xs: Array) -> Array:
-        """The state before the first step: zeros, or what a stateful layer remembers."""
+        """Return the state before the first step: zeros, or the remembered state of a stateful layer."""
         shape, dtype = (len(xs), len(self.params[1])), np.result_type(xs, *self.params)
         if not self.stateful or state is None:
             return np.zeros(shape, dtype)
         if state.shape != shape:
             raise ShapeError(
-                f"{type(self).__name__}: the state is {state.shape} and this batch needs {shape}: call reset_state()"
-                " before a batch of another size"
+                f"{type(self).__name__}: the state has shape {state.shape}, but this batch needs {shape}: call"
+                " reset_state() before a batch of another size"
             )
         return np.ascontiguousarray(state, dtype)
 
     def _affine(self, xs: Array, order: Any = slice(None)) -> tuple[Array, Array]:
-        """xs Wx + b of all steps, and Wh, with the columns in this order."""
+        """Return xs Wx + b for all steps, and Wh, with the columns in the given order."""
         Wx, Wh, b = (np.ascontiguousarray(param[..., order], np.result_type(xs, *self.params)) for param in self.params)
         return _rows_times(xs, Wx) + b, Wh
 
     def _affine_backward(self, das: Array, xs: Array, h: Array, hs: Array) -> Array:
-        """dxs of a_t = x_t Wx + h_{t-1} Wh + b, and `grads`, which sum over batch and time."""
+        """Return dxs for a_t = x_t Wx + h_{t-1} Wh + b, and fill `grads`, summed over batch and time."""
         flat = das.reshape(-1, das.shape[2])
         before = np.concatenate([h[:, None], hs[:, :-1]], axis=1)
         dWx, dWh, db = self.grads
@@ -87,7 +89,7 @@ class TimeRNN(_Recurrent):
 
 
 class TimeLSTM(_Recurrent):
-    """A step of LSTM for each of xs (N, T, D) -> hs (N, T, H); `c` is the last cell."""
+    """An LSTM over xs (N, T, D) -> hs (N, T, H); `c` is the last cell state."""
 
     def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
         super().__init__(Wx, Wh, b, stateful)
@@ -103,7 +105,7 @@ class TimeLSTM(_Recurrent):
 
     def backward(self, dhs: Array) -> Array:
         xs, Wh, h, c, hs, cs, gates = self.cache
-        # from the last step to the first; see LSTM.backward, of which this is one for each step
+        # from the last step to the first; each step is LSTM.backward
         none = np.zeros_like(h)
         dhs = np.ascontiguousarray(dhs, hs.dtype)
         das, self.dh, _ = kernels.lstm_backward(dhs, none, none, Wh, c, cs, gates, None)
@@ -117,13 +119,13 @@ class TimeLSTM(_Recurrent):
 
     @property
     def _order(self) -> Array:
-        """The columns of the book's gates f, g, i, o in the order i, f, g, o of the kernel."""
+        """Column indices that reorder the book's gates f, g, i, o to the kernel's order i, f, g, o."""
         f, g, i, o = np.split(np.arange(4 * len(self.params[1])), 4)
         return np.concatenate([i, f, g, o])
 
 
 class TimeGRU(_Recurrent):
-    """A step of GRU for each of xs (N, T, D) -> hs (N, T, H)."""
+    """A GRU over xs (N, T, D) -> hs (N, T, H)."""
 
     def __init__(self, Wx: Array, Wh: Array, b: Array, stateful: bool = False) -> None:
         super().__init__(Wx, Wh, b, stateful)
@@ -153,7 +155,7 @@ class TimeGRU(_Recurrent):
 
 
 class TimeBiLSTM:
-    """Two TimeLSTM, one of which reads from the end: xs (N, T, D) -> (N, T, 2 H)."""
+    """Two TimeLSTM layers, one reading backwards: xs (N, T, D) -> (N, T, 2 H)."""
 
     def __init__(
         self, Wx1: Array, Wh1: Array, b1: Array, Wx2: Array, Wh2: Array, b2: Array, stateful: bool = False
@@ -173,7 +175,7 @@ class TimeBiLSTM:
 
 
 class TimeEmbedding:
-    """out = W[xs]: of W (V, D) a row for each word of xs (N, T) -> (N, T, D)."""
+    """out = W[xs]: a row of W (V, D) for each word of xs (N, T) -> (N, T, D)."""
 
     def __init__(self, W: Array) -> None:
         self.params = [W]
@@ -187,13 +189,13 @@ class TimeEmbedding:
         return out
 
     def backward(self, dout: Array) -> None:
-        # out = W[xs]; a word that stands at several places gets the gradients of all
+        # out = W[xs]; a word that occurs several times gets the sum of the gradients
         (dW,) = self.grads
         dW[...] = kernels.embedding_weight_gradient(self.xs, dout, len(self.W))
 
 
 class TimeAffine:
-    """out = xW + b for x (N, T, D), every step by itself; W (D, M)."""
+    """out = xW + b for x (N, T, D) at every step; W (D, M)."""
 
     def __init__(self, W: Array, b: Array) -> None:
         self.params = [W, b]
@@ -206,7 +208,7 @@ class TimeAffine:
         return _rows_times(x, W) + b
 
     def backward(self, dout: Array) -> Array:
-        # out = x W + b, where batch and time are both rows of one product
+        # out = x W + b, as one product whose rows are all steps of the batch
         W, _ = self.params
         dW, db = self.grads
         rows, drows = self.x.reshape(-1, len(W)), dout.reshape(-1, dout.shape[2])
@@ -216,7 +218,7 @@ class TimeAffine:
 
 
 class TimeSoftmaxWithLoss:
-    """Softmax, then cross-entropy, mean over all labels ts (N, T) but those that are `ignore_label`; xs (N, T, V).
+    """Softmax, then cross-entropy of scores xs (N, T, V): the mean over labels ts (N, T) other than `ignore_label`.
 
     Labels may also be one-hot, (N, T, V).
     """
@@ -243,7 +245,7 @@ class TimeSoftmaxWithLoss:
 
     def backward(self, dout: float = 1) -> Array:
         shape, labels, mask, y = self.cache
-        # loss = -sum(log softmax(x)[t]) / labels, over those that count
+        # loss = -sum(log softmax(x)[t]) / number of labels, over those not ignored
         dx: Array = y.copy()
         dx[np.arange(len(dx)), labels] -= 1
         dx *= np.asarray(dout / max(mask.sum(), 1), dx.dtype)
@@ -252,7 +254,7 @@ class TimeSoftmaxWithLoss:
 
 
 class TimeDropout:
-    """Inverted: training multiplies what stays by 1 / (1 - dropout_ratio); without `train_flg` all passes as it is."""
+    """Inverted dropout: training scales kept values by 1 / (1 - dropout_ratio); without `train_flg` nothing changes."""
 
     def __init__(self, dropout_ratio: float = 0.5) -> None:
         self.params: list[Any] = []
@@ -276,7 +278,7 @@ class TimeDropout:
 
 
 class _OneByOne:
-    """A loss for each step of xs and ts, and the mean of them."""
+    """The mean of one loss per step of xs and ts."""
 
     kind: Any
 
@@ -291,24 +293,24 @@ class _OneByOne:
         return float(sum(losses) / len(losses))
 
     def backward(self, dout: float = 1) -> Array:
-        # loss = sum of the layers' / T
+        # loss = sum of the layers' losses / T
         return np.stack([layer.backward(dout / len(self.layers)) for layer in self.layers], axis=1)
 
 
 class TimeSigmoidWithLoss(_OneByOne):
-    """SigmoidWithLoss of each step: scores xs (N, T), labels ts (N, T) of 0 and 1."""
+    """SigmoidWithLoss at each step: scores xs (N, T), labels ts (N, T) of 0 and 1."""
 
     kind = SigmoidWithLoss
 
 
 class Simple_TimeSoftmaxWithLoss(_OneByOne):  # noqa: N801 (the book's name)
-    """SoftmaxWithLoss of each step, the plain way: xs (N, T, V), labels ts (N, T)."""
+    """SoftmaxWithLoss at each step, with a plain loop: xs (N, T, V), labels ts (N, T)."""
 
     kind = SoftmaxWithLoss
 
 
 class Simple_TimeAffine:  # noqa: N801 (the book's name)
-    """An Affine for each step, the plain way: `dW` and `db` sum over time."""
+    """Affine at each step, with a plain loop; `dW` and `db` are summed over time."""
 
     def __init__(self, W: Array, b: Array) -> None:
         self.W = W

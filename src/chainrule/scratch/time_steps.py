@@ -1,7 +1,8 @@
-"""One step of a recurrent layer: RNN, LSTM and GRU as the second book has them, to be read.
+"""One step of a recurrent layer: RNN, LSTM and GRU as in the second book, written to be read.
 
-Each takes x (N, D) and the state before, and gives the state after; backward takes the gradient of that and gives dx
-and the gradient of the state before, from where the step before it goes on. `common.time_layers` runs them over time.
+forward takes x (N, D) and the previous state, and returns the next state. backward takes the gradient of the next state
+and returns dx and the gradient of the previous state, which the step before continues with. `common.time_layers` runs
+these steps over time.
 Legend: N batch, D inputs, H hidden size.
 """
 
@@ -16,7 +17,7 @@ __all__ = ["GRU", "LSTM", "RNN"]
 
 
 class _Step:
-    """Wx (D, G H), Wh (H, G H), b (G H,) for G gates; their gradients in `grads`."""
+    """A step with Wx (D, G H), Wh (H, G H), b (G H,) for G gates, and their gradients in `grads`."""
 
     def __init__(self, Wx: Array, Wh: Array, b: Array) -> None:
         self.params = [Wx, Wh, b]
@@ -24,7 +25,7 @@ class _Step:
         self.cache: Any = None
 
     def _affine_backward(self, da: Array, x: Array, h_prev: Array) -> tuple[Array, Array]:
-        """dx and dh_prev of a = x Wx + h_prev Wh + b, for which it also fills `grads`."""
+        """Return dx and dh_prev for a = x Wx + h_prev Wh + b, and fill `grads`."""
         Wx, Wh, _ = self.params
         dWx, dWh, db = self.grads
         dWx[...] = x.T @ da
@@ -83,8 +84,8 @@ class LSTM(_Step):
 class GRU(_Step):
     """Two gates and a candidate side by side in the order z, r, h  (Cho et al. 2014, arXiv:1406.1078).
 
-    z, r = sigmoid, candidate = tanh of their parts of x Wx + h_prev Wh + b, where the candidate sees r h_prev in place
-    of h_prev;  h_next = (1 - z) h_prev + z candidate.
+    z, r = sigmoid, candidate = tanh of their parts of x Wx + h_prev Wh + b, with r h_prev in place of h_prev for the
+    candidate;  h_next = (1 - z) h_prev + z candidate.
     """
 
     def forward(self, x: Array, h_prev: Array) -> Array:

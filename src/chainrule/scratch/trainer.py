@@ -1,6 +1,6 @@
 """`common.trainer`: the training loops of both books, with their printed lines and lists.
 
-Both call theirs `Trainer`: given a model and an optimizer it is the second book's, given a network and data the
+Both books use the name `Trainer`: with a model and an optimizer it is the second book's, with a network and data the
 first's.
 """
 
@@ -27,22 +27,22 @@ _OPTIMIZERS: dict[str, Any] = {
 
 
 class _DigitsTrainer:
-    """The first book's. Trains a network that has `gradient`, `loss`, `accuracy` and `params`.
+    """The first book's trainer, for a network that has `gradient`, `loss`, `accuracy` and `params`.
 
     Args:
         network: the network.
         x_train, t_train, x_test, t_test: the data.
-        epochs: how often all of it is seen.
-        mini_batch_size: samples a step, drawn with replacement from NumPy's global generator.
-        optimizer: sgd, momentum, nesterov, adagrad, rmsprop or adam, in any case.
-        optimizer_param: its arguments.
-        evaluate_sample_num_per_epoch: so many samples are measured each epoch; None: all.
-        verbose: whether it prints.
+        epochs: number of passes over the training data.
+        mini_batch_size: samples per step, drawn with replacement using NumPy's global generator.
+        optimizer: sgd, momentum, nesterov, adagrad, rmsprop or adam, in upper or lower case.
+        optimizer_param: the optimizer's arguments.
+        evaluate_sample_num_per_epoch: how many samples the accuracy is measured on after each epoch; None uses all.
+        verbose: whether to print progress.
 
     Attributes:
-        train_loss_list: a loss a step.
-        train_acc_list, test_acc_list: an accuracy an epoch.
-        iter_per_epoch: steps an epoch, a float as in the lesson.
+        train_loss_list: one loss per step.
+        train_acc_list, test_acc_list: one accuracy per epoch.
+        iter_per_epoch: steps per epoch, a float as in the book.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class _DigitsTrainer:
         epochs: int = 20,
         mini_batch_size: int = 100,
         optimizer: str = "SGD",
-        optimizer_param: dict[str, Any] = {"lr": 0.01},  # noqa: B006 (the lesson's own; never changed)
+        optimizer_param: dict[str, Any] = {"lr": 0.01},  # noqa: B006 (as in the book; never modified)
         evaluate_sample_num_per_epoch: int | None = None,
         verbose: bool = True,
     ) -> None:
@@ -81,7 +81,7 @@ class _DigitsTrainer:
         self.test_acc_list: list[float] = []
 
     def train_step(self) -> None:
-        """One step; at the first of an epoch the accuracies."""
+        """Run one step; measure the accuracies at the first step of an epoch."""
         chosen = np.random.choice(self.train_size, self.batch_size)
         x, t = self.x_train[chosen], self.t_train[chosen]
         self.optimizer.update(self.network.params, self.network.gradient(x, t))
@@ -99,7 +99,7 @@ class _DigitsTrainer:
         self.current_iter += 1
 
     def train(self) -> None:
-        """All steps, then the accuracy on all test data."""
+        """Run all steps, then measure the accuracy on all test data."""
         for _ in _counted(range(self.max_iter)):
             self.train_step()
         accuracy = self.network.accuracy(self.x_test, self.t_test)
@@ -112,8 +112,11 @@ class _DigitsTrainer:
 
 
 class Trainer(FittingTrainer, _DigitsTrainer):
-    """`Trainer(model, optimizer)` of the second book, with `fit` and `plot`; or `Trainer(network, x_train, t_train,
-    x_test, t_test, ...)` of the first, with `train` and `train_step`."""
+    """The `Trainer` of either book, depending on the arguments.
+
+    `Trainer(model, optimizer)` is the second book's, with `fit` and `plot`; `Trainer(network, x_train, t_train, x_test,
+    t_test, ...)` is the first book's, with `train` and `train_step`.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         second = arguments[1] if len(arguments) > 1 else options.get("optimizer")

@@ -1,4 +1,4 @@
-"""`common.util`: the small helpers of both books."""
+"""`common.util`: small helper functions of both books."""
 
 import sys
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from chainrule.scratch.words import *  # noqa: F403
 
 
 def smooth_curve(x: Array | Sequence[float]) -> Array:
-    """A curve smoothed for plotting: a Kaiser window of 11 points, beta 2, mirrored at both ends."""
+    """Smooth a curve for plotting: a Kaiser window of 11 points, beta 2, mirrored at both ends."""
     x = np.asarray(x, dtype=float)
     window = np.kaiser(11, 2)
     mirrored = np.concatenate([x[10:0:-1], x, x[-1:-11:-1]])
@@ -21,18 +21,18 @@ def smooth_curve(x: Array | Sequence[float]) -> Array:
 
 
 def shuffle_dataset(x: Array, t: Array) -> tuple[Array, Array]:
-    """x and t in the same random order (NumPy's global generator, which the lesson seeds)."""
+    """Return x and t in the same random order (NumPy's global generator, which the book seeds)."""
     order = np.random.permutation(len(x))
     return x[order], t[order]
 
 
 def conv_output_size(input_size: int, filter_size: int, stride: int = 1, pad: int = 0) -> float:
-    """Height or width of a convolution's output; like the lesson's, a float."""
+    """Return the height or width of a convolution's output, as a float like the book."""
     return (input_size + 2 * pad - filter_size) / stride + 1
 
 
 def im2col(input_data: Array, filter_h: int, filter_w: int, stride: int = 1, pad: int = 0) -> Array:
-    """Images (N, C, H, W) -> the windows as rows (N OH OW, C FH FW), float64 whatever comes in."""
+    """Return the windows of images (N, C, H, W) as rows (N OH OW, C FH FW), always float64."""
     padded = np.pad(input_data.astype(float), [(0, 0), (0, 0), (pad, pad), (pad, pad)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (filter_h, filter_w), axis=(2, 3))[
         :, :, ::stride, ::stride
@@ -44,7 +44,7 @@ def im2col(input_data: Array, filter_h: int, filter_w: int, stride: int = 1, pad
 def col2im(
     col: Array, input_shape: tuple[int, int, int, int], filter_h: int, filter_w: int, stride: int = 1, pad: int = 0
 ) -> Array:
-    """Rows of windows (N OH OW, C FH FW) -> images (N, C, H, W), each number added where its pixel was."""
+    """Add rows of windows (N OH OW, C FH FW) back into images (N, C, H, W), each number at its pixel."""
     N, C, H, W = input_shape
     out_h, out_w = (H + 2 * pad - filter_h) // stride + 1, (W + 2 * pad - filter_w) // stride + 1
     windows = col.reshape(N, out_h, out_w, C, filter_h, filter_w).transpose(0, 3, 4, 5, 1, 2)
@@ -57,7 +57,7 @@ def col2im(
 
 
 def clip_grads(grads: Sequence[Array], max_norm: float) -> None:
-    """Scale all gradients, in place, so that their common norm is at most `max_norm`  (Pascanu et al. 2013)."""
+    """Scale all gradients in place so that their global norm is at most `max_norm`  (Pascanu et al. 2013)."""
     norm = np.sqrt(sum(float(np.sum(np.square(grad))) for grad in grads))
     rate = max_norm / (norm + 1e-6)
     if rate < 1:
@@ -66,11 +66,11 @@ def clip_grads(grads: Sequence[Array], max_norm: float) -> None:
 
 
 def to_cpu(x: Array) -> Array:
-    """x: the course's modules of chainrule compute on the processor."""
+    """Return x unchanged: chainrule's course modules run on the CPU."""
     return x
 
 
 def to_gpu(x: Array) -> Array:
-    """x as it is, which stderr says: the course's modules of chainrule compute on the processor."""
-    print("to_gpu: chainrule's modules of the course compute on the processor", file=sys.stderr)
+    """Return x unchanged and say so on stderr: chainrule's course modules run on the CPU."""
+    print("to_gpu: chainrule's course modules run on the CPU, arrays stay where they are", file=sys.stderr)
     return x

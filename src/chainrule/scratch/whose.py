@@ -1,8 +1,8 @@
-"""Whose is a file: the learner's, or of Python, of an installed package, of chainrule?
+"""Decide who owns a file: the learner, Python, an installed package, or chainrule.
 
-The learner's folders are the script's own, those above it up to the root of its repository or the reader's home, and
-what the script or PYTHONPATH adds to `sys.path`. Outside a repository and the home the climb ends below the root of the
-disk and below a folder where everybody drops files (/tmp).
+The learner's folders are the script's folder, those above it up to the root of the repository or the home folder, and
+folders that the script or PYTHONPATH adds to `sys.path`. Outside a repository and the home folder, the search stops
+below the root of the disk and below shared folders such as /tmp.
 """
 
 import os
@@ -21,19 +21,19 @@ _OTHERS = (Path(__file__).resolve().parents[1], *(Path(sysconfig.get_path(name))
 _AT_START = {os.path.realpath(folder) for folder in sys.path} - {
     os.path.realpath(folder) for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder
 }
-"""What Python and installed packages (an editable one may name any folder) put on the path before any script ran."""
+"""Folders on the path before any script ran, put there by Python or installed packages (editable ones may add any)."""
 
 
 def is_learners(file: str | Path, script: Path) -> bool:
-    """Whether a file is of the learner's: within one of the folders above, and no installed package's.
+    """Check whether a file is the learner's: inside one of the learner's folders and not part of an installed package.
 
     Args:
-        file: absolute, or it is nobody's.
-        script: the one that runs, absolute.
+        file: absolute path; a relative one is never the learner's.
+        script: absolute path of the running script.
     """
     if not os.path.isabs(file):
         return False
-    names = {os.path.normpath(file), os.path.realpath(file)}  # a link within the folders, or a path by way of a link
+    names = {os.path.normpath(file), os.path.realpath(file)}  # the link itself, or the file it points to, may be inside
     folders = (folders_above(script)[-1], *_added(script))
     return not any(map(is_installed, names)) and any(
         Path(name).is_relative_to(folder) for name in names for folder in folders
@@ -41,13 +41,13 @@ def is_learners(file: str | Path, script: Path) -> bool:
 
 
 def places(script: Path) -> list[str]:
-    """Where the learner's modules are searched: Python's path without what is installed, then the folders above."""
+    """Return the search path for the learner's modules: the learner's folders on Python's path, then those above."""
     return list(dict.fromkeys([*_added(script), *folders_above(script)]))
 
 
 @cache
 def folders_above(script: Path) -> tuple[str, ...]:
-    """The script's folder and those above it, the nearest first."""
+    """Return the script's folder and those above it, nearest first."""
     return tuple(map(os.path.realpath, _climb(script.resolve().parent)))
 
 
@@ -62,7 +62,7 @@ def _climb(folder: Path) -> Iterator[Path]:
 
 
 def _added(script: Path) -> tuple[str, ...]:
-    """The folders of `sys.path` that are the learner's; `../lib` is also meant as seen from the script."""
+    """Return the learner's folders on `sys.path`; a relative one such as `../lib` also counts from the script."""
     folders = [os.path.realpath(folder) for folder in sys.path]
     folders += [os.path.realpath(script.parent / folder) for folder in sys.path if not os.path.isabs(folder)]
     return tuple(folder for folder in folders if folder not in _AT_START and not is_installed(folder))
@@ -70,5 +70,5 @@ def _added(script: Path) -> tuple[str, ...]:
 
 @cache
 def is_installed(path: str) -> bool:
-    """Whether a file or folder belongs to an installed package, the standard library or chainrule."""
+    """Check whether a file or folder belongs to an installed package, the standard library or chainrule."""
     return not _INSTALLED.isdisjoint(Path(path).parts) or any(Path(path).is_relative_to(other) for other in _OTHERS)

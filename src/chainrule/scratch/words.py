@@ -1,4 +1,4 @@
-"""Words as numbers, and what lies near what: the second book's helpers of `common.util` about text."""
+"""Word indices, co-occurrence counts and word similarity: the second book's text helpers in `common.util`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def preprocess(text: str) -> tuple[Array, dict[str, int], dict[int, str]]:
-    """A text as word indices in order of appearance, and both dictionaries; lower case, a full stop is a word."""
+    """Return a lower-case text as word indices, with the maps to and from words; a full stop counts as a word."""
     words = text.lower().replace(".", " .").split(" ")
     word_to_id = {word: index for index, word in enumerate(dict.fromkeys(words))}
     id_to_word = {index: word for word, index in word_to_id.items()}
@@ -30,7 +30,7 @@ def preprocess(text: str) -> tuple[Array, dict[str, int], dict[int, str]]:
 
 
 def create_co_matrix(corpus: Array, vocab_size: int, window_size: int = 1) -> Array:
-    """How often each word stands within `window_size` words of each other: (V, V) int32."""
+    """Count how often each pair of words occurs within `window_size` words of each other: (V, V) int32."""
     corpus = np.asarray(corpus)
     counts = np.zeros((vocab_size, vocab_size), np.int32)
     for distance in range(1, window_size + 1):
@@ -41,14 +41,14 @@ def create_co_matrix(corpus: Array, vocab_size: int, window_size: int = 1) -> Ar
 
 
 def ppmi(C: Array, verbose: bool = False, eps: float = 1e-8) -> Array:
-    """Positive pointwise mutual information of counts C (V, V): max(0, log2(C N / (S_i S_j))), float32.
+    """Return the positive pointwise mutual information of counts C (V, V): max(0, log2(C N / (S_i S_j))), float32.
 
-    S are the sums of the columns, N that of all; `eps` is added to the quotient.
+    S holds the column sums and N is the total; `eps` is added to the quotient.
     """
     result = np.zeros(C.shape, np.float32)
     total, sums = float(C.sum()), C.sum(axis=0).astype(float)
     said = 0
-    for i, counts in enumerate(C):  # a row at a time: of a large vocabulary all at once takes gigabytes
+    for i, counts in enumerate(C):  # row by row, because a large vocabulary would need gigabytes at once
         seen = np.flatnonzero(counts)
         result[i, seen] = np.maximum(0, np.log2(counts[seen] * total / (sums[i] * sums[seen]) + eps))
         if verbose and (i + 1) * 100 // len(C) > said:
@@ -58,7 +58,7 @@ def ppmi(C: Array, verbose: bool = False, eps: float = 1e-8) -> Array:
 
 
 def cos_similarity(x: Array, y: Array, eps: float = 1e-8) -> float:
-    """The cosine of the angle between two vectors; `eps` is added to their lengths, so that zeros give 0."""
+    """Return the cosine of the angle between two vectors; `eps` is added to their lengths, so that zeros give 0."""
     similarity: float = np.dot(x / (_length(x) + eps), y / (_length(y) + eps))
     return similarity
 
@@ -70,7 +70,7 @@ def _length(x: Array) -> Any:
 def most_similar(
     query: str, word_to_id: Mapping[str, int], id_to_word: Mapping[int, str], word_matrix: Array, top: int = 5
 ) -> None:
-    """Print the words whose rows of `word_matrix` have the largest cosine with the query's."""
+    """Print the words whose rows in `word_matrix` have the largest cosine similarity to the query's."""
     if query not in word_to_id:
         print(f"{query} is not found")
         return
@@ -90,7 +90,7 @@ def analogy(
     top: int = 5,
     answer: str | None = None,
 ) -> None:
-    """Print the words nearest to b - a + c: a is to b as c is to what? `answer` is one to print the score of."""
+    """Print the words nearest to b - a + c (a is to b as c is to what?), and the score of `answer` if given."""
     for word in (a, b, c):
         if word not in word_to_id:
             print(f"{word} is not found")
@@ -111,23 +111,23 @@ def _print_nearest(similarity: Array, id_to_word: Mapping[int, str], without: se
 
 
 def normalize(x: Array) -> Array:
-    """Make a vector, or each row of a matrix, of length 1; x itself is changed, and returned."""
+    """Scale a vector, or each row of a matrix, to length 1 in place, and return it."""
     x /= _length(x)[..., None] if x.ndim == 2 else _length(x)
     return x
 
 
 def convert_one_hot(corpus: Array, vocab_size: int) -> Array:
-    """Word indices (N,) or (N, C) -> one-hot (N, V) or (N, C, V), int32."""
+    """Convert word indices (N,) or (N, C) to one-hot (N, V) or (N, C, V), int32."""
     corpus = np.asarray(corpus)
     if corpus.size and not 0 <= corpus.min() <= corpus.max() < vocab_size:
-        raise OptionError(f"convert_one_hot: words from 0 to {vocab_size - 1} are known, got {corpus.max()}")
+        raise OptionError(f"convert_one_hot: word indices must be from 0 to {vocab_size - 1}, got {corpus.max()}")
     one_hot = np.zeros((*corpus.shape, vocab_size), np.int32)
     np.put_along_axis(one_hot, corpus[..., None], 1, axis=-1)
     return one_hot
 
 
 def create_contexts_target(corpus: Array, window_size: int = 1) -> tuple[Array, Array]:
-    """For each word that has `window_size` words on both sides: these (N, 2 window_size), and the word itself (N,)."""
+    """Return the contexts (N, 2 window_size) and the words (N,) that have `window_size` neighbours on both sides."""
     corpus = np.asarray(corpus)
     if len(corpus) <= 2 * window_size:
         raise OptionError(f"create_contexts_target: {len(corpus)} words are too few for a window of {window_size}")

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from chainrule.server.wire import Packed
 
 __all__ = [
+    "MOST_NAMED",
     "SURE",
     "DigitRead",
     "Health",
@@ -18,6 +19,8 @@ __all__ = [
     "StepPicture",
 ]
 
+MOST_NAMED = 100
+"""Tokens whose probability is told."""
 SURE = 0.8
 """Confidence below which an answer is unsure."""
 
@@ -43,9 +46,10 @@ class Prediction(BaseModel):
     label: str
     confidence: float
     sure: bool = Field(description=f"whether the confidence is {SURE} or more")
-    probabilities: list[Probability]
+    probabilities: list[Probability] = Field(description=f"of a text those of the {MOST_NAMED} most probable tokens")
     steps: list[StepPicture] = []
     x: Packed | None = Field(None, description="the sample as the network read it, where steps were asked for")
+    tokens: list[str] = Field([], description="of a text: its tokens that the network read, the last of them")
 
 
 class DigitRead(BaseModel):

@@ -22,13 +22,14 @@ from chainrule.data.images import read_colour
 from chainrule.kernels import IMPLEMENTATION
 from chainrule.layers import Sequential
 from chainrule.server.access import Access
-from chainrule.server.answers import SURE, Health, NumberRead, Prediction, Reading, Sample
+from chainrule.server.answers import MOST_NAMED, SURE, Health, NumberRead, Prediction, Reading, Sample
 from chainrule.server.batching import Batcher
 from chainrule.server.guard import Guard, Metrics
-from chainrule.server.inputs import BODY, PICTURE_BODY, check_pixels, read_picture, read_sample
+from chainrule.server.inputs import BODY, PICTURE_BODY, TEXT_BODY, check_pixels, read_picture, read_sample, read_text
 from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
 from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
 from chainrule.server.shelf import ModelCard, Served, Shelf
+from chainrule.server.texts import Written, next_probabilities, write_on
 from chainrule.server.training import Progress, Settings, Training
 from chainrule.server.trainings import News, Trainings
 from chainrule.server.unit import Unit, explain_unit
@@ -98,24 +99,43 @@ async def _find(model: str | None, shelf: Shelf, trainings: Trainings) -> Served
 def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
     """What a network makes of a sample."""
     routes = APIRouter()
-    batchers = {served.name: Batcher(served.network) for served in shelf}
+    batchers = {served.name: Batcher(served.network) for served in shelf if served.text is None}
     page_readers = readers()
 
     @routes.post("/api/predict", response_model=Prediction, openapi_extra=BODY)
     async def predict(request: Request, model: _ModelName = None, steps: bool = False) -> Any:
-        """Which class a sample is: of a picture file, or of the numbers as JSON."""
+        """Which class a sample is: of a picture file, or of the numbers as JSON; of a text, which token comes next."""
         served = await _find(model, shelf, trainings)
         pictures: list[dict[str, str]] = []
         keep = (lambda name, picture: pictures.append({"name": name, "picture": show(picture)})) if steps else None
         sample = await read_sample(request, served, keep)
         if served.name in batchers:
             probabilities = await batchers[served.name].predict(sample)
+        elif served.text is not None:
+            probabilities = await run_in_threadpool(next_probabilities, served.network, sample)
         else:
             probabilities = (await run_in_threadpool(served.network.predict_probabilities, sample[np.newaxis]))[0]
         content = _prediction(served, probabilities)
         if steps:
             content |= {"steps": pictures, "x": pack(sample).model_dump()}
+        if served.text is not None:
+            content["tokens"] = [served.labels[token] for token in sample.tolist()]
         return JSONResponse(content)
+
+    @routes.post("/api/write", response_model=Written, openapi_extra=TEXT_BODY)
+    async def write(
+        request: Request,
+        model: _ModelName = None,
+        length: Annotated[int, Query(ge=1, le=1000, description="tokens to write")] = 200,
+        temperature: Annotated[float, Query(ge=0, le=100, description="0 takes the most probable token always")] = 0.8,
+        top_k: Annotated[int | None, Query(ge=1, le=10**6, description="draw from so many most probable")] = None,
+        seed: Annotated[int, Query(ge=0, le=2**32 - 1)] = 0,
+    ) -> Any:
+        """What a network that learned from a text writes behind a prompt."""
+        served = await _find(model, shelf, trainings)
+        text = await read_text(request, served)
+        options = (length, temperature, top_k, seed)
+        return await run_in_threadpool(write_on, served.name, served.network, text, *options)
 
     @routes.post("/api/read", response_model=Reading, openapi_extra=PICTURE_BODY)
     async def read(request: Request, annotated: bool = False) -> Any:
@@ -225,7 +245,7 @@ def _training(trainings: Trainings) -> APIRouter:
         actions[action]()
         return training.progress()
 
-    def existing(name: str) -> Training:
+    async def existing(name: str) -> Training:  # else it would be called in a thread
         trainings.check_room_to_watch()
         return trainings.get(name)
 
@@ -268,14 +288,13 @@ def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:
         raise ProblemError(422, f"what {served.name} computes of this is no number: its weights are too large")
     best = int(probabilities.argmax())
     values = [round(value, 6) for value in probabilities.tolist()]
+    named = range(len(values)) if served.text is None else np.argsort(-probabilities, kind="stable")[:MOST_NAMED]
     return {
         "model": served.name,
         "label": served.labels[best],
         "confidence": values[best],
         "sure": values[best] >= SURE,
-        "probabilities": [
-            {"label": label, "probability": value} for label, value in zip(served.labels, values, strict=True)
-        ],
+        "probabilities": [{"label": served.labels[index], "probability": values[index]} for index in named],
     }
 
 

@@ -16,6 +16,8 @@ __all__ = ["Guard", "Metrics"]
 
 _LARGEST_BODY = 32 * 2**20
 _LARGEST_JSON = 2**20
+_LARGEST_SETTINGS = 2**14
+"""Of a training, which are read on the event loop."""
 _IN_FLIGHT = 128 * 2**20
 """Bytes of bodies in memory at once, of all requests together."""
 _MOST = 256
@@ -99,7 +101,7 @@ class Guard:
             return ProblemError(503, f"more than {_MOST} requests at once: try again in a second")
         headers = Headers(scope=scope)
         if headers.get("content-type", "").partition(";")[0].strip().lower() not in PICTURES:
-            body.most = _LARGEST_JSON
+            body.most = _LARGEST_SETTINGS if scope["path"].startswith("/api/training") else _LARGEST_JSON
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()) or len(length) > 18 or int(length) > body.most:
             return _too_large(body.most)
@@ -152,5 +154,9 @@ class _Body:
 
 
 def _too_large(most: int) -> ProblemError:
-    cure = "make the picture smaller" if most == _LARGEST_BODY else "send fewer numbers, or a picture file"
-    return ProblemError(413, f"the body is larger than {most // 2**20} MiB: {cure}")
+    told = {
+        _LARGEST_BODY: "32 MiB: make the picture smaller",
+        _LARGEST_JSON: "1 MiB: send fewer numbers, or a picture file",
+        _LARGEST_SETTINGS: "16 KiB: send the settings of the training and nothing else",
+    }
+    return ProblemError(413, f"the body is larger than {told[most]}")

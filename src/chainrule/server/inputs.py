@@ -1,4 +1,4 @@
-"""What a client sends becomes one sample of a network: a picture file, or the numbers themselves as JSON."""
+"""What a client sends becomes one sample of a network: a picture file, or numbers or a text as JSON."""
 
 import asyncio
 import math
@@ -15,8 +15,18 @@ from chainrule.data.images import picture_pixels
 from chainrule.errors import DataError
 from chainrule.server.problems import ProblemError
 from chainrule.server.shelf import Served
+from chainrule.server.texts import LONGEST_TEXT, read_tokens
 
-__all__ = ["BODY", "PICTURES", "PICTURE_BODY", "check_pixels", "read_picture", "read_sample"]
+__all__ = [
+    "BODY",
+    "PICTURES",
+    "PICTURE_BODY",
+    "TEXT_BODY",
+    "check_pixels",
+    "read_picture",
+    "read_sample",
+    "read_text",
+]
 
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff")
 _LARGEST_NUMBER = 1e6
@@ -43,10 +53,22 @@ _PIXELS = {
     },
     "example": {"pixels": [0] * 784},
 }
-BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": _PIXELS}, **_FILE}}
+_TEXT = {
+    "type": "object",
+    "required": ["text"],
+    "additionalProperties": False,
+    "properties": {"text": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}},
+    "example": {"text": "ROMEO:"},
 }
-"""For the OpenAPI description: numbers, or a picture file."""
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"anyOf": [_PIXELS, _TEXT]}}, **_FILE},
+    }
+}
+"""For the OpenAPI description: numbers, a text, or a picture file."""
+TEXT_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/json": {"schema": _TEXT}}}}
+"""For the OpenAPI description: a text."""
 
 
 async def read_sample(request: Request, served: Served, steps: Callable[[str, Array], None] | None = None) -> Array:
@@ -61,13 +83,28 @@ async def read_sample(request: Request, served: Served, steps: Callable[[str, Ar
         return _from_json(body, served) if len(body) < _SHORT else await run_in_threadpool(_from_json, body, served)
     if kind in PICTURES:
         if served.picture is None:
-            raise ProblemError(415, f"{served.name} reads numbers, no picture: send JSON with pixels")
+            reads, cure = ("numbers", "pixels") if served.text is None else ("text", "text")
+            raise ProblemError(415, f"{served.name} reads {reads}, no picture: send JSON with {cure}")
         body = await request.body()
         loop, pictures = asyncio.get_running_loop(), request.app.state.pictures
         return await loop.run_in_executor(pictures, _prepare, body, served, steps)
     raise ProblemError(
         415, f"Content-Type {kind or '(none)'} is not read: send application/json, image/png or image/jpeg"
     )
+
+
+async def read_text(request: Request, served: Served) -> str:
+    """The body of a request as a text for this network.
+
+    Raises:
+        ProblemError: it is none, or the network writes no text.
+    """
+    if served.text is None:
+        raise ProblemError(422, f"{served.name} writes no text: use a network that learned from one, such as char-gpt")
+    kind = _kind(request)
+    if kind != "application/json":
+        raise ProblemError(415, f"Content-Type {kind or '(none)'} is not read: send application/json")
+    return _text(await request.body(), served)
 
 
 async def read_picture(request: Request) -> bytes:
@@ -101,6 +138,8 @@ def _prepare(content: bytes, served: Served, steps: Callable[[str, Array], None]
 
 
 def _from_json(body: bytes, served: Served) -> Array:
+    if served.text is not None:
+        return read_tokens(_text(body, served), served.text)
     values = _numbers(body, math.prod(served.shape))
     if values.shape != served.shape and not _is_sample(values, served):
         raise ProblemError(
@@ -123,24 +162,35 @@ def _is_sample(values: Array, served: Served) -> bool:
     return [n for n in values.shape if n > 1] == [n for n in served.shape if n > 1]
 
 
-def _numbers(body: bytes, most: int) -> Array:
-    """The array "pixels" of a JSON body: whole numbers, or finite ones, in a list no longer than `most`."""
+def _text(body: bytes, served: Served) -> str:
+    """The "text" of a JSON body."""
+    content = _content(body, '{"text": "..."}')
+    if not isinstance(content, dict) or set(content) != {"text"} or not isinstance(content["text"], str):
+        raise ProblemError(422, f'{served.name} reads text: the body must be {{"text": "..."}} and nothing else')
+    return content["text"]
+
+
+def _content(body: bytes, form: str) -> Any:
     try:
-        content = from_json(body, allow_inf_nan=False)
+        return from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        raise ProblemError(400, f'the body is no JSON ({error}): send {{"pixels": [...]}}') from error
+        raise ProblemError(400, f"the body is no JSON ({error}): send {form}") from error
+
+
+def _numbers(body: bytes, most: int) -> Array:
+    """The array "pixels" of a JSON body: whole numbers, or finite ones, `most` at most."""
+    values = body.count(b",") + 1
+    if values > most:  # told before they are parsed: Python's lock is held for that long
+        raise ProblemError(422, f"the body lists {values:,} values, more than the {most:,} of a sample")
+    content = _content(body, '{"pixels": [...]}')
     if not isinstance(content, dict) or set(content) != {"pixels"} or not isinstance(content["pixels"], list):
         raise ProblemError(422, 'the body must be {"pixels": [...]} and nothing else')
-    if len(content["pixels"]) > most:  # before an array is made of them, for which everybody would wait
-        raise ProblemError(
-            422, f"pixels are {len(content['pixels'])} numbers or rows, more than the {most} of a sample"
-        )
     try:
-        values = np.array(content["pixels"])
-        if values.dtype.kind not in "iuf":
+        pixels = np.array(content["pixels"])
+        if pixels.dtype.kind not in "iuf":
             raise TypeError("not all of them are numbers")
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise ProblemError(422, f"pixels are no array of numbers: rows of equal length are needed ({error})") from error
-    if not values.size:
+    if not pixels.size:
         raise ProblemError(422, "pixels must be numbers, one or more")
-    return values
+    return pixels

@@ -7,9 +7,11 @@ from pydantic import BaseModel, Field
 
 from chainrule.arrays import Array
 from chainrule.functions import softmax
-from chainrule.layers import Sequential
-from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.layers import Attention, Embedding, Layer, Positions, Sequential
+from chainrule.layers.recurrent import Recurrent
+from chainrule.losses import Loss, SoftmaxCrossEntropy
 from chainrule.numerical import STEP, central_difference
+from chainrule.sequence_losses import SequenceCrossEntropy
 from chainrule.server.problems import ProblemError
 from chainrule.server.wire import Packed, pack
 
@@ -29,6 +31,13 @@ class Place(BaseModel):
     dy: Packed | None = Field(description="the loss's gradient with respect to y")
     dx: Packed | None = Field(description="and to x; null where that is the dy of the place before, or there is none")
     gradients: dict[str, Packed] = Field(description="and to each of the layer's own parameters")
+    sequence: bool = Field(description="whether y is a sequence (T, D)")
+    between: dict[str, Packed] = Field(
+        description="what was computed between x and y: states and gates (T, H), shares of attention (heads, T, S)"
+    )
+    state_gradients: dict[str, Packed] = Field(
+        description="what comes back through time: the loss's gradient with respect to each step's state (T, H)"
+    )
 
 
 class Walk(BaseModel):
@@ -59,11 +68,13 @@ class Derivative(BaseModel):
 
 
 def walk(model: str, network: Sequential, sample: Array, label: int, labels: tuple[str, ...]) -> Walk:
-    """The passes of one sample (*input_shape)."""
-    memory = sum(math.prod(row.output_shape) for row in network.summary().rows)
+    """The passes of one sample (*input_shape); of a text (n,) the loss is that of the token behind it."""
+    memory = sum(math.prod(row.output_shape) for row in network.summary().rows) + _shares(network, len(sample))
     if 3 * memory + network.values.size > _LARGEST_WALK:
         raise ProblemError(422, f"{model} is too large to be walked through: {memory:,} activations a sample")
-    trace = network.trace(sample[np.newaxis], np.array([label]))
+    labels_of_steps, loss = _question(network, sample, label)
+    trace = network.trace(sample[np.newaxis], labels_of_steps, loss)
+    in_steps = _reads_steps(network)
     places: list[Place] = []
     rows = trace.rows
     for index, row in enumerate(rows):
@@ -79,17 +90,20 @@ def walk(model: str, network: Sequential, sample: Array, label: int, labels: tup
                 dy=None if row.dy is None else pack(row.dy[0]),
                 dx=pack(row.dx[0]) if has_dx and row.dx is not None else None,
                 gradients={name: pack(gradient) for name, gradient in row.gradients.items()},
+                sequence=in_steps and row.y.ndim == 3,
+                between={name: pack(array[0]) for name, array in row.between.items()},
+                state_gradients={name: pack(array[0]) for name, array in row.state_gradients.items()},
             )
         )
     return Walk(
         model=model,
         label=labels[label],
         loss=trace.loss,
-        probabilities=softmax(trace.outputs)[0].tolist(),
+        probabilities=softmax(_last(trace.outputs))[0].tolist(),
         places=places,
         x=pack(sample),
-        logits=pack(trace.outputs[0]),
-        dlogits=pack(trace.doutputs[0]),
+        logits=pack(_last(trace.outputs)[0]),
+        dlogits=pack(_last(trace.doutputs)[0]),
     )
 
 
@@ -103,17 +117,19 @@ def compare_derivative(
     holder = exact.parameters[parameter]
     if len(index) != holder.value.ndim or any(not 0 <= i < n for i, n in zip(index, holder.value.shape, strict=True)):
         raise ProblemError(422, f"{parameter} has the shape {holder.value.shape}, there is nothing at {index}")
-    x = sample[np.newaxis].astype(np.float64)
-    labels = np.array([label])
-    loss = SoftmaxCrossEntropy()
+    x = sample[np.newaxis].astype(np.int64 if exact.takes_indices else np.float64)
+    labels, loss = _question(exact, sample, label)
     exact.gradients.fill(0)
-    logits, cache = exact.forward(x)
+    if exact.answers_steps:
+        logits, _, cache = exact.run(x)
+    else:
+        logits, cache = exact.forward(x)
     exact.backward(loss(logits, labels)[1], cache, input_gradient=False)
     back = float(holder.grad[index])
     seen: list[float] = []
 
     def value() -> float:
-        seen.append(loss(exact(x), labels)[0])
+        seen.append(loss(exact.run(x)[0] if exact.answers_steps else exact(x), labels)[0])
         return seen[-1]
 
     numerical = central_difference(value, holder.value, index)
@@ -129,6 +145,32 @@ def compare_derivative(
         loss_above=seen[0],
         loss_below=seen[1],
     )
+
+
+def _question(network: Sequential, sample: Array, label: int) -> tuple[Array, Loss]:
+    """What the loss compares with, and the loss: of a sequence that of its last step."""
+    if not network.answers_steps:
+        return np.array([label]), SoftmaxCrossEntropy()
+    labels = np.full((1, len(sample)), -1)
+    labels[0, -1] = label
+    return labels, SequenceCrossEntropy(padding=-1)
+
+
+def _last(outputs: Array) -> Array:
+    """(N, C) as it is, of (N, T, C) the last step."""
+    return outputs[:, -1] if outputs.ndim == 3 else outputs
+
+
+def _reads_steps(layer: Layer) -> bool:
+    """Whether what passes through a network is sequences (T, D)."""
+    steps = isinstance(layer, Recurrent | Attention | Positions | Embedding)
+    return steps or any(_reads_steps(child) for _, child in layer.children())
+
+
+def _shares(layer: Layer, steps: int) -> int:
+    """Numbers in the maps of attention over so many steps."""
+    own = layer.heads * steps**2 if isinstance(layer, Attention) else 0
+    return own + sum(_shares(child, steps) for _, child in layer.children())
 
 
 def pack_parameters(network: Sequential) -> dict[str, Packed]:

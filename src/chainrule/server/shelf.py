@@ -7,14 +7,15 @@ from typing import Literal
 from pydantic import BaseModel
 
 from chainrule.arrays import Shape
-from chainrule.data import PicturePreparation, usual_preparation
+from chainrule.data import PicturePreparation, TextPreparation, usual_preparation
 from chainrule.errors import OptionError
 from chainrule.layers import Sequential
 from chainrule.server.problems import ProblemError
+from chainrule.server.texts import token_names
 
 __all__ = ["Brick", "Kind", "ModelCard", "Served", "Shelf"]
 
-Kind = Literal["digit", "picture", "numbers"]
+Kind = Literal["digit", "picture", "numbers", "text"]
 
 
 class Brick(BaseModel):
@@ -40,30 +41,42 @@ class ModelCard(BaseModel):
 
 @dataclass(frozen=True)
 class Served:
-    """A network under its name. `picture` says how it reads pictures, and is None of one that reads numbers."""
+    """A network under its name. `picture` or `text` says how it reads these; of one for numbers both are None."""
 
     name: str
     network: Sequential
     labels: tuple[str, ...] = field(init=False)
     kind: Kind = field(init=False)
     picture: PicturePreparation | None = field(init=False)
+    text: TextPreparation | None = field(init=False)
 
     def __post_init__(self) -> None:
-        shape, output = self.network.input_shape, self.network.output_shape
+        shape, output, own = self.network.input_shape, self.network.output_shape, self.network.preparation
+        text = own if isinstance(own, TextPreparation) and self.network.answers_steps else None
+        if text is not None and output is not None and output[-1] == text.tokenizer.size:
+            self._describe(token_names(text.tokenizer), "text", text=text)
+            return
         if shape is None or output is None or len(output) != 1 or self.network.takes_indices:
             raise OptionError(
                 f"{self.name} maps {shape} to {output}: the page serves networks that read pictures or numbers and end "
-                "in one number a class"
+                "in one number a class, and those that learned from a text"
             )
         labels = self.network.labels or tuple(map(str, range(output[0])))
-        own = self.network.preparation
         picture = (
             usual_preparation(shape, labels) if own is None else own if isinstance(own, PicturePreparation) else None
         )
         digits = picture is not None and picture.way == "center" and set("0123456789") <= set(labels)
-        object.__setattr__(self, "labels", labels)
-        object.__setattr__(self, "picture", picture)
-        object.__setattr__(self, "kind", "digit" if digits else "numbers" if picture is None else "picture")
+        self._describe(labels, "digit" if digits else "numbers" if picture is None else "picture", picture)
+
+    def _describe(
+        self,
+        labels: tuple[str, ...],
+        kind: Kind,
+        picture: PicturePreparation | None = None,
+        text: TextPreparation | None = None,
+    ) -> None:
+        for name, value in (("labels", labels), ("kind", kind), ("picture", picture), ("text", text)):
+            object.__setattr__(self, name, value)
 
     @property
     def shape(self) -> Shape:
@@ -95,7 +108,7 @@ class Served:
     def label(self, name: str) -> int:
         """The index of a class."""
         if name not in self.labels:
-            shown = ", ".join(self.labels[:20])
+            shown = ", ".join(map(repr, self.labels[:20]) if self.text else self.labels[:20])
             raise ProblemError(422, f"label {name!r} is none of {self.name}: use one of {shown}")
         return self.labels.index(name)
 

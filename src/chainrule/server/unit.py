@@ -88,18 +88,18 @@ def explain_unit(network: Sequential, sample: Array, place: str, unit: int) -> U
         count=int((flat != 0).sum()),
         rest=total - float(products.ravel()[order].sum()),
         before=pack(slopes[0]),
-        chain=_chain(rows, row, slopes, unit),
+        chain=_chain(rows, row, None if dx is None else slopes, unit),
     )
 
 
-def _chain(rows: list[TraceRow], row: TraceRow, slopes: Array, unit: int) -> dict[str, Packed]:
+def _chain(rows: list[TraceRow], row: TraceRow, slopes: Array | None, unit: int) -> dict[str, Packed]:
     """The slopes layer by layer, to the sample and to the logits."""
     places = [other for other in rows if other.name.count(".") == 1]  # none within another
     at = next((index for index, other in enumerate(places) if other is row), None)
     if at is None:
         return {}
     chain: dict[str, Packed] = {}
-    gradient: Array | None = slopes
+    gradient = slopes
     for other in reversed(places[:at]):
         if gradient is not None:
             chain[other.name] = pack(gradient[0])
@@ -111,7 +111,7 @@ def _chain(rows: list[TraceRow], row: TraceRow, slopes: Array, unit: int) -> dic
     still = moved.copy()
     moved.flat[unit] += step
     for other in places[at + 1 :]:
-        moved, still = other.layer(moved), other.layer(still)
+        moved, still = other.layer.run(moved)[0], other.layer.run(still)[0]
         change = (moved - still)[0]
         change[np.abs(change) < 1e-9 * math.sqrt(change.size)] = 0
         chain[other.name] = pack(change / step)

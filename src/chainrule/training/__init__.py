@@ -3,18 +3,21 @@
 from chainrule.training.calibrate import calibrate, fit_temperature
 from chainrule.training.ensemble import Ensemble, shifted
 from chainrule.training.evaluate import Evaluation, evaluate
-from chainrule.training.history import Epoch, Step, write_history
+from chainrule.training.history import Epoch, History, Step, write_history
 from chainrule.training.interrupt import interrupted_by_all_signals, uninterrupted
 from chainrule.training.log import JsonLog, Log, TensorBoardLog
+from chainrule.training.parts import Workers
 from chainrule.training.proof import prove
 from chainrule.training.range_test import RangeTest, find_learning_rate
 from chainrule.training.targets import Units
 from chainrule.training.trainer import Trainer
+from chainrule.training.watch import watch
 
 __all__ = [
     "Ensemble",
     "Epoch",
     "Evaluation",
+    "History",
     "JsonLog",
     "Log",
     "RangeTest",
@@ -22,6 +25,7 @@ __all__ = [
     "TensorBoardLog",
     "Trainer",
     "Units",
+    "Workers",
     "calibrate",
     "evaluate",
     "find_learning_rate",
@@ -30,5 +34,6 @@ __all__ = [
     "prove",
     "shifted",
     "uninterrupted",
+    "watch",
     "write_history",
 ]

@@ -11,10 +11,15 @@ from chainrule.arrays import Array
 from chainrule.errors import DataError
 from chainrule.functions import class_indices, softmax
 from chainrule.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
+from chainrule.markup import Html, fragment, note, rows
 from chainrule.metrics import Deviations, calibration_error, confusion, divergence
 from chainrule.sequence_losses import SequenceCrossEntropy
 
 __all__ = ["Batches", "Classifier", "Evaluation", "evaluate"]
+
+
+_MOST_SHOWN = 50
+"""Classes up to which a notebook shows the confusion matrix."""
 
 
 class Classifier(Protocol):
@@ -69,11 +74,39 @@ class Evaluation:
             return f"an accuracy of {self.accuracy:.2%} is no better than always answering the most frequent class"
         return None
 
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: the figures, and the confusion matrix where there are not too many classes."""
+        parts = [note(self.trouble, "bad")] if self.trouble else []
+        if self.confusion is not None and len(self.confusion) <= _MOST_SHOWN:
+            lines = [(place, *line) for place, line in enumerate(_shaded(self.confusion))]
+            parts.append(rows(("true \\ predicted", *map(str, range(len(self.confusion)))), lines, right=True))
+        return fragment(str(self), *parts)
+
     def __str__(self) -> str:
         accuracy = "" if self.accuracy is None else f"accuracy {self.accuracy:.2%}, "
         if self.r_squared is not None:
             accuracy = f"R2 {self.r_squared:.4f}, mean absolute error {self.absolute_error:.4g}, "
         return f"{accuracy}loss {self.loss:.4f} on {self.n:,} samples" + (f": {self.trouble}" if self.trouble else "")
+
+
+def _shaded(counts: Array) -> list[list[Html]]:
+    """A cell for each count, darker the more often this confusion happens; the diagonal is bold."""
+    errors = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    most = max(int(errors.max(initial=0)), 1)
+    return [
+        [
+            Html(f"<strong>{count:,}</strong>")
+            if row == column
+            else Html(
+                f'<div style="background:color-mix(in srgb, #e0402a {round(70 * count / most)}%, '
+                f'transparent)">{count:,}</div>'
+            )
+            if count
+            else Html("")
+            for column, count in enumerate(line)
+        ]
+        for row, line in enumerate(counts.tolist())
+    ]
 
 
 def evaluate(network: Classifier, data: Batches, loss: Loss | None = None, batch_size: int = 1000) -> Evaluation:

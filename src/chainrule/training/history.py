@@ -1,4 +1,4 @@
-"""What an epoch brought, and the record of all of them as CSV."""
+"""What an epoch brought, and the record of all of them: in a notebook and as CSV."""
 
 import csv
 import io
@@ -8,8 +8,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
 from chainrule.files import replacing
+from chainrule.markup import fragment, lines, note, pictures, rows
 
-__all__ = ["Epoch", "Step", "write_history"]
+__all__ = ["Epoch", "History", "Step", "write_history"]
+
+_FIRST, _LAST = 3, 12
+"""Epochs that a notebook shows of a long training; those in between are left out."""
 
 
 class Step(NamedTuple):
@@ -70,6 +74,47 @@ class Epoch:
             parts.append(f"accuracy {self.validation_accuracy:7.2%}")
         parts.append(f"{self.seconds:.1f} s")
         return "  ".join(parts)
+
+
+class History(list[Epoch]):
+    """Epochs in their order, a list like any other; a notebook shows curves and a table."""
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return fragment("no epoch yet")
+        charts = [
+            lines(_known(self, ("training loss", "train_loss"), ("validation loss", "validation_loss"))),
+            lines(
+                _known(self, ("training accuracy", "train_accuracy"), ("validation accuracy", "validation_accuracy"))
+            ),
+        ]
+        left_out = max(len(self) - _FIRST - _LAST, 0)
+        shown = [*self[:_FIRST], *self[_FIRST + left_out :]]
+        headers = ("epoch", "loss", "accuracy", "validation loss", "accuracy", "learning rate", "seconds")
+        table = rows(headers, [_cells(epoch) for epoch in shown])
+        told = [note(f"{left_out:,} epochs after the first {_FIRST} are not shown")] if left_out else []
+        return fragment(f"{self[-1].number:,} epochs, {self[-1].step:,} steps", pictures(charts), table, *told)
+
+
+def _known(history: Sequence[Epoch], *named: tuple[str, str]) -> list[tuple[str, list[float | None]]]:
+    """Of each column of Epoch its name for people and its numbers, where there are any."""
+    curves = [(name, [getattr(epoch, column) for epoch in history]) for name, column in named]
+    return [(name, values) for name, values in curves if any(value is not None for value in values)]
+
+
+def _cells(epoch: Epoch) -> tuple[object, ...]:
+    def shown(value: float | None, form: str) -> str:
+        return "" if value is None else format(value, form)
+
+    return (
+        epoch.number,
+        f"{epoch.train_loss:.4f}",
+        shown(epoch.train_accuracy, ".2%"),
+        shown(epoch.validation_loss, ".4f"),
+        shown(epoch.validation_accuracy, ".2%"),
+        f"{epoch.learning_rate:.3g}",
+        f"{epoch.seconds:.1f}",
+    )
 
 
 def write_history(history: Sequence[Epoch], path: str | os.PathLike[str]) -> None:

@@ -13,6 +13,7 @@ from chainrule.arrays import Array
 from chainrule.errors import DivergenceError, OptionError
 from chainrule.layers import Sequential
 from chainrule.losses import Loss
+from chainrule.markup import fragment, lines
 from chainrule.optimizers import Optimizer
 from chainrule.schedules import Exponential, Schedule
 from chainrule.training.evaluate import Batches
@@ -35,6 +36,10 @@ class RangeTest:
     losses: tuple[float, ...]
     smoothed: tuple[float, ...]
     proposal: float
+
+    def _repr_html_(self) -> str:
+        """As a notebook shows it: the loss from rate to rate."""
+        return fragment(str(self), lines([("smoothed loss", self.smoothed), ("loss of a step", self.losses)]))
 
     def __str__(self) -> str:
         return (

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -25,14 +24,16 @@ from chainrule.metrics import accuracy
 from chainrule.optimizers import Optimizer, WeightAverage, clip_gradients
 from chainrule.parameters import Parameter, held
 from chainrule.training.evaluate import Batches, evaluate
-from chainrule.training.history import Epoch, Step
+from chainrule.training.history import Epoch, History, Step
 from chainrule.training.interrupt import Hold, holding_interrupts, interrupted_by_all_signals, uninterrupted
+from chainrule.training.parts import Alone, Workers, add_parts
 from chainrule.training.progress import check_count, read_epoch, read_form, read_generator, read_sums
 
 __all__ = ["Trainer"]
 
 _LARGE = 1 << 18
 """Weights of so many numbers do not stay in a processor's cache from backward to the update."""
+_NONE_HELD = nullcontext()
 
 
 class Trainer:
@@ -46,7 +47,9 @@ class Trainer:
         clip_norm: the largest norm that all gradients together may have; longer ones are scaled down.
         average: a WeightAverage that follows the weights; validation then measures the averaged ones.
         accumulate: parts into which a batch is divided; their gradients add up to the batch's, and memory is needed
-            for one part only. (BatchNorm sees each part by itself.)
+            for one part only. (BatchNorm sees each part by itself; its running statistics are the parts' mean.)
+        workers: who share the parts of each batch, each with a trainer of its own made alike; the same bytes come out
+            however many they are.
 
     Attributes:
         epoch, step: epochs and steps done.
@@ -72,9 +75,15 @@ class Trainer:
         clip_norm: float | None = None,
         average: WeightAverage | None = None,
         accumulate: int = 1,
+        workers: Workers | None = None,
     ) -> None:
         if accumulate < 1:
             raise OptionError(f"accumulate must be 1 part or more, got {accumulate}")
+        self.workers = workers or Alone()
+        if (size := self.workers.rank_and_size()[1]) > accumulate:
+            raise OptionError(
+                f"{size} workers need a batch in {size} parts or more, got accumulate={accumulate}: use fewer workers"
+            )
         self.network = network
         self.loss = loss
         self.optimizer = optimizer
@@ -84,7 +93,7 @@ class Trainer:
         self.accumulate = accumulate
         self.epoch = 0
         self.step = 0
-        self.history: list[Epoch] = []
+        self.history = History()
         self.best: Epoch | None = None
         self._best_arrays: dict[str, Array] = {}  # the network's (averaged, if so) as they were then
         self._position = 0  # steps done in the epoch under way
@@ -169,6 +178,8 @@ class Trainer:
                 sums["learning_rate"] = rate
                 if correct is not None:
                     sums["correct"] += correct * len(x)
+            if self.workers.stopping:
+                raise KeyboardInterrupt
             yield Step(
                 number=self.step,
                 epoch=self.epoch + 1,
@@ -276,7 +287,7 @@ class Trainer:
             epoch, step = check_count(progress["epoch"], "epoch"), check_count(progress["step"], "step")
             form = read_form(progress["form"], progress["position"])
             sums = read_sums(progress["sums"], self._sums)
-            history = [read_epoch(values) for values in progress["history"]]
+            history = History(read_epoch(values) for values in progress["history"])
             best = progress["best"] and read_epoch(progress["best"])
             if len(history) != epoch or bool(best) != bool(saved.best):
                 raise ValueError("epochs are missing")
@@ -295,9 +306,10 @@ class Trainer:
     def _learn(self, x: Array, labels: Array, large: Sequence[Parameter]) -> tuple[float, float | None]:
         """One step: loss and accuracy of the batch before its update. The gradients of `large` may wait for it."""
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is told by the loss, below
-            with held(large):
+            with held(large) if large else _NONE_HELD:
                 if self.accumulate == 1:
-                    loss, right = self._add_gradients(x, labels)
+                    loss, right = self._add_gradients(x, labels, 1.0, self._noise)
+                    self._check_loss(loss)
                 else:
                     loss, right = self._add_parts(x, labels)
                 if self.clip_norm is not None:
@@ -314,25 +326,27 @@ class Trainer:
         parameters = self.network.parameters.values()
         return [p for p in parameters if p.size >= _LARGE and p.value.ndim == 2 and not p.frozen]
 
-    def _add_gradients(self, x: Array, labels: Array, share: float = 1.0) -> tuple[float, float | None]:
-        """Forward and backward; gradients are added times `share`."""
-        logits, cache = self.network.forward(x, train=True, rng=self._noise)
+    def _add_gradients(
+        self, x: Array, labels: Array, share: float, rng: np.random.Generator
+    ) -> tuple[float, float | None]:
+        """Forward and backward; gradients are added times `share`, unless the loss is not finite."""
+        logits, cache = self.network.forward(x, train=True, rng=rng)
         loss, dlogits = self.loss(logits, labels)
-        if not math.isfinite(loss):
-            raise self._diverged(f"the loss became {loss}")
-        self.network.backward(dlogits if share == 1 else dlogits * share, cache, input_gradient=False)
+        if math.isfinite(loss):
+            self.network.backward(dlogits if share == 1 else dlogits * share, cache, input_gradient=False)
         return loss, self._accuracy(logits, labels)
 
     def _add_parts(self, x: Array, labels: Array) -> tuple[float, float | None]:
         """As `_add_gradients` for the whole batch, a part at a time: the mean of means, weighted by their samples."""
-        loss, right = 0.0, 0.0
-        cuts = np.linspace(0, len(x), min(self.accumulate, len(x)) + 1).round().astype(int)
-        for first, stop in pairwise(cuts):
-            share = (stop - first) / len(x)
-            part, correct = self._add_gradients(x[first:stop], labels[first:stop], share)
-            loss += share * part
-            right += share * (correct or 0.0)
+        loss, right = add_parts(
+            self.network, self._add_gradients, x, labels, self.accumulate, self._noise, self.workers
+        )
+        self._check_loss(loss)
         return loss, right if self.loss.classifies else None
+
+    def _check_loss(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss became {loss}")
 
     def _accuracy(self, logits: Array, labels: Array) -> float | None:
         """Of labels that the loss has looked at already."""

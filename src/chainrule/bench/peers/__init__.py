@@ -1,4 +1,4 @@
-"""The others, each in one file: the same network with the same weights, trained and asked in the peer's own way."""
+"""The peers, one file each: the same network with the same weights, trained and run in the peer's own way."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -13,37 +13,37 @@ from chainrule.layers import Sequential
 __all__ = ["PEERS", "Peer", "load_peer", "load_peers"]
 
 PEERS = {"PyTorch": "pytorch", "JAX": "jax", "scikit-learn": "sklearn", "ONNX Runtime": "onnx"}
-"""Names and modules."""
+"""Maps peer names to modules."""
 
 
 class Peer(Protocol):
-    """What the file of a peer offers; ways that it does not have are left out of what it returns."""
+    """The functions of a peer's module; its mappings contain only the variants that it supports."""
 
     def version(self) -> str: ...
     def training(self, net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
-        """Ways to do `work.steps` training steps a round, by name; without `compiled`, the plainest alone."""
+        """Return variants of `work.steps` training steps per round, by name; without `compiled`, only the plainest."""
         ...
 
     def inference(self, net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
-        """Ways to the logits of a batch of pixels."""
+        """Return variants of computing the logits of a batch of pixels, by name."""
         ...
 
     def time_to(self, goal: Goal, net: Sequential, train: Dataset, test: Dataset, seed: int) -> float | None:
-        """Seconds until the goal is reached, as chainrule's are counted; None where it cannot be asked."""
+        """Return the seconds until the goal is reached, measured as for chainrule; None if not measured."""
         ...
 
 
 def load_peer(name: str) -> Peer:
-    """The module of a peer.
+    """Return the module of a peer.
 
     Raises:
-        ModuleNotFoundError: it is not installed.
+        ModuleNotFoundError: the peer is not installed.
     """
     return cast(Peer, import_module(f"chainrule.bench.peers.{PEERS[name]}"))
 
 
 def load_peers() -> tuple[dict[str, Peer], list[str]]:
-    """Those that are installed, and the names of those that are not."""
+    """Return the installed peers, and the names of those that are not installed."""
     found, missing = {}, []
     for name in PEERS:
         try:

@@ -1,4 +1,4 @@
-"""JAX: one step compiled, and a whole epoch compiled with `lax.scan`."""
+"""JAX: a single step compiled, and a whole epoch compiled with `lax.scan`."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -35,12 +35,15 @@ _Function = Callable[[Any, Any], Any]  # of parameters and x
 
 
 def version() -> str:
-    """Of JAX."""
+    """Return JAX's version."""
     return str(jax.__version__)
 
 
 def convert(layer: Layer) -> tuple[Any, _Function]:
-    """A built layer of ours as parameters and a function of them and x, in training mode (BatchNorm keeps nothing)."""
+    """Convert a built layer of ours to parameters and a function of them and x.
+
+    The function is in training mode, and BatchNorm keeps no running statistics.
+    """
     match layer:
         case Residual():
             parameters, inner = _chain(layer)
@@ -101,7 +104,7 @@ def _arrays(*arrays: Array) -> list[Any]:
 
 
 def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
-    """SGD, a step at a time and many in one program."""
+    """Return SGD one step at a time, and many steps in one program."""
     first, forward = convert(net)
     assert train.y is not None
     images, labels = jnp.asarray(train.x), jnp.asarray(train.y.astype(np.int32))
@@ -145,12 +148,12 @@ def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = Tr
 
 
 def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
-    """The forward pass compiled, where there is no BatchNorm."""
+    """Return the compiled forward pass, for networks without BatchNorm."""
     parameters, forward = convert(net)
     compiled, pixels = jax.jit(forward), jnp.asarray(x)
     return {"JAX": repeated(lambda: jax.block_until_ready(compiled(parameters, pixels)), repeats)}
 
 
 def time_to(goal: Goal, net: Sequential, train: Dataset, test: Dataset, seed: int) -> float | None:
-    """Not asked."""
+    """Return None: not measured for JAX."""
     return None

@@ -1,4 +1,4 @@
-"""ONNX Runtime: inference of the same network, written down as an ONNX graph."""
+"""ONNX Runtime: inference of the same network, written as an ONNX graph."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ __all__ = ["inference", "time_to", "training", "version"]
 
 
 def version() -> str:
-    """Of ONNX Runtime."""
+    """Return ONNX Runtime's version."""
     return str(onnxruntime.__version__)
 
 
@@ -67,7 +67,7 @@ def _model(net: Sequential) -> Any:
 
 
 def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
-    """With the runtime's own choice of threads."""
+    """Return inference with the runtime's default number of threads."""
     session = onnxruntime.InferenceSession(_model(net).SerializeToString(), providers=["CPUExecutionProvider"])
     (logits,) = session.run(None, {"x0": x})
     check_same("ONNX Runtime", logits, net, x)
@@ -75,10 +75,10 @@ def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
 
 
 def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
-    """It does not train."""
+    """Return nothing: ONNX Runtime does not train."""
     return {}
 
 
 def time_to(goal: Goal, net: Sequential, train: Dataset, test: Dataset, seed: int) -> float | None:
-    """It does not train."""
+    """Return None: ONNX Runtime does not train."""
     return None

@@ -1,5 +1,6 @@
-"""PyTorch: eager, and with torch.compile where that works."""
+"""PyTorch: eager, and with torch.compile if that works."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,11 +29,11 @@ from chainrule.layers import (
     Sequential,
 )
 
-__all__ = ["convert", "inference", "stepping", "time_to", "training", "version"]
+__all__ = ["convert", "inference", "stepping", "tell_uncompiled", "time_to", "training", "version"]
 
 
 def version() -> str:
-    """Of PyTorch."""
+    """Return PyTorch's version."""
     return str(torch.__version__)
 
 
@@ -62,7 +63,7 @@ def _values(module: Any, **arrays: Array) -> Any:
 
 
 def convert(layer: Layer) -> Any:
-    """A built layer of ours as a module with the same weights."""
+    """Convert a built layer of ours to a module with the same weights."""
     match layer:
         case Residual():
             return _Sum(nn.Identity(), nn.Sequential(*map(convert, layer.layers)))
@@ -99,7 +100,7 @@ def convert(layer: Layer) -> Any:
 
 
 def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
-    """SGD, eager and compiled."""
+    """Return SGD, eager and compiled."""
     runs = {"PyTorch, eager": _training(convert(net), work, train)}
     if not compiled:
         return runs
@@ -107,9 +108,15 @@ def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = Tr
         run = _training(torch.compile(convert(net)), work, train)
         run()  # compiles now, or fails
         runs["PyTorch, compiled"] = run
-    except Exception:
-        pass
+    except Exception as error:  # whatever a compiler's stack raises; eager PyTorch is measured all the same
+        tell_uncompiled(error)
     return runs
+
+
+def tell_uncompiled(error: Exception) -> None:
+    """Say on stderr, in a line, why compiled PyTorch is left out."""
+    first = (str(error).splitlines() or [""])[0]
+    print(f"PyTorch cannot compile here and is measured eager: {type(error).__name__}: {first:.200}", file=sys.stderr)
 
 
 def _training(module: Any, work: Work, train: Dataset) -> Run:
@@ -125,7 +132,7 @@ def _training(module: Any, work: Work, train: Dataset) -> Run:
 
 
 def stepping(learn: Callable[[Any], None], samples: int, batch: int, count: int) -> Run:
-    """So many steps a round, each of a batch's places in a random order of the samples; the seconds of one."""
+    """Return a run of `count` steps on shuffled batches of indices, which measures the seconds per step."""
     order, at = torch.randperm(samples), 0
 
     def run() -> float:
@@ -143,7 +150,7 @@ def stepping(learn: Callable[[Any], None], samples: int, batch: int, count: int)
 
 
 def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
-    """Eager, in inference mode."""
+    """Return eager inference, in inference mode."""
     module, pixels = convert(net).eval(), torch.tensor(x)
 
     def logits() -> Any:
@@ -155,7 +162,7 @@ def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
 
 
 def time_to(goal: Goal, net: Sequential, train: Dataset, test: Dataset, seed: int) -> float | None:
-    """As chainrule's `time_to`."""
+    """Return the seconds until the goal is reached, like chainrule's `time_to`."""
     torch.manual_seed(seed)
     started = time.perf_counter()
     module = convert(net)

@@ -19,12 +19,12 @@ __all__ = ["inference", "time_to", "training", "version"]
 
 
 def version() -> str:
-    """Of scikit-learn."""
+    """Return scikit-learn's version."""
     return str(sklearn.__version__)
 
 
 def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = True) -> Mapping[str, Run]:
-    """Plain SGD over the first so many batches; the pixels are scaled beforehand, which the others do in each step."""
+    """Return plain SGD on the first `work.steps` batches; pixels are scaled beforehand, by the others in each step."""
     if work.network != "two-layer" or train.y is None:
         return {}
     steps = min(work.steps, len(train) // work.batch)
@@ -44,7 +44,7 @@ def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = Tr
         )
         started = time.perf_counter()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # one epoch is what is asked for
+            warnings.simplefilter("ignore", ConvergenceWarning)  # one epoch is intended
             peer.fit(x, y)
         return (time.perf_counter() - started) / steps
 
@@ -52,10 +52,10 @@ def training(net: Sequential, work: Work, train: Dataset, *, compiled: bool = Tr
 
 
 def inference(net: Sequential, x: Array, repeats: int) -> Mapping[str, Run]:
-    """Not asked."""
+    """Return nothing: not measured for scikit-learn."""
     return {}
 
 
 def time_to(goal: Goal, net: Sequential, train: Dataset, test: Dataset, seed: int) -> float | None:
-    """Not asked."""
+    """Return None: not measured for scikit-learn."""
     return None

@@ -1,4 +1,4 @@
-"""PyTorch: networks that write, eager and with torch.compile; written tokens with a cache of keys and values."""
+"""PyTorch: language models, trained eagerly and with torch.compile; token generation with a key-value cache."""
 
 import time
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from chainrule.bench.peers.pytorch import stepping
+from chainrule.bench.peers.pytorch import stepping, tell_uncompiled
 from chainrule.bench.rounds import Run
 from chainrule.bench.sequences import CONTEXT, RATE, SequenceWork, sequence_data, sequence_network
 from chainrule.errors import OptionError
@@ -31,7 +31,7 @@ __all__ = ["training", "writing"]
 
 
 class _Sequence(nn.Module):
-    """Modules one after another; each takes x and what it carries, and returns both."""
+    """Modules in sequence; each takes x and its state, and returns both."""
 
     def __init__(self, *parts: nn.Module) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ def _linear(W: Any, b: Any) -> nn.Linear:
 
 
 def _converted(layer: Layer, made: dict[int, nn.Embedding]) -> nn.Module:
-    """A built layer of ours as a module with the same weights; `made` are the tables that later layers share."""
+    """Convert a built layer of ours to a module with the same weights; `made` holds tables that later layers share."""
     match layer:
         case Residual():
             return _Residual(_Sequence(*(_converted(part, made) for part in layer.layers)))
@@ -147,25 +147,25 @@ def _converted(layer: Layer, made: dict[int, nn.Embedding]) -> nn.Module:
 
 
 def training(work: SequenceWork) -> Mapping[str, Run]:
-    """Adam or AdamW, eager and compiled."""
+    """Return training with Adam or AdamW, eager and compiled."""
     runs = {"PyTorch, eager": _training(_module(work), work)}
     try:
         run = _training(torch.compile(_module(work)), work)
         run()  # compiles now, or fails
         runs["PyTorch, compiled"] = run
-    except Exception:
-        pass
+    except Exception as error:  # as in pytorch.training
+        tell_uncompiled(error)
     return runs
 
 
 def _module(work: SequenceWork) -> Any:
-    """The network of `work`, after a look at whether it computes the same."""
+    """Return the network of `work` as a module, after checking that its outputs match ours."""
     net = sequence_network(work)
     module, x = _converted(net, {}), sequence_data().x[:2]
     with torch.inference_mode():
         logits = module(torch.tensor(x))[0].numpy()
     if not np.allclose(logits, net(x), rtol=1e-3, atol=1e-4):
-        raise OptionError("PyTorch's network computes something else: the comparison would mean nothing")
+        raise OptionError("PyTorch's network gives different outputs: the comparison would be meaningless")
     return module
 
 
@@ -184,7 +184,7 @@ def _training(module: Any, work: SequenceWork) -> Run:
 
 
 def writing(work: SequenceWork) -> Mapping[str, Run]:
-    """As chainrule's: each token from the state that the ones before it left."""
+    """Return token generation that, like chainrule's, computes each token from the state of the previous ones."""
     module = _module(work).eval()
 
     def run() -> float:

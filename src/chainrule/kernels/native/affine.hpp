@@ -1,6 +1,6 @@
-// Affine: y = xW + b (N, H) of x (N, D) and W (D, H), rows picked from W, and the gradients of both.
+// Affine: y = xW + b (N, H) of x (N, D) and W (D, H), rows selected from W, and the gradients of both.
 //
-// x may be mostly zeros (thin.hpp), in single precision beside weights in double, or of few samples.
+// x may be mostly zeros (thin.hpp), in single precision with weights in double, or have few samples.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// Rows [first, last) of y: the bias and what the parts have made of the product, `step` apart, added in their order.
+// Rows [first, last) of y: the bias plus the partial products of the parts, which lie `step` apart, added in order.
 template <class T>
 void sum_of_parts(const T* b, const T* sums, Index step, Index parts, T* y, Index H, Index first, Index last) {
     for (Index n = first; n < last; ++n) {
@@ -28,7 +28,7 @@ void sum_of_parts(const T* b, const T* sums, Index step, Index parts, T* y, Inde
     }
 }
 
-// All of y for few samples, when reading W is what takes the time: divided by W's rows, those left out that meet a zero.
+// All of y for few samples, when reading W takes most of the time: divided by W's rows, skipping those that meet a zero.
 template <class T, class S>
 void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
     const Index room = D + CHAINRULE_VECTOR_BYTES;
@@ -59,11 +59,11 @@ void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, I
 
 constexpr Index kThinColumns = 16;  // are not divided between threads
 constexpr Index kFew = 4;           // samples: fewer are divided by W's rows
-constexpr Index kMuch = 1 << 23;    // multiply-adds of a thin product, zeros included: more are worth all shares
+constexpr Index kMuch = 1 << 23;    // multiply-adds of a thin product, zeros included: above this all threads are worth using
 
-// y = factor xW + b of a thin x, divided by x's columns: each thread then reads the rows of W that it alone reads and writes in
-// the weight gradient and the update, and they stay in its cache. The sums of the shares are added up in their order; `after`
-// is called for each part: with its rows [m0, m1) and columns [h0, h1).
+// y = factor xW + b of a thin x, divided by x's columns: each thread then reads the rows of W that only it reads and writes in
+// the weight gradient and the update, so they stay in its cache. The partial sums are added in order; `after` is called for
+// each part with its rows [m0, m1) and columns [h0, h1).
 template <class T, class S, class After>
 void thin_product(const S* x, T factor, const T* W, const T* b, T* y, Index N, Index D, Index H, After after) {
     const int shares = N * D * H > kMuch ? kShares : 2;
@@ -79,7 +79,7 @@ void thin_product(const S* x, T factor, const T* W, const T* b, T* y, Index N, I
     });
 }
 
-// x as numbers of the kind that W holds: itself, or a copy.
+// x as numbers of W's type: x itself, or a copy.
 template <class T, class S>
 class Converted {
 public:
@@ -113,7 +113,7 @@ void affine_forward(const S* x, const T* W, const T* b, T* y, Index N, Index D, 
     }
 }
 
-// y = xW + b: dW = x^T dy. It is added to dW, or with `fresh` written there.
+// y = xW + b: dW = x^T dy. Added to dW, or with `fresh` written there.
 template <class T, class S>
 void affine_weight_gradient(const S* x, const T* dy, T* dW, bool fresh, Index N, Index D, Index H) {
     if (Thin<T, S>::pays(x, N, D, H)) {
@@ -148,7 +148,7 @@ void embedding_forward(const Index* chosen, const T* W, T* y, Index N, Index D) 
     });
 }
 
-// y = the chosen rows of W: of dW (V, D) each row is the sum of the dy that picked it.
+// y = the chosen rows of W: each row of dW (V, D) is the sum of the dy that selected it.
 template <class T>
 void embedding_weight_gradient(const Index* chosen, const T* dy, T* dW, Index N, Index V, Index D) {
     divide_if(N * D > 16384, [&](int part, int parts) {

@@ -1,7 +1,7 @@
-// Scaled dot-product attention of several heads, forward and backward.
+// Scaled dot-product attention with several heads, forward and backward.
 //
-// q (N, T, D), k and v (N, S, D), each head with its own d = D / heads of the features, side by side. A head of a sample has
-// nothing to do with the others, so these are what is divided between threads.
+// q (N, T, D), k and v (N, S, D); each head has its own d = D / heads features, side by side. Heads and samples are
+// independent, so threads divide the work by them.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// Of one head of one sample: where it begins in arrays (N, length, D), and in the shares (N, heads, T, S).
+// The offsets of one head of one sample in arrays (N, length, D), and in the shares (N, heads, T, S).
 struct Head {
     const Heads& all;
     Index unit, d;
@@ -47,7 +47,7 @@ void divide_heads(const Heads& all, Work work) {
     });
 }
 
-// Scores of the first `seen` keys, times a scale, become shares of 1; where mask is 0 a share is 0, and so are those behind.
+// Scaled scores of the first `seen` keys become shares that sum to 1; where mask is 0 a share is 0, as are all after `seen`.
 template <class T>
 void share_out(T* row, Index seen, Index S, const std::uint8_t* mask, T scale) {
     constexpr T lowest = -std::numeric_limits<T>::infinity();
@@ -68,18 +68,18 @@ void share_out(T* row, Index seen, Index S, const std::uint8_t* mask, T scale) {
     for (Index s = 0; s < end; ++s) row[s] *= by;
 }
 
-// shares (N, heads, T, S) = softmax(q k^T / sqrt(d)) over the keys that are there and, if causal, not behind: the last query
-// stands at the last key; y (N, T, D) = shares v. mask (N, S) may be null.
+// shares (N, heads, T, S) = softmax(q k^T / sqrt(d)) over the keys that are real and, if causal, not later than the query: the
+// last query is at the last key; y (N, T, D) = shares v. mask (N, S) may be null.
 template <class T>
 void attention_forward(
     Features<T> q, Features<T> k, Features<T> v, const std::uint8_t* mask, bool causal, T* y, T* shares, const Heads& all) {
-    constexpr Index together = 32;  // queries, which then see nearly the same keys
+    constexpr Index together = 32;  // queries at a time, which see nearly the same keys
     const Index queries = all.queries, keys = all.keys;
     divide_heads(all, [=](const Head& at) {
         const T scale = static_cast<T>(1 / std::sqrt(static_cast<double>(at.d)));
         T *share = shares + at.unit * queries * keys, *none = nullptr;
         const std::uint8_t* there = mask ? mask + at.sample() * keys : nullptr;
-        const auto seen_until = [&](Index t) {  // by the queries before t
+        const auto seen_until = [&](Index t) {  // seen by the queries before t
             return causal ? std::clamp<Index>(t + keys - queries, 0, keys) : keys;
         };
         for (Index t0 = 0; t0 < queries; t0 += together) {

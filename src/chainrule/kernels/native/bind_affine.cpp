@@ -4,7 +4,7 @@
 namespace chainrule::bindings {
 namespace {
 
-// The products that read x, of numbers S: those of the weights, or singles, data beside weights in double precision.
+// The products that read x, of type S: that of the weights, or single precision with weights in double precision.
 template <class T, class S, class Forward, class Gradient>
 void bind_products(nb::module_& m, Forward forward, Gradient gradient) {
     m.def("affine_forward", [forward](In<S> x, In<T> W, In<T> b) {
@@ -62,7 +62,7 @@ void bind(nb::module_& m) {
     }, exactly, exactly);
 }
 
-// Indices that are not all rows are the reference's to refuse.
+// If an index is not a row, the reference refuses it.
 void expect_rows(const In<Index>& chosen, Index rows) {
     for (std::size_t i = 0; i < chosen.size(); ++i)
         if (chosen.data()[i] < 0 || chosen.data()[i] >= rows) throw nb::next_overload();

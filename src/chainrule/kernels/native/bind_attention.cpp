@@ -4,7 +4,7 @@
 namespace chainrule::bindings {
 namespace {
 
-// An array (N, length, D) whose rows may lie apart, as those of a slice of the features do.
+// An array (N, length, D) whose rows may lie apart, like those of a slice of the features.
 template <class T>
 using Sliced = nb::ndarray<const T, nb::ndim<3>, nb::device::cpu>;
 
@@ -17,7 +17,7 @@ Features<T> features(const Sliced<T>& x) {
     return {x.data(), line};
 }
 
-// Of q (N, T, D), k and v (N, S, D), after their shapes are checked.
+// The sizes of q (N, T, D), k and v (N, S, D), after the shapes are checked.
 template <class Array>
 Heads sizes(const Array& q, const Array& k, const Array& v, Index heads) {
     const Heads at{length(q, 0), length(q, 1), length(k, 1), length(q, 2), heads};

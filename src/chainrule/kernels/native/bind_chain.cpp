@@ -11,7 +11,7 @@ std::vector<typename Array::Scalar*> pointers(const std::vector<Array>& arrays) 
     return result;
 }
 
-// A chain of Affine layers after its shapes are checked.
+// A chain of Affine layers, after the shapes are checked.
 template <class X, class W, class B>
 Chain chain(const X& x, const std::vector<W>& weights, const std::vector<B>& biases, const char* what) {
     expect_axes(x, 2, "x");
@@ -27,7 +27,7 @@ Chain chain(const X& x, const std::vector<W>& weights, const std::vector<B>& bia
     return at;
 }
 
-// x of numbers S: those of the weights, or pixels.
+// x of type S: that of the weights, or pixels.
 template <class T, class S, class Forward, class Gradients>
 void bind_both(nb::module_& m, Forward forward, Gradients gradients) {
     m.def("chain_forward", [forward](

@@ -10,7 +10,7 @@ template <class Array, class Places>
 void expect_pooled(const Array& dy, const Array& y, const Places& place, const Windows& at, Index filters) {
     const std::initializer_list<Index> shape = {at.samples, filters, at.out_height / 2, at.out_width / 2};
     expect(dy, shape, "dy"), expect(y, shape, "y"), expect(place, shape, "place");
-    constexpr Index most = Index{1} << 30;  // places in a padded image are counted in 32 bits
+    constexpr Index most = Index{1} << 30;  // positions in a padded image are counted in 32 bits
     if ((at.height + at.top + at.bottom) * (at.width + at.left + at.right) >= most / std::max<Index>(at.channels, 1))
         throw nb::next_overload();
 }

@@ -103,7 +103,7 @@ void bind(nb::module_& m) {
         return y.array;
     }, exactly, exactly, nb::arg());
 
-    const auto wanted = [](nb::handle dtype) {  // NumPy's own numbers of float32 and float64
+    const auto wanted = [](nb::handle dtype) {  // NumPy's own type numbers of float32 and float64
         if (!nb::hasattr(dtype, "num")) throw nb::next_overload();
         return nb::cast<int>(dtype.attr("num")) == (sizeof(T) == 4 ? 11 : 12);
     };

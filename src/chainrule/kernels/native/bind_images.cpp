@@ -15,7 +15,7 @@ void bind_images(nb::module_& m) {
         expect(rows, {H, G}, "rows"), expect(columns, {W, G}, "columns");
         expect(thickness, {N}, "thickness"), expect(blur, {N}, "blur");
         product({N, C, H + 4, W + 4}), product({G, G + 1, W});
-        if (std::max(H, W) > Index{1} << 20) throw nb::next_overload();  // places are counted in single precision
+        if (std::max(H, W) > Index{1} << 20) throw nb::next_overload();  // positions are counted in single precision
         Fresh<std::uint8_t> y({N, C, H, W});
         Free free;
         table<float>().distort_images(

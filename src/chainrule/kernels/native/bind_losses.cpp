@@ -9,7 +9,7 @@ std::vector<Index> indices(const Labels& labels) {
     return {labels.data(), labels.data() + labels.size()};
 }
 
-// Labels are whole numbers L.
+// Labels are integers of type L.
 template <class T, class L>
 void bind_labelled(nb::module_& m) {
     const auto& kernels = table<T>();

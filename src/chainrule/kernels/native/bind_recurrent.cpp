@@ -4,7 +4,7 @@
 namespace chainrule::bindings {
 namespace {
 
-// N, T and H of a recurrence with `gates` gates, after the shapes are checked; memory of a step is bounded by its arrays.
+// N, T and H of a recurrence with `gates` gates, after the shapes are checked; the memory of a step is bounded by its arrays.
 struct Sizes {
     Index N, T, H, G;
 };
@@ -27,7 +27,7 @@ const std::uint8_t* checked(const Mask& mask, const Sizes& at) {
     return reinterpret_cast<const std::uint8_t*>(mask->data());
 }
 
-// A copy that the kernel changes.
+// A copy that the kernel may change.
 template <class T>
 Fresh<T> copied(const In<T>& array) {
     auto copy = Fresh<T>::like(array);

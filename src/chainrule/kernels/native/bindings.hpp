@@ -1,8 +1,8 @@
-// What the bindings share: kinds of arguments, new arrays, and the checks of shapes before a kernel sees a pointer.
+// Shared by the bindings: types of arguments, new arrays, and the checks of shapes before a kernel sees a pointer.
 //
-// A kernel takes what its namesake in kernels/reference takes. Arrays are float32 or float64, all of one kind, dense.
-// Arguments of another kind are answered with NotImplemented (module.cpp), and the caller (native.py) makes them so or
-// turns to the reference. Shapes that do not fit raise ValueError. Kernels run without Python's lock.
+// A kernel takes the arguments of its namesake in kernels/reference. Arrays are float32 or float64, all of one dtype, dense.
+// For other arguments the answer is NotImplemented (module.cpp), and the caller (native.py) converts them or uses the
+// reference. Shapes that do not fit raise ValueError. Kernels run without Python's lock.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -40,14 +40,14 @@ using Padding = std::pair<Pair, Pair>;
 using Free = nb::gil_scoped_release;
 using Four = std::array<Index, 4>;
 
-// An argument that is taken as it is, without conversion; likewise, or None.
+// An argument taken without conversion; the same, or None.
 inline const auto exactly = nb::arg().noconvert();
 inline const auto exactly_or_none = nb::arg().noconvert().none();
 
-// The product of sizes, each of which counts as 1 at least.
+// The product of sizes, each of which counts as at least 1.
 //
-// Refused where numbers of 64 bits might not hold what is computed from it: such an array fits no memory, and so much
-// work would not end.
+// It is refused if 64-bit numbers might not hold values computed from it: no memory holds such an array, and so much work
+// would never end.
 inline Index product(std::initializer_list<Index> sizes) {
     constexpr Index most = Index{1} << 56;
     Index result = 1;
@@ -59,7 +59,7 @@ inline Index product(std::initializer_list<Index> sizes) {
     return result;
 }
 
-// A new array in memory that comes back to us when the array is gone.
+// A new array in memory that returns to our pool when the array is dropped.
 template <class T>
 struct Fresh {
     static constexpr std::size_t kMost = std::size_t{1} << 56;
@@ -127,7 +127,7 @@ Index length(const Array& array, std::size_t axis) {
     return static_cast<Index>(array.shape(axis));
 }
 
-// Where windows stand on images, after their numbers are checked.
+// Where windows lie on images, after their numbers are checked.
 inline Windows windows(
     Index samples, Index channels, Index height, Index width, Pair kernel, Pair stride, const Padding& padding) {
     Windows at{};
@@ -154,12 +154,12 @@ inline Windows windows(
     return at;
 }
 
-// A window of pooling must meet the image.
+// A pooling window must overlap the image.
 inline void expect_pooling(const Windows& at) {
     if (at.top >= at.kernel_height || at.bottom >= at.kernel_height || at.left >= at.kernel_width ||
         at.right >= at.kernel_width)
         throw nb::value_error("padding must be smaller than the pooling window");
-    if (at.area() > 256) throw nb::next_overload();  // a place would not fit into a byte
+    if (at.area() > 256) throw nb::next_overload();  // a position would not fit into a byte
 }
 
 inline void expect_groups(Index channels, Index filters, Index groups) {
@@ -173,7 +173,7 @@ Four shape_of(const Array& array, const char* what) {
     return {length(array, 0), length(array, 1), length(array, 2), length(array, 3)};
 }
 
-// Where a convolution of x by W reads, after their shapes are checked.
+// Where a convolution of x by W reads, after the shapes are checked.
 inline Windows convolution(const Four& x, const Four& W, Pair stride, const Padding& padding, Index groups) {
     expect_groups(x[1], W[0], groups);
     if (W[1] != x[1] / groups)
@@ -186,13 +186,13 @@ inline Windows convolution(const Four& x, const Four& W, Pair stride, const Padd
     return at;
 }
 
-// Of the sizes of a matrix product; places in a row are counted in 32 bits.
+// The sizes of a matrix product; positions in a row are counted in 32 bits.
 inline void expect_product(Index N, Index D, Index H) {
     product({N, D, H});
     if (std::max({N, D, H}) > Index{1} << 30) throw nb::next_overload();
 }
 
-// One function for each subject, in bind_<subject>.cpp: it adds the subject's kernels to the module.
+// One function per subject, in bind_<subject>.cpp: it adds the subject's kernels to the module.
 void bind_affine(nb::module_& m);
 void bind_chain(nb::module_& m);
 void bind_conv(nb::module_& m);

@@ -1,4 +1,4 @@
-// A chain of layers in one kernel: scale, then Affine, ReLU, Affine, ..., Affine, forward and backward.
+// A chain of layers as one kernel: scale, then Affine, ReLU, Affine, ..., Affine, forward and backward.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// x as the products read it: itself, or scaled into other memory.
+// x as the products read it: x itself, or a scaled copy.
 template <class T, class S>
 class Scaled {
 public:
@@ -38,7 +38,7 @@ private:
     Scratch<T> memory_;
 };
 
-// y[0] = factor xW[0] + b[0], y[k] = max(y[k - 1], 0) W[k] + b[k]; the outputs but the last are kept behind their ReLU.
+// y[0] = factor xW[0] + b[0], y[k] = max(y[k - 1], 0) W[k] + b[k]; all outputs but the last are stored after their ReLU.
 template <class T, class S>
 void chain_forward(const S* x, T factor, const T* const* W, const T* const* b, T* const* y, const Chain& at) {
     const auto& width = at.widths;
@@ -67,7 +67,7 @@ void chain_forward(const S* x, T factor, const T* const* W, const T* const* b, T
     }
 }
 
-// From the last layer to the first: of y = xW + b, dx = dy W^T, and of y = max(x, 0), dx = dy where y > 0; then of every
+// From the last layer to the first: for y = xW + b, dx = dy W^T, and for y = max(x, 0), dx = dy where y > 0; then for every
 // Affine dW = x^T dy and db = the sum of dy. Adds to dW and db; dx may be null.
 template <class T, class S>
 void add_chain_gradients(
@@ -78,7 +78,7 @@ void add_chain_gradients(
     const std::size_t depth = width.size() - 1, lowest = dx ? 0 : 1;
     const bool thin = Thin<T, S>::pays(x, N, width[0], width[1]);
     Scaled<T, S> scaled(x, factor, at, thin);
-    List<Index> begin(depth + 1);  // of each gradient
+    List<Index> begin(depth + 1);  // the offset of each gradient
     for (std::size_t k = 0; k < depth; ++k) begin[k + 1] = begin[k] + (k + 1 < depth ? N * width[k + 1] : 0);
     Scratch<T> deltas(begin[depth]);
     const auto delta = [&](std::size_t k) { return k + 1 < depth ? deltas.data() + begin[k] : dy; };

@@ -1,6 +1,6 @@
 // Convolution: forward, and the gradients of its weights, bias and input.
 //
-// Each gradient is computed in one of two ways: over all of dy, here, or over those of its numbers that are not zero, in
+// Each gradient is computed in one of two ways: over all of dy, here, or over its nonzero numbers only, in
 // sparse_conv.hpp.
 #pragma once
 
@@ -17,7 +17,7 @@ namespace chainrule::CHAINRULE_ISA {
 namespace {
 
 // Convolution of every sample and group; `take(n, f, wide, count)` gets the outputs of `count` filters from f on, in rows
-// in.line apart and in.size from filter to filter. Divided by samples or, where there are too few, by filters.
+// in.line apart and in.size from filter to filter. Divided by samples or, if there are too few, by filters.
 template <class T, class Take>
 void convolve(
     const T* x, const T* W, const T* b, T* straight_out, const Windows& at, Index filters, Index groups, Take take) {
@@ -45,8 +45,8 @@ void convolve(
     });
 }
 
-// The same with a vector of filters at each place instead of a vector of places for each filter: no place beside the
-// image is computed, and any stride is as good as 1. What comes out has its filters last, in rows of whole vectors.
+// The same with a vector of filters at each position instead of a vector of positions for each filter: it computes no
+// position outside the image, and any stride is as good as 1. The output has filters last, in rows of whole vectors.
 template <class T>
 struct FiltersLast {
     static constexpr Index lanes = CHAINRULE_VECTOR_BYTES / sizeof(T);
@@ -63,7 +63,7 @@ struct FiltersLast {
           height(at.height + at.top + at.bottom),
           width(at.width + at.left + at.right) {}
 
-    // Whether fewer vectors are multiplied than by `convolve`.
+    // Whether this multiplies fewer vectors than `convolve`.
     bool pays() const {
         const bool direct = at.stride_down == 1 && at.stride_across == 1;
         const Index size = direct ? (at.out_height - 1) * width + at.out_width : at.places();
@@ -86,7 +86,7 @@ struct FiltersLast {
                 by_samples ? Stretch{0, at.out_height} : stretch(at.out_height, part, parts, together);
             if (first == last || from == to) return;
             const bool padded = at.top || at.bottom || at.left || at.right;
-            // each part turns all weights for itself, which takes less time than to wait for the others
+            // each part transposes all weights itself, which takes less time than waiting for the others
             Scratch<T> turned(groups * K * columns), bias(groups * columns);
             if (columns > some) std::fill(turned.data(), turned.data() + groups * K * columns, T(0));
             std::fill(bias.data(), bias.data() + groups * columns, T(0));
@@ -141,12 +141,12 @@ void dense_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, In
     const Index C = at.channels / groups, K = C * at.area(), some = filters / groups;
     const Reading in(at, C);
     const Index steps = (in.size + lanes - 1) / lanes, size = steps * lanes;
-    // the image (or its columns) with zeros around, and behind it as far as the last vector reads
+    // the image (or its columns) with zeros around it, and after it as far as the last vector reads
     const Index image = in.direct ? at.channels * in.height * in.width + size - in.size : groups * K * at.places() + lanes;
-    // as many samples at a time as stay in the second cache with their gradients
+    // as many samples at a time as fit into the second-level cache with their gradients
     const Index together = std::max<Index>(1, (Index{384} << 10) / ((filters * size + image) * Index(sizeof(T))));
     const int most = kShares;
-    Scratch<V> sums(most * filters * K);  // each part's own, added up in their order at the end
+    Scratch<V> sums(most * filters * K);  // one per part, added in order at the end
     divide(most, [&](int part, int parts) {
         V* sum = sums.data() + part * filters * K;
         std::fill(sum, sum + filters * K, V{});
@@ -188,7 +188,7 @@ void dense_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, In
     }
 }
 
-// y = ... + b[f]: db[f] is the sum of dy over samples and places.
+// y = ... + b[f]: db[f] is the sum of dy over samples and positions.
 template <class T>
 void conv_bias_gradient(const T* dy, T* db, Index samples, Index filters, Index places) {
     divide_if(samples * filters * places > kWorthIt, [&](int part, int parts) {
@@ -198,8 +198,8 @@ void conv_bias_gradient(const T* dy, T* db, Index samples, Index filters, Index 
     });
 }
 
-// Stride 1: a convolution of dy, widened by the kernel less one, with the kernels turned round and channels and filters
-// exchanged.
+// Stride 1: a convolution of dy, padded by the kernel size minus one, with the kernels flipped and channels and filters
+// swapped.
 template <class T>
 void input_gradient_direct(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
     const Index C = at.channels / groups, some = filters / groups, area = at.area(), K = some * area;
@@ -239,7 +239,7 @@ void input_gradient_direct(const T* dy, const T* W, T* dx, const Windows& at, In
     });
 }
 
-// Any stride: the columns' gradient is W transposed times dy; each is added back where it was read.
+// Any stride: the columns' gradient is W^T dy; each number is added back where it was read.
 template <class T>
 void input_gradient_scattered(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups) {
     const Index C = at.channels / groups, some = filters / groups, K = C * at.area(), places = at.places();
@@ -286,7 +286,7 @@ void dense_input_gradient(const T* dy, const T* W, T* dx, const Windows& at, Ind
     }
 }
 
-// Whether a gradient is mostly zeros, by a sample of its planes.
+// Whether a gradient is mostly zeros, judged by a sample of its planes.
 template <class T>
 bool is_scattered(const T* dy, const Windows& at, Index filters) {
     const Index planes = at.samples * filters, places = at.places();
@@ -301,7 +301,7 @@ bool is_scattered(const T* dy, const Windows& at, Index filters) {
     return 4 * count <= seen;
 }
 
-// y[n, f, place] = sum over k of W[f, k] window[n, place, k]: dW[f, k] = sum over n and places of dy window[n, place, k].
+// y[n, f, place] = sum over k of W[f, k] window[n, place, k]: dW[f, k] = sum over n, place of dy window[n, place, k].
 template <class T>
 void conv_weight_gradient(const T* x, const T* dy, T* dW, const Windows& at, Index filters, Index groups) {
     if (is_scattered(dy, at, filters)) {

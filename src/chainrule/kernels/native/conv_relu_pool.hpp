@@ -43,7 +43,7 @@ void conv_relu_pool_forward(
     convolve(x, W, b, (T*)nullptr, at, filters, groups, pool);
 }
 
-// The gradient before pooling, as a source of sparse_conv.hpp: one pixel of each window that was above zero.
+// The gradient before pooling, as a source for sparse_conv.hpp: one pixel of each window that was above zero.
 template <class T>
 struct Pooled {
     const T* dy;
@@ -66,7 +66,7 @@ struct Pooled {
             const Index row = first + p * columns;
             std::int32_t* to = begin + count;
             for (std::int32_t q = 0; q < static_cast<std::int32_t>(columns); ++q) {
-                const std::int32_t which = place[row + q] & 3;  // whatever it was written over with: within the image
+                const std::int32_t which = place[row + q] & 3;  // even if it was overwritten: stays within the image
                 to[q] = (2 * static_cast<std::int32_t>(p) + which / 2) * down + (2 * q + which % 2) * across;
             }
             count += keep_positive(y + row, columns, dy + row, to, value + count);

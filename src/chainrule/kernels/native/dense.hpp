@@ -4,11 +4,11 @@
 //     dW = x^T dy     left is x, read by columns    right is dy (N, H)
 //     dx = dy W^T     left is dy (N, H)             right is W, read by columns
 //
-// and what becomes of a number of the product when it is there: it is written, or changes a weight at once (descent.hpp).
+// and the use of each number of the product: it is written, or updates a weight at once (descent.hpp).
 //
-// Of right, a panel of some vectors' width and `deep` of K is copied into the first cache, and left goes past it, some rows at a
-// time: a tile of `out` stays in registers while the sum runs. Each number of `out` is summed in the same order, however the
-// work is divided.
+// A panel of right, some vectors wide and `deep` rows of K, is copied into the first-level cache, and left streams past it,
+// some rows at a time: a tile of `out` stays in registers during the sum. Each number of `out` is summed in the same order,
+// however the work is divided.
 #pragma once
 
 #include <algorithm>
@@ -43,14 +43,14 @@ struct ByColumns {
     ByColumns from(Index i, Index j) const { return {at + j * line + i, line}; }
 };
 
-// A matrix whose panels have been copied beforehand (Dense::pack), for one that many others are multiplied by.
+// A matrix whose panels have been copied beforehand (Dense::pack), for one that is multiplied by many others.
 template <class T>
 struct Packed {
     const T* panels;
-    Index line;  // its columns, whole vectors of them
+    Index line;  // its columns, in whole vectors
 };
 
-// Some numbers of a row, `width` of them; never reads beyond the width (as Panels::take does): there another thread may write.
+// `width` numbers of a row; never reads beyond the width (as Panels::take does), where another thread may be writing.
 template <int count, class T, class V>
 inline void take_row(const T* from, Index width, V* row) {
     if (width == count * Panels<T>::lanes) {
@@ -69,14 +69,14 @@ inline void give_row(const V* row, Index width, T* to) {
     }
 }
 
-// What becomes of the sums: they are written to out (M, H), to what stands there if `add`.
+// What happens to the sums: they are written to out (M, H), or added to it if `add`.
 template <class T>
 struct Written {
     T* out;
     Index line;
     bool add;
 
-    // `more`: not the first sums of this place
+    // `more`: these are not the first sums of this position
     template <int count, class V>
     void operator()(const V* sum, Index m, Index h, Index width, bool more) const {
         T* to = out + m * line + h;
@@ -92,9 +92,9 @@ class Dense {
 public:
     static constexpr int most = CHAINRULE_TILE_VECTORS;
     static constexpr Index lanes = Panels<T>::lanes, widest = most * lanes;
-    static constexpr Index deep = 128;  // so many of K are summed before `to` hears of a place again
+    static constexpr Index deep = 128;  // rows of K summed before `to` is called for a position again
 
-    // Rows [m0, m1) and columns [h0, h1) of the product. To the sum belongs of_column (H) if it is not null.
+    // Rows [m0, m1) and columns [h0, h1) of the product. of_column (H) is added to the sum if it is not null.
     template <class Left, class Right, class To>
     static void block(
         Left left, Right right, const T* of_column, To to, Index K, Index m0, Index m1, Index h0, Index h1) {
@@ -105,7 +105,7 @@ public:
         }
     }
 
-    // The memory that the panels of right (K, H) take, and right with these copied to there.
+    // The memory that the panels of right (K, H) take, and right with its panels copied there.
     static Index packed_size(Index K, Index H) { return K * whole(H); }
 
     template <class Right>
@@ -124,7 +124,7 @@ private:
 
     static Index whole(Index H) { return (H + lanes - 1) / lanes * lanes; }
 
-    // With tiles of up to so many vectors and rows, by the registers there are.
+    // With tiles of up to this many vectors and rows, limited by the registers.
     template <int wide, int tall, class Left, class Right, class To>
     static void block_of(
         Left left, Right right, const T* of_column, To to, Index K, Index m0, Index m1, Index h0, Index h1) {
@@ -152,7 +152,7 @@ private:
         }
     }
 
-    // to(left (rows, depth) panel [+ bias]), the sums of the rows from m on and of `width` columns from h on
+    // to(left (rows, depth) panel [+ bias]): the sums of the rows from m on and of `width` columns from h on
     template <int rows, int count, class Left, class To>
     static void tile(
         Left left, const T* panel, Index depth, const T* bias, To to, Index m, Index h, Index width, bool more) {
@@ -174,8 +174,8 @@ private:
         for (int r = 0; r < rows; ++r) to.template operator()<count>(sum[r], m + r, h, width, more);
     }
 
-    // Left read by columns has the numbers that a tile reads one after the other in lines of memory that may lie a power of two
-    // apart, which push each other out of the cache: so they are copied to where they do not.
+    // If left is read by columns, the numbers that a tile reads in turn lie in lines of memory that may be a power of two
+    // apart, which evict each other from the cache: so they are copied to where they do not.
     static constexpr Index apart = high + 16;
 
     static ByColumns<T> closer(ByColumns<T> left, Index rows, Index depth, T* memory) {
@@ -201,7 +201,7 @@ private:
         }
     }
 
-    // Rows [k, k + depth) and `width` columns from h on: copied into `memory`, or where they have been packed.
+    // Rows [k, k + depth) and `width` columns from h on: copied into `memory`, or where they were packed.
     template <int count, class Right>
     static const T* panel_of(Right right, Index k, Index depth, Index h, Index width, Index K, T* memory) {
         copy_panel<count>(right, k, depth, h, width, K, memory);
@@ -227,8 +227,9 @@ private:
     }
 };
 
-// All of the product, divided by rows, which the same thread then finds in its cache in the next layer; or by columns where
-// right is too large for each to copy all of it. `after` is called for each part: with its rows [m0, m1) and columns [h0, h1).
+// The whole product, divided by rows, which the same thread then finds in its cache in the next layer; or by columns if
+// right is too large for each thread to copy all of it. `after` is called for each part with its rows [m0, m1) and columns
+// [h0, h1).
 template <class T, class Left, class Right, class To, class After>
 void dense_product(Left left, Right right, const T* of_column, To to, Index M, Index K, Index H, After after) {
     const bool by_columns = H > M && K * H * Index(sizeof(T)) > (Index{1} << 20);

@@ -1,7 +1,7 @@
 // A weight's gradient and its update in one pass.
 //
-// W moves down x^T dy as soon as a tile of that product is there, and no gradient is written to memory and read again. For
-// weights too large for a cache that is most of what a step of Affine waits for.
+// W is updated with x^T dy as soon as a tile of that product exists, so no gradient is written to memory and read again. For
+// weights too large for a cache, that traffic is most of what a step of Affine waits for.
 #pragma once
 
 #include "affine.hpp"
@@ -10,7 +10,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// Sums are gradients: each moves its weight and, with momentum, its velocity.
+// The sums are gradients: each updates its weight and, with momentum, its velocity.
 template <class T>
 struct Descended {
     T *values, *velocity;
@@ -34,8 +34,8 @@ struct Descended {
     }
 };
 
-// What affine_weight_gradient and sgd_update do to values (D, H), one after the other; gradients are 0 before and after it, and
-// velocity may be null. In one pass where the whole sum is there at once.
+// The effect of affine_weight_gradient and sgd_update on values (D, H), one after the other; gradients are 0 before and after,
+// and velocity may be null. In one pass if the whole sum is available at once.
 template <class T>
 void sgd_product_update(
     T* values, T* gradients, T* velocity, const T* x, const T* dy, T rate, T momentum, bool nesterov, Index N, Index D,

@@ -1,4 +1,4 @@
-// Which instruction set runs: the best that this processor has, found out once.
+// Which instruction set runs: the best one of this processor, determined once.
 #include <cstdlib>
 #include <cstring>
 
@@ -27,7 +27,7 @@ struct Choice {
 
 Choice choose() {
 #ifdef CHAINRULE_X86
-    // CHAINRULE_INSTRUCTIONS holds it back, so that every version can be tested on one machine
+    // CHAINRULE_INSTRUCTIONS limits it, so that one machine can test every version
     const char* most = std::getenv("CHAINRULE_INSTRUCTIONS");
     const bool any = most == nullptr || std::strcmp(most, "avx512") == 0;
     __builtin_cpu_init();

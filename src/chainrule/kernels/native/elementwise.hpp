@@ -1,4 +1,4 @@
-// Functions of each number by itself, and softmax: the activations both ways, scaling, sums, dropout.
+// Elementwise functions, and softmax: the activations both ways, scaling, sums, dropout.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// Augmentation: images moved, thickened and blurred.
+// Augmentation: images displaced, thickened and blurred.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// What `take` makes of each column of three rows, and then of each three of these: a function of 3 x 3 neighbours. The
+// Apply `take` to each column of three rows, then to each three of the results: a function of the 3 x 3 neighborhood. The
 // image has a border of one pixel, and so have the rows of `out`, which are `line` apart.
 template <class Take>
 void of_neighbours(const float* image, Index line, Index H, Index W, float* column, float* out, Take take) {
@@ -23,11 +23,11 @@ void of_neighbours(const float* image, Index line, Index H, Index W, float* colu
     }
 }
 
-// Each output pixel is read at a place of its own; then mixed with its neighbours.
+// Each output pixel is read at its own position, then mixed with its neighbors.
 void distort_images(
     const std::uint8_t* x, const float* maps, const float* controls, const float* row_weights, const float* column_weights,
     const float* thickness, const float* blur, std::uint8_t* y, Index N, Index C, Index H, Index W, Index G) {
-    Scratch<float> turned(G * W);  // column weights, a row for each control point
+    Scratch<float> turned(G * W);  // column weights, one row per control point
     transpose(column_weights, G, turned.data(), W, G, W);
     divide_if(N * C * H * W > 8192, [&](int part, int parts) {
         const auto [first, last] = stretch(N, part, parts);

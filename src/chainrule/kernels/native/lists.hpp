@@ -9,8 +9,8 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// Memory of a list. Code of the standard library for a type of this namespace belongs to this instruction set; that for
-// a type all of them know would be shared, and might be the code of a set that the processor lacks.
+// Memory of a list. Standard-library code for a type of this namespace belongs to this instruction set; code for a type
+// that all of them know would be shared, and might use instructions that the processor lacks.
 template <class T>
 struct Own {
     using value_type = T;

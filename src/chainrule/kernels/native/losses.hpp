@@ -1,4 +1,4 @@
-// Losses of a batch together with their gradients, and how many answers are right.
+// Losses of a batch together with their gradients, and the number of right answers.
 #pragma once
 
 #include <algorithm>
@@ -38,7 +38,7 @@ double softmax_cross_entropy(const T* logits, const Index* labels, T* dlogits, I
     return N ? std::accumulate(losses.data(), losses.data() + N, 0.0) / static_cast<double>(N) : 0.0;
 }
 
-// How many rows have their largest number at their label, as argmax has it: the first of equals, and NaN before all.
+// The number of rows with their largest number at their label, like argmax: the first on a tie, and NaN before all.
 template <class T>
 Index count_right(const T* logits, const Index* labels, Index N, Index C) {
     Index right = 0;

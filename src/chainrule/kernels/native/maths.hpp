@@ -1,4 +1,4 @@
-// Functions of one number that the compiler makes vectors of, in loops: no branches, no calls.
+// Functions of one number that the compiler vectorizes in loops: no branches, no calls.
 #pragma once
 
 #include <cmath>
@@ -10,11 +10,11 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// e^x = 2^n e^r with n the nearest whole number to x / ln 2, so |r| <= ln(2) / 2, and e^r from its Taylor series: the
-// first term left out is below half a unit in the last place. 0 where the result is too small to be a normal number,
-// infinite where it comes near the largest; NaN stays NaN.
+// e^x = 2^n e^r with n the nearest integer to x / ln 2, so |r| <= ln(2) / 2, and e^r from its Taylor series: the first
+// omitted term is below half a unit in the last place. 0 if the result is too small to be a normal number, infinite if it
+// is near the largest; NaN stays NaN.
 CHAINRULE_INLINE float exponential(float x) {
-    constexpr float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
+    constexpr float shift = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
     const float held = x >= -87.33654f ? (x < 88.72283f ? x : 88.72283f) : -87.33654f;
     const float shifted = held * 1.44269504088896341f + shift, n = shifted - shift;
     const float r = held - n * 0.693359375f + n * 2.12194440e-4f;  // ln 2 in two parts, the first exact in few digits
@@ -81,7 +81,7 @@ CHAINRULE_INLINE T sigmoid(T x) {
     return (x >= 0 ? T(1) : x == x ? e : x) / (1 + e);
 }
 
-// 1 - 2 / (e^2x + 1), near zero x - x^3 / 3 + ..., since the difference would lose digits.
+// 1 - 2 / (e^2x + 1); near zero x - x^3 / 3 + ..., since the difference would lose digits.
 template <class T>
 CHAINRULE_INLINE T tangent(T x) {
     const T size = std::abs(x), square = x * x;
@@ -96,7 +96,7 @@ CHAINRULE_INLINE T tangent(T x) {
     return size < T(sizeof(T) == 4 ? 0.25 : 0.125) ? x * near : x < 0 ? -far : far;
 }
 
-// The share of a normal distribution that lies below x, erfc(-x / sqrt(2)) / 2.
+// The normal distribution function, erfc(-x / sqrt(2)) / 2.
 CHAINRULE_INLINE double normal_share(double x) { return 0.5 * std::erfc(x * -0.70710678118654752440); }
 
 // erfc(z) = e^(-z^2) t Q(t) for z >= 0, t = 1 / (1 + 0.45 z): Q is a polynomial fitted so that the largest relative error is

@@ -1,4 +1,4 @@
-// Shelves of buffers by size: one that all threads share, for results, and one for each thread, for scratch.
+// Pools of buffers by size: one that all threads share, for results, and one for each thread, for scratch memory.
 #include "memory.hpp"
 
 #include <cstdint>
@@ -18,12 +18,12 @@ namespace {
 constexpr std::size_t kAlign = 64;
 constexpr std::size_t kMostKept = std::size_t{512} << 20;
 
-// In front of every buffer, within its alignment.
+// Before every buffer, within its alignment.
 struct Header {
     std::size_t size;
 };
 
-// Sizes in steps of an eighth of their power of two: at most an eighth is wasted, and few sizes lie around.
+// Sizes in steps of an eighth of their power of two: at most an eighth is wasted, and there are few different sizes.
 std::size_t rounded(std::size_t bytes) {
     std::size_t step = kAlign;
     while (step * 16 < bytes) step *= 2;
@@ -41,7 +41,7 @@ void* from_system(std::size_t size) {
 
 void to_system(void* buffer) { std::free(block_of(buffer)); }
 
-// Buffers that lie ready, by size.
+// Free buffers, by size.
 class Shelf {
 public:
     explicit Shelf(std::size_t most) : most_(most) {}
@@ -52,7 +52,7 @@ public:
     Shelf(const Shelf&) = delete;
     Shelf& operator=(const Shelf&) = delete;
 
-    void* take(std::size_t size) {  // null where there is none
+    void* take(std::size_t size) {  // null if there is none
         auto found = buffers_.find(size);
         if (found == buffers_.end() || found->second.empty()) return nullptr;
         void* buffer = found->second.back();
@@ -67,7 +67,7 @@ public:
         try {
             buffers_[size].push_back(buffer);
         } catch (const std::bad_alloc&) {
-            return false;  // no room for the note that it is there
+            return false;  // no room to record it
         }
         kept_ += size;
         return true;
@@ -87,14 +87,14 @@ Shelf& shared() {
     return *shelf;
 }
 
-// A thread's own, for what it takes and gives back itself: it finds there what is in its core's cache.
+// A thread's own pool, for memory that it takes and gives back itself, and that stays in its core's cache.
 Shelf& own() {
     thread_local Shelf shelf(kMostKept / 8);
     return shelf;
 }
 
 #if defined(__unix__) || defined(__APPLE__)
-// A fork waits until nobody is at the shelf, so that parent and child both find it in order.
+// A fork waits until nobody uses the pool, so that parent and child both find it in order.
 const int registered = pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
 #endif
 

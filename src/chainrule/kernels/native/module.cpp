@@ -1,9 +1,9 @@
-// The Python module: every subject's kernels, and what each answers to arguments that it is not made for.
+// The Python module: every subject's kernels, and the answer of each to arguments that it does not support.
 #include "bindings.hpp"
 #include "threads.hpp"
 
 namespace chainrule {
-// Stands for any argument, but only after every other overload has declined, with conversions as well.
+// Matches any argument, but only after every other overload has declined, even with conversions.
 struct Unsuited {};
 }  // namespace chainrule
 

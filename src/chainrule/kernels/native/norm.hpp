@@ -14,7 +14,7 @@ namespace {
 
 // ---- batch norm ----
 
-// y = gamma (x - mean) inverse_std + beta of S places of one channel; with relu, 0 where that is below 0.
+// y = gamma (x - mean) inverse_std + beta for S positions of one channel; with relu, 0 where that is below 0.
 template <class T>
 void normalize(const T* x, T scale, T middle, T shift, bool relu, T* y, Index S) {
     const T floor = relu ? T(0) : -std::numeric_limits<T>::infinity();
@@ -24,7 +24,7 @@ void normalize(const T* x, T scale, T middle, T shift, bool relu, T* y, Index S)
     }
 }
 
-// The same with the statistics given.
+// The same with given statistics.
 template <class T>
 void batch_norm_inference(
     const T* x, const T* gamma, const T* beta, const T* mean, const T* inverse_std, bool relu, T* y, Index N, Index C,
@@ -44,7 +44,7 @@ void batch_norm_forward(
     const T* x, const T* gamma, const T* beta, T epsilon, bool relu, T* y, T* mean, T* variance, Index N, Index C,
     Index S) {
     const T count = static_cast<T>(N * S);
-    const bool at_once = S >= 16;  // while the channel is in the cache; of few places all channels are written together
+    const bool at_once = S >= 16;  // while the channel is in the cache; with few positions all channels are written together
     divide_if(N * C * S > kWorthIt / 4, [&](int part, int parts) {
         const auto [first, last] = stretch(C, part, parts);
         for (Index c = first; c < last; ++c) {
@@ -67,8 +67,8 @@ void batch_norm_forward(
     batch_norm_inference(x, gamma, beta, mean, inverse_std.data(), relu, y, N, C, S);
 }
 
-// y = gamma h + beta, h = (x - mean) inverse_std: dbeta = sum dy, dgamma = sum dy h, and since mean and variance depend on
-// x as well, dx = gamma inverse_std (dy - dbeta / count - h dgamma / count). dy(i) is a number of it.
+// y = gamma h + beta, h = (x - mean) inverse_std: dbeta = sum dy, dgamma = sum dy h, and since mean and variance also
+// depend on x, dx = gamma inverse_std (dy - dbeta / count - h dgamma / count). dy(i) is one number of dy.
 template <class T, class Above>
 void batch_norm_backward_of(
     const T* x, const T* gamma, const T* mean, const T* inverse_std, T* dx, T* dgamma, T* dbeta, Index N, Index C, Index S,
@@ -109,7 +109,7 @@ void batch_norm_backward(
     }
 }
 
-// ---- layer norm: each of M rows by itself ----
+// ---- layer norm: each of M rows separately ----
 
 // y = gamma h + beta, h = (x - mean) / sqrt(variance + epsilon) with each row's own statistics.
 template <class T>

@@ -1,4 +1,4 @@
-// Products a panel at a time: some columns of a matrix, copied so that they lie in the first cache.
+// Products one panel at a time: some columns of a matrix, copied so that they fit in the first-level cache.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace chainrule::CHAINRULE_ISA {
 
-// Call work(n as a constant), where n is from 1 to `most`.
+// Call work(n as a constant), for n from 1 to `most`.
 template <int most, class Work>
 inline void as_constant(int n, Work work) {
     if constexpr (most > 1)
@@ -24,10 +24,11 @@ template <class T>
 struct Panels {
     using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
     static constexpr Index lanes = sizeof(V) / sizeof(T);
-    static constexpr int most = 4;     // vectors of a panel
-    static constexpr Index ahead = 8;  // rows lie far from each other: the memory is asked for them in time
+    static constexpr int most = 4;     // vectors per panel
+    static constexpr Index ahead = 8;  // prefetch rows that lie far apart
+    static constexpr Index far = 1024 / Index(sizeof(T));
 
-    // Call work(first column, how many vectors, as a constant) for each panel of H columns.
+    // Call work(first column, number of vectors as a constant) for each panel of H columns.
     template <class Work>
     static void panels(Index H, Work work) {
         for (Index h = 0; h < H; h += most * lanes)
@@ -35,7 +36,7 @@ struct Panels {
                 static_cast<int>(std::min<Index>(most, (H - h + lanes - 1) / lanes)), [&](auto vectors) { work(h, vectors); });
     }
 
-    // A row of a panel: `width` numbers and, in the lanes beyond them, anything (what is not beyond `end`).
+    // A row of a panel: `width` numbers and, in the lanes after them, anything (that is not beyond `end`).
     template <int count>
     static void take(const T* from, const T* end, Index width, V* row) {
         if (from + count * lanes <= end) {
@@ -56,7 +57,8 @@ struct Panels {
     static void copy_panel(const T* from, const T* end, Index H, Index rows, Index width, T* panel) {
         for (Index r = 0; r < rows; ++r) {
             V row[count]{};
-            for (Index h = 0; h < width; h += 64 / Index(sizeof(T))) __builtin_prefetch(from + (r + ahead) * H + h);
+            if (H > far)
+                for (Index h = 0; h < width; h += 64 / Index(sizeof(T))) __builtin_prefetch(from + (r + ahead) * H + h);
             take<count>(from + r * H, end, width, row);
             for (int i = 0; i < count; ++i) store(panel + (r * count + i) * lanes, row[i]);
         }

@@ -12,7 +12,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// The largest of four (with relu: at least 0), the last NaN before all, and which it was.
+// The largest of four (with relu: at least 0), the last NaN before all, and its position.
 template <class T, class V>
 inline void largest(V a, V b, V c, V d, bool relu, T* y, std::uint8_t* place) {
     using Mask = decltype(V{} < V{});
@@ -33,7 +33,7 @@ inline void largest(V a, V b, V c, V d, bool relu, T* y, std::uint8_t* place) {
     store(place, __builtin_convertvector(which, Places));
 }
 
-// The largest of four numbers, at least 0, and which it was; for `size` of them, whole vectors.
+// The largest of four numbers, at least 0, and its position; for `size` of them, in whole vectors.
 template <class T>
 void largest_of_four(const T* a, const T* b, const T* c, const T* d, T* y, std::uint8_t* place, Index size) {
     using V = Vector<T, CHAINRULE_VECTOR_BYTES>;
@@ -42,8 +42,8 @@ void largest_of_four(const T* a, const T* b, const T* c, const T* d, T* y, std::
         load<V>(a + i), load<V>(b + i), load<V>(c + i), load<V>(d + i), true, y + i, place + i);
 }
 
-// One row of outputs of 2 x 2 windows: the largest of each (with relu: at least 0) and its place. With `room` behind the
-// row its last vector may read and write beyond it, else it is moved back.
+// One row of outputs of 2 x 2 windows: the largest of each (with relu: at least 0) and its position. With `room` after the
+// row its last vector may read and write beyond it, otherwise it is moved back.
 template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
 void pairs_in_row(const T* upper, const T* lower, T* y, std::uint8_t* place, Index width, bool relu, bool room) {
     constexpr Index lanes = bytes / sizeof(T);
@@ -103,13 +103,13 @@ void max_pool_image(const T* x, T* y, std::uint8_t* place, const Windows& at) {
     }
 }
 
-// Windows of 2 x 2 side by side, the usual ones, a vector of outputs at a time. The rows are `line` apart.
+// Windows of 2 x 2 without overlap, the usual ones, a vector of outputs at a time. The rows are `line` apart.
 template <class T>
 void max_pool_pairs(const T* x, Index line, T* y, std::uint8_t* place, Index out_height, Index out_width, bool relu) {
     for (Index p = 0; p < out_height; ++p) {
         const T* upper = x + 2 * p * line;
         const T* lower = upper + line;
-        // a vector beyond this row lies in the rows below, which come later
+        // a vector beyond this row lies in the rows below, which are processed later
         const bool room = (out_height - p - 1) * out_width >= CHAINRULE_VECTOR_BYTES / Index(sizeof(T));
         pairs_in_row(upper, lower, y, place, out_width, relu, room);
         y += out_width;
@@ -152,7 +152,7 @@ inline bool side_by_side(const Windows& at) {
            !at.bottom && !at.left && !at.right;
 }
 
-// y is the largest number of its window, and `place` where in the window it is.
+// y is the largest number of its window, and `place` its position in the window.
 template <class T>
 void max_pool_forward(const T* x, T* y, std::uint8_t* place, const Windows& at) {
     const Index images = at.samples * at.channels;
@@ -192,7 +192,7 @@ void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Wind
                 for (Index q = 0; q < at.out_width; ++q) {
                     const Index i = which[q] / at.kernel_width, j = which[q] % at.kernel_width;
                     const Index row = p * at.stride_down - at.top + i, column = q * at.stride_across - at.left + j;
-                    // below 0 is above everything; a place of no window is in no row of it
+                    // below 0 counts as above everything; a position outside the window is in no row of it
                     if (i < at.kernel_height && std::uint64_t(row) < std::uint64_t(at.height) &&
                         std::uint64_t(column) < std::uint64_t(at.width))
                         image[row * at.width + column] += from[q];
@@ -202,7 +202,7 @@ void max_pool_backward(const T* dy, const std::uint8_t* place, T* dx, const Wind
     });
 }
 
-// y is the mean of its window, padding left out.
+// y is the mean of its window, without padding.
 template <class T>
 void avg_pool_forward(const T* x, T* y, const Windows& at) {
     const Index images = at.samples * at.channels;

@@ -1,11 +1,11 @@
-// The products that all heavy work is made of, each written once, for any vector width.
+// The products that all heavy work consists of, each written once, for any vector width.
 //
 //     rows_times:     out[m, q] = of_row[m] + of_column[q] + sum over k of left[m, k] right[offset[k] + q]
 //     windows_times:  out[m, f] = of_column[f] + sum over k of image[begin[m] + offset[k]] right[k, f]
 //     inner_sums:     out[f, k] = out[f, k] + sum over q of left[f, q] right[offset[k] + q]
 //
 // With offset[k] = k H the first is a matrix product; with offsets into an image it is a convolution that copies no
-// windows. A tile of `out` stays in registers while the sum runs.
+// windows. A tile of `out` stays in registers during the sum.
 #pragma once
 
 #include <algorithm>
@@ -61,7 +61,7 @@ inline void rows_times_strip(
             out + m * out_stride, out_stride);
 }
 
-// left (M, K) with rows left_stride apart, right any, `size` columns; of_row (M) and of_column (size) may be null.
+// left (M, K) with rows left_stride apart, right with any offsets, `size` columns; of_row (M), of_column (size) may be null.
 template <class T, int bytes = CHAINRULE_VECTOR_BYTES>
 void rows_times(
     const T* left, Index left_stride, const T* right, const Index* offset, Index M, Index K, Index size,
@@ -153,7 +153,7 @@ inline void windows_times_strip(
             image, begin + m, offset, K, right, right_stride, of_column, out + m * out_stride, out_stride);
 }
 
-// out (M, columns) for M windows that begin at these places of an image; columns are whole vectors.
+// out (M, columns) for M windows that start at these positions of an image; columns are whole vectors.
 template <class T>
 void windows_times(
     const T* image, const Index* begin, Index M, const Index* offset, Index K, const T* right, Index columns,
@@ -175,7 +175,7 @@ void windows_times(
     }
 }
 
-// Several samples of a matrix or image, each `step` behind the one before.
+// Several samples of a matrix or image, each `step` after the previous one.
 template <class T>
 struct Series {
     const T* data;
@@ -219,8 +219,8 @@ inline void inner_sums_rows(
         inner_sums_tile<T, V, rows, 1>(left, left_stride, right, offset + k, samples, steps, out + k, K);
 }
 
-// out (F, K) holds a vector for each sum, whose lanes are added up by the caller, once, at the end. The columns are
-// `steps` whole vectors: what is beyond the last one must be zero in left and finite in right.
+// out (F, K) has one vector per sum, whose lanes the caller adds up once, at the end. The columns are `steps` whole
+// vectors: everything after the last one must be zero in left and finite in right.
 template <class T, class V = Vector<T, CHAINRULE_VECTOR_BYTES>>
 void inner_sums(
     Series<T> left, Index left_stride, Series<T> right, const Index* offset, Index F, Index K, Index samples,

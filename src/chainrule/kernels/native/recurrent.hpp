@@ -1,8 +1,8 @@
-// Recurrences over whole sequences: RNN, LSTM and GRU, forward and back through time.
+// Recurrences over whole sequences: RNN, LSTM and GRU, forward and backward through time.
 //
-// a (N, T, G) is xW + b of all steps, G = H, 4 H or 3 H; U (H, G); h and c (N, H) stand before the first step. What is kept of a
-// step lies in arrays (N, T, ...). mask (N, T), which may be null, says which steps are there: one that is not leaves the state
-// as it is. Samples have nothing to do with each other, so each thread takes some of them through all of time.
+// a (N, T, G) is xW + b of all steps, G = H, 4 H or 3 H; U (H, G); h and c (N, H) are the state before the first step. Arrays
+// (N, T, ...) hold what each step keeps. mask (N, T), which may be null, is true at real steps; the others leave the state
+// unchanged. Samples are independent, so each thread takes some of them through all of time.
 #pragma once
 
 #include <algorithm>
@@ -11,13 +11,13 @@
 #include "dense.hpp"
 #include "maths.hpp"
 
-// Before a loop whose arrays do not overlap: they are too many for the compiler to look whether they do.
+// Before a loop whose arrays do not overlap: there are too many for the compiler to check whether they do.
 #define CHAINRULE_APART _Pragma("GCC ivdep")
 
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// Some samples of all, and where their steps lie.
+// Some of the samples, and where their steps lie.
 struct Sequences {
     Index first, last, steps, H;
     const std::uint8_t* mask;
@@ -27,7 +27,7 @@ struct Sequences {
     bool there(Index n, Index t) const { return !mask || mask[at(n, t)]; }
 };
 
-// Call work(some samples) for all of them, which takes so many multiply-adds.
+// Call work(some samples) for all of them; it takes this many multiply-adds.
 template <class Work>
 void divide_samples(Index N, Index steps, Index H, const std::uint8_t* mask, Index multiply_adds, Work work) {
     divide_if(multiply_adds > kWorthIt, [&](int part, int parts) {
@@ -36,7 +36,7 @@ void divide_samples(Index N, Index steps, Index H, const std::uint8_t* mask, Ind
     });
 }
 
-// What stood at step t - 1: a row of `all` (N, T, H), or of `begin` (N, H) before the first step.
+// The state at step t - 1: a row of `all` (N, T, H), or of `begin` (N, H) before the first step.
 template <class T>
 inline const T* before(const T* begin, const T* all, const Sequences& at, Index n, Index t) {
     return t ? all + at.at(n, t - 1) * at.H : begin + (at.first + n) * at.H;
@@ -49,14 +49,14 @@ void recur(const T* h, const T* states, Packed<T> U, T* sums, Index G, const Seq
     Dense<T>::block(left, U, (const T*)nullptr, Written<T>{sums, G, false}, at.H, 0, at.count(), 0, G);
 }
 
-// u_t = h_{t-1} U: dh_{t-1} = [what stands in dh (samples, H)] + du_t U^T
+// u_t = h_{t-1} U: dh_{t-1} = [the current dh (samples, H)] + du_t U^T
 template <class T>
 void recur_back(const T* du, Packed<T> U_transposed, T* dh, Index G, const Sequences& at, Index t) {
     const ByRows<T> left{du + at.at(0, t) * G, at.steps * G};
     Dense<T>::block(left, U_transposed, (const T*)nullptr, Written<T>{dh, at.H, true}, G, 0, at.count(), 0, at.H);
 }
 
-// dh += dy_t; where there is no step t, da of it is 0 and dh goes past it.
+// dh += dy_t; where step t is masked, its da is 0 and dh skips it.
 template <class T>
 inline bool enter(const T* dy, T* dh, T* da, Index G, const Sequences& at, Index n, Index t) {
     const T* more = dy + at.at(n, t) * at.H;
@@ -91,8 +91,8 @@ void rnn_forward(
     });
 }
 
-// h_t = tanh(a_t + h_{t-1} U): da_t = dh_t (1 - h_t^2), dh_{t-1} = da_t U^T. dh (N, H) is the last state's and becomes the
-// first one's.
+// h_t = tanh(a_t + h_{t-1} U): da_t = dh_t (1 - h_t^2), dh_{t-1} = da_t U^T. dh (N, H) is that of the last state and becomes
+// that of the initial state.
 template <class T>
 void rnn_backward(
     const T* dy, T* dh, const T* U, const T* states, const std::uint8_t* mask, T* da, Index N, Index steps, Index H) {
@@ -153,7 +153,7 @@ void lstm_forward(
 
 // h_t = o tanh(c_t): do = dh_t tanh(c_t), dc_t += dh_t o (1 - tanh(c_t)^2).  c_t = f c_{t-1} + i g: di = dc_t g,
 // df = dc_t c_{t-1}, dg = dc_t i, dc_{t-1} = dc_t f.  Then each through its sigmoid or tanh, and dh_{t-1} = da_t U^T. dh and dc
-// (N, H) are the last state's and become the first one's.
+// (N, H) are those of the last state and become those of the initial state.
 template <class T>
 void lstm_backward(
     const T* dy, T* dh, T* dc, const T* U, const T* c, const T* cells, const T* gates, const std::uint8_t* mask, T* da,
@@ -220,8 +220,8 @@ void gru_forward(
 }
 
 // h_t = (1 - z) n + z h_{t-1}: dz = dh_t (h_{t-1} - n), dn = dh_t (1 - z), dh_{t-1} = dh_t z.  n = tanh(a_n + r inner),
-// inner = u_n + b_hidden: dr = dn inner, du_n = dn r.  Then dh_{t-1} += du_t U^T. dh (N, H) is the last state's and becomes the
-// first one's.
+// inner = u_n + b_hidden: dr = dn inner, du_n = dn r.  Then dh_{t-1} += du_t U^T. dh (N, H) is that of the last state and
+// becomes that of the initial state.
 template <class T>
 void gru_backward(
     const T* dy, T* dh, const T* U, const T* h, const T* states, const T* gates, const T* inners, const std::uint8_t* mask,

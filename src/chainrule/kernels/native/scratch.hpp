@@ -1,4 +1,4 @@
-// Scratch memory for the time of a kernel.
+// Scratch memory for the duration of a kernel.
 #pragma once
 
 #include "memory.hpp"
@@ -6,7 +6,7 @@
 
 namespace chainrule {
 
-// Work below this many multiply-adds is done by the caller alone: waking others takes a few microseconds.
+// The caller does work below this many multiply-adds alone: waking others takes a few microseconds.
 constexpr Index kWorthIt = 100000;
 
 template <class T>

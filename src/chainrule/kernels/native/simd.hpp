@@ -1,4 +1,4 @@
-// Vectors of numbers, by the compiler's own extension: the same source becomes SSE, AVX2, AVX-512 or NEON.
+// Vectors of numbers with the compiler's own extension: the same source becomes SSE, AVX2, AVX-512 or NEON.
 #pragma once
 
 #if defined(__AVX2__)
@@ -29,8 +29,8 @@
 #define CHAINRULE_TILE_VECTORS 2
 #endif
 
-// For functions of one number: called, and not put into the loop that needs it, one keeps that loop from becoming vectors. Left
-// to itself the compiler stops doing so in a file as large as the table of all kernels.
+// For functions of one number: if called instead of inlined, they keep a loop from being vectorized. Left to itself, the
+// compiler stops inlining them in a file as large as the table of all kernels.
 #define CHAINRULE_INLINE __attribute__((always_inline)) inline
 
 namespace chainrule::CHAINRULE_ISA {
@@ -42,7 +42,7 @@ struct VectorOf {
 template <class T, int bytes>
 using Vector = typename VectorOf<T, bytes>::type;
 
-// A vector as it lies anywhere in memory.
+// A vector anywhere in memory, aligned or not.
 template <class V, class T>
 inline V load(const T* at) {
     V v;
@@ -74,7 +74,7 @@ inline void store_first(V v, Index count, T* at) {
         }
 }
 
-// A bit for each of a vector's numbers that is not zero (NaN is not).
+// One bit per number of a vector: whether it is not zero (NaN is not).
 inline std::uint32_t nonzero(const float* at) {
 #if defined(__AVX512F__)
     return _mm512_cmp_ps_mask(_mm512_loadu_ps(at), _mm512_setzero_ps(), _CMP_NEQ_UQ);
@@ -101,7 +101,7 @@ inline std::uint32_t nonzero(const double* at) {
 #endif
 }
 
-// A bit for each of up to 64 numbers that is not zero.
+// One bit for each of up to 64 numbers: whether it is not zero.
 template <class S>
 inline std::uint64_t nonzero(const S* at, Index count) {
     std::uint64_t bits = 0;
@@ -124,8 +124,8 @@ inline std::uint64_t nonzero(const S* at, Index count) {
     return bits;
 }
 
-// Write the places of the numbers that are not zero, and their values times a factor; return how many there are. Up to a
-// vector more is written.
+// Write the positions of the nonzero numbers, and their values times a factor; return how many there are. Writes up to a
+// vector more.
 template <class T, class S>
 inline std::int32_t gather_nonzero(const S* from, Index count, T factor, std::int32_t* place, T* value) {
     std::int32_t found = 0;
@@ -183,8 +183,8 @@ inline std::int32_t gather_nonzero(const S* from, Index count, T factor, std::in
     return found;
 }
 
-// Of two rows of numbers, keep those beside a y above zero: places in place, values written; return how many there are.
-// Up to a vector more is written.
+// Of two rows of numbers, keep those where y is above zero: positions in place, values written; return how many there are.
+// Writes up to a vector more.
 template <class T>
 inline std::int32_t keep_positive(const T* y, Index count, const T* from, std::int32_t* place, T* value) {
     std::int32_t kept = 0;
@@ -209,7 +209,7 @@ inline std::int32_t keep_positive(const T* y, Index count, const T* from, std::i
     return kept;
 }
 
-// The numbers at even and at odd places of two vectors' length of memory, and back.
+// The numbers at even and at odd positions of two vectors' length of memory, and back.
 template <class V>
 struct Two {
     V even, odd;
@@ -227,7 +227,7 @@ inline Two<V> apart(const T* at) {
     return result;
 }
 
-// even and odd one by one: the first half and the second half of the result
+// interleave even and odd: the first half and the second half of the result
 template <class V>
 inline Two<V> alternate(V even, V odd) {
     constexpr int lanes = sizeof(V) / sizeof(even[0]);
@@ -257,7 +257,7 @@ inline void together(V even, V odd, T* at) {
     store(at + sizeof(V) / sizeof(T), second);
 }
 
-// As many vectors as each has numbers: rows become columns, by dealing the two halves out alternately, again and again.
+// As many vectors as each has numbers: transposed, by interleaving the two halves again and again.
 template <class V>
 inline void turn(V* row) {
     constexpr int lanes = sizeof(V) / sizeof(row[0][0]);

@@ -1,13 +1,13 @@
 // Gradients of a convolution whose dy is mostly zeros.
 //
-// Behind pooling and ReLU a convolution's gradient is mostly zeros: one pixel of each window has one, and only where the
-// output was above zero. So the backward passes go from one such pixel to the next instead of over all of them. Images
-// have their channels last here: a row of a window is then one stretch of memory, KW C numbers long, read as whole vectors
-// (what is read beyond the stretch is multiplied by zeros, or left out).
+// After pooling and ReLU a convolution's gradient is mostly zeros: one pixel of each window has one, and only if the output
+// was above zero. So the backward passes go from one such pixel to the next instead of over all of them. Images have their
+// channels last here: a row of a window is then one contiguous run of memory, KW C numbers long, read as whole vectors
+// (whatever is read beyond the run is multiplied by zeros, or left out).
 //
-// The functions take the gradient as a source: `Scattered` here, dy with its zeros, or `Pooled` in conv_relu_pool.hpp. A
-// source says how many pixels of a plane may have a gradient (`places`), is told how far apart the windows of neighbouring
-// pixels begin (`stand`), and lists where those windows begin and the gradients (`gather`, which may write up to a vector
+// The functions take the gradient as a source: `Scattered` here, dy without its zeros, or `Pooled` in conv_relu_pool.hpp. A
+// source says how many pixels of a plane may have a gradient (`places`), is told how far apart the windows of neighboring
+// pixels start (`stand`), and lists where those windows start and the gradients (`gather`, which may write up to a vector
 // more than it counts).
 #pragma once
 
@@ -23,7 +23,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-constexpr Index kBeyond = 16;  // what gathering writes more than it keeps
+constexpr Index kBeyond = 16;  // how much more `gather` may write than it keeps
 
 template <class T, int bytes>
 struct Sparse {
@@ -50,7 +50,7 @@ struct Sparse {
 
     Index image_size() const { return height * width * C + lanes; }
 
-    // Where number (c, i, j) of a kernel stands among the vectors of a window.
+    // The position of number (c, i, j) of a kernel among the vectors of a window.
     Index place_of(Index c, Index i, Index j) const {
         return i * ((stretch_length + lanes - 1) / lanes) * lanes + j * C + c;
     }
@@ -101,7 +101,7 @@ struct Sparse {
         for (int v = 0; v < n; ++v) store(window + offset[v], load<V>(window + offset[v]) + total[v]);
     }
 
-    // Call work(first vector, how many) for all of a window's vectors, `most` at a time.
+    // Call work(first vector, how many) for all vectors of a window, `most` at a time.
     template <class Work>
     void in_turn(Work work) const {
         for (Index v = 0; v < vectors; v += most) {
@@ -122,7 +122,7 @@ template <class T>
 struct Scattered {
     const T* dy;
     const Windows& at;
-    List<std::int32_t> begin_of = {};  // each pixel's
+    List<std::int32_t> begin_of = {};  // that of each pixel
 
     Index places() const { return at.places(); }
 
@@ -147,7 +147,7 @@ void weight_gradient_of(
     const Index places = source.places();
     source.stand(at.stride_across * C, at.stride_down * sparse.width * C);
     const int most = kShares;
-    Scratch<T> sums(most * filters * kernel), biases(most * filters);  // each part's own, added up in their order below
+    Scratch<T> sums(most * filters * kernel), biases(most * filters);  // one per part, added in order below
     divide(most, [&](int part, int parts) {
         T* sum = sums.data() + part * filters * kernel;
         T* bias = biases.data() + part * filters;
@@ -200,7 +200,7 @@ void input_gradient_of(Source source, const T* W, T* dx, const Windows& at, Inde
         if (first == last) return;
         Scratch<T> image(sparse.image_size()), value(some * places + kBeyond);
         Scratch<std::int32_t> origin(some * places + kBeyond), next(some * places + kBeyond), filter(some * places + kBeyond);
-        // the pixels that have a gradient, chained by where their windows begin
+        // the pixels that have a gradient, chained by where their windows start
         const Index origins = sparse.height * sparse.width;
         Scratch<std::int32_t> chain(origins);
         for (Index n = first; n < last; ++n)
@@ -231,7 +231,7 @@ void input_gradient_of(Source source, const T* W, T* dx, const Windows& at, Inde
     });
 }
 
-// Where a row of a window fills half a vector at most, vectors of half the length do the same work in half the time.
+// If a row of a window fills at most half a vector, vectors of half the length do the same work in half the time.
 template <class T>
 bool short_rows(const Windows& at, Index groups) {
     return 2 * at.kernel_width * (at.channels / groups) * Index(sizeof(T)) <= CHAINRULE_VECTOR_BYTES;

@@ -1,4 +1,4 @@
-// Sums over samples and places, and the largest of a row, in parallel so that they become vectors.
+// Sums over samples and positions, and the largest of a row, in parallel so that they are vectorized.
 #pragma once
 
 #include <numeric>
@@ -8,7 +8,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// Sum of term(n, s) over samples and places, in sixteen parallel sums.
+// Sum of term(n, s) over samples and positions, in sixteen parallel sums.
 template <class T, class Term>
 CHAINRULE_INLINE T sum_over(Index N, Index S, Term term) {
     T sum[16] = {};

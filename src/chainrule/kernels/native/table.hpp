@@ -1,7 +1,7 @@
-// What the native kernels are: one table of functions a number type, filled in once for every instruction set.
+// The native kernels: one table of functions per number type, filled in once for every instruction set.
 //
 // Arrays are dense, row after row. N batch, D inputs, H outputs or height, W width, C channels or classes, F filters,
-// P places of the output, K numbers of one window. The plain NumPy versions in kernels/reference are the specification.
+// P positions of the output, K numbers of one window. The plain NumPy versions in kernels/reference are the specification.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace chainrule {
 
 using Index = std::int64_t;
 
-// Where a window stands on an image: shared by convolution and pooling.
+// Where a window lies on an image: shared by convolution and pooling.
 struct Windows {
     Index samples, channels, height, width;  // input
     Index out_height, out_width;
@@ -23,25 +23,25 @@ struct Windows {
     Index area() const { return kernel_height * kernel_width; }
 };
 
-// Affine layers with ReLU between them: widths are those of the input and of each layer's output.
+// Affine layers with ReLU between them: the widths of the input and of each layer's output.
 struct Chain {
     Index samples;
     std::vector<Index> widths;
 };
 
-// An activation: backward takes x, or y where the derivative is a function of y.
+// An activation: backward takes x, or y if the derivative is a function of y.
 template <class T>
 struct OneByOne {
     void (*forward)(const T* x, T* y, Index size);
     void (*backward)(const T* dy, const T* at, T* dx, Index size);
 };
 
-// Attention of N samples: so many queries and keys of D features, divided into heads.
+// Attention of N samples: the numbers of queries and keys of D features, divided into heads.
 struct Heads {
     Index N, queries, keys, D, heads;
 };
 
-// An array (N, length, D) that may be a part of the features of a larger one: rows lie `line` apart.
+// An array (N, length, D) that may be some of the features of a larger one: rows lie `line` apart.
 template <class T>
 struct Features {
     const T* at;
@@ -59,7 +59,7 @@ struct Table {
     // chosen: rows of W, from 0 to V - 1
     void (*embedding_forward)(const Index* chosen, const T* W, T* y, Index N, Index D);
     void (*embedding_weight_gradient)(const Index* chosen, const T* dy, T* dW, Index N, Index V, Index D);
-    // the affine ones of x in single precision, whatever T is
+    // the affine ones for x in single precision, whatever T is
     void (*affine_forward_singles)(const float* x, const T* W, const T* b, T* y, Index N, Index D, Index H);
     void (*affine_weight_gradient_singles)(const float* x, const T* dy, T* dW, bool fresh, Index N, Index D, Index H);
 
@@ -80,7 +80,7 @@ struct Table {
     void (*conv_bias_gradient)(const T* dy, T* db, Index samples, Index filters, Index places);
     void (*conv_input_gradient)(const T* dy, const T* W, T* dx, const Windows& at, Index filters, Index groups);
 
-    // a convolution, ReLU, and pooling of 2 x 2 side by side; `at` is the convolution's, y and dy are the pooling's
+    // a convolution, ReLU, and 2 x 2 pooling without overlap; `at` belongs to the convolution, y and dy to the pooling
     void (*conv_relu_pool_forward)(
         const T* x, const T* W, const T* b, T* y, std::uint8_t* place, const Windows& at, Index filters, Index groups);
     void (*conv_relu_pool_weight_gradient)(
@@ -130,7 +130,7 @@ struct Table {
     void (*scale_bytes)(const std::uint8_t* x, T factor, T* y, Index size);
     void (*scale_numbers)(const T* x, T factor, T* y, Index size);
 
-    // mask may be null; backward changes dh and dc from the last state's to the first one's
+    // mask may be null; backward changes dh and dc from those of the last state to those of the initial state
     void (*rnn_forward)(
         const T* a, const T* U, const T* h, const std::uint8_t* mask, T* states, Index N, Index steps, Index H);
     void (*rnn_backward)(
@@ -160,7 +160,7 @@ struct Table {
 
     // they clear the gradients; velocity may be null
     void (*sgd_update)(T* values, T* gradients, T* velocity, T rate, T momentum, bool nesterov, Index size);
-    // of values (D, H) whose gradients, 0 so far, are x^T dy
+    // for values (D, H) whose gradients, 0 so far, are x^T dy
     void (*sgd_product_update)(
         T* values, T* gradients, T* velocity, const T* x, const T* dy, T rate, T momentum, bool nesterov, Index N, Index D,
         Index H);
@@ -175,14 +175,14 @@ struct Table {
     // rows of `size` bytes
     void (*take_rows)(const std::uint8_t* from, const Index* chosen, std::uint8_t* to, Index N, Index size);
 
-    // G control points a side, and their weights at each row (H, G) and column (W, G)
+    // G control points per side, and their weights at each row (H, G) and column (W, G)
     void (*distort_images)(
         const std::uint8_t* x, const float* maps, const float* controls, const float* row_weights,
         const float* column_weights, const float* thickness, const float* blur, std::uint8_t* y, Index N, Index C, Index H,
         Index W, Index G);
 };
 
-// The table for the best instruction set that both this build and this processor have, and its name.
+// The table for the best instruction set that this build and this processor share, and its name.
 template <class T>
 const Table<T>& table();
 const char* instruction_set();

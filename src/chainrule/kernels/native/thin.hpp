@@ -1,6 +1,6 @@
-// Products with a matrix x that is mostly zeros, such as the pixels of written digits: only the others are multiplied.
-// x holds numbers or, to be scaled by a factor, bytes.
-// (Zero times an infinite or undefined number is left out too, where a product over everything would be undefined.)
+// Products with a matrix x that is mostly zeros, such as the pixels of handwritten digits: only the others are multiplied.
+// x has numbers or, scaled by a factor, bytes.
+// (Zero times infinity or NaN is skipped too, where a full product would give NaN.)
 #pragma once
 
 #include <algorithm>
@@ -14,10 +14,10 @@ struct Thin : Panels<T> {
     using V = typename Panels<T>::V;
     using Panels<T>::lanes;
     using Panels<T>::most;
-    static constexpr Index some = 128;        // rows of x at a time, so that what is noted of them stays in the cache
+    static constexpr Index some = 128;        // rows of x at a time, so that their lists stay in the cache
     static constexpr Index cached = 24 << 10;  // bytes of a panel
 
-    // Whether it pays: a third or less of a sample of rows is not zero, and there are vectors to take.
+    // Whether it pays: at most a third of a sample of rows is nonzero, and the rows are long enough for vectors.
     static bool pays(const S* x, Index N, Index D, Index H) {
         if (N * D * H <= kWorthIt || H < lanes) return false;
         Index count = 0, seen = 0;
@@ -83,7 +83,7 @@ struct Thin : Panels<T> {
     // dW (D, H) += factor x^T dy, for columns [first, last) of x
     static void weight_gradient(
         const S* x, T factor, const T* dy, T* dW, Index N, Index D, Index H, Index first, Index last) {
-        constexpr Index block = 64;  // columns of x whose entries are noted together
+        constexpr Index block = 64;  // columns of x whose entries are listed together
         const Index padded = (H + lanes - 1) / lanes * lanes;
         constexpr Index room = some + lanes;  // for the entries of a column
         Scratch<T> turned(some * padded), value(block * room);

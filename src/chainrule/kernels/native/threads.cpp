@@ -35,7 +35,7 @@ void relax() {
 #endif
 }
 
-// Cores of this machine that this process may use, without counting two hardware threads of one core twice.
+// The cores that this process may use, without counting two hardware threads of one core twice.
 int physical_cores() {
 #if defined(__linux__)
     cpu_set_t allowed;
@@ -64,8 +64,8 @@ int chosen_count() {
 
 using Clock = std::chrono::steady_clock;
 
-// A member's share of a round: the next of its parts that nobody has taken, and the end of them, in one number, so that
-// taking a part is one exchange, and fails for a thread that still believes in an earlier round.
+// A member's share of a round: the next part that nobody has taken, and the end of its parts, in one number, so that taking
+// a part is one exchange, which fails for a thread that still believes in an earlier round.
 class Share {
 public:
     void open(std::uint64_t round, std::uint64_t first, std::uint64_t end) {
@@ -73,7 +73,7 @@ public:
         now_.store(round << 24 | first << 12 | end, std::memory_order_release);
     }
 
-    // The next part, or -1 where none is left.
+    // The next part, or -1 if none is left.
     int take(std::uint64_t round) {
         std::uint64_t now = now_.load(std::memory_order_acquire);
         while (now >> 24 == (round & kRounds) && next(now) < (now & kMost))
@@ -82,7 +82,7 @@ public:
         return -1;
     }
 
-    // Whether it has parts and none was taken; for the caller.
+    // Whether it has parts and none was taken; used by the caller.
     bool is_untouched() const {
         const std::uint64_t now = now_.load(std::memory_order_relaxed);
         return next(now) == first_ && first_ < (now & kMost);
@@ -98,25 +98,26 @@ private:
     std::uint64_t first_ = 0;
 };
 
-// The caller and other members. Each does its own share of the parts, and then what the others have not begun: a member
-// that does not run, because a neighbour has its core, is not waited for, and a wake-up that comes late or is lost costs
-// no more than that its parts are done by somebody else. Only a part that was begun is waited for.
+// The caller and other members. Each does its own share of the parts, and then those that the others have not started: nobody
+// waits for a member that is not running because another program has its core, and a wake-up that is late or lost only means
+// that somebody else does its parts. Only a part that was started is waited for.
 //
-// What is ordered, for processors that order less by themselves than x86 (ARM): round_ is stored once all shares are open, and
-// a member takes parts only after it has loaded that round, so it sees the work and its data. pending_ falls at the end of
-// each part and is loaded by the caller last, so the caller sees all results. A member says asleep and then looks at round_,
-// the caller stores round_ and then looks at asleep: sequentially consistent, at least one of them sees the other's. Relaxed are
-// the caller's own words to itself (round_ in run, pending_ before the round), and hints, which if late cost time and no more.
+// Memory order, for processors with weaker ordering than x86 (ARM): round_ is stored once all shares are open, and a member
+// takes parts only after it has loaded that round, so it sees the work and its data. pending_ is decremented at the end of
+// each part and loaded by the caller last, so the caller sees all results. A member sets asleep and then reads round_, the
+// caller stores round_ and then reads asleep: they are sequentially consistent, so at least one sees the other's write.
+// Relaxed are the values that only the caller uses (round_ in run, pending_ before the round), and hints, which cost only
+// time if they are late.
 class Team {
 public:
     explicit Team(int most) : members_(static_cast<std::size_t>(most)) {
         try {
             for (; count_ < most; ++count_) members_[count_].thread = std::thread([this, own = count_] { serve(own); });
-        } catch (const std::exception&) {  // no memory, or the system gives no more threads: fewer share the work
+        } catch (const std::exception&) {  // no memory, or no more threads from the system: fewer share the work
         }
     }
 
-    // What a part throws is thrown here after every part has ended; of several the first.
+    // An exception from a part is thrown here after every part has ended; if there are several, the first.
     void run(const std::function<void(int, int)>& work, int parts) {
         work_ = &work;
         parts_ = parts;
@@ -142,13 +143,13 @@ private:
         Share share;
         std::atomic<bool> asleep{false};
         bool woken = false;  // for this round
-        int missed = 0;      // rounds that it had time to begin and did not, halved by each that it began
+        int missed = 0;      // rounds that it had time to start and did not, halved by each one it started
         std::mutex mutex;
         std::condition_variable wake;
         std::thread thread;
 
-        // A wake-up takes some microseconds of both: who seldom comes in time is seldom called. Where the mutex is taken it
-        // is about to sleep or to look for work, and may miss this round.
+        // A wake-up costs both sides some microseconds: a member that is rarely in time is rarely woken. If the mutex is
+        // taken, the member is about to sleep or to look for work, and may miss this round.
         void wake_up(std::uint64_t round) {
             woken = false;
             if (!asleep.load(std::memory_order_seq_cst)) return;
@@ -178,7 +179,7 @@ private:
         }
     }
 
-    // Spinning keeps a neighbour's thread, or the very one that is waited for, from this core: only for a short time.
+    // Spinning keeps other threads, perhaps the very one that is waited for, off this core: so only for a short time.
     void wait_for_the_begun() {
         const Clock::time_point start = Clock::now();
         while (pending_.load(std::memory_order_acquire) > 0) {
@@ -192,8 +193,8 @@ private:
         }
     }
 
-    // The next kernel of a training step comes within microseconds: so a member first waits a short while without sleeping.
-    // Who is kept from running meanwhile has a neighbour; beside one, nobody spins.
+    // The next kernel of a training step comes within microseconds, so a member first waits a short while without sleeping.
+    // If it is kept from running meanwhile, the core is shared with another program; then nobody spins.
     void spin_until_after(std::uint64_t seen) {
         const Clock::time_point start = Clock::now();
         if (start.time_since_epoch().count() < crowded_until_.load(std::memory_order_relaxed)) return;
@@ -226,7 +227,7 @@ private:
     }
 
     static constexpr std::chrono::microseconds kPatience{300};
-    static constexpr std::chrono::milliseconds kSlice{1};  // less than a scheduler gives a neighbour
+    static constexpr std::chrono::milliseconds kSlice{1};  // less than a scheduler gives another process
     static constexpr std::chrono::milliseconds kCrowded{50};
 
     std::vector<Member> members_;  // the caller first
@@ -245,7 +246,7 @@ std::mutex in_use;
 Team* team = nullptr;
 
 #if defined(__unix__) || defined(__APPLE__)
-// A forked child has none of the parent's threads: it forgets the team and makes its own when it needs one.
+// A forked child has none of the parent's threads: it drops the team and creates its own when it needs one.
 void forget_team() {
     team = nullptr;
     new (&in_use) std::mutex;

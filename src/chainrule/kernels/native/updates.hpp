@@ -9,7 +9,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// Divided even where there is little to do: each thread then finds in its own cache what it wrote there in backward.
+// Divided even if there is little to do: each thread then finds in its own cache what it wrote there in backward.
 template <class Work>
 void divide_update(Index size, Work work) {
     divide_if(size > 8192, [&](int part, int parts) {
@@ -18,7 +18,7 @@ void divide_update(Index size, Work work) {
     });
 }
 
-// v <- momentum v + g, p <- p - rate v; with nesterov, p <- p - rate (g + momentum v). Of numbers or of vectors.
+// v <- momentum v + g, p <- p - rate v; with nesterov, p <- p - rate (g + momentum v). For numbers or vectors.
 template <class T>
 struct Descent {
     T rate, momentum;

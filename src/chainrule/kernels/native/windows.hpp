@@ -9,7 +9,7 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// Copy an image (channels, height, width) into a larger one, zeros around it.
+// Copy an image (channels, height, width) into a larger one with zeros around it.
 template <class T>
 void copy_into(
     const T* image, Index channels, Index height, Index width, T* larger, Index larger_height, Index larger_width,
@@ -21,7 +21,7 @@ void copy_into(
                 image + (c * height + h) * width, width, larger + (c * larger_height + h + top) * larger_width + left);
 }
 
-// The columns (K, places) of one padded image's group of channels: every window written out.
+// The columns (K, positions) of one group of channels of a padded image: every window written out.
 template <class T>
 void windows_to_columns(const T* padded, Index channels, Index height, Index width, const Windows& at, T* columns) {
     for (Index c = 0; c < channels; ++c)
@@ -33,12 +33,12 @@ void windows_to_columns(const T* padded, Index channels, Index height, Index wid
                 }
 }
 
-// Where the columns of an image are: with stride 1 they are the image itself, read from other places, on rows as wide
-// as the padded image (what lies beyond out_width is computed and left out); else they are written out.
+// Where the columns of an image are: with stride 1 they are the image itself, read from shifted positions, on rows as wide
+// as the padded image (outputs beyond out_width are computed and dropped); otherwise they are written out.
 struct Reading {
     Index height, width;  // of the padded image
     bool direct, padded;
-    Index line;            // distance of two output rows
+    Index line;            // distance between two output rows
     Index size;            // from the first output to the last
     List<Index> offset;  // of the K numbers of a window, for one group
 
@@ -75,7 +75,7 @@ public:
         image_ = padded_.data();
     }
 
-    // What the offsets of a group refer to.
+    // The base of a group's offsets.
     const T* group(Index g) {
         const T* channels = image_ + g * channels_ * reading_.height * reading_.width;
         if (reading_.direct) return channels;
@@ -93,7 +93,7 @@ private:
     const T* image_ = nullptr;
 };
 
-// Write rows (count, height, width) into flat (count, size), whose rows are `line` apart and whose other places are zero.
+// Write rows (count, height, width) into flat (count, size), whose rows are `line` apart and otherwise zero.
 template <class T>
 void spread(const T* rows, Index count, Index height, Index width, T* flat, Index size, Index line) {
     for (Index f = 0; f < count; ++f)

@@ -1,9 +1,9 @@
-"""The hot operations in plain NumPy, a file a kind: obviously right, and the specification of any faster twin.
+"""The hot operations in plain NumPy, one file per kind: obviously right, and the specification of any faster twin.
 
 N batch, D inputs, H outputs of an Affine or height of an image, W width, C channels or classes, F filters, M rows,
 P parameters. Arguments are never written to, except where a name says `update`.
 
-What a file here names in `__all__` is a kernel: `chainrule.kernels` has it under the same name.
+Each name in a file's `__all__` is a kernel; `chainrule.kernels` exports it under the same name.
 """
 
 from chainrule.kernels.reference.affine import *  # noqa: F403

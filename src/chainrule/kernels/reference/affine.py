@@ -1,4 +1,4 @@
-"""Matrix products with a bias, and rows picked from a table."""
+"""Matrix products with a bias, and rows selected from a table."""
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def embedding_forward(indices: Array, W: Array) -> Array:
 
 
 def embedding_weight_gradient(indices: Array, dy: Array, entries: int) -> Array:
-    """indices (N, ...), dy (N, ..., D) -> dW (V, D): each row the sum of the dy of the places that picked it."""
+    """indices (N, ...), dy (N, ..., D) -> dW (V, D): each row sums the dy of the positions that selected it."""
     check_rows(indices, entries)
     dW = np.zeros((entries, dy.shape[-1]), dy.dtype)
     np.add.at(dW, indices, dy)

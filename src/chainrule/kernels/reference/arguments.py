@@ -1,6 +1,6 @@
-"""What no kernel takes: strides of 0, groups that do not divide, kernels larger than the image, indices of no row.
+"""Arguments that kernels refuse: strides of 0, groups that do not divide, kernels larger than the image, bad indices.
 
-The compiled twins refuse the same, in the same words.
+The compiled twins refuse the same arguments with the same messages.
 """
 
 from chainrule.arrays import Array, Padding, Pair, Shape
@@ -21,7 +21,7 @@ def check_convolution(shape: Shape, weight_shape: Shape, stride: Pair, padding: 
 
 
 def check_pooling(shape: Shape, kernel: Pair, stride: Pair, padding: Padding) -> None:
-    """Raise ValueError unless every window of images (N, C, H, W) meets its image."""
+    """Raise ValueError unless every window of images (N, C, H, W) overlaps its image."""
     _check_windows(shape, kernel, stride, padding)
     if any(side >= length for sides, length in zip(padding, kernel, strict=True) for side in sides):
         raise ValueError("padding must be smaller than the pooling window")

@@ -1,6 +1,6 @@
-"""Scaled dot-product attention of several heads, and rotations of queries and keys by their places.
+"""Scaled dot-product attention with several heads, and rotation of queries and keys by their positions.
 
-q (N, T, D), k and v (N, S, D), each head with its own D / heads of the features, side by side.
+q (N, T, D), k and v (N, S, D); each head has its own D / heads features, side by side.
 Legend: N batch, T queries, S keys, D features.
 """
 
@@ -18,9 +18,9 @@ def attention_forward(
 ) -> tuple[Array, Array]:
     """y (N, T, D) = shares v, and the shares (N, heads, T, S) = softmax(q k^T / sqrt(D / heads)) over the keys.
 
-    A query takes exactly 0 of a key that mask (N, S) leaves out, and where `causal`, of those behind it: the last query
-    stands at the last key. The largest score is taken off before the exponential, so that it cannot overflow. A query
-    that may see no key has shares of 0.
+    The share of a key that mask (N, S) excludes is exactly 0, as is that of a later key if `causal`; the last query is
+    at the position of the last key. The largest score is subtracted before the exponential, so it cannot overflow. A
+    query that sees no key has shares of 0.
     """
     q, k, v = (_by_head(array, heads) for array in (q, k, v))
     scores = q @ k.swapaxes(2, 3) * q.dtype.type(1 / math.sqrt(q.shape[3]))
@@ -39,7 +39,7 @@ def attention_forward(
 def attention_backward(
     dy: Array, q: Array, k: Array, v: Array, shares: Array, heads: int
 ) -> tuple[Array, Array, Array]:
-    """dq (N, T, D), dk, dv (N, S, D); a share of 0 has no gradient, so that masks need not be told again."""
+    """dq (N, T, D), dk, dv (N, S, D); a share of 0 has no gradient, so masks are not needed again."""
     dy, q, k, v = (_by_head(array, heads) for array in (dy, q, k, v))
     # y = shares v
     dv = shares.swapaxes(2, 3) @ dy
@@ -52,10 +52,10 @@ def attention_backward(
 
 
 def rotate_heads(x: Array, heads: int, cosines: Array, sines: Array) -> Array:
-    """x (N, T, D): in each head, feature j of the first half and j of the second turned as a point in the plane.
+    """x (N, T, D): in each head, feature j of the first half and j of the second, rotated as a point in the plane.
 
-    cosines, sines (T, D / heads / 2), of the angle of each place and pair. The derivative is the turn back: the same
-    with -sines.
+    cosines, sines (T, D / heads / 2), of the angle for each position and pair. The derivative is the inverse rotation:
+    the same with -sines.
     """
     halves = x.reshape(*x.shape[:2], heads, 2, cosines.shape[1])
     first, second = halves[:, :, :, 0], halves[:, :, :, 1]

@@ -1,4 +1,4 @@
-"""Rows picked from data, to make a batch of."""
+"""Rows selected from data, to form a batch."""
 
 from chainrule.arrays import Array
 from chainrule.kernels.reference.arguments import check_rows
@@ -10,7 +10,7 @@ def take_rows(rows: Array, chosen: Array) -> Array:
     """rows (N, ...), chosen (B,) whole numbers from 0 to N - 1 -> rows[chosen] (B, ...).
 
     Raises:
-        IndexError: a row that is not there.
+        IndexError: there is no such row.
     """
     check_rows(chosen, len(rows))
     taken: Array = rows.take(chosen, axis=0)

@@ -1,7 +1,7 @@
-"""A chain of Affine layers as one kernel: here one after the other, in C++ without the steps in between.
+"""A chain of Affine layers as one kernel: here one after the other, in C++ without returning in between.
 
 x (N, D) times a factor, then Affine, ReLU, Affine, ..., Affine, as in a network without convolutions. x holds floats or
-pixels (uint8); W (D, H), b (H,) and y (N, H) come as a list, one for each Affine.
+pixels (uint8); W (D, H), b (H,) and y (N, H) come as lists with one array per Affine.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ __all__ = ["add_chain_gradients", "chain_forward"]
 
 
 def chain_forward(x: Array, factor: float, weights: Sequence[Array], biases: Sequence[Array]) -> list[Array]:
-    """x, factor, each W and b -> each y: the output of every Affine, behind its ReLU but for the last."""
+    """x, factor, each W and b -> each y: the output of every Affine, after its ReLU except for the last."""
     y = _scaled(x, factor, weights)
     outputs: list[Array] = []
     for W, b in zip(weights, biases, strict=True):
@@ -40,7 +40,7 @@ def add_chain_gradients(
     bias_gradients: Sequence[Array],
     input_gradient: bool,
 ) -> Array | None:
-    """Adds to each dW and db in place; the gradient of x (N, D) where it is asked for."""
+    """Adds to each dW and db in place; returns the gradient of x (N, D) if asked for."""
     below = [_scaled(x, factor, weights), *outputs[:-1]]
     for k in reversed(range(len(weights))):
         add_affine_weight_gradient(below[k], dy, weight_gradients[k])

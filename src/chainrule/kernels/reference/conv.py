@@ -2,10 +2,10 @@
 
     y[n, f, p, q] = b[f] + sum over c, i, j of W[f, c, i, j] x[n, c, SH p + i - top, SW q + j - left]
 
-(no kernel is flipped, as everywhere in this field). x (N, C, H, W), W (F, C / groups, KH, KW), b (F,) or None,
+(the kernel is not flipped, as usual in this field). x (N, C, H, W), W (F, C / groups, KH, KW), b (F,) or None,
 y and dy (N, F, OH, OW); G groups, each from C / G channels to F / G filters. A column holds the K = (C / G) KH KW
-numbers of one window; a few samples at a time, so that the columns stay in the processor's cache and never become
-many times the batch.
+numbers of one window; only a few samples are done at a time, so that the columns stay in the processor's cache and
+never take many times the memory of the batch.
 """
 
 import math
@@ -41,7 +41,7 @@ def conv_forward(x: Array, W: Array, b: Array | None, stride: Pair, padding: Pad
 def conv_weight_gradient(
     x: Array, dy: Array, weight_shape: Shape, stride: Pair, padding: Padding, groups: int
 ) -> Array:
-    """x, dy -> dW: the sum over samples of dy times the columns transposed."""
+    """x, dy -> dW: the sum over samples of dy times the transposed columns."""
     check_convolution(x.shape, weight_shape, stride, padding, groups)
     view = windows(pad_image(x, padding), (weight_shape[2], weight_shape[3]), stride)
     dW = np.zeros((groups, weight_shape[0] // groups, math.prod(weight_shape[1:])), dy.dtype)
@@ -53,13 +53,13 @@ def conv_weight_gradient(
 
 
 def conv_bias_gradient(dy: Array) -> Array:
-    """dy -> db (F,), the sum over samples and places."""
+    """dy -> db (F,), the sum over samples and pixels."""
     db: Array = dy.sum(axis=(0, 2, 3))
     return db
 
 
 def conv_input_gradient(dy: Array, W: Array, input_shape: Shape, stride: Pair, padding: Padding, groups: int) -> Array:
-    """dy, W -> dx (N, C, H, W): W transposed times dy gives the columns' gradient, added back where they were read."""
+    """dy, W -> dx (N, C, H, W): W^T dy is the gradient of the columns, added back where they were read."""
     check_convolution(input_shape, W.shape, stride, padding, groups)
     kernel: Pair = W.shape[2:]
     (top, bottom), (left, right) = padding
@@ -76,7 +76,7 @@ def conv_input_gradient(dy: Array, W: Array, input_shape: Shape, stride: Pair, p
 
 
 def _few_samples(view: Array) -> Iterator[slice]:
-    """Stretches of the batch whose columns take about _COLUMN_BYTES."""
+    """Slices of the batch whose columns take about _COLUMN_BYTES."""
     size = max(1, math.prod(view.shape[1:]) * view.itemsize)
     count = max(1, _COLUMN_BYTES // size)
     for start in range(0, len(view), count):

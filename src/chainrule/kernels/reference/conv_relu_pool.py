@@ -1,7 +1,7 @@
-"""A convolution, ReLU, and max pooling of 2 x 2 side by side as one kernel: in C++ without the steps in between.
+"""Convolution, ReLU, and 2 x 2 max pooling without overlap as one kernel: in C++ without arrays in between.
 
-The largest of the ReLUs is the ReLU of the largest, so pooling comes first. x, W, b, stride, padding and groups are the
-convolution's; y and dy (N, F, OH // 2, OW // 2) the pooling's, and `place` tells which of the four pixels y is from.
+The maximum of ReLUs is the ReLU of the maximum, so pooling comes first. x, W, b, stride, padding and groups belong to
+the convolution, y and dy (N, F, OH // 2, OW // 2) to the pooling; `place` says which of the four pixels y comes from.
 """
 
 import numpy as np

@@ -10,10 +10,10 @@ __all__ = ["ctc_loss"]
 def ctc_loss(logits: Array, labels: Array, sizes: Array, lengths: Array, blank: int) -> tuple[Array, Array]:
     """-log p(labels) of each sample (N,), and its gradient with respect to the logits (N, T, C).
 
-    logits (N, T, C); labels (N, L), of which the first `sizes` (N,) count; lengths (N,), how many steps there are.
-    With a blank before, between and behind the labels there are S = 2 L + 1 places. A way goes from place to place: it
-    stays, goes on by one, or by two over a blank between labels that differ. Logarithms of long sequences are large
-    numbers, so that all is computed in double precision.
+    logits (N, T, C); labels (N, L), of which the first `sizes` (N,) count; lengths (N,), the number of steps. With a
+    blank before, between and after the labels there are S = 2 L + 1 places. At each step a path stays at its place,
+    advances by one, or advances by two over a blank between different labels. Logarithms for long sequences are large
+    numbers, so everything is computed in double precision.
     """
     dtype, logits = logits.dtype, logits.astype(np.float64)
     shifted = logits - logits.max(axis=-1, keepdims=True, initial=-np.inf)
@@ -26,7 +26,7 @@ def ctc_loss(logits: Array, labels: Array, sizes: Array, lengths: Array, blank: 
     last = np.where(ends, before[samples, lengths - 1], -np.inf)
     total = np.logaddexp.reduce(last, axis=-1)
     ways = np.exp(before + behind - total[:, np.newaxis, np.newaxis])
-    # the ways that say each class: those at one of its places
+    # the paths that emit each class are those at one of its places
     of_class = (places[:, :, np.newaxis] == np.arange(logits.shape[2])).astype(np.float64)
     dlogits = np.exp(log_shares) - ways @ of_class
     there = np.arange(logits.shape[1]) < lengths[:, np.newaxis]
@@ -34,7 +34,7 @@ def ctc_loss(logits: Array, labels: Array, sizes: Array, lengths: Array, blank: 
 
 
 def _places(labels: Array, sizes: Array, blank: int) -> tuple[Array, Array, Array]:
-    """Of each place (N, S): its class, whether a way may come to it from two before, whether a way may end at it."""
+    """For each place (N, S): its class, whether a path may come from two places before, and whether it may end here."""
     places = np.full((len(labels), 2 * labels.shape[1] + 1), blank)
     places[:, 1::2] = np.where(labels < 0, blank, labels)
     skips = np.zeros(places.shape, bool)
@@ -44,7 +44,7 @@ def _places(labels: Array, sizes: Array, blank: int) -> tuple[Array, Array, Arra
 
 
 def _before(says: Array, skips: Array) -> Array:
-    """log of the sum over all ways that stand at a place at a step (N, T, S), with what they have said, this too."""
+    """Forward variables (N, T, S): log of the sum over all paths at a place at a step, that step included."""
     found = np.full_like(says, -np.inf)
     found[:, :1, :2] = says[:, :1, :2]
     for t in range(1, says.shape[1]):
@@ -54,7 +54,7 @@ def _before(says: Array, skips: Array) -> Array:
 
 
 def _behind(says: Array, skips: Array, ends: Array, lengths: Array) -> Array:
-    """log of the sum over all ways on from a place at a step to an end, with what they will say, this not."""
+    """Backward variables: log of the sum over all paths from a place at a step to an end, that step excluded."""
     found = np.empty_like(says)
     end = np.where(ends, 0, -np.inf)
     on = end
@@ -67,7 +67,7 @@ def _behind(says: Array, skips: Array, ends: Array, lengths: Array) -> Array:
 
 
 def _moved(x: Array, by: int) -> Array:
-    """x (N, S) with what stood `by` places before, and -infinity where nothing did."""
+    """x (N, S) shifted by `by` places, with -infinity moved in."""
     found = np.full_like(x, -np.inf)
     if by > 0:
         found[:, by:] = x[:, :-by]

@@ -1,4 +1,4 @@
-"""A gradient that is a product, and the update that it is for, in one."""
+"""A gradient that is a matrix product, and the update that uses it, in one kernel."""
 
 from chainrule.arrays import Array
 from chainrule.kernels.reference.affine import add_affine_weight_gradient
@@ -17,6 +17,6 @@ def sgd_product_update(
     momentum: float,
     nesterov: bool,
 ) -> None:
-    """As `sgd_update` for weights (D, H) of Affine whose gradients, 0 so far, are x^T dy: x (N, D), dy (N, H)."""
+    """Like `sgd_update` for an Affine's weights (D, H) whose gradient, 0 so far, is x^T dy: x (N, D), dy (N, H)."""
     add_affine_weight_gradient(x, dy, gradients)
     sgd_update(values, gradients, velocity, learning_rate, momentum, nesterov)

@@ -1,4 +1,4 @@
-"""Functions of each number by itself, and softmax: the activations both ways, scaling, dropout."""
+"""Elementwise functions, and softmax: the activations and their derivatives, scaling, dropout."""
 
 import math
 
@@ -45,12 +45,12 @@ def relu_backward(dy: Array, y: Array) -> Array:
 
 
 def masked_relu_forward(x: Array) -> tuple[Array, Array]:
-    """max(x, 0), and where x is 0 or less."""
+    """max(x, 0), and the mask of x <= 0."""
     return relu_forward(x), x <= 0
 
 
 def zero_update(values: Array, mask: Array) -> None:
-    """0 where mask, in place."""
+    """Set to 0 where mask is True, in place."""
     np.copyto(values, 0, where=mask)
 
 
@@ -120,13 +120,13 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])  # NumPy has no error funct
 
 
 def _normal_cdf(x: Array) -> Array:
-    """The share of a standard normal distribution below x, erfc(-x / sqrt 2) / 2, in x's dtype."""
+    """The standard normal distribution function, erfc(-x / sqrt 2) / 2, in x's dtype."""
     share: Array = (0.5 * _erfc(x * -math.sqrt(0.5))).astype(x.dtype) if x.size else x
     return share
 
 
 def gelu_forward(x: Array) -> Array:
-    """x times the share of a standard normal distribution below x."""
+    """x times the standard normal distribution function of x."""
     y: Array = x * _normal_cdf(x)
     return y
 
@@ -152,7 +152,7 @@ def scale_forward(x: Array, factor: float, dtype: npt.DTypeLike) -> Array:
 
 
 def sum_forward(a: Array, b: Array) -> Array:
-    """a + b, of one shape."""
+    """a + b, of the same shape."""
     y: Array = a + b
     return y
 

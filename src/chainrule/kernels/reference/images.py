@@ -1,8 +1,8 @@
-"""Pictures moved and bent, a batch at a time: what augmentation is made of.
+"""Geometric distortion of pictures, one batch at a time: the kernel of augmentation.
 
-`distort_images`: y[n, c, p, q] is x[n, c] read at (p, q) moved by an affine map and a smooth field, by bilinear
+`distort_images`: y[n, c, p, q] is x[n, c] at (p, q) displaced by an affine map and a smooth field, with bilinear
 interpolation; zero outside. Then strokes are made thicker or thinner, and the picture is blurred, by mixing it with the
-largest, smallest and mean of each pixel's 3 x 3 neighbours.
+maximum, minimum and mean of each pixel's 3 x 3 neighborhood.
 """
 
 import numpy as np
@@ -19,13 +19,13 @@ def distort_images(
 
     Args:
         x: pictures, bright on black.
-        maps: (N, 2, 3) float32: the place (down, across) in x of an output pixel that lies (p, q) from the middle is
-            maps[:, :, :2] (p, q) + maps[:, :, 2] from the middle.
-        controls: (N, 2, G, G) float32: further pixels down and across at G x G control points.
-        rows, columns: (H, G) and (W, G) float32, how much each control point counts in each row and column.
-        thickness: (N,) float32 from -1 to 1: 1 makes each pixel the largest of its 3 x 3 neighbours, -1 the smallest,
-            between them the mean with the pixel itself.
-        blur: (N,) float32 from 0 to 1: 1 makes each pixel the mean of its 3 x 3 neighbours.
+        maps: (N, 2, 3) float32: an output pixel at (p, q), measured from the center, reads x at
+            maps[:, :, :2] (p, q) + maps[:, :, 2] (down, across), measured from the center.
+        controls: (N, 2, G, G) float32: additional displacement in pixels, down and across, at G x G control points.
+        rows, columns: (H, G) and (W, G) float32, the weight of each control point in each row and column.
+        thickness: (N,) float32 from -1 to 1: 1 makes each pixel the maximum of its 3 x 3 neighborhood, -1 the minimum;
+            values between mix it with the pixel itself.
+        blur: (N,) float32 from 0 to 1: 1 makes each pixel the mean of its 3 x 3 neighborhood.
     """
     N, _, H, W = x.shape
     p, q = np.meshgrid(np.arange(H) - (H - 1) / 2, np.arange(W) - (W - 1) / 2, indexing="ij")
@@ -43,14 +43,14 @@ def distort_images(
 
 
 def _neighbours(y: Array) -> Array:
-    """(9, *y.shape): each pixel's 3 x 3 neighbours, zeros around the picture."""
+    """(9, *y.shape): each pixel's 3 x 3 neighborhood, with zeros around the picture."""
     H, W = y.shape[2:]
     padded = np.pad(y, ((0, 0), (0, 0), (1, 1), (1, 1)))
     return np.stack([padded[:, :, i : i + H, j : j + W] for i in range(3) for j in range(3)])
 
 
 def _read(x: Array, places: Array) -> Array:
-    """x (N, C, H, W) at places (N, 2, H, W), bilinear, zero outside."""
+    """x (N, C, H, W) at positions (N, 2, H, W), bilinear, zero outside."""
     N, C, H, W = x.shape
     padded = np.pad(x, ((0, 0), (0, 0), (1, 2), (1, 2)))
     down, across = np.clip(places[:, 0], -1, H) + 1, np.clip(places[:, 1], -1, W) + 1

@@ -27,9 +27,9 @@ def softmax_cross_entropy(logits: Array, labels: Array) -> tuple[float, Array]:
 
 
 def count_right(logits: Array, labels: Array) -> int:
-    """logits (N, C), labels (N,) class indices -> how many rows have their largest number there.
+    """logits (N, C), labels (N,) class indices -> the number of rows whose largest logit is at the label.
 
-    Of equals the first is the largest; NaN is larger than all.
+    On a tie the first one counts; NaN is larger than every number.
     """
     return int(np.count_nonzero(logits.argmax(axis=1) == labels))
 
@@ -37,7 +37,7 @@ def count_right(logits: Array, labels: Array) -> int:
 def weighted_cross_entropy(logits: Array, weights: Array) -> tuple[float, Array]:
     """logits (N, C), weights (N, C) -> the sum of -weights log softmax(logits), and its gradient (N, C).
 
-    With weights onehot(labels) / N this is `softmax_cross_entropy`; soft labels, class weights and sample weights are
+    With weights onehot(labels) / N this is `softmax_cross_entropy`; soft labels, class weights and sample weights give
     other weights. d/dlogits is softmax(logits) times the row's sum of weights, minus the weights.
     """
     shifted = logits - logits.max(axis=1, keepdims=True)

@@ -1,9 +1,9 @@
-"""Normalisation: mean 0 and variance 1 over a batch or over a row, then a learned scale and shift.
+"""Normalization: mean 0 and variance 1 over a batch or over a row, then a learned scale and shift.
 
-Batch: x and y (N, C, S), each channel C by itself over N samples and S places; gamma, beta, mean, inverse_std (C,).
-Layer: x and y (M, D), each row by itself; gamma, beta (D,), mean, inverse_std (M,).
-inverse_std = 1 / sqrt(variance + epsilon), and h = (x - mean) inverse_std is the normalised x. With `relu`, y is what
-ReLU makes of it.
+Batch: x and y (N, C, S), each channel separately over N samples and S pixels; gamma, beta, mean, inverse_std (C,).
+Layer: x and y (M, D), each row separately; gamma, beta (D,), mean, inverse_std (M,).
+inverse_std = 1 / sqrt(variance + epsilon), and h = (x - mean) inverse_std is the normalized x. With `relu`, ReLU is
+applied to y.
 """
 
 import numpy as np
@@ -31,9 +31,9 @@ def batch_norm_forward(x: Array, gamma: Array, beta: Array, epsilon: float, relu
 def batch_norm_backward(
     dy: Array, x: Array, y: Array | None, gamma: Array, mean: Array, inverse_std: Array
 ) -> tuple[Array, Array, Array]:
-    """dx, dgamma, dbeta, where mean and inverse_std are the batch's own and so depend on every x.
+    """dx, dgamma, dbeta, where mean and inverse_std come from the batch and so depend on every x.
 
-    y is None, or where forward had a ReLU its output: dy counts where y is above 0. With M = N S:
+    y is None, or the output if forward had a ReLU: dy counts only where y is above 0. With M = N S:
 
         dx = gamma inverse_std (dy - sum(dy) / M - h sum(dy h) / M).
     """
@@ -49,7 +49,7 @@ def batch_norm_backward(
 
 
 def batch_norm_inference(x: Array, gamma: Array, beta: Array, mean: Array, inverse_std: Array, relu: bool) -> Array:
-    """x (N, C, S) -> y = gamma (x - mean) inverse_std + beta, with a mean and inverse_std from elsewhere."""
+    """x (N, C, S) -> y = gamma (x - mean) inverse_std + beta, with a given mean and inverse_std."""
     y: Array = x - mean[:, np.newaxis]
     y *= (gamma * inverse_std)[:, np.newaxis]
     y += beta[:, np.newaxis]

@@ -1,6 +1,6 @@
-"""The largest or the mean of each window of an image.
+"""The maximum or the mean of each window of an image.
 
-x (N, C, H, W), y and dy (N, C, OH, OW). One pass over the images for each place within the window.
+x (N, C, H, W), y and dy (N, C, OH, OW). One pass over the images for each position within the window.
 """
 
 import numpy as np
@@ -13,9 +13,9 @@ __all__ = ["avg_pool_backward", "avg_pool_forward", "max_pool_backward", "max_po
 
 
 def max_pool_forward(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> tuple[Array, Array]:
-    """x -> y, and which place within its window each y is from, counted row by row; of equal ones the first.
+    """x -> y, and the position of each y within its window, counted row by row; the first one on a tie.
 
-    Padding is never the largest. NaN is larger than everything, so that it is not lost.
+    Padding is never the maximum. NaN is larger than everything, so it is not lost.
     """
     check_pooling(x.shape, kernel, stride, padding)
     padded = pad_image(x, padding, -np.inf)
@@ -33,7 +33,7 @@ def max_pool_forward(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> 
 def max_pool_backward(
     dy: Array, place: Array, input_shape: Shape, kernel: Pair, stride: Pair, padding: Padding
 ) -> Array:
-    """dy, place -> dx: each dy goes to the one x that was the largest."""
+    """dy, place -> dx: each dy goes to the x that was the maximum."""
     check_pooling(input_shape, kernel, stride, padding)
     dx = _zeros(input_shape, padding, dy)
     for index, (down, across) in enumerate(offsets(kernel, stride, dy.shape[2:])):
@@ -42,7 +42,7 @@ def max_pool_backward(
 
 
 def avg_pool_forward(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> Array:
-    """x -> y, the mean of the pixels of each window; padding is not counted among them."""
+    """x -> y, the mean of the pixels of each window, not counting padding."""
     check_pooling(x.shape, kernel, stride, padding)
     padded = pad_image(x, padding)
     output = output_size(x.shape, kernel, stride, padding)
@@ -54,7 +54,7 @@ def avg_pool_forward(x: Array, kernel: Pair, stride: Pair, padding: Padding) -> 
 
 
 def avg_pool_backward(dy: Array, input_shape: Shape, kernel: Pair, stride: Pair, padding: Padding) -> Array:
-    """dy -> dx: each dy is shared out evenly among its window's pixels."""
+    """dy -> dx: each dy is divided evenly among its window's pixels."""
     check_pooling(input_shape, kernel, stride, padding)
     output: Pair = dy.shape[2:]
     share = dy / _counts(input_shape, output, kernel, stride, padding).astype(dy.dtype)
@@ -71,6 +71,6 @@ def _zeros(input_shape: Shape, padding: Padding, like: Array) -> Array:
 
 
 def _counts(input_shape: Shape, output: Pair, kernel: Pair, stride: Pair, padding: Padding) -> Array:
-    """How many pixels, not counting padding, each window has (OH, OW)."""
+    """The number of pixels in each window, not counting padding (OH, OW)."""
     inside = pad_image(np.ones((1, 1, *input_shape[2:])), padding)
     return sum((inside[0, 0, down, across] for down, across in offsets(kernel, stride, output)), np.zeros(output))

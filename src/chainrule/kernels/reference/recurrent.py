@@ -1,9 +1,9 @@
-"""Recurrences over whole sequences: what a step of RNN, LSTM and GRU adds to xW + b, and its way back through time.
+"""Recurrences over whole sequences: the steps of RNN, LSTM and GRU after xW + b, and backpropagation through time.
 
 a (N, T, G H) is xW + b with the G gates side by side, U (H, G H), h and c (N, H) the state before the first step, and
-mask (N, T) says which steps are there (None: all). A step that is not there leaves the state as it is. Backward takes
-dy (N, T, H), the gradient of every state, and dh, dc, those of the state after the last step besides; it returns da,
-which dW, db and dx follow from as in Affine, and the gradient of the first state.
+mask (N, T) is true for real steps (None: all). A masked step leaves the state unchanged. Backward takes dy (N, T, H),
+the gradient of every state, and dh, dc, the additional gradient of the state after the last step; it returns da, from
+which dW, db and dx follow as in Affine, and the gradient of the initial state.
 Legend: N batch, T steps, H hidden size.
 """
 
@@ -25,7 +25,7 @@ def rnn_forward(a: Array, U: Array, h: Array, mask: Array | None) -> Array:
 
 
 def rnn_backward(dy: Array, dh: Array, U: Array, states: Array, mask: Array | None) -> tuple[Array, Array]:
-    """da (N, T, H) and the first state's gradient (N, H); dU is the sum of h_{t-1}^T da_t."""
+    """da (N, T, H) and the initial state's gradient (N, H); dU is the sum of h_{t-1}^T da_t."""
     da = np.empty_like(states)
     for t in reversed(range(states.shape[1])):
         dh, past = _divided(dh + dy[:, t], mask, t)
@@ -36,7 +36,7 @@ def rnn_backward(dy: Array, dh: Array, U: Array, states: Array, mask: Array | No
 
 
 def lstm_forward(a: Array, U: Array, h: Array, c: Array, mask: Array | None) -> tuple[Array, Array, Array]:
-    """a (N, T, 4H) with the gates i, f, g, o side by side -> states, cells (N, T, H) and open gates (N, T, 4H).
+    """a (N, T, 4H) with the gates i, f, g, o side by side -> states, cells (N, T, H) and gate values (N, T, 4H).
 
     i, f, o = sigmoid, g = tanh of a_t + h_{t-1} U;  c_t = f c_{t-1} + i g;  h_t = o tanh(c_t).
     """
@@ -55,7 +55,7 @@ def lstm_forward(a: Array, U: Array, h: Array, c: Array, mask: Array | None) -> 
 def lstm_backward(
     dy: Array, dh: Array, dc: Array, U: Array, c: Array, cells: Array, gates: Array, mask: Array | None
 ) -> tuple[Array, Array, Array]:
-    """da (N, T, 4H) and the gradients of the first h and c (N, H); dU is the sum of h_{t-1}^T da_t."""
+    """da (N, T, 4H) and the gradients of the initial h and c (N, H); dU is the sum of h_{t-1}^T da_t."""
     da = np.empty_like(gates)
     for t in reversed(range(gates.shape[1])):
         dh, past = _divided(dh + dy[:, t], mask, t)
@@ -98,7 +98,7 @@ def gru_forward(a: Array, U: Array, b_hidden: Array, h: Array, mask: Array | Non
 def gru_backward(
     dy: Array, dh: Array, U: Array, h: Array, states: Array, gates: Array, inners: Array, mask: Array | None
 ) -> tuple[Array, Array, Array]:
-    """da, du (N, T, 3H) and the first state's gradient (N, H); u is h_{t-1} U, so dU is the sum of h_{t-1}^T du_t."""
+    """da, du (N, T, 3H), the initial state's gradient (N, H); u is h_{t-1} U, so dU is the sum of h_{t-1}^T du_t."""
     da, du = np.empty_like(gates), np.empty_like(gates)
     for t in reversed(range(gates.shape[1])):
         dh, past = _divided(dh + dy[:, t], mask, t)
@@ -116,12 +116,12 @@ def gru_backward(
 
 
 def _chosen(new: Array, old: Array, mask: Array | None, t: int) -> Array:
-    """`new` in the samples that have a step t, `old` in the others."""
+    """`new` in the samples where step t is real, `old` in the others."""
     return new if mask is None else np.where(mask[:, t, np.newaxis], new, old)
 
 
 def _divided(gradient: Array, mask: Array | None, t: int) -> tuple[Array, Array | float]:
-    """What of a state's gradient goes to step t, and what goes past it where there is no such step."""
+    """Split a state's gradient: the part for step t, and the part that skips it where the step is masked."""
     if mask is None:
         return gradient, 0.0
     there = mask[:, t, np.newaxis]

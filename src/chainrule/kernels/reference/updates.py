@@ -1,4 +1,4 @@
-"""What an optimizer does to the flat buffers (P,) in one step, in place; they clear `gradients`."""
+"""One optimizer step on the flat buffers (P,), in place; each update clears `gradients`."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ __all__ = ["adagrad_update", "adam_update", "average_update", "decay_update", "r
 def sgd_update(
     values: Array, gradients: Array, velocity: Array | None, learning_rate: float, momentum: float, nesterov: bool
 ) -> None:
-    """v <- momentum v + g;  p <- p - learning_rate v, or as SGD has it; `velocity` is None without momentum."""
+    """v <- momentum v + g;  p <- p - learning_rate v, or Nesterov's form; `velocity` is None without momentum."""
     if velocity is not None:
         velocity *= momentum
         velocity += gradients
@@ -57,7 +57,7 @@ def adam_update(
 ) -> None:
     """m <- beta1 m + (1 - beta1) g;  h <- beta2 h + (1 - beta2) g^2;  p <- p - learning_rate m' / (sqrt(h') + epsilon).
 
-    m' = m / (1 - beta1^step) and h' = h / (1 - beta2^step), `step` counted from 1, make up for the start at zero.
+    m' = m / (1 - beta1^step) and h' = h / (1 - beta2^step), with `step` counted from 1, correct for the start at zero.
     """
     mean *= beta1
     mean += (1 - beta1) * gradients
@@ -72,7 +72,7 @@ def adam_update(
 
 
 def decay_update(values: Array, factor: float) -> None:
-    """values <- factor values: weight decay apart from the gradient."""
+    """values <- factor values: weight decay decoupled from the gradient."""
     values *= factor
 
 

@@ -1,6 +1,6 @@
-"""How a window slides over an image: padding it, reading it window by window, and adding windows back.
+"""Sliding windows over an image: padding, reading window by window, and adding windows back.
 
-Shared by convolution and pooling. A kernel is (KH, KW), a stride (SH, SW), a padding ((top, bottom), (left, right)).
+Convolution and pooling share this. A kernel is (KH, KW), a stride (SH, SW), padding ((top, bottom), (left, right)).
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ __all__ = ["offsets", "output_size", "pad_image", "unpad_image", "windows"]
 
 
 def output_size(input_shape: Shape, kernel: Pair, stride: Pair, padding: Padding) -> Pair:
-    """How many windows (OH, OW) an image (N, C, H, W) has."""
+    """The number of windows (OH, OW) of an image (N, C, H, W)."""
     (top, bottom), (left, right) = padding
     return (
         (top + input_shape[2] + bottom - kernel[0]) // stride[0] + 1,
@@ -30,7 +30,7 @@ def pad_image(x: Array, padding: Padding, value: float = 0.0) -> Array:
 
 
 def unpad_image(x: Array, padding: Padding) -> Array:
-    """What `pad_image` was given, cut out of what it returned."""
+    """Undo `pad_image`: cut the image out of its padding."""
     (top, bottom), (left, right) = padding
     return x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
 
@@ -42,7 +42,7 @@ def windows(x: Array, kernel: Pair, stride: Pair) -> Array:
 
 
 def offsets(kernel: Pair, stride: Pair, output: Pair) -> Iterator[tuple[slice, slice]]:
-    """For each place within a window, row by row: where in the image this place of all windows (OH, OW) lies."""
+    """For each position within a window, row by row: the image pixels at this position of all windows (OH, OW)."""
     for i in range(kernel[0]):
         for j in range(kernel[1]):
             yield (

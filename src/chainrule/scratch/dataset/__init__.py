@@ -1,1 +1,1 @@
-"""`dataset`: the lesson's data."""
+"""`dataset`: the course's data."""

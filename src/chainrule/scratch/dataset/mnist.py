@@ -1,4 +1,4 @@
-"""`dataset.mnist`: the lesson's load_mnist, from the MNIST that chainrule brings along."""
+"""`dataset.mnist`: the book's load_mnist, reading the MNIST bundled with chainrule."""
 
 import pickle
 from pathlib import Path
@@ -11,7 +11,7 @@ from chainrule.data import Dataset, cache_folder, mnist
 from chainrule.data.idx import STEMS
 from chainrule.files import replacing
 
-url_base = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # where the lesson downloads from; nothing is here
+url_base = "https://ossci-datasets.s3.amazonaws.com/mnist/"  # where the book downloads from; not used here
 key_file = {
     f"{part}_{what}": f"{stem}.gz"
     for part in ("train", "test")
@@ -23,12 +23,12 @@ img_dim, img_size = (1, 28, 28), 784
 
 
 def download_mnist() -> None:
-    """Nothing to do: MNIST is part of chainrule."""
-    print("MNIST is part of chainrule: nothing is downloaded")
+    """Download nothing: MNIST is part of chainrule."""
+    print("MNIST is part of chainrule: nothing to download")
 
 
 def init_mnist() -> None:
-    """Write the lesson's pickle to `save_file`, where it is not there yet."""
+    """Write the book's pickle to `save_file` unless it exists already."""
     download_mnist()
     _write_pickle()
 
@@ -42,8 +42,8 @@ def _write_pickle() -> None:
 
 
 def __getattr__(name: str) -> Any:
-    """`save_file`, the path of the lesson's pickle, which is written when somebody asks for it: 55 MB, in the cache."""
-    if name == "__all__":  # a star import carries it along
+    """Return `save_file`, the path of the book's pickle, which is written on first access: 55 MB, in the cache."""
+    if name == "__all__":  # so that a star import includes it
         return [*(name for name in globals() if not name.startswith("_")), "save_file"]
     if name != "save_file":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -52,11 +52,11 @@ def __getattr__(name: str) -> Any:
 
 
 def _download(file_name: str) -> None:
-    """Nothing to do, for one of the files."""
+    """Download nothing, for one of the files."""
 
 
 def _load_img(file_name: str) -> Array:
-    """Images (N, 784) or labels (N,), uint8, of one of the files in `key_file`."""
+    """Return the images (N, 784) or labels (N,), uint8, of one of the files in `key_file`."""
     return _convert_numpy()[next(key for key, name in key_file.items() if name == file_name)]
 
 
@@ -64,25 +64,25 @@ _load_label = _load_img
 
 
 def _convert_numpy() -> dict[str, Array]:
-    """All four arrays, as the lesson pickles them."""
+    """Return all four arrays, as the book pickles them."""
     (train_img, train_label), (test_img, test_label) = load_mnist(normalize=False)
     return {"train_img": train_img, "train_label": train_label, "test_img": test_img, "test_label": test_label}
 
 
 def _change_one_hot_label(X: Array) -> Array:
-    """Class indices (N,) -> (N, 10) as float64 0 and 1."""
+    """Convert class indices (N,) to one-hot (N, 10), float64 0 and 1."""
     return np.eye(10)[X]
 
 
 def load_mnist(
     normalize: bool = True, flatten: bool = True, one_hot_label: bool = False
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """(x_train, t_train), (x_test, t_test).
+    """Return (x_train, t_train), (x_test, t_test).
 
     Args:
-        normalize: pixels as float32 0..1, else uint8 0..255.
-        flatten: images as rows (N, 784), else (N, 1, 28, 28).
-        one_hot_label: labels (N, 10) as float64 0 and 1, else class indices (N,) uint8.
+        normalize: pixels as float32 in 0..1, otherwise uint8 in 0..255.
+        flatten: images as rows (N, 784), otherwise (N, 1, 28, 28).
+        one_hot_label: labels (N, 10) as float64 0 and 1, otherwise class indices (N,) as uint8.
     """
     train, test = mnist()
     return _part(train, normalize, flatten, one_hot_label), _part(test, normalize, flatten, one_hot_label)

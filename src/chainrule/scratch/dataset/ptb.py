@@ -1,9 +1,9 @@
 """`dataset.ptb`: a text as word indices.
 
-The Penn Treebank's text may not be part of a package. The reader's files, `ptb.train.txt`, `ptb.valid.txt` and
-`ptb.test.txt`, are read where they lie in a folder `dataset` at or above the script. Otherwise a text that chainrule
-brings along is made into the same form, which stderr says: lower case without punctuation, numbers as N, a line as a
-sentence that ends with <eos>, and all but the most frequent words as <unk>.
+The text of the Penn Treebank may not be bundled with a package. The learner's files `ptb.train.txt`, `ptb.valid.txt`
+and `ptb.test.txt` are used if a folder `dataset` at or above the script has them. Otherwise a bundled text is converted
+to the same form, with a message on stderr: lower case without punctuation, numbers as N, each line a sentence that ends
+with <eos>, and all but the most frequent words as <unk>.
 """
 
 import re
@@ -23,7 +23,7 @@ from chainrule.errors import DataError, OptionError
 from chainrule.files import explain
 from chainrule.scratch.dataset.files import found
 
-url_base = "https://raw.githubusercontent.com/tomsercu/lstm/master/data/"  # where the lesson downloads; nothing is here
+url_base = "https://raw.githubusercontent.com/tomsercu/lstm/master/data/"  # the book downloads from it; not used here
 key_file = {"train": "ptb.train.txt", "test": "ptb.test.txt", "valid": "ptb.valid.txt"}
 save_file = {"train": "ptb.train.npy", "test": "ptb.test.npy", "valid": "ptb.valid.npy"}
 vocab_file = "ptb.vocab.pkl"
@@ -31,13 +31,13 @@ dataset_dir = str(cache_folder() / "course")
 
 _BOOK = "shakespeare"
 _WORDS = 10_000
-"""The size of the Penn Treebank's vocabulary, which the lesson's models have by default."""
+"""The size of the Penn Treebank's vocabulary, which the book's models have by default."""
 _SPECIAL = ["<unk>", "N", "$", "<eos>"]
 _SHARES = {"train": (0.0, 0.86), "valid": (0.86, 0.93), "test": (0.93, 1.0)}
 
 
 class Vocabulary(dict[str, int]):
-    """Words -> indices; a word that a text of chainrule's has not is that of <unk>."""
+    """Maps words to indices; a word missing from chainrule's text gets the index of <unk>."""
 
     def __missing__(self, word: str) -> int:
         return self["<unk>"]
@@ -47,26 +47,26 @@ class Vocabulary(dict[str, int]):
 
 
 def load_vocab() -> tuple[dict[str, int], dict[int, str]]:
-    """Words -> indices, in order of appearance in the text for training, and back."""
+    """Return the map from words to indices, in order of first appearance in the training text, and its inverse."""
     word_to_id = Vocabulary() if _is_ours() else {}
     for word in _words("train"):
         word_to_id.setdefault(word, len(word_to_id))
     if isinstance(word_to_id, Vocabulary):
-        for word in [*_SPECIAL, *(f"<{place}>" for place in range(_WORDS))]:  # what no text has, up to the size
+        for word in [*_SPECIAL, *(f"<{place}>" for place in range(_WORDS))]:  # pad with made-up words up to the size
             if len(word_to_id) < _WORDS or word in _SPECIAL:
                 word_to_id.setdefault(word, len(word_to_id))
     return word_to_id, {index: word for word, index in word_to_id.items()}
 
 
 def load_data(data_type: str = "train") -> tuple[Array, dict[str, int], dict[int, str]]:
-    """Word indices (n,), words -> indices, indices -> words.
+    """Return the word indices (n,), the map from words to indices and the map from indices to words.
 
     Args:
         data_type: train, valid (or val) or test.
 
     Raises:
-        OptionError: it is none of these.
-        DataError: the reader has some of the files and not this one, or it has words that the one for training has not.
+        OptionError: data_type is something else.
+        DataError: the learner has other files but not this one, or it has words that the training file lacks.
     """
     data_type = "valid" if data_type == "val" else data_type
     if data_type not in key_file:
@@ -75,12 +75,12 @@ def load_data(data_type: str = "train") -> tuple[Array, dict[str, int], dict[int
     try:
         corpus = np.array([word_to_id[word] for word in _words(data_type)])
     except KeyError as error:
-        raise DataError(f"{found(key_file[data_type])}: {error} is no word of {key_file['train']}") from None
+        raise DataError(f"{found(key_file[data_type])}: the word {error} is not in {key_file['train']}") from None
     return corpus, word_to_id, id_to_word
 
 
 def _is_ours() -> bool:
-    """Whether the text is chainrule's: none of the files is the reader's."""
+    """Return whether chainrule's text is used: the learner has none of the files."""
     return all(found(name) is None for name in key_file.values())
 
 
@@ -91,7 +91,7 @@ def _words(data_type: str) -> Iterable[str]:
         return words[begin:end]
     path = found(key_file[data_type])
     if path is None:
-        raise DataError(f"ptb.load_data: {key_file[data_type]} is not beside the other files: put it there")
+        raise DataError(f"ptb.load_data: {key_file[data_type]} is missing: put it beside the other files")
     return _read(path).replace("\n", " <eos> ").split()
 
 
@@ -101,15 +101,15 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise DataError(f"cannot read {path}: {explain(error)}") from None
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text in UTF-8: {error}") from None
+        raise DataError(f"{path} is not UTF-8 text: {error}") from None
 
 
 @cache
 def _ours() -> list[str]:
-    """chainrule's text in the form of the Penn Treebank."""
+    """Return chainrule's text in the form of the Penn Treebank."""
     print(
-        f"dataset/{key_file['train']} is not there: {BOOKS[_BOOK].title}, which chainrule brings along, are used, made"
-        " into the same form; words that they have not are <unk>",
+        f"no dataset/{key_file['train']}: using the text bundled with chainrule ({BOOKS[_BOOK].title}), converted to"
+        " the same form; words that it lacks become <unk>",
         file=sys.stderr,
     )
     lines = [re.findall(r"\d+|[^\W\d_]+(?:['’][^\W\d_]+)?", line.lower()) for line in book(_BOOK).splitlines()]

@@ -1,8 +1,8 @@
 """`dataset.sequence`: questions and answers as characters, `addition.txt` and `date.txt`.
 
-The reader's file is read where there is one in a folder `dataset` at or above the script. Otherwise lines of the same
-form are made, the same ones each time, which stderr says. A line is a question, `_`, and the answer, both padded with
-spaces: `16+75  _91  `.
+The learner's file is used if a folder `dataset` at or above the script has it. Otherwise lines of the same form are
+generated, the same ones each time, with a message on stderr. A line is a question, `_`, and the answer, both padded
+with spaces: `16+75  _91  `.
 """
 
 import sys
@@ -29,14 +29,16 @@ id_to_char: dict[int, str] = {}
 def load_data(
     file_name: str = "addition.txt", seed: int | None = 1984
 ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """(x_train, t_train), (x_test, t_test): character indices, questions (N, T) and answers (N, S), a tenth for tests.
+    """Return (x_train, t_train), (x_test, t_test): character indices of questions (N, T) and answers (N, S).
+
+    A tenth of the lines is test data.
 
     Args:
-        file_name: addition.txt, date.txt, or a file of the reader's of the same form.
-        seed: NumPy's global generator is seeded with it before lines are shuffled; None: it is not.
+        file_name: addition.txt, date.txt, or a file of the learner's in the same form.
+        seed: seeds NumPy's global generator before the lines are shuffled; None leaves it alone.
 
     Raises:
-        DataError: there is no such file and none can be made, or its lines are not of that form.
+        DataError: the file does not exist and cannot be generated, or its lines do not have this form.
     """
     lines = _lines(file_name)
     questions, answers = [line.partition("_")[0] for line in lines], [line[line.find("_") :] for line in lines]
@@ -53,31 +55,31 @@ def load_data(
 
 
 def get_vocab() -> tuple[dict[str, int], dict[int, str]]:
-    """The characters of all that was loaded: to indices, and back."""
+    """Return the map from all loaded characters to indices, and its inverse."""
     return char_to_id, id_to_char
 
 
 def _lines(name: str) -> list[str]:
-    """Lines of one length, with `_` at one place."""
+    """Return lines of equal length with `_` in the same position."""
     path = found(name)
     if path is None:
         if name not in _MADE:
             folders = ", ".join(map(str, looked_in()))
-            raise DataError(f"sequence.load_data: no {name} in {folders}: {' and '.join(_MADE)} can be made")
-        print(f"dataset/{name} is not there: {_LINES} lines of its form are made", file=sys.stderr)
+            raise DataError(f"sequence.load_data: no {name} in {folders}: only {' and '.join(_MADE)} can be generated")
+        print(f"no dataset/{name}: generating {_LINES} lines of its form", file=sys.stderr)
         return _made(name)
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {explain(error) if isinstance(error, OSError) else error}") from None
     if not lines:
-        raise DataError(f"{path} is empty: a line is a question, _ and the answer")
+        raise DataError(f"{path} is empty: each line must be a question, _ and the answer")
     length, place = len(lines[0]), lines[0].find("_")
     for number, line in enumerate(lines, 1):
         if place < 1 or line.find("_") != place or len(line) != length:
             raise DataError(
-                f"{path}, line {number}: a question, _ and the answer, padded with spaces to the lengths of the first"
-                f" line, are expected, got {line[:60]!r}"
+                f"{path}, line {number}: expected a question, _ and the answer, padded with spaces to the lengths of"
+                f" the first line, got {line[:60]!r}"
             )
     return lines
 
@@ -92,7 +94,7 @@ def _made(name: str) -> list[str]:
 
 
 def _additions(rng: np.random.Generator) -> list[str]:
-    """Sums of two numbers of one to three digits, no question twice, half of the digits' numbers being three."""
+    """Generate sums of two numbers below 10, 100 or (half of them) 1000, without repeating a question."""
     made: dict[str, str] = {}
     while len(made) < _LINES:
         a, b = (int(rng.integers(10 ** int(digits))) for digits in rng.choice([1, 2, 3, 3], 2))
@@ -101,7 +103,7 @@ def _additions(rng: np.random.Generator) -> list[str]:
 
 
 def _dates(rng: np.random.Generator) -> list[str]:
-    """Days between 1970 and 2017 as people write them, and as ISO 8601 does."""
+    """Generate days between 1970 and 2017 as people write them, each with its ISO 8601 form."""
     days = rng.integers((_LAST - _FIRST).days + 1, size=_LINES)
     return [f"{_written(_FIRST + timedelta(int(day)), rng):<29}_{_FIRST + timedelta(int(day))}" for day in days]
 

@@ -8,9 +8,9 @@ _POINTS, _ARMS = 100, 3
 
 
 def load_data(seed: int = 1984) -> tuple[Array, Array]:
-    """x (300, 2) in -1..1 and one-hot t (300, 3) int32; NumPy's global generator is seeded, as the lesson has it.
+    """Return x (300, 2) in -1..1 and one-hot t (300, 3) int32; seeds NumPy's global generator, as in the book.
 
-    Arm j goes from the middle outwards with the angle, 4 j at first, growing by 4 and trembling by 0.2.
+    Arm j spirals outwards from the centre: its angle starts at 4 j and grows by 4, with normal noise of sd 0.2.
     """
     np.random.seed(seed)
     radius = np.tile(np.arange(_POINTS) / _POINTS, _ARMS)

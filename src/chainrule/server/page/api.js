@@ -16,10 +16,10 @@ export async function ask(path, options = {}) {
   return content;
 }
 
-/** POST with what is drawn: `input` is {blob}, or {pixels}. */
+/** POST with what is drawn or written: `input` is {blob}, {pixels}, or {text}. */
 export function askAbout(input, path, parameters = {}, signal = undefined) {
   const query = new URLSearchParams(parameters);
-  const body = input.blob ?? JSON.stringify({ pixels: input.pixels });
+  const body = input.blob ?? JSON.stringify(input.text === undefined ? { pixels: input.pixels } : { text: input.text });
   const type = input.blob ? input.blob.type : "application/json";
   return ask(`${path}?${query}`, { method: "POST", body, headers: { "Content-Type": type }, signal });
 }

@@ -2,12 +2,14 @@
 
 import { askAbout } from "./api.js";
 import { Board, indexOf, tilesOfWeights } from "./board.js";
-import { facts, make, makeBrick, pictureBefore, title } from "./bricks.js";
+import { facts, fill, make, makeBrick, pictureBefore, title } from "./bricks.js";
 import { colour, largest, short } from "./colours.js";
 import { chooseLabel, on, parametersOf, sampleInput, scene, tell, trueLabel } from "./scene.js";
+import { lengths, lengthsFigure, namesOf, tilesOfPlace, tilesOfTable, tokenStrip, visible } from "./sequence.js";
 import { change, onChange, state } from "./state.js";
 import { t } from "./text.js";
 
+const MOST_LABELS = 20;
 const $ = (id) => document.getElementById(id);
 const row = $("backward-bricks");
 const detail = $("backward-detail");
@@ -59,9 +61,15 @@ function play(on) {
   $("play").textContent = t(playing ? "pause" : "play");
 }
 
+/** What a label is called: tokens are made visible. */
+function shown(label) {
+  return scene.card.kind === "text" ? visible(label) : label;
+}
+
 export function showLabels() {
   const labels = scene.card?.labels ?? [];
-  $("label").replaceChildren(...labels.map((label) => make("option", { value: label }, label)));
+  if (scene.card) $("overlay-field").hidden = ["text", "numbers"].includes(scene.card.kind);
+  $("label").replaceChildren(...labels.map((label) => make("option", { value: label }, shown(label))));
   $("label").value = trueLabel();
 }
 
@@ -69,14 +77,15 @@ export function showBackward() {
   const { walk } = scene;
   if (!walk) {
     bricks = [];
-    row.replaceChildren(make("p", { className: "hint" }, t("needInput")));
+    row.replaceChildren(make("p", { className: "hint" }, t(scene.card?.kind === "text" ? "needPrompt" : "needInput")));
     for (const element of [detail, $("stages"), $("legend")]) element.replaceChildren();
     return;
   }
   $("label").value = walk.label;
   const gradients = [walk.dlogits, ...walk.places.flatMap((place) => [place.dy, place.dx, ...place.gradients.map(([, a]) => a)])];
   most = Math.max(...gradients.filter(Boolean).map((array) => largest(array.data)));
-  const input = makeBrick({ name: "", heading: t("input"), shape: walk.x.shape });
+  const names = namesOf(scene.prediction);
+  const input = makeBrick({ name: "", heading: t("input"), shape: walk.x.shape, strip: names && tokenStrip(names) });
   input.array = walk.places[0]?.dx;
   bricks = [input, ...walk.places.map((place, index) => {
     const brick = makeBrick({
@@ -104,7 +113,8 @@ function showStage() {
   bricks.forEach((brick, index) => {
     const reached = now >= count - index + 1; // its dy, or the input's gradient, is known
     const blank = { shape: brick.array?.shape ?? [1], data: new Float32Array(brick.array?.data.length ?? 1) };
-    brick.board.show(reached && brick.array ? brick.array : blank, { most, rooted: true });
+    const array = reached && brick.array ? brick.array : blank;
+    brick.board?.show(array, { most, rooted: true, tiles: tilesOfPlace(array, walk, null) });
     brick.element.classList.toggle("waiting", !reached);
     brick.element.classList.toggle("open", index > 0 && now - 2 === count - index);
   });
@@ -125,10 +135,12 @@ function showStage() {
 function showLoss() {
   const { walk } = scene;
   const p = walk.probabilities[scene.card.labels.indexOf(walk.label)];
-  detail.replaceChildren(
+  fill(
+    detail,
     make("h3", {}, t("s_loss")),
-    make("p", {}, t("lossStage", walk.label, short(p), short(walk.loss))),
-    make("p", { className: "maths", id: "loss-value" }, `loss = −log p(${walk.label}) = ${short(walk.loss)}`),
+    make("p", {}, t("lossStage", shown(walk.label), short(p), short(walk.loss))),
+    make("p", { className: "maths", id: "loss-value" }, `loss = −log p(${shown(walk.label)}) = ${short(walk.loss)}`),
+    scene.card.kind === "text" ? make("p", { className: "hint" }, t("lossOfText")) : null,
   );
 }
 
@@ -136,17 +148,26 @@ function showLogits() {
   const { walk } = scene;
   const { labels } = scene.card;
   const head = make("tr", {}, ...["", "logit", "p", "onehot", "p − onehot"].map((text) => make("th", { scope: "col" }, text)));
-  const body = labels.map((label, i) => {
+  let listed = labels.map((_, i) => i);
+  if (labels.length > MOST_LABELS) { // the most probable, and the one that it should be
+    const truth = labels.indexOf(walk.label);
+    listed = listed.sort((a, b) => walk.probabilities[b] - walk.probabilities[a]).slice(0, MOST_LABELS);
+    if (!listed.includes(truth)) listed.push(truth);
+  }
+  const body = listed.map((i) => {
+    const label = labels[i];
     const gradient = make("td", { className: "gradient" }, short(walk.dlogits.data[i]));
     const [red, green, blue] = colour(walk.dlogits.data[i], most, true);
     gradient.style.borderLeftColor = `rgb(${red} ${green} ${blue})`;
-    return make("tr", {}, make("th", { scope: "row" }, label), ...[
+    return make("tr", {}, make("th", { scope: "row" }, shown(label)), ...[
       short(walk.logits.data[i]), short(walk.probabilities[i]), label === walk.label ? "1" : "0",
     ].map((text) => make("td", {}, text)), gradient);
   });
-  detail.replaceChildren(
+  fill(
+    detail,
     make("h3", {}, t("s_logits")),
     make("p", {}, t("logitsStage")),
+    listed.length < labels.length ? make("p", { className: "hint" }, t("someLabels", MOST_LABELS, labels.length.toLocaleString())) : null,
     make("table", { id: "logits" }, make("thead", {}, head), make("tbody", {}, ...body)),
   );
 }
@@ -154,28 +175,33 @@ function showLogits() {
 function showPlace(index, last) {
   const { walk } = scene;
   const place = walk.places[index];
+  const names = namesOf(scene.prediction);
   const picture = (name, array, tiles, onPick) => {
-    const wide = tiles && tiles.count === 1 && Math.max(tiles.columns / tiles.rows, tiles.rows / tiles.columns) > 4;
-    const board = new Board({ size: wide ? 640 : 260, label: name, onPoint: () => {}, onPick });
+    const wide = !tiles.stretch && tiles.count === 1 && Math.max(tiles.columns / tiles.rows, tiles.rows / tiles.columns) > 4;
+    const board = new Board({ size: wide ? 640 : 260, width: 640, label: name, onPoint: () => {}, onPick });
     board.show(array, { tiles, most, rooted: true });
     const caption = `${name} ${array.shape.join("×")}, |max| ${short(largest(array.data))}`;
     return make("figure", {}, make("figcaption", {}, caption), board.canvas);
   };
   const figures = [];
-  if (place.dx) figures.push(picture("dx", place.dx));
-  if (place.dy) figures.push(picture("dy", place.dy));
+  if (place.dx) figures.push(picture("dx", place.dx, tilesOfPlace(place.dx, walk, names)));
+  if (place.dy) figures.push(picture("dy", place.dy, tilesOfPlace(place.dy, walk, names)));
+  const curves = walk.sequence ? lengthsFigure(place) : null;
   const before = pictureBefore(walk.places, index, scene.card.input_shape);
   const weights = place.gradients.map(([name, array]) =>
-    picture(`d${name}`, array, tilesOfWeights(array.shape, before), (flat) => {
+    picture(`d${name}`, array, tilesOfTable(place, array, scene.card.labels, names) ?? tilesOfWeights(array.shape, before), (flat) => {
       if (flat !== null) change({ weight: `${place.name}.${name}:${indexOf(flat, array.shape)}` });
     }));
   const sentence = [t("brickStage", place.layer)];
   if (weights.length) sentence.push(t("brickWeights"));
-  if (last) sentence.push(t("endStage"));
+  if (last) sentence.push(t(names ? "endOfText" : "endStage"));
   const check = make("div", { id: "check", role: "status" });
-  detail.replaceChildren(
+  fill(
+    detail,
     make("h3", {}, `${place.name}: ${place.layer}`),
     make("p", {}, sentence.join(" ")),
+    last && names && place.dy ? tokenStrip(names, lengths(place.dy)) : null,
+    curves,
     make("div", { className: "columns" }, ...figures, ...weights),
     weights.length ? make("p", { className: "hint" }, t("chooseWeight")) : null,
     check,
@@ -193,6 +219,10 @@ async function showWeight(place, check) {
   const model = scene.card.name;
   try {
     const value = (await parametersOf(model))[name]?.data[flat];
+    if (value === undefined) {
+      check.replaceChildren(make("p", {}, t("sharedWeight")));
+      return;
+    }
     const result = make("div", {});
     const run = async () => {
       result.textContent = t("checking");

@@ -1,5 +1,5 @@
 // An array as a picture: a tile for each channel or unit, a cell for each number. Cells can be pointed at, and walked
-// with the arrow keys; some can be marked.
+// with the arrow keys; some can be marked, and rows and columns named where there is room.
 
 import { colour, largest, short } from "./colours.js";
 
@@ -15,6 +15,20 @@ export function tilesOf(shape) {
   const columns = size <= 12 ? 1 : Number.isInteger(side) ? side : Math.ceil(Math.sqrt(size * 0.6));
   const rows = Math.ceil(size / columns);
   return { count: 1, rows, columns, at: (_, r, c) => (r * columns + c < size ? r * columns + c : -1) };
+}
+
+/** A sequence (T, D): a column for each step, with its name, and a row for each unit. */
+export function tilesOfSteps(shape, names = null) {
+  const [steps, units] = shape;
+  const at = (_, row, column) => column * units + row;
+  return { count: 1, rows: units, columns: steps, at, stretch: true, columnNames: names, tell: names && (([step]) => names[step]) };
+}
+
+/** A map (to, from) of attention: a row for each step that takes, a column for each that is taken from. */
+export function tilesOfMap(shape, names = null) {
+  const [rows, columns] = shape;
+  const at = (_, row, column) => row * columns + column;
+  return { count: 1, rows, columns, at, rowNames: names, columnNames: names, tell: names && (([to, from]) => `${names[to]} ← ${names[from]}`) };
 }
 
 /** The same for weights: a picture for each unit of an Affine after a picture, a kernel a tile of a convolution. */
@@ -44,10 +58,20 @@ export function indexOf(flat, shape) {
   return index;
 }
 
+const NAMES = 14; // pixels for the names of rows or columns
+const NAMED = 8; // of a cell, from which on there is room for a name
+
+/** The side of a cell, so many of which have to fit. */
+function fit(space, cells) {
+  const side = Math.min(space / cells, 16);
+  return side >= 1 ? Math.floor(side) : side;
+}
+
 export class Board {
-  /** `size`: the longest side in pixels. `onPoint` and `onPick` get the number's place, or null. */
-  constructor({ size = 140, label = "", onPoint = null, onPick = null }) {
-    this.size = size;
+  /** `size`: the longest side in pixels, of a sequence its height, `width` then its width. `onPoint` and `onPick` get the
+   * number's place, or null. */
+  constructor({ size = 140, width = size, label = "", onPoint = null, onPick = null }) {
+    Object.assign(this, { size, width });
     this.canvas = document.createElement("canvas");
     this.canvas.className = "board";
     this.onPoint = onPoint;
@@ -73,11 +97,14 @@ export class Board {
     this.down = Math.ceil(count / this.across);
     const width = this.across * (columns + gap) - gap;
     const height = this.down * (rows + gap) - gap;
-    const cell = Math.min(this.size / Math.max(width, height), 16);
     this.gap = gap;
-    this.scale = cell >= 1 ? Math.max(1, Math.floor(cell)) : cell;
-    this.canvas.width = Math.max(1, Math.round(width * this.scale));
-    this.canvas.height = Math.max(1, Math.round(height * this.scale));
+    const long = Math.max(width, height);
+    this.cell = tiles.stretch ? [fit(this.width, width), fit(this.size, height)] : [fit(this.size, long), fit(this.size, long)];
+    const room = this.cell[0] >= NAMED;
+    this.left = tiles.rowNames && room ? NAMES : 0;
+    this.shown = [width, height].map((cells, axis) => Math.max(1, Math.round(cells * this.cell[axis])));
+    this.canvas.width = this.left + this.shown[0];
+    this.canvas.height = this.shown[1] + (tiles.columnNames && room ? NAMES : 0);
     this.picture = new OffscreenCanvas(width, height);
     const context = this.picture.getContext("2d");
     const pixels = context.createImageData(width, height);
@@ -117,9 +144,10 @@ export class Board {
   #paint() {
     if (!this.picture) return;
     const context = this.canvas.getContext("2d");
-    context.imageSmoothingEnabled = this.scale < 1;
+    const [wide, high] = this.cell;
+    context.imageSmoothingEnabled = Math.min(wide, high) < 1;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.drawImage(this.picture, 0, 0, this.canvas.width, this.canvas.height);
+    context.drawImage(this.picture, this.left, 0, ...this.shown);
     const ink = getComputedStyle(document.documentElement);
     if (this.marks) {
       const most = largest(this.marks);
@@ -130,28 +158,43 @@ export class Board {
         const slope = flat < 0 ? 0 : this.marks[flat];
         if (!slope || Math.abs(slope) < 0.02 * most) return;
         context.globalAlpha = 0.25 + 0.75 * Math.min(1, Math.abs(slope) / most);
-        const s = this.scale;
-        if (s >= 4) context.strokeRect(x * s + 0.5, y * s + 0.5, s - 1, s - 1);
-        else context.fillRect(x * s, y * s, Math.max(1, s), Math.max(1, s));
+        const [from, top] = [this.left + x * wide, y * high];
+        if (Math.min(wide, high) >= 4) context.strokeRect(from + 0.5, top + 0.5, wide - 1, high - 1);
+        else context.fillRect(from, top, Math.max(1, wide), Math.max(1, high));
       });
       context.globalAlpha = 1;
     }
     if (this.cursor !== null) {
       this.#each((flat, x, y) => {
         if (flat !== this.cursor) return;
-        const s = Math.max(this.scale, 3);
         context.strokeStyle = ink.getPropertyValue("--ink");
         context.lineWidth = 2;
-        context.strokeRect(x * this.scale - 1, y * this.scale - 1, s + 2, s + 2);
+        context.strokeRect(this.left + x * wide - 1, y * high - 1, Math.max(wide, 3) + 2, Math.max(high, 3) + 2);
       });
     }
+    context.fillStyle = ink.getPropertyValue("--ink");
+    this.#name(context);
+  }
+
+  /** The names of rows and columns, squeezed into what room they have. */
+  #name(context) {
+    const { columnNames, rowNames } = this.tiles;
+    const [wide, high] = this.cell;
+    context.font = "11px ui-monospace, monospace";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    if (this.canvas.height > this.shown[1]) {
+      columnNames.forEach((name, i) => context.fillText(name, this.left + (i + 0.5) * wide, this.shown[1] + NAMES / 2, wide));
+    }
+    if (this.left) rowNames.forEach((name, i) => context.fillText(name, NAMES / 2 - 1, (i + 0.5) * high, NAMES - 2));
   }
 
   #describe() {
     const { shape, data } = this.array;
     let text = `${this.label} ${shape.join("×")}`;
     if (this.cursor !== null && this.cursor < data.length) {
-      text += `, [${indexOf(this.cursor, shape)}] = ${short(data[this.cursor])}`;
+      const index = indexOf(this.cursor, shape);
+      text += `, [${index}] = ${short(data[this.cursor])}${this.tiles.tell ? `, ${this.tiles.tell(index)}` : ""}`;
     }
     this.canvas.setAttribute("aria-label", text.trim());
     this.canvas.title = text.trim();
@@ -160,13 +203,13 @@ export class Board {
   #under(event) {
     const box = this.canvas.getBoundingClientRect();
     const { count, rows, columns, at } = this.tiles;
-    const x = ((event.clientX - box.left) / box.width) * this.canvas.width / this.scale;
-    const y = ((event.clientY - box.top) / box.height) * this.canvas.height / this.scale;
+    const x = (((event.clientX - box.left) / box.width) * this.canvas.width - this.left) / this.cell[0];
+    const y = ((event.clientY - box.top) / box.height) * this.canvas.height / this.cell[1];
     const across = Math.floor(x / (columns + this.gap));
     const tile = Math.floor(y / (rows + this.gap)) * this.across + across;
     const row = Math.floor(y % (rows + this.gap));
     const column = Math.floor(x % (columns + this.gap));
-    if (tile < 0 || tile >= count || row >= rows || column >= columns || across >= this.across) return null;
+    if (x < 0 || tile >= count || row >= rows || column >= columns || across >= this.across) return null;
     const flat = at(tile, row, column);
     return flat < 0 ? null : flat;
   }

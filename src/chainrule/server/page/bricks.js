@@ -14,15 +14,20 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** What an element holds from now on; null and undefined are left out. */
+export function fill(element, ...children) {
+  element.replaceChildren(...children.filter((child) => child !== null && child !== undefined));
+}
+
 /** "Scale(0.00392156862745098)" -> "Scale(0.00392)": what stands on the brick. */
 export function title(place) {
   const text = place.layer.replace(/\d+\.\d{4,}/g, (number) => String(Number(Number(number).toPrecision(3))));
   return text.length > 26 ? `${place.kind}(…)` : text;
 }
 
-/** A brick with a board in it. */
-export function makeBrick({ name, heading, shape, nested = false, onOpen = null, onPoint = null, size = 132 }) {
-  const board = new Board({ size, label: heading, onPoint, onPick: onOpen ? () => onOpen(name) : null });
+/** A brick with a board in it, or a strip of tokens (then its board is null). */
+export function makeBrick({ name, heading, shape, nested = false, onOpen = null, onPoint = null, size = 132, strip = null }) {
+  const board = strip ? null : new Board({ size, label: heading, onPoint, onPick: onOpen ? () => onOpen(name) : null });
   const head = onOpen
     ? make("button", { type: "button", className: "head", onclick: () => onOpen(name) }, heading)
     : make("span", { className: "head" }, heading);
@@ -32,7 +37,7 @@ export function makeBrick({ name, heading, shape, nested = false, onOpen = null,
     { className: nested ? "brick nested" : "brick" },
     head,
     make("span", { className: "shape" }, shape.join("×")),
-    board.canvas,
+    board?.canvas ?? strip,
   );
   element.dataset.name = name;
   return { element, board, head };

@@ -22,7 +22,7 @@ function ticks(low, high) {
 }
 
 /** `curves`: [{name, className, points: [[step, value], ...], dots}]; `at`: a step to mark; `format` of the values. */
-export function drawChart(element, curves, { low = 0, high = null, at = null, format = String, namesBelow = false } = {}) {
+export function drawChart(element, curves, { low = 0, high = null, at = null, format = String, namesBelow = false, namesLeft = false } = {}) {
   element.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   const all = curves.flatMap((curve) => curve.points);
   const last = Math.max(1, ...all.map(([step]) => step));
@@ -43,7 +43,7 @@ export function drawChart(element, curves, { low = 0, high = null, at = null, fo
     if (curve.dots) {
       for (const [step, value] of curve.points) parts.push(svg("circle", { cx: x(step), cy: y(value), r: 2, class: curve.className }));
     }
-    parts.push(svg("text", { x: WIDTH - 10, y: (namesBelow ? HEIGHT - BOTTOM - 22 : 20) + 15 * index, "text-anchor": "end", class: `name ${curve.className}` }, curve.name));
+    parts.push(svg("text", { x: namesLeft ? LEFT + 10 : WIDTH - 10, y: (namesBelow ? HEIGHT - BOTTOM - 22 : 20) + 15 * index, "text-anchor": namesLeft ? "start" : "end", class: `name ${curve.className}` }, curve.name));
   });
   if (at !== null && at <= last) parts.push(svg("line", { x1: x(at), x2: x(at), y1: 6, y2: HEIGHT - BOTTOM, class: "at" }));
   element.replaceChildren(...parts);

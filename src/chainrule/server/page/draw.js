@@ -5,6 +5,8 @@ import { make } from "./bricks.js";
 import { colour, largest } from "./colours.js";
 import { expectInput, inputSize, on, scene, tell, useInput } from "./scene.js";
 import { change, state } from "./state.js";
+import { restorePrompt } from "./prompt.js";
+import { visible } from "./sequence.js";
 import { has, t } from "./text.js";
 
 const PEN = 18;
@@ -71,6 +73,8 @@ export async function restoreInput() {
     strokes = decode(rest);
     paint();
     await drawn();
+  } else if (kind === "text" && rest) {
+    await restorePrompt(rest);
   } else if (kind === "numbers" && rest) {
     $("numbers").value = rest;
     await readNumbers();
@@ -120,7 +124,7 @@ async function drawn() {
 }
 
 async function take(file) {
-  if (!file) return;
+  if (!file || scene.card.kind === "text") return;
   try {
     photo = await createImageBitmap(file);
   } catch {
@@ -161,10 +165,16 @@ async function readPage(blob, always) {
 
 function showKind() {
   const { card } = scene;
-  const numbers = card.kind === "numbers";
+  const [numbers, text] = [card.kind === "numbers", card.kind === "text"];
   const count = inputSize(card);
-  $("paper").hidden = numbers;
+  $("paper").hidden = numbers || text;
   $("numbers-input").hidden = !numbers;
+  $("prompt-input").hidden = $("writing").hidden = !text;
+  for (const element of document.querySelectorAll("#draw [data-hide=tools]")) element.hidden = text;
+  for (const id of ["tab-draw", "draw-title"]) {
+    $(id).dataset.t = text ? "write" : "draw";
+    $(id).textContent = t(text ? "write" : "draw");
+  }
   for (const id of ["clear", "undo"]) $(id).disabled = numbers;
   document.querySelector("#numbers-input span").textContent = t("numbersLabel", count);
   const side = card.input_shape.at(-1);
@@ -237,12 +247,14 @@ export function showAnswer() {
   const figure = $("steps");
   figure.hidden = !prediction?.steps.length;
   if (!prediction) {
-    $("answer").textContent = scene.input ? "" : t("empty");
+    $("answer").textContent = scene.input ? "" : t(scene.card?.kind === "text" ? "emptyPrompt" : "empty");
     $("bars").replaceChildren();
     return;
   }
   $("answer").textContent = sentence(prediction);
-  $("answer").classList.toggle("unsure", !prediction.sure);
+  $("answer").classList.toggle("unsure", !prediction.sure && !prediction.tokens);
+  $("context").hidden = prediction.tokens?.length !== inputSize(scene.card);
+  $("context").textContent = t("onlyTheEnd", inputSize(scene.card));
   $("bars").replaceChildren(...bars(prediction));
   $("strip").replaceChildren(...prediction.steps.map(({ name, picture }) =>
     make("span", {}, make("img", { src: picture, alt: "" }), has(`step_${name}`) ? t(`step_${name}`) : name)));
@@ -252,6 +264,7 @@ export function showAnswer() {
 export function sentence(prediction) {
   const [first, second] = [...prediction.probabilities].sort((a, b) => b.probability - a.probability);
   const percent = (p) => (100 * p.probability).toFixed(p.probability > 0.995 ? 1 : 0);
+  if (prediction.tokens) return t("nextIs", visible(first.label), percent(first));
   return prediction.sure
     ? t("isA", first.label, percent(first))
     : t("unsure", first.label, percent(first), second?.label ?? "-", second ? percent(second) : 0);
@@ -264,7 +277,7 @@ export function bars(prediction) {
   return rows.map(({ label, probability }) => make(
     "li",
     { className: label === prediction.label ? "best" : "" },
-    make("b", {}, label),
+    make("b", {}, prediction.tokens ? visible(label) : label),
     make("progress", { max: 1, value: probability, ariaLabel: label }),
     make("span", {}, `${(100 * probability).toFixed(1)} %`),
   ));

@@ -2,9 +2,10 @@
 
 import { askAbout, unpack } from "./api.js";
 import { Board, tilesOfWeights } from "./board.js";
-import { facts, make, makeBrick, pictureBefore, title } from "./bricks.js";
+import { facts, fill, make, makeBrick, pictureBefore, title } from "./bricks.js";
 import { largest, short } from "./colours.js";
 import { on, parametersOf, sampleInput, scene, tell } from "./scene.js";
+import { betweenFigures, namesOf, nearestRows, tilesOfPlace, tilesOfTable, tokenStrip } from "./sequence.js";
 import { change, onChange, state } from "./state.js";
 import { has, t } from "./text.js";
 
@@ -25,11 +26,12 @@ export function showInside() {
   detail.replaceChildren();
   if (!walk) {
     bricks = [];
-    row.replaceChildren(make("p", { className: "hint" }, t("needInput")));
+    row.replaceChildren(make("p", { className: "hint" }, t(scene.card?.kind === "text" ? "needPrompt" : "needInput")));
     return;
   }
-  const input = makeBrick({ name: "", heading: t("input"), shape: walk.x.shape });
-  input.board.show(walk.x);
+  const names = namesOf(scene.prediction);
+  const input = makeBrick({ name: "", heading: t("input"), shape: walk.x.shape, strip: names && tokenStrip(names) });
+  if (!names) input.board.show(walk.x, { tiles: tilesOfPlace(walk.x, walk, null) });
   bricks = [input];
   walk.places.forEach((place, index) => {
     const brick = makeBrick({
@@ -40,7 +42,7 @@ export function showInside() {
       onOpen: (name) => change({ brick: name, unit: brick.board.cursor ?? state.unit }),
       onPoint: (flat) => point(index, flat),
     });
-    brick.board.show(place.y);
+    brick.board.show(place.y, { tiles: tilesOfPlace(place.y, walk, null) });
     bricks.push(brick);
   });
   row.replaceChildren(...bricks.flatMap((brick, index) =>
@@ -51,10 +53,11 @@ export function showInside() {
 /** A unit under the pointer: what feeds it and what it feeds is marked in all bricks. */
 async function point(index, flat) {
   const mine = ++asked;
-  for (const brick of bricks) brick.board.mark(null);
+  for (const brick of bricks) brick.board?.mark(null);
   if (flat === null) return;
   const { walk } = scene;
   const place = walk.places[index];
+  if (!place.dx && !index) return; // what reads tokens has no slopes
   await new Promise((done) => setTimeout(done, 40)); // the pointer may be on its way
   if (mine !== asked) return;
   try {
@@ -64,7 +67,7 @@ async function point(index, flat) {
     const before = unpack(unit.before);
     for (const brick of bricks) {
       const slopes = unit.chain[brick.element.dataset.name || "input"];
-      if (slopes) brick.board.mark(unpack(slopes).data);
+      if (slopes) brick.board?.mark(unpack(slopes).data);
     }
     if (state.brick === place.name) showUnit(unit, before);
   } catch (error) {
@@ -87,9 +90,11 @@ async function showDetail() {
   const unitPlace = make("div", { className: "unit", role: "status" }, make("p", { className: "hint" }, t("pointHint")));
   const weights = make("div", { className: "weights" });
   const formula = has(`f_${place.kind}`) ? t(`f_${place.kind}`) : t("f_other");
-  const large = new Board({ size: 300, label: title(place), onPoint: (flat) => point(index, flat) });
-  large.show(place.y);
-  detail.replaceChildren(
+  const names = namesOf(scene.prediction);
+  const large = new Board({ size: 300, width: 640, label: title(place), onPoint: (flat) => point(index, flat) });
+  large.show(place.y, { tiles: tilesOfPlace(place.y, walk, names) });
+  fill(
+    detail,
     make("h3", {}, `${place.name}: ${place.layer}`),
     facts([
       [t("formula"), formula],
@@ -98,6 +103,7 @@ async function showDetail() {
         card?.multiply_adds && !place.nested ? t("multiplyAdds", card.multiply_adds.toLocaleString()) : ""],
     ]),
     make("div", { className: "columns" }, large.canvas, unitPlace, weights),
+    ...betweenFigures(place, names),
   );
   if (state.unit !== "" && Number(state.unit) < place.y.data.length) {
     large.point(Number(state.unit));
@@ -106,12 +112,17 @@ async function showDetail() {
   if (!count) return;
   try {
     const parameters = await parametersOf(scene.card.name);
+    if (place.kind === "Embedding" && names) {
+      const near = nearestRows(parameters[`${place.name}.W`], Array.from(walk.x.data), scene.card.labels);
+      unitPlace.replaceChildren(make("h4", {}, t("nearest")), near, make("p", { className: "hint" }, t("nearestHint")));
+    }
     const picture = pictureBefore(walk.places, index, scene.card.input_shape);
     for (const [name] of place.gradients) {
       const array = parameters[`${place.name}.${name}`];
       if (!array) continue;
-      const board = new Board({ size: name === "W" ? 300 : 120, label: name, onPoint: () => {} });
-      board.show(array, { tiles: tilesOfWeights(array.shape, picture) });
+      const board = new Board({ size: name === "W" ? 300 : 120, width: 640, label: name, onPoint: () => {} });
+      const table = tilesOfTable(place, array, scene.card.labels, names);
+      board.show(array, { tiles: table ?? tilesOfWeights(array.shape, picture) });
       weights.append(make("figure", {}, make("figcaption", {}, t("weightsOf", `${name} ${array.shape.join("×")}`)), board.canvas));
     }
   } catch (error) {

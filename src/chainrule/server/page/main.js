@@ -3,6 +3,7 @@
 import { startBackward, showBackward, showLabels } from "./backward.js";
 import { nameSamples, restoreInput, showAnswer, showSaliency, startDrawing } from "./draw.js";
 import { make } from "./bricks.js";
+import { startPrompt } from "./prompt.js";
 import { showInside, startInside } from "./inside.js";
 import { loadModels, on, scene, tell, useModel } from "./scene.js";
 import { address, change, onChange, readAddress, state } from "./state.js";
@@ -126,6 +127,7 @@ showTheme();
 speak(state.lang);
 startTabs();
 startDrawing();
+startPrompt();
 startInside();
 startBackward();
 startTraining();
@@ -142,8 +144,10 @@ onChange((names) => {
 $("language").addEventListener("click", () => change({ lang: language() === "zh" ? "en" : "zh" }));
 $("theme").addEventListener("click", () => change({ theme: document.documentElement.dataset.theme === "dark" ? "light" : "dark" }));
 $("model").addEventListener("change", () => {
+  const kind = scene.card.kind;
   change({ model: $("model").value, brick: "", unit: "", stage: 0, weight: "" });
   useModel(state.model);
+  if (scene.card.kind !== kind) change({ label: "" }); // a digit is no token
 });
 addEventListener("hashchange", restore);
 showPlace();

@@ -6,7 +6,7 @@ import { change, state } from "./state.js";
 export const scene = {
   models: [], // cards of /api/models
   card: null, // that of the network in use
-  input: null, // {blob} or {pixels}, and what it came from
+  input: null, // {blob}, {pixels} or {text}, and what it came from
   prediction: null,
   walk: null, // of the input, with its label
 };
@@ -41,8 +41,9 @@ export function useInput(input) {
   return look();
 }
 
-/** Whether a network can read an input: a picture file, or as many numbers as it takes. */
+/** Whether a network can read an input: a text, a picture file, or as many numbers as it takes. */
 function fits(input, card) {
+  if (card.kind === "text" || input.text !== undefined) return card.kind === "text" && input.text !== undefined;
   if (input.blob) return card.kind !== "numbers";
   return input.pixels.length === inputSize(card);
 }
@@ -107,8 +108,9 @@ async function walkThrough(signal) {
   tell("walk");
 }
 
-/** The input as the network reads it: the same numbers for every question. */
+/** The input as the network reads it: the same numbers, or text, for every question. */
 export function sampleInput() {
+  if (scene.input.text !== undefined) return { text: scene.input.text };
   return { pixels: Array.from(scene.prediction.x.data) };
 }
 
@@ -133,10 +135,14 @@ function unpackWalk(walk) {
     place.x = unpack(packed.x) ?? before?.y;
     place.dy = unpack(packed.dy);
     place.dx = unpack(packed.dx) ?? before?.dy ?? null;
+    place.sequence = packed.sequence;
+    place.between = Object.entries(packed.between).map(([name, array]) => [name, unpack(array)]);
+    place.stateGradients = Object.entries(packed.state_gradients).map(([name, array]) => [name, unpack(array)]);
     place.gradients = Object.entries(packed.gradients).map(([name, array]) => [name, unpack(array)]);
     places.push(place);
   });
-  return { ...walk, places, x: unpack(walk.x), logits: unpack(walk.logits), dlogits: unpack(walk.dlogits) };
+  const sequence = places.some((place) => place.sequence);
+  return { ...walk, places, sequence, x: unpack(walk.x), logits: unpack(walk.logits), dlogits: unpack(walk.dlogits) };
 }
 
 const kept = new Map();

@@ -1,0 +1,32 @@
+"""Past one process: one training by many workers (MPI), many trainings beside each other."""
+
+from chainrule.parallel.agreement import agree, digest, digest_of_code
+from chainrule.parallel.cost import ONE_MACHINE, Costs, pays, simulate
+from chainrule.parallel.launch import LOST, launch, report, take_place, tell_saved
+from chainrule.parallel.mpi import MPIWorkers, started_by_mpi
+from chainrule.parallel.pool import Ended, LocalProcesses, Places, Running, Task, run_tasks
+from chainrule.parallel.ray_cluster import RayCluster
+
+__all__ = [
+    "LOST",
+    "ONE_MACHINE",
+    "Costs",
+    "Ended",
+    "LocalProcesses",
+    "MPIWorkers",
+    "Places",
+    "RayCluster",
+    "Running",
+    "Task",
+    "agree",
+    "digest",
+    "digest_of_code",
+    "launch",
+    "pays",
+    "report",
+    "run_tasks",
+    "simulate",
+    "started_by_mpi",
+    "take_place",
+    "tell_saved",
+]

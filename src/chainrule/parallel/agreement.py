@@ -1,0 +1,68 @@
+"""How workers find out before the first step that they have different code, data or settings."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from chainrule.arrays import Array
+from chainrule.errors import OptionError
+from chainrule.kernels import IMPLEMENTATION
+from chainrule.summation import PairwiseSum
+
+__all__ = ["agree", "digest", "digest_of_code"]
+
+_BYTES = 32
+_WHOLE = 1 << 30
+"""Arrays of more bytes are looked at in 65,536 rows, spread evenly."""
+_ROWS = 1 << 16
+
+
+class _Workers(Protocol):
+    def rank_and_size(self) -> tuple[int, int]: ...
+    def all_reduce(self, own: PairwiseSum, parts: int) -> Array: ...
+    def broadcast(self, array: Array) -> Array: ...
+
+
+def agree(workers: _Workers, facts: Mapping[str, bytes]) -> None:
+    """Raise OptionError, on all workers alike, unless each has the facts of worker 0.
+
+    Args:
+        workers: who compare.
+        facts: what must be the same -> its digest; the same keys everywhere.
+    """
+    rank, size = workers.rank_and_size()
+    own = np.frombuffer(b"".join(facts.values()), np.uint8).reshape(len(facts), _BYTES)
+    differs = (workers.broadcast(own) != own).any(axis=1)
+    told = PairwiseSum(size * len(facts))
+    mine = np.zeros((size, len(facts)), np.float32)
+    mine[rank] = differs
+    told.add(rank, 1, mine.ravel())
+    for worker, row in enumerate(workers.all_reduce(told, size).reshape(size, len(facts))):
+        for what, other in zip(facts, row, strict=True):
+            if other:
+                raise OptionError(f"worker {worker} has other {what} than worker 0: give all workers the same")
+
+
+def digest(things: Iterable[Array | str | None]) -> bytes:
+    """SHA-256 of arrays and texts (of very large arrays, of rows spread over them)."""
+    total = hashlib.sha256()
+    for thing in things:
+        if isinstance(thing, str) or thing is None:
+            total.update(repr(thing).encode())
+        else:
+            total.update(f"{thing.shape} {thing.dtype}".encode())
+            rows = thing if thing.nbytes <= _WHOLE else thing[:: max(1, len(thing) // _ROWS)]
+            total.update(np.ascontiguousarray(rows).data if rows.size else b"")
+    return total.digest()
+
+
+def digest_of_code() -> bytes:
+    """Of all that decides how numbers come out: the package, NumPy, the kernels in use (but not their threads)."""
+    package = Path(__file__).parents[1]
+    total = hashlib.sha256(f"{np.__version__} {IMPLEMENTATION.rpartition(',')[0]}".encode())
+    for path in sorted(package.rglob("*.py")):
+        total.update(path.read_bytes())
+    return total.digest()

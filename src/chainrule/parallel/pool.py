@@ -1,0 +1,164 @@
+"""Run commands of chainrule beside each other, each a process of its own, and again where one was killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from chainrule.errors import OptionError
+
+__all__ = ["Ended", "LocalProcesses", "Places", "Running", "Task", "run_tasks", "start_process"]
+
+_LOOK = 0.05
+_TRIES = 5
+"""Starts of one task without progress, after which it is given up."""
+_BUSY = "another training is writing into"
+"""What a task says whose folder is still held by a process of an earlier start."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A command that can be killed at any moment and started again.
+
+    Attributes:
+        name: of the task.
+        words: the arguments of `chainrule`, asked for at each start, since one that goes on has others.
+        progress: something that differs once there is more that will not be lost.
+        done: whether it has come to its end, though it was killed after that.
+        log: file that its output is appended to.
+    """
+
+    name: str
+    words: Callable[[], Sequence[object]]
+    progress: Callable[[], object]
+    done: Callable[[], bool]
+    log: Path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A task that ended by itself (or was given up): exit code, and the last line that it told."""
+
+    task: Task
+    code: int
+    last: str
+
+
+class Running(Protocol):
+    """A command under way."""
+
+    def code(self) -> int | None:
+        """The exit code once it has ended; below 0 if it was killed."""
+        ...
+
+    def stop(self) -> None:
+        """Ask it to save and end."""
+        ...
+
+
+class Places(Protocol):
+    """Where commands run: so many at once."""
+
+    count: int
+
+    def start(self, words: Sequence[str], log: Path) -> Running: ...
+    def close(self) -> None: ...
+
+
+class LocalProcesses:
+    """Processes of this machine, which divide its cores among them."""
+
+    def __init__(self, count: int) -> None:
+        if count < 1:
+            raise OptionError(f"--workers must be 1 or more, got {count}")
+        self.count = count
+
+    def start(self, words: Sequence[str], log: Path) -> Running:
+        """Begin a command whose output is appended to a file."""
+        return _LocalProcess(start_process(words, log, self.count))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def start_process(words: Sequence[str], log: Path, share: int) -> "subprocess.Popen[bytes]":
+    """`chainrule WORDS` as a process that has its share of the cores, unless the environment says how many threads."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = str(max(1, cores // share))
+    variables = dict.fromkeys(("CHAINRULE_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "chainrule", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env=variables | os.environ,
+            start_new_session=True,  # Ctrl-C is the sweep's to pass on
+        )
+
+
+class _LocalProcess:
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self.process = process
+
+    def code(self) -> int | None:
+        return self.process.poll()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+
+
+def run_tasks(tasks: Sequence[Task], places: Places) -> Generator[Ended | None, None, None]:
+    """Run all; yields each that ends by itself, and None while there is nothing new.
+
+    A task that was killed is started again, unless it was killed five times without progress. Leaving the loop asks
+    those under way to save and end, and waits for them.
+    """
+    waiting, running = deque(tasks), dict[str, tuple[Task, Running]]()
+    tries, seen = dict.fromkeys((task.name for task in tasks), 0), dict[str, object]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < places.count:
+                task = waiting.popleft()
+                if task.done():  # by a process of an earlier start
+                    yield Ended(task, 0, "")
+                    continue
+                seen[task.name] = task.progress()
+                running[task.name] = task, places.start([str(word) for word in task.words()], task.log)
+            for task, process in list(running.values()):
+                code = process.code()
+                if code is None:
+                    continue
+                del running[task.name]
+                last = _last_line(task.log)
+                if code == 2 and _BUSY in last:
+                    waiting.append(task)
+                    continue
+                was_killed = code < 0 or code > 128
+                if was_killed and task.done():
+                    yield Ended(task, 0, last)
+                    continue
+                tries[task.name] = 0 if task.progress() != seen[task.name] else tries[task.name] + 1
+                if was_killed and tries[task.name] < _TRIES:
+                    waiting.append(task)
+                else:
+                    yield Ended(task, code, last)
+            yield None
+            time.sleep(_LOOK)
+    finally:
+        for _, process in running.values():
+            process.stop()
+        while any(process.code() is None for _, process in running.values()):
+            time.sleep(_LOOK)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return next((line for line in reversed(lines) if line.strip()), "")

@@ -1,0 +1,91 @@
+"""A sweep on a Ray cluster, in a network of its own from which nothing leaves this machine."""
+
+import csv
+import fcntl
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from chainrule.errors import MissingExtraError, OptionError
+from chainrule.parallel import RayCluster
+from parallel.starting import until
+
+_UP = 1
+_GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914
+
+
+def loopback_up() -> None:
+    """`ip link set lo up`, where there is no ip."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(handle, _GET_FLAGS, request))[1]
+        fcntl.ioctl(handle, _SET_FLAGS, struct.pack("16sh14x", b"lo", flags | _UP))
+
+
+def in_own_network(*words: object, **options: object) -> subprocess.Popen[str]:
+    """`chainrule WORDS` in a network namespace that has the loopback device alone."""
+    code = "import sys; from parallel.test_ray import loopback_up; loopback_up()\n"
+    code += "from chainrule.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = ["unshare", "--map-root-user", "--net", sys.executable, "-c", code, *map(str, words)]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "RAY_USAGE_STATS_ENABLED": "0"}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
+    )
+
+
+@pytest.mark.long
+def test_a_sweep_on_a_cluster_loses_nothing_when_workers_are_killed(small_folder, chainrule, tmp_path):
+    if subprocess.run(["unshare", "--map-root-user", "--net", "true"], check=False).returncode:
+        pytest.skip("this system makes no namespaces for us")
+    plan, folder = tmp_path / "seeds.toml", tmp_path / "sweep"
+    plan.write_text(f'data = "{small_folder}"\n[fixed]\nepochs = 20\nbatch_size = 10\n[grid]\nseed = [0, 1]\n')
+    words = ["sweep", plan, "--workers", 2, "--engine", "ray", "--output", folder]
+    with in_own_network(*words, cwd=tmp_path) as process:
+        until((folder / "1" / "checkpoint.safetensors").exists)
+        for number in ray_workers():
+            os.kill(number, signal.SIGKILL)
+        said, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    rows = list(csv.DictReader((folder / "trials.csv").read_text().splitlines()))
+    assert [row["state"] for row in rows] == ["done", "done"]
+    for seed in ("1", "2"):
+        options = ["--recipe", folder / seed / "recipe.toml", "--output", tmp_path / seed]
+        assert chainrule("train", "--data", small_folder, *options).returncode == 0
+        models = [(path / "model.safetensors").read_bytes() for path in (tmp_path / seed, folder / seed)]
+        assert models[0] == models[1]
+    assert "best            trial" in said
+
+
+def ray_workers() -> list[int]:
+    """The processes in which Ray runs our tasks."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if (path / "cmdline").read_bytes().startswith(b"ray::_run"):
+                found.append(int(path.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_a_cluster_that_does_not_answer_is_told_in_time():
+    started = time.monotonic()
+    with pytest.raises(OptionError, match=r"no Ray cluster answers at 127\.0\.0\.1:9"):
+        RayCluster(1, "127.0.0.1:9")
+    assert time.monotonic() - started < 15
+    for address in ("here", "here:there", ":1"):
+        with pytest.raises(OptionError, match="must be host:port"):
+            RayCluster(1, address)
+
+
+def test_without_ray_the_line_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtraError, match=r'needs ray: pip install "chainrule\[ray\]"'):
+        RayCluster(1)
