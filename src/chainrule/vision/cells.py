@@ -1,7 +1,7 @@
 """Which cell of a table or a form each piece of ink stands in: cells are what printed lines part from each other.
 
 No rectangle is looked for, so that tables may lean, bend and run out of the photograph; where a line has a gap, two
-cells are one. On squared paper, too, lines part the page: there most digits stand on a line, in a table few do.
+cells are one. On squared paper, too, lines part the page: there most digits stand on a line, or fill a square.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,9 @@ __all__ = ["Cells", "find_cells", "place_pieces"]
 
 _FIRM = 0.85
 """Share of a piece's ink in one cell from which it stands in it, and not across a line."""
+
+_ROOMY = 1.1
+"""The area of a table's cells, in squares of the digits' height: the squares of squared paper are smaller."""
 
 _MOSTLY = 0.5
 """Share of the pieces that stand in a cell, from which lines are those of a table."""
@@ -62,4 +65,6 @@ def place_pieces(boxes: Sequence[tuple[int, int, int, int]], inks: Sequence[Arra
             counts = np.bincount(own)
             if counts.max() >= _FIRM * own.size:
                 places[index] = counts.argmax()
-    return places if (places >= 0).mean() >= _MOSTLY else np.full(len(boxes), -1)
+    height = float(np.median([bottom - top for _, top, _, bottom in boxes]))
+    is_table = (places >= 0).mean() >= _MOSTLY and np.median(cells.areas[places[places >= 0]]) >= _ROOMY * height**2
+    return places if is_table else np.full(len(boxes), -1)

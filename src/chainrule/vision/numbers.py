@@ -26,6 +26,9 @@ _EVER = 0.03
 _CLEAR = 0.9
 """Confidence from which a digit is a letter only in a word, most of which are letters."""
 
+_FOREIGN = 4.0
+"""Odds from which one sign is a letter among three digits or more."""
+
 _DOUBTED = 0.2
 """Odds of a letter from which a number is not sure."""
 
@@ -123,7 +126,8 @@ def _signs(reading: list[Candidate], labels: tuple[str, ...], height: float) -> 
                 signs.append(_Sign(comma, candidate, doubted=True))
                 continue
             odds = _letter_odds(candidate)
-            if odds >= 1 and (word or candidate.confidence < _CLEAR):
+            least = 1 if word or len(digits) < 4 else _FOREIGN
+            if odds >= least and (word or candidate.confidence < _CLEAR):
                 signs.append(_Sign(None, candidate))
             else:
                 signs.append(_Sign(labels[candidate.label], candidate, odds >= _DOUBTED))
