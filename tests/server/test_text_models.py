@@ -102,7 +102,7 @@ def test_it_writes_on(ask):
     ("path", "query", "body", "status", "cure"),
     [
         ("predict", {}, {"text": ""}, 422, "give a character"),
-        ("predict", {}, {"text": "é"}, 422, "which is none of the 65 characters"),
+        ("predict", {}, {"text": "é"}, 422, "which is not one of the 65 characters"),
         ("predict", {}, {"text": 5}, 422, 'must be {"text": "..."}'),
         ("predict", {}, {"pixels": [1]}, 422, 'must be {"text": "..."}'),
         ("predict", {}, {"text": "a" * 20_001}, 422, "give the end"),
@@ -179,7 +179,7 @@ def test_a_prompt_that_it_cannot_read_is_told(browser, writers):
     page.wait_for_selector("body[data-ready]", timeout=20_000)
     page.fill("#prompt", "é")
     page.wait_for_selector("#problem:not([hidden])")
-    assert "which is none of the 65 characters" in page.locator("#problem").inner_text()
+    assert "which is not one of the 65 characters" in page.locator("#problem").inner_text()
     context.close()
 
 

@@ -15,6 +15,9 @@ from chainrule.data.ink import ndimage
 
 __all__ = ["Sheet", "find_sheet", "threshold"]
 
+_LARGE = 500
+"""Pixels of the longer side from which a photograph may show a desk: what is smaller has been cropped."""
+
 _LOOKED_AT = 200
 """Pixels of the longer side at which the sheet is looked for."""
 
@@ -55,7 +58,7 @@ class Sheet:
 def find_sheet(picture: Array) -> Sheet:
     """(H, W) or (H, W, 3) uint8 -> the sheet on it; the whole picture where no desk is in view."""
     whole = Sheet(picture, 0, 0)
-    if min(picture.shape[:2]) < _LOOKED_AT // 2:
+    if min(picture.shape[:2]) < _LOOKED_AT // 2 or max(picture.shape[:2]) < _LARGE:
         return whole
     colour = np.repeat(picture[:, :, np.newaxis], 3, axis=2) if picture.ndim == 2 else picture
     step = max(1, -(-max(picture.shape[:2]) // _LOOKED_AT))
