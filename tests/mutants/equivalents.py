@@ -84,6 +84,7 @@ RULES = [
         r"lesson sequence_loss|SigmoidWithLoss",
         r"\bdout\b.*-> (?!.*\bdout\b)|\* dout -> .*/ dout|-> .*/ dout|dout \* dx -> .*dx / dout",
     ),
+    Rule("the last of three axes is the axis 2", "lesson attention", r"sum\(axis=2\) +-> .*sum\(axis=-1\)"),
     Rule(
         "zeros that gradients are added to take their shape",
         "lesson through_time",
