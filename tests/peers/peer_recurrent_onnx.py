@@ -8,6 +8,8 @@ from torch import nn
 from chainrule.errors import ModelFileError
 from chainrule.io.onnx_import import import_onnx
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings from the exporters
+
 
 class Reader(nn.Module):
     """A recurrence, and a linear layer behind all states, the last y, the last state, or those of both ways."""
