@@ -45,13 +45,15 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_recurrence_of_pytorch_is_read(name, dynamo, tmp_path):
     kind, use, layers, both = CASES[name]
-    if dynamo and kind is nn.RNN:
-        pytest.skip("that exporter writes its steps one by one, as products: refused by name")
     torch.manual_seed(0)
     net = Reader(kind(4, 5, num_layers=layers, bidirectional=both, batch_first=True), use).eval()
     x = torch.randn(2, 7, 4)
     options = {} if dynamo else {"dynamic_axes": {"x": {0: "N"}}}
     torch.onnx.export(net, (x,), tmp_path / "net.onnx", input_names=["x"], dynamo=dynamo, verbose=False, **options)
+    if dynamo and kind is nn.RNN:  # that exporter unrolls the steps into products
+        with pytest.raises(ModelFileError, match="no layer supports the operators"):
+            import_onnx(tmp_path / "net.onnx")
+        return
     back = import_onnx(tmp_path / "net.onnx")
     np.testing.assert_allclose(back(x.numpy()), net(x).detach().numpy(), atol=1e-5)
 
