@@ -166,6 +166,31 @@ READERS = {
 loads = pickle.loads
 
 
+def test_pickles_inside_a_pickle_are_read_only_so_often():
+    class Loads:
+        def __init__(self, content, times):
+            self.content, self.times = content, times
+
+        def __reduce__(self):
+            return (tuple, ([Once(self.content) for _ in range(self.times)],))
+
+    class Once:
+        def __init__(self, content):
+            self.content = content
+
+        def __reduce__(self):
+            return (_pickle.loads, (self.content,))
+
+    small = pickle.dumps(list(range(1000)))
+    twice, often = (pickle.dumps(Loads(small, times)) for times in (2, 5000))
+    deep = pickle.dumps(Loads(often, 5000))
+    with reading_arrays_only():
+        assert pickle.loads(twice) == (list(range(1000)),) * 2
+        for content in (often, deep):
+            with pytest.raises(DataError, match="again and again"):
+                pickle.loads(content)
+
+
 @pytest.mark.parametrize("name", EVIL)
 def test_evil_ones_are_refused_by_name(name, tmp_path):
     content, told = EVIL[name]

@@ -145,6 +145,9 @@ def _bytearray(content: Any = b"", encoding: Any = "latin1") -> bytearray:
 
 _CORES = ("numpy.core", "numpy._core")
 _JOBLIB = ("joblib.numpy_pickle", "NumpyArrayWrapper")
+_REPEATED = 2**22
+"""The bytes of pickles inside a pickle that may be read more than once."""
+
 _WORKERS = "joblib.externals.loky.process_executor"
 """The module of joblib's worker processes, which start as plain Python and wrap their results."""
 _READ: dict[tuple[str, str], Any] = {
@@ -177,9 +180,19 @@ _PYTHONS: Any = pickle._Unpickler
 _OWN = {name: getattr(_PYTHONS, name) for name in ("find_class", "load_build", "load_bytearray8")}
 
 
-def _nested(content: Any) -> Any:
-    """Read a pickle inside the pickle, the form in which joblib's processes send what they cannot name."""
-    return _loads(content)
+def _nested(outer: Any, content: Any) -> Any:
+    """Read a pickle inside the pickle, the form in which joblib's processes send what they cannot name.
+
+    Content that was read before counts: a few bytes could otherwise ask for the same work without end.
+    """
+    seen, left = vars(outer).setdefault("inner", (set(), [_REPEATED]))
+    digest = hashlib.blake2b(content, digest_size=16).digest()
+    left[0] -= len(content) if digest in seen else 0
+    if left[0] < 0:
+        raise DataError("the pickle reads the pickles inside it again and again: it is not read")
+    seen.add(digest)
+    vars(reader := _Reader(io.BytesIO(content)))["inner"] = seen, left
+    return reader.load()
 
 
 def _failed(error: Any, traceback: Any) -> Exception:
@@ -190,12 +203,13 @@ def _failed(error: Any, traceback: Any) -> Exception:
     return error
 
 
-_READ["_pickle", "loads"] = _nested
 _READ[_WORKERS, "_rebuild_exc"] = _failed
 
 
 def _find_class(self: Any, module: str, name: str) -> Any:
     module = "builtins" if module == "__builtin__" else module  # Python 2's name, in protocols below 3
+    if (module, name) == ("_pickle", "loads"):
+        return partial(_nested, self)
     if (module, name) in _READ:
         return _READ[module, name]
     if (module, name) in _WRITTEN or (module, name) in (_JOBLIB, (_WORKERS, "_ResultItem")):
