@@ -4,7 +4,6 @@ import difflib
 import inspect
 import math
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -15,19 +14,18 @@ import numpy as np
 
 from chainrule.data import Augment, Augmented, Part, PicturePreparation, Shards, Text, TextPreparation
 from chainrule.errors import OptionError
-from chainrule.files import explain
 from chainrule.layers import Scale, Sequential, Standardize
 from chainrule.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.models import LANGUAGE_MODELS, NETWORKS
 from chainrule.optimizers import Optimizer, WeightAverage
 from chainrule.recipes.choices import OPTIMIZERS, SCHEDULES, make_rate, usual_optimizer
+from chainrule.recipes.toml import read_toml
 from chainrule.schedules import Rate
 from chainrule.sequence_losses import SequenceCrossEntropy
 from chainrule.training import Trainer, Workers
 
 __all__ = ["NAMES", "Recipe", "read_recipe"]
 
-_LONGEST = 100_000
 _LOOKED_AT = 10_000
 """The number of samples that mean and standard deviation are computed from if the data lies in shards."""
 _LARGEST = 2**63
@@ -229,20 +227,7 @@ def read_recipe(name: str | os.PathLike[str]) -> Recipe:
     path = _FOLDER / f"{name}.toml" if str(name) in NAMES else Path(name)
     if str(name) not in NAMES and path.suffix != ".toml":
         raise OptionError(f"no recipe {str(name)!r}: use one of {', '.join(NAMES)}, or the path of a .toml file")
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LONGEST + 1)
-        if len(content) > _LONGEST:
-            raise OptionError(f"the recipe {name} is longer than {_LONGEST:,} bytes: it is not a recipe")
-        values = tomllib.loads(content.decode().replace("\r\n", "\n"))
-    except OSError as error:
-        raise OptionError(f"cannot read the recipe {name}: {explain(error)}") from error
-    except OptionError:
-        raise
-    except RecursionError as error:
-        raise OptionError(f"the recipe {name} is not TOML that can be read: it is nested too deep") from error
-    except ValueError as error:  # from TOML, from UTF-8, from numbers with thousands of digits
-        raise OptionError(f"the recipe {name} is not TOML: {' '.join(str(error).split()):.200}") from error
+    values = read_toml(path, f"the recipe {name}", "recipe")
     known = [entry.name for entry in fields(Recipe)]
     for key in values:
         if key not in known:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chainrule.diagnosis import Finding
 from chainrule.gradcheck import GradientRow
 
-__all__ = ["PASSES", "LayerCheck"]
+__all__ = ["PASSES", "LayerCheck", "passes_of"]
 
 PASSES = {
     "backward": "forward",
@@ -14,6 +14,11 @@ PASSES = {
     "bprop": "fprop",
 }
 """Names of a layer's two methods: backward -> forward."""
+
+
+def passes_of(cls: type) -> dict[str, str]:
+    """Return the pairs of PASSES that a class has, its base classes included."""
+    return {back: forth for back, forth in PASSES.items() if hasattr(cls, back) and hasattr(cls, forth)}
 
 
 @dataclass(frozen=True)

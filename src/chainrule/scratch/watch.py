@@ -19,7 +19,7 @@ import numpy as np
 from chainrule.layers import Layer
 from chainrule.scratch import layers, time_layers, time_steps
 from chainrule.scratch.check import LayerCheck, check_layer, check_network
-from chainrule.scratch.layercheck import PASSES
+from chainrule.scratch.layercheck import PASSES, passes_of
 from chainrule.scratch.reach import reach
 from chainrule.scratch.upstream import output_left
 from chainrule.scratch.whose import is_learners
@@ -80,9 +80,7 @@ class _Watch:
 
     def layer(self, cls: type) -> None:
         """Wrap the methods that the class itself defines."""
-        for backward, forward in PASSES.items():
-            if not (hasattr(cls, backward) and hasattr(cls, forward)):
-                continue
+        for backward, forward in passes_of(cls).items():
             if inspect.isfunction(vars(cls).get(forward)):
                 self._wrap(cls, forward, self._after_forward)
             if inspect.isfunction(vars(cls).get(backward)):
@@ -212,7 +210,7 @@ def watching(
             return cls
         if issubclass(cls, Layer):  # chainrule's own kind of layer, checked by cr.gradcheck
             return cls
-        if any(hasattr(cls, backward) and hasattr(cls, forward) for backward, forward in PASSES.items()):
+        if passes_of(cls):
             watch.layer(cls)
         elif "gradient" in vars(cls) and hasattr(cls, "loss"):
             watch.network(cls)

@@ -4,23 +4,20 @@ import itertools
 import json
 import math
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.errors import OptionError
-from chainrule.files import explain
 from chainrule.recipes import Recipe, read_recipe
+from chainrule.recipes.toml import read_toml
 
 __all__ = ["Plan", "as_toml", "make_plan", "read_plan"]
 
 _MOST = 10_000
 """Trials of a sweep."""
-_LONGEST = 100_000
 _FIELDS = {entry.name: entry for entry in fields(Recipe)}
 _KEYS = ("data", "recipe", "fixed", "grid", "draw", "halving")
 
@@ -79,20 +76,7 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
     Raises:
         OptionError: it cannot be read, is not TOML, or is no plan; the key is named.
     """
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(_LONGEST + 1)
-        if len(content) > _LONGEST:
-            raise OptionError(f"the sweep {path} is longer than {_LONGEST:,} bytes: it is no plan")
-        values = tomllib.loads(content.decode().replace("\r\n", "\n"))
-    except OSError as error:
-        raise OptionError(f"cannot read the sweep {path}: {explain(error)}") from error
-    except RecursionError as error:
-        raise OptionError(f"the sweep {path} is not TOML that is read here: it is nested too deep") from error
-    except OptionError:
-        raise
-    except ValueError as error:
-        raise OptionError(f"the sweep {path} is not TOML: {' '.join(str(error).split()):.200}") from error
+    values = read_toml(path, f"the sweep {path}", "sweep")
     try:
         return make_plan(**_known(values, _KEYS, ""))
     except OptionError as error:
