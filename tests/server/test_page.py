@@ -186,6 +186,26 @@ def test_training_is_seen(open_page):
     assert "not begun" in page.locator("#training-state").inner_text()
 
 
+def test_an_answer_that_comes_late_does_not_replace_newer_news(open_page):
+    page = open_page("place=train&input=mnist:0")
+
+    def answer_late(route):
+        answer = route.fetch()  # the server's state before the step was done, or just after
+        playing = answer.json() | {"version": 1, "state": "playing", "step": 0}
+        until(page, "document.querySelector('#training-state').textContent.includes('step 1')")
+        route.fulfill(response=answer, json=playing)
+
+    page.route("**/api/training/*/step", answer_late)
+    with page.expect_response("**/api/training/*/step"):
+        page.click("#once")
+    page.wait_for_timeout(200)
+    page.click("#run")
+    until(page, "document.querySelector('#training-state').textContent.includes('steps a second')", seconds=3)
+    page.wait_for_timeout(200)
+    assert page.locator("#run").inner_text() == "Pause"
+    page.click("#reset")
+
+
 def test_the_race_is_run(open_page):
     page = open_page("place=train&gradient=both")
     page.click("#run")

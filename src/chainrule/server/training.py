@@ -77,6 +77,7 @@ class Progress(BaseModel):
     """How far a training is."""
 
     id: str
+    version: int = Field(description="counts up: of two answers that cross on their way, the higher one is newer")
     state: Literal["paused", "playing", "stopped", "failed"]
     settings: Settings
     step: int
@@ -154,21 +155,23 @@ class Training:
         self._thread.join(seconds)
 
     def progress(self) -> Progress:
-        state: Literal["paused", "playing", "stopped", "failed"] = "playing" if self._active() else "paused"
-        if self._stopped:
-            state = "failed" if self._error else "stopped"
-        return Progress(
-            id=self.name,
-            state=state,
-            settings=self.settings,
-            step=self._step,
-            seconds=self._seconds,
-            probed=self._probed,
-            parameters=self.network.values.size,
-            snapshots=sorted(self._snapshots),
-            error=self._error,
-            trouble=self._trouble,
-        )
+        with self._changed:
+            state: Literal["paused", "playing", "stopped", "failed"] = "playing" if self._active() else "paused"
+            if self._stopped:
+                state = "failed" if self._error else "stopped"
+            return Progress(
+                id=self.name,
+                version=self.version,
+                state=state,
+                settings=self.settings,
+                step=self._step,
+                seconds=self._seconds,
+                probed=self._probed,
+                parameters=self.network.values.size,
+                snapshots=sorted(self._snapshots),
+                error=self._error,
+                trouble=self._trouble,
+            )
 
     def at(self, step: int) -> Sequential:
         """The network as it was at the last snapshot up to a step."""
@@ -220,7 +223,9 @@ class Training:
                 losses.append(latest)
                 with self._changed:
                     self._step += 1
-                    self._wanted = max(0, self._wanted - 1)
+                    if self._wanted:
+                        self._wanted -= 1
+                        self.version += 1
                 now = time.monotonic()
                 if now - kept > _SNAPSHOT_EVERY:
                     self._keep_snapshot(losses)
@@ -273,7 +278,8 @@ class Training:
             self._probed = index + 1
             if time.monotonic() - told > _POINT_EVERY:
                 told = time.monotonic()
-                self.version += 1
+                with self._changed:
+                    self.version += 1
                 if not self._wait():
                     return False
         self._probed = 0

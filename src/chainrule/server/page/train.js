@@ -83,7 +83,7 @@ async function begin() {
 async function command(action) {
   try {
     if (!runs.length || ["stopped", "failed"].includes(runs[0].progress.state)) await begin();
-    for (const run of runs) run.progress = await post(`/api/training/${run.id}/${action}`);
+    for (const run of runs) take(run, await post(`/api/training/${run.id}/${action}`));
     tell("problem", null);
   } catch (error) {
     tell("problem", error);
@@ -105,10 +105,15 @@ export function reset() {
   showState();
 }
 
+/** Keep the newer of two answers: that of a command and an event may cross on their way. */
+function take(run, progress) {
+  if (progress.version >= run.progress.version) run.progress = progress;
+}
+
 function hear(run, news) {
   if (!runs.includes(run)) return;
   const isNew = news.progress.snapshots.at(-1) !== run.seen;
-  run.progress = news.progress;
+  take(run, news.progress);
   const known = news.points[0]?.step ?? Infinity;
   run.points = [...run.points.filter((point) => point.step < known), ...news.points];
   if (["stopped", "failed"].includes(news.progress.state)) run.events.close();
