@@ -72,6 +72,8 @@ ROWS = [
     Row("AffineChain", lambda: _affine_chain((3,)), (3,)),
     Row("AffineChain-images", lambda: _affine_chain((1, 3, 2)), (1, 3, 2)),
     Row("AffineChain-holding", lambda: _affine_chain((1, 3, 2), 1, _HoldingChain), (1, 3, 2)),
+    Row("AffineChain-holding-halved", lambda: _affine_chain((3,), 0.5, _HoldingChain), (3,)),
+    Row("AffineChain-holding-doubled", lambda: _affine_chain((3,), 2, _HoldingChain), (3,)),
 ]
 
 

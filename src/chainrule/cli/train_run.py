@@ -18,16 +18,7 @@ from chainrule.interrupt import uninterrupted
 from chainrule.layers import Scale, Sequential
 from chainrule.parallel import MPIWorkers, pays, tell_saved
 from chainrule.recipes import Recipe
-from chainrule.training import (
-    Epoch,
-    JsonLog,
-    Log,
-    TensorBoardLog,
-    Trainer,
-    Units,
-    calibrate,
-    prove,
-)
+from chainrule.training import Epoch, JsonLog, Log, TensorBoardLog, Trainer, Units, calibrate, prove
 from chainrule.writing import write_text
 
 __all__ = ["CHECKPOINT", "Portions", "train_and_write"]

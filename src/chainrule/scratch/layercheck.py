@@ -12,16 +12,16 @@ PASSES = (
     ("forward_pass", "backward_pass"),
     ("forward_propagation", "backward_propagation"),
     ("fprop", "bprop"),
-    ("feedforward", "backprop"),
     ("forward", "backprop"),
+    ("feedforward", "backprop"),
     ("forwards", "backwards"),
 )
-"""Names of a layer's two methods."""
+"""Names of a layer's two methods; of two forward passes for one backward pass the later one counts."""
 
 
 def passes_of(cls: type) -> dict[str, str]:
     """Return the pairs of PASSES that a class has, its base classes included: the backward pass -> the forward pass."""
-    return {back: forth for forth, back in reversed(PASSES) if hasattr(cls, back) and hasattr(cls, forth)}
+    return {back: forth for forth, back in PASSES if hasattr(cls, back) and hasattr(cls, forth)}
 
 
 @dataclass(frozen=True)

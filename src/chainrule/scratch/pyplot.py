@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.errors import MissingExtraError
+from chainrule.interrupt import uninterrupted
 
 __all__ = ["show_curve"]
 
@@ -11,7 +12,8 @@ __all__ = ["show_curve"]
 def show_curve(values: Sequence[float], what: str, interval: Any, ylim: tuple[float, float] | None) -> None:
     """Plot `values`, one per `interval` steps, in a window, or in a file if there is no display."""
     try:
-        import matplotlib.pyplot as plt
+        with uninterrupted():  # as in `plots`
+            import matplotlib.pyplot as plt
     except ModuleNotFoundError:
         raise MissingExtraError("matplotlib", "drawing curves") from None
     if ylim is not None:

@@ -81,9 +81,11 @@ class _Watch:
 
     def layer(self, cls: type) -> None:
         """Wrap the methods that the class itself defines."""
-        for backward, forward in passes_of(cls).items():
+        passes = passes_of(cls)
+        for forward in set(passes.values()):  # one that serves two backward passes is wrapped once
             if inspect.isfunction(vars(cls).get(forward)):
                 self._wrap(cls, forward, self._after_forward)
+        for backward in passes:
             if inspect.isfunction(vars(cls).get(backward)):
                 self._wrap(cls, backward, self._check_layer)
                 if not _is_ours(inspect.unwrap(vars(cls)[backward]).__code__.co_filename):
