@@ -104,7 +104,9 @@ def _is_words(text: str) -> bool:
 
 
 def _known() -> Iterator[str]:
-    for tree in _modules().values():
+    """Texts anywhere in the source, and in that of typer, which writes usage errors."""
+    of_typer = [ast.parse(path.read_text(encoding="utf-8")) for path in Path(typer.__file__).parent.rglob("*.py")]
+    for tree in [*_modules().values(), *of_typer]:
         for node in ast.walk(tree):
             text = template(node) if isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp) else None
             yield from [] if text is None else text.strip().split("\n")
@@ -117,6 +119,7 @@ def _helps() -> Iterator[str]:
         if isinstance(command, Group):
             commands += command.commands.items()
         yield from paragraphs(command.help)
+        yield from command.collect_usage_pieces(typer.Context(command, info_name=name))
         with typer.Context(command, info_name=name) as context:
             for parameter in command.get_params(context):
                 if parameter.help:

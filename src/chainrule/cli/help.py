@@ -42,7 +42,7 @@ def paragraphs(text: str | None) -> list[str]:
 
 def _page(command: Command | Group, context: Any) -> str:
     pieces = [translated(piece) for piece in command.collect_usage_pieces(context)]
-    usage = f"{translated('Usage:')} {' '.join([context.command_path, *pieces])}"
+    usage = translated(f"Usage: {' '.join([context.command_path, *pieces])}")
     records = [(parameter, parameter.get_help_record(context)) for parameter in command.get_params(context)]
     arguments = [record for parameter, record in records if record and parameter.param_type_name == "argument"]
     options = [record for parameter, record in records if record and parameter.param_type_name == "option"]

@@ -91,8 +91,9 @@ def train_and_write(
         with _logs(folder, trainer, run) as logs:
             _run(trainer, data, chosen, checkpoint, run, logs)
     except DivergenceError as error:
-        kept = f"; the last good checkpoint is {checkpoint}" if trainer.epoch else ""
-        raise DivergenceError(f"{error}{kept}") from error
+        if not trainer.epoch:
+            raise
+        raise DivergenceError(f"{error}; the last good checkpoint is {checkpoint}") from error
     seconds = time.perf_counter() - started
     final = _finished(trainer, data, chosen)
     write_model(final, folder, half=bool(source["half"]))
