@@ -119,7 +119,6 @@ def _helps() -> Iterator[str]:
         if isinstance(command, Group):
             commands += command.commands.items()
         yield from paragraphs(command.help)
-        yield from command.collect_usage_pieces(typer.Context(command, info_name=name))
         with typer.Context(command, info_name=name) as context:
             for parameter in command.get_params(context):
                 if parameter.help:

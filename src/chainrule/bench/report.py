@@ -12,9 +12,17 @@ import numpy as np
 from chainrule.bench.peers import Peer
 from chainrule.bench.rounds import OURS, Result
 from chainrule.kernels import IMPLEMENTATION
+from chainrule.text import table
 from chainrule.version import __version__
 
-__all__ = ["as_json", "rows", "versions"]
+__all__ = ["as_json", "lines", "rows", "versions"]
+
+_HEADERS = ("ratio", "from ... to", "median")
+
+
+def lines(title: str, results: Mapping[str, Result]) -> str:
+    """Return a table for one benchmark: how long each variant takes relative to chainrule, and in absolute time."""
+    return table((title, *_HEADERS), rows(title, results))
 
 
 def rows(title: str, results: Mapping[str, Result]) -> list[tuple[str, ...]]:

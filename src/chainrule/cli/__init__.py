@@ -9,7 +9,7 @@ import typer
 from typer.main import get_command
 
 from chainrule.cli.help import Command, Group
-from chainrule.cli.language import LANGUAGE, LANGUAGE_HELP, chosen_language
+from chainrule.cli.language import LANGUAGE, LANGUAGE_HELP, chosen_language, terminal_language
 from chainrule.cli.terminal import fail, language, speak, translated
 from chainrule.errors import ChainruleError, ShapeError, WorkerLostError
 from chainrule.files import explain
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     75 if a process that trained together with this one was lost.
     """
     take_place()
-    speak("en")
+    speak(terminal_language(os.environ))
     code = _run(sys.argv[1:] if arguments is None else arguments)
     report(code)
     return code

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from chainrule.cli.terminal import language, say, say_table, translated
+from chainrule.cli.terminal import language, say, say_table, show, translated
 from chainrule.scratch.watch import Watched
 
 __all__ = ["report"]
@@ -47,7 +47,7 @@ def report(checks: Sequence[Watched], uncalled: Sequence[str]) -> None:
     last = [_verdict(checks, complete=not uncalled), *_cuts(checks)]
     last += [f"not compared: {'; '.join(skipped)}"] if skipped else []
     last += [_uncalled(uncalled)] if uncalled else []
-    say("; ".join(map(translated, last)))
+    show("; ".join(map(translated, last)))
 
 
 def _verdict(checks: Sequence[Watched], *, complete: bool) -> str:
@@ -56,11 +56,13 @@ def _verdict(checks: Sequence[Watched], *, complete: bool) -> str:
     produced = sum(max(watched.check.produced, 1) for watched in checks)
     wrong = sum(len(watched.check.findings) for watched in checks)
     if wrong:
-        return f"{compared} of {produced} gradients compared, {wrong} wrong"
+        return translated(f"{compared} of {produced} gradients compared, {wrong} wrong")
+    if not compared:
+        return translated(f"0 of {produced} gradients compared")
+    told = translated(f"{compared} of {produced} gradients compared, all agree")
     if complete and compared == produced:
-        proof = "every backward pass is the derivative of its forward pass"
-        return f"{proof}: {compared} of {produced} gradients compared, all agree"
-    return f"{compared} of {produced} gradients compared{', all agree' if compared else ''}"
+        return f"{translated('every backward pass is the derivative of its forward pass')}: {told}"
+    return told
 
 
 def _cuts(checks: Sequence[Watched]) -> list[str]:

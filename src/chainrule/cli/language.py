@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from chainrule.errors import OptionError
 from chainrule.text import Language
 
-__all__ = ["LANGUAGE", "LANGUAGE_HELP", "chosen_language"]
+__all__ = ["LANGUAGE", "LANGUAGE_HELP", "chosen_language", "terminal_language"]
 
 LANGUAGE = ("--language", "-l")
 LANGUAGE_HELP = "The language: en or zh; if not given, that of the terminal (LC_ALL, LC_MESSAGES, LANG)."
@@ -32,5 +32,10 @@ def chosen_language(words: Sequence[str], environment: Mapping[str, str]) -> tup
             rest += left
     if named not in (None, "en", "zh"):
         raise OptionError(f"--language {named!r} is not there: choose en or zh")
-    terminal = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
-    return ("zh" if (named or terminal).startswith("zh") else "en"), rest
+    return ("zh" if named == "zh" else "en" if named else terminal_language(environment)), rest
+
+
+def terminal_language(environment: Mapping[str, str]) -> Language:
+    """Chinese where the terminal is Chinese, else English."""
+    named = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
+    return "zh" if named.startswith("zh") else "en"

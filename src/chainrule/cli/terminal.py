@@ -1,5 +1,6 @@
 """What commands print: results to stdout, everything else to stderr, progress bars only on a terminal."""
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,6 +60,8 @@ _VOICE = _Voice()
 def speak(language: Language) -> None:
     """Say and note everything in this language from now on."""
     _VOICE.language, _VOICE.catalogue = language, catalogue_of(language)
+    if language != "en" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # of a terminal that cannot show every character
 
 
 def language() -> Language:
@@ -133,9 +136,9 @@ class _Bar(Progress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
-        if self.console.width < _ONE_LINE:
+        if stderr.width < _ONE_LINE:
             told = "\n".join(str(task.fields["told"]) for task in self.tasks)
-            yield Text(_fitting(told, self.console))
+            yield Text(_fitting(told, stderr))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ def of_text(loss: float | None, text: Part) -> str:
     if loss is None or not isinstance(text, Text):
         return ""
     bits = bits_of_a_character(loss, text.characters_of_a_token)
-    return f"  perplexity {perplexity(loss):.2f}  {bits:.3f} bits a character"
+    return f"  {translated(f'perplexity {perplexity(loss):.2f}')}  {translated(f'{bits:.3f} bits a character')}"
 
 
 def figures_of_text(part: str, loss: float, text: Text) -> dict[str, Any]:
