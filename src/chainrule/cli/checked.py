@@ -59,10 +59,12 @@ def _verdict(checks: Sequence[Watched], *, complete: bool) -> str:
         return translated(f"{compared} of {produced} gradients compared, {wrong} wrong")
     if not compared:
         return translated(f"0 of {produced} gradients compared")
-    told = translated(f"{compared} of {produced} gradients compared, all agree")
     if complete and compared == produced:
-        return f"{translated('every backward pass is the derivative of its forward pass')}: {told}"
-    return told
+        return translated(
+            "every backward pass is the derivative of its forward pass: "
+            f"{compared} of {produced} gradients compared, all agree"
+        )
+    return translated(f"{compared} of {produced} gradients compared, all agree")
 
 
 def _cuts(checks: Sequence[Watched]) -> list[str]:
