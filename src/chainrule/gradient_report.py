@@ -1,5 +1,6 @@
 """What a gradient check found: a row for each array, as text and in a notebook."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +73,11 @@ class GradientReport:
         return sum(row.hidden for row in self.rows)
 
     def __str__(self) -> str:
-        return table(_HEADERS, [(*line, _verdict(row), kinks) for row, line, kinks in self._lines()])
+        return table(*self.cells())
+
+    def cells(self) -> tuple[Sequence[str], Sequence[Sequence[object]]]:
+        """Headers and rows as they are printed."""
+        return _HEADERS, [(*line, _verdict(row), kinks) for row, line, kinks in self._lines()]
 
     def _repr_html_(self) -> str:
         """As a notebook shows it, the verdict in colour and in words."""

@@ -40,9 +40,9 @@ def test_a_sweep_names_the_best_and_how_to_make_it_again(plan, small_folder, cha
     }
     assert "the best was chosen by the test data" in result.stderr
     assert "standard error" in result.stdout
-    assert "2 best voting   test accuracy" in result.stdout
+    assert "2 best voting  test accuracy" in result.stdout
     best = max(trials, key=lambda row: (float(row["chosen_by"]), -int(row["trial"])))
-    assert f"best            trial {best['trial']}:" in result.stdout
+    assert f"best           trial {best['trial']}:" in result.stdout
 
     # the commands that are told do what they say
     told = {line.split("  ")[0]: line.split("  ")[-1].strip() for line in result.stdout.splitlines()}
@@ -136,7 +136,7 @@ def test_only_the_best_go_on_where_the_plan_says_so(small_folder, chainrule, tmp
         assert result.returncode == 0, result.stderr
         states = [(row["state"], row["epochs"]) for row in rows(folder)]
         assert states == [("stopped", "1"), ("done", "3"), ("failed", "0")]
-        assert "best            trial 2:" in result.stdout
+        assert "best           trial 2:" in result.stdout
     options = ["--recipe", folder / "2" / "recipe.toml", "--output", tmp_path / "alone"]
     assert chainrule("train", "--data", small_folder, *options).returncode == 0
     models = [(path / "model.safetensors").read_bytes() for path in (folder / "2", tmp_path / "alone")]

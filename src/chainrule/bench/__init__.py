@@ -3,8 +3,8 @@
 Peers are measured if they are installed: PyTorch, JAX, scikit-learn, ONNX Runtime.
 """
 
-from chainrule.bench.report import lines, versions
+from chainrule.bench.report import lines, rows, versions
 from chainrule.bench.rounds import Result
 from chainrule.bench.sections import SECTIONS
 
-__all__ = ["SECTIONS", "Result", "lines", "versions"]
+__all__ = ["SECTIONS", "Result", "lines", "rows", "versions"]

@@ -15,16 +15,23 @@ from chainrule.kernels import IMPLEMENTATION
 from chainrule.text import table
 from chainrule.version import __version__
 
-__all__ = ["as_json", "lines", "versions"]
+__all__ = ["as_json", "lines", "rows", "versions"]
+
+_HEADERS = ("ratio", "from ... to", "median")
 
 
 def lines(title: str, results: Mapping[str, Result]) -> str:
     """Return a table for one benchmark: how long each variant takes relative to chainrule, and in absolute time."""
-    rows = []
+    return table((title, *_HEADERS), rows(title, results))
+
+
+def rows(title: str, results: Mapping[str, Result]) -> list[tuple[str, ...]]:
+    """Return a row for each variant: its name, how long it takes relative to chainrule, the range, and its median."""
+    found: list[tuple[str, ...]] = []
     for name, result in results.items():
         spread = f"{min(result.ratios):.2f} to {max(result.ratios):.2f}" if len(result.ratios) > 1 else ""
-        rows.append((name, f"{result.ratio:.2f}", spread, _amount(title, result.median)))
-    return table((title, "ratio", "from ... to", "median"), rows)
+        found.append((name, f"{result.ratio:.2f}", spread, _amount(title, result.median)))
+    return found
 
 
 def _amount(title: str, number: float) -> str:

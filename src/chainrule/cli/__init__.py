@@ -8,12 +8,15 @@ from importlib import import_module
 import typer
 from typer.main import get_command
 
-from chainrule.errors import ChainruleError, WorkerLostError
+from chainrule.cli.help import Command, Group
+from chainrule.cli.language import LANGUAGE, LANGUAGE_HELP, chosen_language, terminal_language
+from chainrule.cli.terminal import fail, language, speak, translated
+from chainrule.errors import ChainruleError, ShapeError, WorkerLostError
 from chainrule.files import explain
 from chainrule.parallel import LOST, report, take_place
 from chainrule.version import __version__
 
-__all__ = ["main"]
+__all__ = ["app", "main"]
 
 _COMMANDS = {
     "train": "train",
@@ -50,16 +53,19 @@ def main(arguments: list[str] | None = None) -> int:
     75 if a process that trained together with this one was lost.
     """
     take_place()
+    speak(terminal_language(os.environ))
     code = _run(sys.argv[1:] if arguments is None else arguments)
     report(code)
     return code
 
 
-def _run(words: list[str]) -> int:
+def _run(given: list[str]) -> int:
     try:
-        app = _app([words[0]] if words and words[0] in _COMMANDS else list(_COMMANDS))
+        chosen, words = chosen_language(given, os.environ)
+        speak(chosen)
+        tree = app([words[0]] if words and words[0] in _COMMANDS else list(_COMMANDS))
         asked = [*words, "--help"] if words in ([], ["data"]) else words  # without a command, the list of them
-        code = get_command(app).main(args=asked, prog_name="chainrule", standalone_mode=False, obj=words)
+        code = get_command(tree).main(args=asked, prog_name="chainrule", standalone_mode=False, obj=given)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
@@ -71,13 +77,22 @@ def _run(words: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except (ChainruleError, _UsageError) as error:
-        message = error.format_message() if isinstance(error, _UsageError) else str(error)  # type: ignore[attr-defined]
-        print(f"error: {' '.join(message.split())}", file=sys.stderr)
+        fail(_told(error))
         return LOST if isinstance(error, WorkerLostError) else 2
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{explain(error)}", file=sys.stderr)
+        fail(where + translated(explain(error)))
         return 2
+
+
+def _told(error: Exception) -> str:
+    """What an error says, in the language that is spoken."""
+    if isinstance(error, _UsageError):
+        return translated(" ".join(error.format_message().split()))  # type: ignore[attr-defined]
+    if isinstance(error, ShapeError) and error.layer is not None and language() != "en":
+        where = translated(f"{error.layer!r} as layer {error.place}") if error.place else repr(error.layer)
+        return f"{where} {translated(error.problem)}"
+    return translated(" ".join(str(error).split()))
 
 
 def _seen_enough() -> int:
@@ -86,25 +101,32 @@ def _seen_enough() -> int:
     return 0
 
 
-def _app(names: Sequence[str]) -> typer.Typer:
-    app = typer.Typer(
+def app(names: Sequence[str] = tuple(_COMMANDS)) -> typer.Typer:
+    """The tree of commands, or of some."""
+    tree = typer.Typer(
         name="chainrule",
+        cls=Group,
         context_settings={"help_option_names": ["-h", "--help"]},
         help="Networks from layers you can read. Gradients you can check. Models you can ship.",
     )
-    app.callback(invoke_without_command=True)(_options)
+    tree.callback(invoke_without_command=True)(_options)
     for name in names:
         module = import_module(f"chainrule.cli.{_COMMANDS[name]}")
         if name == "data":
-            app.add_typer(module.data, name="data")
+            tree.add_typer(module.data, name="data")
         elif name == "import":
-            app.command("import")(module.import_model)
+            tree.command("import", cls=Command)(module.import_model)
         else:
-            app.command(context_settings=_PASSED_ON if name == "run" else None)(getattr(module, name))
-    return app
+            tree.command(cls=Command, context_settings=_PASSED_ON if name == "run" else None)(getattr(module, name))
+    return tree
 
 
-def _options(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+def _options(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    _: str | None = typer.Option(
+        None, *LANGUAGE, help=LANGUAGE_HELP, metavar="LANGUAGE"
+    ),  # `chosen_language` has read it
+) -> None:
     if version:
         print(f"chainrule {__version__}")
         raise typer.Exit

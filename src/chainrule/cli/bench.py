@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.bench import SECTIONS, lines, versions
+from chainrule.bench import SECTIONS, rows, versions
 from chainrule.bench.fair import begin_fairly
 from chainrule.bench.peers import load_peers
 from chainrule.bench.report import as_json
-from chainrule.cli.terminal import note, say
+from chainrule.cli.terminal import language, note, say_table, show
 from chainrule.errors import OptionError
 from chainrule.files import make_folder, replacing
 from chainrule.plots import plot_ratios
@@ -36,7 +36,10 @@ def bench(
     """
     chosen = only or ["training", "inference", "start"]
     sections = [word for name in only or () for word in ("--only", name)]
-    begin_fairly(["-m", "chainrule", "bench", *sections, f"--rounds={rounds}", f"--output={output}"], note)
+    begin_fairly(
+        ["-m", "chainrule", "bench", *sections, f"--rounds={rounds}", f"--output={output}", f"--language={language()}"],
+        note,
+    )
     if unknown := [name for name in chosen if name not in SECTIONS]:
         raise OptionError(f"there is no section {unknown[0]!r}: choose from {', '.join(SECTIONS)}")
     make_folder(output)
@@ -49,7 +52,8 @@ def bench(
         section: dict[str, Any] = {}
         ratios: dict[str, dict[str, float]] = {}
         for title, results in SECTIONS[name](peers, rounds):
-            say(lines(title, results) + "\n")
+            say_table((title, "ratio", "from ... to", "median"), rows(title, results))
+            show("")
             section[title] = as_json(results)
             ratios[title] = {way: result.ratio for way, result in results.items()}
         report[name] = section
@@ -57,5 +61,5 @@ def bench(
     with replacing(output / "bench.json") as file:
         file.write(json.dumps(report, indent=1, allow_nan=False).encode() + b"\n")
     for name, version in report["versions"].items():
-        say(f"{name}: {version}")
+        show(f"{name}: {version}")
     note(f"written to {output}: bench.json, {', '.join(f'{name}.png' for name in chosen)}")

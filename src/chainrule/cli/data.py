@@ -7,38 +7,38 @@ import numpy as np
 import typer
 
 from chainrule.cli.choices import DATA
-from chainrule.cli.terminal import note, progress, say
+from chainrule.cli.help import Command, Group
+from chainrule.cli.terminal import note, progress, say, say_table, show, show_table, translated
 from chainrule.data import BOOKS, REMOTE, USUAL, Dataset, Text, book, cache_folder, fetch, load, mnist_file
 from chainrule.data.mnist import DIGESTS
 from chainrule.errors import DataError
 from chainrule.files import make_folder, replacing
 from chainrule.plots import plot_sheet
-from chainrule.text import table
 
 __all__ = ["data"]
 
-data = typer.Typer(help="What data is bundled, what it looks like, where it lies.")
+data = typer.Typer(cls=Group, help="What data is bundled, what it looks like, where it lies.")
 
 
-@data.command("list")
+@data.command("list", cls=Command)
 def _list() -> None:
     """Name the data that is bundled or can be downloaded.
 
     Example: chainrule data list
     """
-    rows = [("mnist", "60,000", "10,000", "1 x 28 x 28", "bundled")]
-    rows += [("digits", "1,437", "360", "1 x 8 x 8", "part of scikit-learn")]
+    rows = [("mnist", "60,000", "10,000", "1 x 28 x 28", translated("bundled"))]
+    rows += [("digits", "1,437", "360", "1 x 8 x 8", translated("part of scikit-learn"))]
     for name in BOOKS:
         parts = load(name)
         training, test = (f"{len(part.tokens):,}" for part in parts if isinstance(part, Text))
-        rows.append((name, training, test, "characters", "bundled"))
+        rows.append((name, training, test, translated("characters"), translated("bundled")))
     for name, entry in REMOTE.items():
         training, test = (f"{count:,}" for count in entry.sizes)
-        rows.append((name, training, test, "1 x 28 x 28", f"downloaded to {cache_folder()}"))
-    say(table(("name", "training", "test", "samples", "where"), rows))
+        rows.append((name, training, test, "1 x 28 x 28", translated(f"downloaded to {cache_folder()}")))
+    say_table(("name", "training", "test", "samples", "where"), rows)
 
 
-@data.command("info")
+@data.command("info", cls=Command)
 def _info(source: Annotated[str, typer.Argument(help=DATA)] = "mnist") -> None:
     """Tell sizes, classes and pixel values; of a text, how many characters it has, and how many different ones.
 
@@ -47,18 +47,21 @@ def _info(source: Annotated[str, typer.Argument(help=DATA)] = "mnist") -> None:
     train, test = load(source, tell=note)
     if isinstance(train, Text) and isinstance(test, Text):
         kinds = train.preparation.tokenizer.size
-        parts = [(part, f"{len(text.tokens):,}", f"{kinds:,}") for part, text in (("training", train), ("test", test))]
-        say(table(("part", "characters", "different"), parts))
+        parts = [
+            (translated(part), f"{len(text.tokens):,}", f"{kinds:,}")
+            for part, text in (("training", train), ("test", test))
+        ]
+        say_table(("part", "characters", "different"), parts)
         return
     rows = []
     for part, dataset in (("training", train), ("test", test)):
         if not isinstance(dataset, Dataset):
             rows.append(
                 (
-                    part,
+                    translated(part),
                     f"{len(dataset):,}",
                     str(dataset.sample_shape),
-                    "in shards",
+                    translated("in shards"),
                     "",
                     *[""] * len(train.classes),
                 )
@@ -66,22 +69,26 @@ def _info(source: Annotated[str, typer.Argument(help=DATA)] = "mnist") -> None:
             continue
         if dataset.y is None:
             raise DataError(f"{source} has no labels: there is nothing to count")
-        values = f"{dataset.x.min():g} to {dataset.x.max():g}"
+        values = translated(f"{dataset.x.min():g} to {dataset.x.max():g}")
         if train.classes:
             each = [f"{count:,}" for count in np.bincount(dataset.y, minlength=len(train.classes))]
         else:
             each = [
-                f"{low:g} to {high:g}" for low, high in zip(dataset.y.min(axis=0), dataset.y.max(axis=0), strict=True)
+                translated(f"{low:g} to {high:g}")
+                for low, high in zip(dataset.y.min(axis=0), dataset.y.max(axis=0), strict=True)
             ]
-        rows.append((part, f"{len(dataset):,}", str(dataset.sample_shape), str(dataset.x.dtype), values, *each))
+        rows.append(
+            (translated(part), f"{len(dataset):,}", str(dataset.sample_shape), str(dataset.x.dtype), values, *each)
+        )
     things = "images" if len(train.sample_shape) > 1 else "rows"
     targets = [f"target {index + 1}" for index in range(len(rows[0]) - 5)]
-    say(table(("part", things, "shape", "type", "values", *(train.classes or targets)), rows))
+    heads = [translated(name) for name in ("part", things, "shape", "type", "values")]
+    show_table([*heads, *(train.classes or map(translated, targets))], rows)
     if source == "mnist":
         say(f"unpacked in {cache_folder() / source}")
 
 
-@data.command("show")
+@data.command("show", cls=Command)
 def _show(
     source: Annotated[str, typer.Argument(help=DATA)] = "mnist",
     augment: Annotated[bool, typer.Option("--augment", help="Also show each picture as training sees it.")] = False,
@@ -108,10 +115,10 @@ def _show(
         for line, some in zip(sheet, pictures, strict=True):
             line[: len(some)] = some
         plot_sheet(sheet, train.classes, output, f"{source}: the first of each class")
-    say(output)
+    show(output)
 
 
-@data.command("fetch")
+@data.command("fetch", cls=Command)
 def _fetch(
     name: Annotated[str, typer.Argument(help="Which data.")] = "mnist",
     output: Annotated[Path, typer.Option(help="Folder for the files of bundled data.")] = Path("data"),
@@ -124,11 +131,12 @@ def _fetch(
     Example: chainrule data fetch mnist --output data
     """
     if name in REMOTE:
-        with progress(100) as show:
+        with progress(100) as advance:
             folder = fetch(
-                name, progress=lambda there, total: show(100 * there // (total or there or 1), f"{there / 1e6:.1f} MB")
+                name,
+                progress=lambda there, total: advance(100 * there // (total or there or 1), f"{there / 1e6:.1f} MB"),
             )
-        say(folder)
+        show(folder)
         return
     if name == "mnist":
         contents = {stem: mnist_file(stem) for stem in DIGESTS}
@@ -140,5 +148,5 @@ def _fetch(
     for place, content in contents.items():
         with replacing(output / place) as file:
             file.write(content)
-        say(output / place)
+        show(output / place)
     note("nothing was downloaded: the data is part of the package")

@@ -8,14 +8,13 @@ import typer
 from chainrule.arrays import name_shape
 from chainrule.cli.choices import DATA
 from chainrule.cli.models import MODEL, open_model
-from chainrule.cli.terminal import note, say
-from chainrule.cli.text_results import tell_text
+from chainrule.cli.terminal import note, say_fields, say_table, translated
+from chainrule.cli.text_results import fields_of_text
 from chainrule.data import Dataset, Part, Shards, TablePreparation, Text, TextPreparation, load
 from chainrule.errors import DataError, OptionError
 from chainrule.layers import Sequential
 from chainrule.losses import MeanSquaredError
 from chainrule.plots import plot_confusion
-from chainrule.text import table
 from chainrule.training import Ensemble, shifted
 from chainrule.training import evaluate as measure
 
@@ -54,9 +53,13 @@ def evaluate(
         )
     result = measure(readers, test)
     assert result.confusion is not None
-    say(f"accuracy           {result.accuracy:.2%} of {result.n:,}")
-    say(f"loss               {result.loss:.4f}")
-    say(f"calibration error  {result.calibration_error:.2%}")
+    say_fields(
+        {
+            "accuracy": translated(f"{result.accuracy:.2%} of {result.n:,}"),
+            "loss": f"{result.loss:.4f}",
+            "calibration error": f"{result.calibration_error:.2%}",
+        }
+    )
     rows = []
     for index, name in enumerate(classes):
         right, total, read = (
@@ -68,7 +71,7 @@ def evaluate(
         wrong[index] = 0
         worst = f"{classes[int(wrong.argmax())]} ({wrong.max()})" if wrong.max() else "-"
         rows.append((name, total, _share(right, total), _share(right, read), worst))
-    say(table(("class", "images", "found", "right when read", "most often misread as"), rows))
+    say_table(("class", "images", "found", "right when read", "most often misread as"), rows)
     if confusion is not None:
         names = ", ".join(Path(name).name for name in models)
         plot_confusion(result.confusion, classes, confusion, f"{names} on {data}: {result.accuracy:.2%}")
@@ -80,9 +83,13 @@ def _tell_numbers(networks: list[Sequential], test: Part) -> None:
     if len(networks) > 1:
         raise OptionError("only networks that tell classes apart can vote: measure one network at a time")
     result = measure(networks[0], test, MeanSquaredError())
-    say(f"R²                   {result.r_squared:.4f} of {result.n:,}")
-    say(f"mean absolute error  {result.absolute_error:.4g}")
-    say(f"mean squared error   {result.loss:.4g}")
+    say_fields(
+        {
+            "R²": translated(f"{result.r_squared:.4f} of {result.n:,}"),
+            "mean absolute error": f"{result.absolute_error:.4g}",
+            "mean squared error": f"{result.loss:.4g}",
+        }
+    )
     if result.trouble:
         note(f"warning: {result.trouble}")
 
@@ -95,7 +102,7 @@ def _tell_text(networks: list[Sequential], models: list[str], test: Part, data: 
         raise DataError(f"{models[0]} writes text, and {data} is none: use --data with a text")
     if test.preparation != networks[0].preparation:
         raise DataError(f"{data} is a text, and {models[0]} does not read text: use data as it learned from")
-    tell_text(measure(networks[0], test), test)
+    say_fields(fields_of_text(measure(networks[0], test), test))
 
 
 def _fitting(test: Dataset | Shards, network: Sequential, model: str, data: str) -> Dataset | Shards:

@@ -6,7 +6,7 @@ import numpy as np
 import typer
 
 from chainrule.cli.models import MODEL, open_model
-from chainrule.cli.terminal import say
+from chainrule.cli.terminal import say_table, translated
 from chainrule.data import TextPreparation
 from chainrule.gradcheck import gradcheck as check
 from chainrule.models import NETWORKS
@@ -29,6 +29,7 @@ def gradcheck(
     if isinstance(like := network.preparation, TextPreparation):
         inputs = np.random.default_rng(seed).integers(0, like.tokenizer.size, (_TEXTS, like.context))
     report = check(network, inputs=inputs, seed=seed)
-    say(report)
+    headers, rows = report.cells()
+    say_table(headers, [(*row[:2], translated(row[2]), row[3], translated(row[4]), row[5]) for row in rows])
     if not report.ok:
         raise typer.Exit(1)

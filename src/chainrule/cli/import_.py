@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.terminal import note, say
+from chainrule.cli.terminal import note, say, say_table, translated
 from chainrule.errors import OptionError
 from chainrule.io import save
 from chainrule.io.onnx_import import import_onnx
@@ -38,7 +38,8 @@ def import_model(
     for warning in told:
         note(f"warning: {warning.message}")
     save(network, output)
-    say(network.summary())
+    headers, rows = network.summary().cells()
+    say_table(headers, [*rows[:-1], [translated(cell) for cell in rows[-1]]])
     say(f"wrote {output}")
 
 

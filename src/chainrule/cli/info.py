@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.cli.terminal import say
+from chainrule.cli.terminal import say_table, translated
 from chainrule.data import cache_folder
 from chainrule.kernels import FOR_NUMPY, IMPLEMENTATION, NATIVE, WITHOUT_TWIN
-from chainrule.text import table
 from chainrule.version import __version__
 
 __all__ = ["info"]
@@ -24,22 +23,23 @@ def info() -> None:
     Example: chainrule info
     """
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    native = f"{', '.join(WITHOUT_TWIN)}; {translated(FOR_NUMPY)}"
     rows = [
-        ("chainrule", f"{__version__} in {Path(__file__).parents[1]}"),
+        ("chainrule", translated(f"{__version__} in {Path(__file__).parents[1]}")),
         ("python", platform.python_version()),
         ("numpy", np.__version__),
-        ("kernels", IMPLEMENTATION),
-        ("computed by NumPy", f"{', '.join(WITHOUT_TWIN)}; {FOR_NUMPY}" if NATIVE else "everything"),
-        ("matrix products", f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()),
-        ("machine", f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"),
-        ("cache", cache_folder()),
+        (translated("kernels"), translated(IMPLEMENTATION)),
+        (translated("computed by NumPy"), native if NATIVE else translated("everything")),
+        (translated("matrix products"), f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip()),
+        (translated("machine"), translated(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores")),
+        (translated("cache"), cache_folder()),
         *((name, _version(name)) for name in _OPTIONAL),
     ]
-    say(table(("what", "is"), rows))
+    say_table(("what", "is"), rows)
 
 
 def _version(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        return translated("not installed")

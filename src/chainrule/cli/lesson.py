@@ -10,29 +10,15 @@ import typer
 from rich.markdown import Markdown
 from rich.syntax import Syntax
 
-from chainrule.cli.language import LANGUAGE, chosen_language
-from chainrule.cli.terminal import note, say, stdout
+from chainrule.cli.terminal import language, note, say, say_table, show, stdout, translated
 from chainrule.errors import ChainruleError, FileError, OptionError
 from chainrule.files import replacing
 from chainrule.lessons import EXERCISES, Cell, Lesson, find_lessons, judge, to_notebook
 from chainrule.scratch.check import describe
 from chainrule.scratch.start import figures_beside
-from chainrule.text import Language, spoken, table
 
 __all__ = ["lesson"]
 
-_WORDS = {
-    "list": ("chainrule lesson NUMBER begins one; -l zh: in Chinese", "chainrule lesson 编号：开始一课；-l en：英文"),
-    "on": ("Enter: go on    q: leave ", "回车：继续    q：退出 "),
-    "written": ("your exercise: {}", "你的练习：{}"),
-    "kept": ("your exercise: {} (it was there, and is kept)", "你的练习：{}（已经存在，保持不变）"),
-    "notebook": ("notebook: {}", "笔记本：{}"),
-    "notebook kept": ("notebook: {} (it was there, and is kept)", "笔记本：{}（已经存在，保持不变）"),
-    "then": (
-        "write it in an editor, then: chainrule lesson {} --check",
-        "用编辑器写好之后：chainrule lesson {} --check",
-    ),
-}
 _IMPORT = re.compile(r"^(import|from) (?!chainrule\.lessons).*$", re.MULTILINE)
 
 
@@ -44,7 +30,6 @@ def lesson(
     notebook: Annotated[
         bool, typer.Option("--notebook", help="Write the lesson as a Jupyter notebook into this folder, or to --file.")
     ] = False,
-    language: Annotated[str | None, LANGUAGE] = None,
 ) -> None:
     """The course of backpropagation, lesson by lesson: text, code that runs, and an exercise that is checked.
 
@@ -52,15 +37,12 @@ def lesson(
     Without a display, figures are written into this folder.
     The answer says what is wrong and how. --notebook writes the lesson for Jupyter, its exercise included.
 
-    课程的引导式学习：文字、可运行的代码和练习；用 -l zh 选择中文。
-
     Example: chainrule lesson 4
     """
-    tongue = chosen_language(language)
-    lessons = find_lessons(tongue)
+    lessons = find_lessons(language())
     if number is None:
-        say(table(("lesson", "title"), [(lesson.number, lesson.title) for lesson in lessons]))
-        note(spoken(_WORDS["list"], tongue))
+        say_table(("lesson", "title"), [(lesson.number, lesson.title) for lesson in lessons])
+        note("chainrule lesson NUMBER begins one; --language zh: in Chinese")
         return
     chosen = next((lesson for lesson in lessons if lesson.number == number), None)
     if chosen is None:
@@ -68,19 +50,19 @@ def lesson(
     if notebook:
         if check or solution:
             raise OptionError("--notebook writes the whole lesson: leave --check and --solution out")
-        _write_notebook(chosen, file or Path(f"lesson_{chosen.name}.ipynb"), tongue)
+        _write_notebook(chosen, file or Path(f"lesson_{chosen.name}.ipynb"))
         return
     path = file or Path(f"exercise_{chosen.name}.py")
     if check:
-        _check(chosen, path, tongue)
+        _check(chosen, path)
     elif solution:
         key, unfinished = _exercise(chosen)
-        say(EXERCISES[key].solved(unfinished))
+        show(EXERCISES[key].solved(unfinished))
     else:
         with figures_beside(Path(f"lesson_{chosen.name}.py").absolute()):
-            finished = _tour(chosen, tongue)
+            finished = _tour(chosen)
         if finished:
-            _begin_exercise(chosen, path, tongue)
+            _begin_exercise(chosen, path)
 
 
 def _exercise(chosen: Lesson) -> tuple[str, str]:
@@ -88,58 +70,62 @@ def _exercise(chosen: Lesson) -> tuple[str, str]:
     return next((cell.exercise, cell.text) for cell in chosen.cells if cell.exercise)
 
 
-def _tour(chosen: Lesson, language: Language) -> bool:
+def _tour(chosen: Lesson) -> bool:
     """Show the cells one by one and run their code; stop and return False where the reader leaves."""
     namespace: dict[str, object] = {}
     cells = chosen.cells
     exercise = next(place for place, cell in enumerate(cells) if cell.exercise)
     for place, cell in enumerate(cells[:exercise]):
-        _show(cell)
+        _show_cell(cell)
         if not cell.is_code:
             continue
         exec(compile(cell.text, f"lesson {chosen.number}", "exec"), namespace)
         print(flush=True)
         if place + 1 < exercise and stdout.is_terminal and sys.stdin.isatty():
-            answer = input(spoken(_WORDS["on"], language))
+            answer = input(translated("Enter: go on    q: leave") + " ")
             if answer.strip().lower() == "q":
                 return False
-    _show(cells[exercise])
+    _show_cell(cells[exercise])
     return True
 
 
-def _show(cell: Cell) -> None:
+def _show_cell(cell: Cell) -> None:
     """Drawn for reading on a terminal, else as it is."""
     if stdout.is_terminal:
-        drawn = Syntax(cell.text, "python", background_color="default") if cell.is_code else Markdown(cell.text)
+        drawn = (
+            Syntax(cell.text, "python", background_color="default", word_wrap=True)
+            if cell.is_code
+            else Markdown(cell.text)
+        )
         stdout.print(drawn, soft_wrap=False)
         print(flush=True)
     else:
-        say(cell.text + "\n")
+        show(cell.text + "\n")
 
 
-def _begin_exercise(chosen: Lesson, path: Path, language: Language) -> None:
+def _begin_exercise(chosen: Lesson, path: Path) -> None:
     if path.exists():
-        say(spoken(_WORDS["kept"], language).format(path))
+        say(f"your exercise: {path} (it was there, and is kept)")
     else:
         code = [cell.text for cell in chosen.cells if cell.is_code and not cell.exercise]
         imports = list(dict.fromkeys(match.group() for text in code for match in _IMPORT.finditer(text)))
         text = "\n".join([f"# {chosen.number}. {chosen.title}", *imports, "", "", _exercise(chosen)[1], ""])
         with replacing(path) as file:
             file.write(text.encode())
-        say(spoken(_WORDS["written"], language).format(path))
-    say(spoken(_WORDS["then"], language).format(chosen.number))
+        say(f"your exercise: {path}")
+    say(f"write it in an editor, then: chainrule lesson {chosen.number} --check")
 
 
-def _write_notebook(chosen: Lesson, path: Path, language: Language) -> None:
+def _write_notebook(chosen: Lesson, path: Path) -> None:
     if path.exists():
-        say(spoken(_WORDS["notebook kept"], language).format(path))
+        say(f"notebook: {path} (it was there, and is kept)")
         return
     with replacing(path) as file:
         file.write(to_notebook(chosen).encode())
-    say(spoken(_WORDS["notebook"], language).format(path))
+    say(f"notebook: {path}")
 
 
-def _check(chosen: Lesson, path: Path, language: Language) -> None:
+def _check(chosen: Lesson, path: Path) -> None:
     """Say whether the exercise in this file is right; exit 1 if not."""
     if not path.is_file():
         raise FileError(f"no exercise at {path}: chainrule lesson {chosen.number} writes it")
@@ -155,7 +141,7 @@ def _check(chosen: Lesson, path: Path, language: Language) -> None:
         raise FileError(f"{path} cannot be run: {describe(error)}") from None
     if name not in written:
         raise FileError(f"{path} has no class {name}: it must keep its name")
-    verdict = judge(key, written[name], language)
-    say(verdict)
+    verdict = judge(key, written[name], language())
+    show(verdict)
     if not verdict.ok:
         raise typer.Exit(1)

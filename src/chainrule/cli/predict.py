@@ -12,11 +12,10 @@ import typer
 from chainrule.arrays import Array, name_shape
 from chainrule.cli.models import is_model, open_model
 from chainrule.cli.predict_rows import LAYOUTS, check_ending, predict_rows, write_records
-from chainrule.cli.terminal import note, progress, say
+from chainrule.cli.terminal import note, progress, say_table, show, translated
 from chainrule.data import PicturePreparation, TablePreparation, TextPreparation, pictures_in, usual_preparation
 from chainrule.errors import DataError, OptionError
 from chainrule.layers import Sequential
-from chainrule.text import table
 from chainrule.training import Ensemble
 
 __all__ = ["predict"]
@@ -86,13 +85,13 @@ def _predict_pictures(
     records = list(_records(readers, preparation, paths, unsure_below, models[0]))
     failed = [record for record in records if "error" in record]
     if len(failed) == len(records):
-        more = f" (nor any other of {len(failed)} pictures)" if len(failed) > 1 else ""
-        raise DataError(f"{failed[0]['error']}{more}")
+        first = failed[0]["error"]
+        raise DataError(f"{first} (nor any other of {len(failed)} pictures)" if len(failed) > 1 else first)
     if output is not None:
         write_records(records, output)
         note(f"wrote {len(records):,} predictions to {output}")
     elif as_json:
-        say(json.dumps(records, indent=2, allow_nan=False))
+        show(json.dumps(records, indent=2, allow_nan=False))
     else:
         _tell(records, unsure_below)
     for record in failed:
@@ -125,7 +124,7 @@ def _records(
     """What is said of each picture, in order: its class, or the error that it met."""
     assert readers.input_shape is not None
     classes = readers.labels or tuple(map(str, range((readers.output_shape or (0,))[0])))
-    with progress(len(paths)) as show:
+    with progress(len(paths)) as advance:
         for first in range(0, len(paths), _TOGETHER):
             some = paths[first : first + _TOGETHER]
             prepared = [_prepared(path, preparation) for path in some]
@@ -142,7 +141,7 @@ def _records(
                         f"what {name} computes of {path} is no number: its weights are too large; train it anew"
                     )
                 yield _record(path, row, classes, unsure_below)
-            show(first + len(some), "")
+            advance(first + len(some), "")
 
 
 def _prepared(path: Path, preparation: PicturePreparation) -> Array | str:
@@ -170,10 +169,10 @@ def _tell(records: Sequence[dict[str, Any]], unsure_below: float) -> None:
     rows = []
     for record in records:
         if "error" in record:
-            rows.append((record["image"], "not read", ""))
+            rows.append((record["image"], translated("not read"), ""))
             continue
-        name = record["class"] if record["sure"] else f"unsure ({record['class']}?)"
+        name = record["class"] if record["sure"] else translated(f"unsure ({record['class']}?)")
         rows.append((record["image"], name, f"{record['confidence']:.1%}"))
-    say(table(("image", "class", "confidence"), rows))
+    say_table(("image", "class", "confidence"), rows)
     if any(record.get("sure") is False for record in records):
         note(f"unsure: confidence below {unsure_below:.0%}, so it is none of the classes, or one that cannot be told")

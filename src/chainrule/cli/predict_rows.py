@@ -11,12 +11,11 @@ import numpy as np
 
 from chainrule.arrays import Array, name_shape
 from chainrule.cli.models import open_model
-from chainrule.cli.terminal import note, say
+from chainrule.cli.terminal import note, say_table, show
 from chainrule.data import Dataset, TablePreparation, load_new
 from chainrule.errors import DataError, OptionError
 from chainrule.files import replacing
 from chainrule.layers import Sequential
-from chainrule.text import table
 from chainrule.training import Ensemble
 
 __all__ = ["LAYOUTS", "check_ending", "predict_rows", "write_records"]
@@ -54,9 +53,9 @@ def predict_rows(names: Sequence[str], data: str, output: Path | None, layout: s
         write_records([dict(zip(heads, row, strict=True)) for row in rows], output)
         note(f"wrote {len(rows):,} predictions to {output}")
     elif as_json:
-        say(_json([dict(zip(heads, row, strict=True)) for row in rows]))
+        show(_json([dict(zip(heads, row, strict=True)) for row in rows]))
     else:
-        say(table(heads, rows[:_SHOWN]))
+        say_table(heads, rows[:_SHOWN])
         if len(rows) > _SHOWN:
             note(f"{_SHOWN} of {len(rows):,} rows; --output FILE.csv writes all")
 

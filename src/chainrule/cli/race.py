@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.choices import DATA
-from chainrule.cli.terminal import note, say
+from chainrule.cli.terminal import note, say, say_table, translated
 from chainrule.data import Dataset, load
 from chainrule.errors import DataError
-from chainrule.text import table
 from chainrule.training.race import RaceRow
 from chainrule.training.race import race as run
 
@@ -35,28 +34,27 @@ def race(
     note(f"a {sizes} network, a batch of {batch_size}: the gradient of all parameters, three ways")
     rows: list[RaceRow] = []
     for row in run(train, test, seconds=seconds, batch_size=batch_size, seed=seed):
-        note(f"{row.way}: {_seconds(row.seconds)} a gradient")
+        note(f"{translated(row.way)}: {_seconds(row.seconds)} a gradient")
         rows.append(row)
     fastest = rows[-1].seconds
-    say(
-        table(
-            ("way to the gradient", "a gradient", "ratio", "difference", f"steps in {rows[0].wall:g} s", "accuracy"),
-            [
-                (
-                    row.way,
-                    _seconds(row.seconds),
-                    f"{row.seconds / fastest:,.0f}",
-                    f"{row.difference:.0e}" if row.difference else "-",
-                    f"{row.steps:,.0f}" if row.steps >= 10 else f"{row.steps:.2g}",
-                    f"{row.accuracy:.1%}",
-                )
-                for row in rows
-            ],
-        )
+    say_table(
+        ("way to the gradient", "a gradient", "ratio", "difference", f"steps in {rows[0].wall:g} s", "accuracy"),
+        [
+            (
+                translated(row.way),
+                _seconds(row.seconds),
+                f"{row.seconds / fastest:,.0f}",
+                f"{row.difference:.0e}" if row.difference else "-",
+                f"{row.steps:,.0f}" if row.steps >= 10 else f"{row.steps:.2g}",
+                f"{row.accuracy:.1%}",
+            )
+            for row in rows
+        ],
     )
     for row in rows:
         if row.measured < row.parameters:
-            say(f"{row.way}: measured on {row.measured:,} of {row.parameters:,} parameters, the rest extrapolated")
+            part = f"{row.measured:,} of {row.parameters:,} parameters"
+            say(f"{translated(row.way)}: measured on {translated(part)}, the rest extrapolated")
     say("difference: largest, relative to the array's largest gradient; accuracy: on the test data, whole steps only")
 
 

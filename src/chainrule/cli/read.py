@@ -10,11 +10,10 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.models import MODEL, open_model
-from chainrule.cli.terminal import note, progress, say
+from chainrule.cli.terminal import note, progress, say, say_table, show, translated
 from chainrule.data.images import read_colour, write_png
 from chainrule.errors import DataError, OptionError
 from chainrule.files import explain, replacing
-from chainrule.text import table
 from chainrule.vision import Comparison, Number, annotate, arrange, compare, read_numbers
 
 __all__ = ["read"]
@@ -58,12 +57,12 @@ def read(
     records: list[dict[str, object]] = []
     rows: list[tuple[object, ...]] = []
     total = Comparison()
-    with progress(len(images)) as show:
+    with progress(len(images)) as advance:
         for index, path in enumerate(images):
             picture = read_colour(path)
             writer = None if steps is None else _Steps(steps / path.stem if len(images) > 1 else steps)
             numbers = read_numbers(picture, network=network, unsure_below=unsure_below, steps=writer)
-            show(index + 1, path.name)
+            advance(index + 1, path.name)
             if annotated is not None:
                 out = annotated / f"{path.stem}.png" if len(images) > 1 else annotated
                 _folder(out.parent)
@@ -81,17 +80,16 @@ def read(
                 note(f"{path}: no number found")
     if as_json:
         told = {"images": records} | ({} if expected is None else {"comparison": _record(total)})
-        say(json.dumps(told, indent=2, allow_nan=False))
+        show(json.dumps(told, indent=2, allow_nan=False))
         return
     if rows:
         heads = ("image", "number", "confidence")
-        say(table(heads if expected is None else (*heads, "expected"), rows))
+        say_table(heads if expected is None else (*heads, "expected"), rows)
     if expected is not None:
         say(
-            f"exact   {total.exact} of {total.numbers} numbers ({total.accuracy:.1%}), "
-            f"{total.extra} read where none is\n"
-            f"digits  {total.errors} errors in {total.digits} ({total.digit_error_rate:.1%})"
+            f"exact   {total.exact} of {total.numbers} numbers ({total.accuracy:.1%}), {total.extra} read where none is"
         )
+        say(f"digits  {total.errors} errors in {total.digits} ({total.digit_error_rate:.1%})")
 
 
 def _write_table(rows: list[list[str]], path: Path) -> None:
@@ -131,7 +129,7 @@ def _beside(path: Path, pairs: list[tuple[str, str]], numbers: list[Number]) -> 
     rows: list[tuple[object, ...]] = []
     for there, seen in pairs:
         told = _told(next(left)) if seen else ("-", "")
-        rows.append((path, *told, "" if there == seen else there or "nothing"))
+        rows.append((path, *told, "" if there == seen else there or translated("nothing")))
     return rows
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.cli.terminal import draw_digits, note, say, stderr
-from chainrule.cli.text_results import figures_of_text, tell_text
+from chainrule.cli.terminal import draw_digits, note, say_fields, stderr, translated
+from chainrule.cli.text_results import fields_of_text, figures_of_text
 from chainrule.data import Part, TablePreparation, Text
 from chainrule.files import replacing
 from chainrule.io import fill, load, save
@@ -79,9 +79,9 @@ def write_results(
     measure = "mean cross-entropy of a token" if isinstance(test, Text) else None
     plot_curves([asdict(epoch) for epoch in history], folder / "curves.png", title, watched, measure)
     if isinstance(test, Text):
-        tell_text(on_test, test)
-        say(f"time              {report['seconds']:.1f} s")
-        say(f"written to        {folder}: model.safetensors, history.csv, log.jsonl, report.json, curves.png")
+        written = f"{folder}: model.safetensors, history.csv, log.jsonl, report.json, curves.png"
+        time = translated(f"{report['seconds']:.1f} s")
+        say_fields(fields_of_text(on_test, test) | {"time": time, "written to": written})
         return
     if on_test.confusion is not None:
         plot_confusion(on_test.confusion, network.labels or (), folder / "confusion.png", title)
@@ -129,21 +129,26 @@ def _another_rate(recipe: Recipe) -> float:
 
 
 def _show_digits(network: Sequential, test: Part) -> None:
-    images, _ = test.head(4)
+    images, _ = test.head(max(1, min(4, (stderr.width + 2) // 30)))  # 28 columns and a gap for each
     if images.shape[1:] == (1, 28, 28) and network.labels is not None:
-        captions = [f"read as {network.labels[index]}" for index in network.predict(images)]
-        note(draw_digits(list(images[:, 0]), captions))
+        captions = [translated(f"read as {network.labels[index]}") for index in network.predict(images)]
+        stderr.print(draw_digits(list(images[:, 0]), captions), markup=False)
 
 
 def _tell(on_test: Evaluation, report: dict[str, Any], folder: Path) -> None:
     if on_test.accuracy is None:
-        say(f"test R²         {on_test.r_squared:.4f} of {on_test.n:,}")
-        say(f"test error      {on_test.absolute_error:.4g} (mean absolute)")
-        say(f"train R²        {report['train_r_squared']:.4f}")
+        figures: dict[str, object] = {
+            "test R²": translated(f"{on_test.r_squared:.4f} of {on_test.n:,}"),
+            "test error": translated(f"{on_test.absolute_error:.4g} (mean absolute)"),
+            "train R²": f"{report['train_r_squared']:.4f}",
+        }
     else:
-        say(f"test accuracy   {on_test.accuracy:.2%} of {on_test.n:,}")
-        say(f"test loss       {on_test.loss:.4f}")
-        say(f"train accuracy  {report['train_accuracy']:.2%}")
-    say(f"time            {report['seconds']:.1f} s ({report['images_per_second']:,} images/s in training)")
+        figures = {
+            "test accuracy": translated(f"{on_test.accuracy:.2%} of {on_test.n:,}"),
+            "test loss": f"{on_test.loss:.4f}",
+            "train accuracy": f"{report['train_accuracy']:.2%}",
+        }
+    figures["time"] = translated(f"{report['seconds']:.1f} s ({report['images_per_second']:,} images/s in training)")
     picture = "residuals.png" if on_test.accuracy is None else "confusion.png"
-    say(f"written to      {folder}: model.safetensors, history.csv, log.jsonl, report.json, curves.png, {picture}")
+    figures["written to"] = f"{folder}: model.safetensors, history.csv, log.jsonl, report.json, curves.png, {picture}"
+    say_fields(figures)

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.checked import report
-from chainrule.cli.language import LANGUAGE, chosen_language
-from chainrule.cli.terminal import loop_bars, note, say
+from chainrule.cli.terminal import loop_bars, note, stderr
 from chainrule.errors import ChainruleError
 from chainrule.scratch.answer import Course
 from chainrule.scratch.cures import cure
@@ -30,7 +29,6 @@ def run(
     check: Annotated[
         bool, typer.Option("--check", help="Compare each backward of the script with numerical gradients.")
     ] = False,
-    language: Annotated[str | None, LANGUAGE] = None,
 ) -> None:
     """Run a script that imports `common` and `dataset`, the names of "Deep Learning from Scratch".
 
@@ -46,7 +44,6 @@ def run(
 
     Example: chainrule run train_neuralnet.py
     """
-    tongue = chosen_language(language)
     tree = parsed(script)
     script = script.resolve()
     folder = script.parent
@@ -63,7 +60,7 @@ def run(
         if show is not None:
             block.enter_context(shown_by(show))
         if check:
-            block.callback(lambda: say(report(checks, watch.uncalled, tongue)))
+            block.callback(lambda: report(checks, watch.uncalled))
             watch = block.enter_context(watching(script, checks.append, _say_that_it_begins))
         failed = _run(tree, script, course, goes_on=check)
     if failed or not all(watched.check.ok for watched in checks):
@@ -86,7 +83,7 @@ def _run(tree: ast.Module, script: Path, course: Course, goes_on: bool) -> bool:
         note("stopped; so far:")
     except Exception as error:
         sys.stdout.flush()
-        note(told_as_python_does(error, script))
+        stderr.print(told_as_python_does(error, script), markup=False)
         told = cure(error, course)
         if told is not None:
             note(told)

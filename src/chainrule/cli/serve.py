@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.models import MODEL, open_model
-from chainrule.cli.terminal import note, say, stderr
+from chainrule.cli.terminal import note, show, stderr
 from chainrule.io.onnx_import import import_onnx
 from chainrule.layers import Sequential
 from chainrule.server import serve as run_server
@@ -47,7 +47,7 @@ def serve(
     networks = {Path(name).stem: _open(name) for name in models or _USUAL}
 
     def ready(address: str) -> None:
-        say(address)
+        show(address)
         if token is False and host not in ("127.0.0.1", "localhost", "::1"):
             note("no token: whoever reaches this address can use the server")
         note("Ctrl-C ends it")

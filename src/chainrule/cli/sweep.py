@@ -12,7 +12,7 @@ import typer
 from rich.live import Live
 from rich.text import Text as Shown
 
-from chainrule.cli.terminal import note, say, stderr
+from chainrule.cli.terminal import note, say_fields, show, stderr, stdout, translated
 from chainrule.data import load
 from chainrule.errors import OptionError
 from chainrule.interrupt import interrupted_by_all_signals
@@ -100,7 +100,7 @@ def _watched(plan: Plan, folder: Path, places: Places, *, resume: bool) -> list[
                 for now in states:
                     trials = now or trials
                     if now or time.monotonic() - shown > _REFRESHED:
-                        live.update(Shown(_while_running(trials, folder)))
+                        live.update(Shown(_while_running(trials, folder, stderr.width)))
                         shown = time.monotonic()
             return trials
         for now in states:
@@ -113,7 +113,7 @@ def _watched(plan: Plan, folder: Path, places: Places, *, resume: bool) -> list[
     return trials
 
 
-def _while_running(trials: Sequence[Trial], folder: Path) -> str:
+def _while_running(trials: Sequence[Trial], folder: Path, columns: int) -> str:
     """The best, and those under way as they are now."""
     now = [
         trial
@@ -125,32 +125,34 @@ def _while_running(trials: Sequence[Trial], folder: Path) -> str:
     others = [trial for trial in now if trial.state in ("running", "failed")]
     waiting = sum(trial.state == "waiting" for trial in now)
     shown = (others + best)[:_SHOWN]
-    return f"{_table(shown)}\n{len(best)} of {len(now)} done, {waiting} waiting, in {folder}"
+    state = translated(f"{len(best)} of {len(now)} done, {waiting} waiting, in {folder}")
+    return f"{_table(shown, columns)}\n{state}"
 
 
-def _table(trials: Sequence[Trial]) -> str:
+def _table(trials: Sequence[Trial], columns: int | None) -> str:
     names = list(dict.fromkeys(name for trial in trials for name in trial.varied))
     rows = [
         (
             trial.number,
             *(trial.varied.get(name, "") for name in names),
-            trial.state,
+            translated(trial.state),
             len(trial.epochs),
             _figure(trial.chosen_by if trial.chosen_by is not None else next(reversed(trial.curve), None)),
             _figure(trial.loss if trial.accuracy is None else trial.accuracy),
         )
         for trial in trials
     ]
-    return table(("trial", *names, "state", "epochs", "chosen by", "test"), rows)
+    behind = [translated(name) for name in ("state", "epochs", "chosen by", "test")]
+    return table([translated("trial"), *names, *behind], rows, columns)
 
 
 def _line(trial: Trial) -> str:
-    settings = ", ".join(f"{name} {value}" for name, value in trial.varied.items())
-    settings += f" after epoch {len(trial.epochs)}"
+    varied = ", ".join(f"{name} {value}" for name, value in trial.varied.items())
+    settings = translated(f"{varied} after epoch {len(trial.epochs)}")
     if trial.state == "failed":
-        return f"{settings}: {trial.problem}"
+        return f"{settings}: {translated(trial.problem)}"
     reached = f"test loss {_figure(trial.loss)}" if trial.accuracy is None else f"test accuracy {trial.accuracy:.2%}"
-    return f"{settings}: {reached}"
+    return f"{settings}: {translated(reached)}"
 
 
 def _figure(value: float | None) -> str:
@@ -160,7 +162,8 @@ def _figure(value: float | None) -> str:
 def _tell(plan: Plan, trials: Sequence[Trial], folder: Path) -> None:
     best = best_first(trials)
     failed = [trial for trial in trials if trial.state == "failed"]
-    say(_table([*best, *(trial for trial in trials if trial.state == "stopped"), *failed]))
+    columns = stdout.width if stdout.is_terminal else None
+    show(_table([*best, *(trial for trial in trials if trial.state == "stopped"), *failed], columns))
     groups = grouped(trials)
     if any(group.count > 1 for group in groups):
         names = list(dict.fromkeys(name for group in groups for name in group.varied))
@@ -172,7 +175,8 @@ def _tell(plan: Plan, trials: Sequence[Trial], folder: Path) -> None:
             )
             for group in groups
         ]
-        say("\n" + table((*names, "seeds", "mean", "deviation", "standard error"), rows))
+        behind = [translated(name) for name in ("seeds", "mean", "deviation", "standard error")]
+        show("\n" + table([*names, *behind], rows, columns))
     if not best:
         raise OptionError(f"no trial has come to its end: {failed[0].problem}" if failed else "no trial has ended")
     first = best[0]
@@ -193,11 +197,16 @@ def _tell(plan: Plan, trials: Sequence[Trial], folder: Path) -> None:
             "the best was chosen by the test data, so it looks better than it is: hold data out with "
             "validation = 0.1 in [fixed]"
         )
-    say(f"\nbest            trial {first.number}: {_line(first)}")
-    say(f"model           {first.model}")
     again = ["chainrule", "train", "--data", plan.data, "--recipe", first.folder / "recipe.toml"]
-    say(f"make it again   {shlex.join(map(str, [*again, '--output', 'runs/again']))}")
-    say(f"written to      {folder}: trials.csv, trials.png, a folder a trial")
+    show("")
+    say_fields(
+        {
+            "best": translated(f"trial {first.number}: {_line(first)}"),
+            "model": first.model,
+            "make it again": shlex.join(map(str, [*again, "--output", "runs/again"])),
+            "written to": translated(f"{folder}: trials.csv, trials.png, a folder a trial"),
+        }
+    )
 
 
 def _fields(trials: Sequence[Trial]) -> Mapping[str, list[tuple[Any, float]]]:
@@ -215,5 +224,12 @@ def _vote(data: str, trials: Sequence[Trial]) -> None:
     _, test = load(data, tell=note)
     voted = evaluate(Ensemble([load_model(trial.model) for trial in trials]), test)
     assert voted.accuracy is not None
-    say(f"\n{len(trials)} best voting   test accuracy {voted.accuracy:.2%} of {voted.n}")
-    say(f"vote again      {shlex.join(['chainrule', 'evaluate', *(str(t.model) for t in trials), '--data', data])}")
+    show("")
+    say_fields(
+        {
+            f"{len(trials)} best voting": translated(f"test accuracy {voted.accuracy:.2%} of {voted.n}"),
+            "vote again": shlex.join(
+                ["chainrule", "evaluate", *(str(trial.model) for trial in trials), "--data", data]
+            ),
+        }
+    )

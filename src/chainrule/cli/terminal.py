@@ -1,32 +1,112 @@
 """What commands print: results to stdout, everything else to stderr, progress bars only on a terminal."""
 
+import io
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from chainrule.arrays import Array
+from chainrule.cli.catalogue import Catalogue, catalogue_of
+from chainrule.text import Language, fields, table, wrap
 
-__all__ = ["draw_digits", "loop_bars", "note", "printable", "progress", "say", "silence", "stderr", "stdout"]
+__all__ = [
+    "draw_digits",
+    "fail",
+    "language",
+    "loop_bars",
+    "note",
+    "printable",
+    "progress",
+    "say",
+    "say_fields",
+    "say_table",
+    "show",
+    "show_table",
+    "silence",
+    "speak",
+    "stderr",
+    "stdout",
+    "translated",
+]
 
 _COMMANDS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_BAR, _LEAST_BAR = 30, 6
+_BESIDE = 34
+"""Columns of what stands beside a progress bar: steps, and the time that is left."""
+_ONE_LINE = 125
+"""Columns that bar and description need beside each other."""
+_HANGING = 2
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 stdout = Console(highlight=False, soft_wrap=True, markup=False)
 
 
+class _Voice:
+    """The language of this process; like its terminal, there is one."""
+
+    language: Language = "en"
+    catalogue = Catalogue({})
+
+
+_VOICE = _Voice()
+
+
+def speak(language: Language) -> None:
+    """Say and note everything in this language from now on."""
+    _VOICE.language, _VOICE.catalogue = language, catalogue_of(language)
+    if language != "en" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # of a terminal that cannot show every character
+
+
+def language() -> Language:
+    """The language that is spoken."""
+    return _VOICE.language
+
+
+def translated(text: object) -> str:
+    """A message of ours in the language that is spoken."""
+    return _VOICE.catalogue.translated(str(text))
+
+
 def say(text: object) -> None:
-    """A result, to stdout."""
+    """A result in words, to stdout."""
+    stdout.print(_fitting(translated(text), stdout))
+
+
+def show(text: object) -> None:
+    """A result that is not words of ours (a path, JSON, what a network wrote), to stdout as it is."""
     stdout.print(str(text))
+
+
+def say_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table, to stdout; its headers are words of ours."""
+    show_table([translated(name) for name in headers], rows)
+
+
+def show_table(headers: Sequence[str], rows: Sequence[Sequence[object]], console: Console = stdout) -> None:
+    """A table as it is, on lines that fit the console."""
+    console.print(table(headers, rows, _columns(console)), markup=False)
+
+
+def say_fields(values: dict[str, object]) -> None:
+    """Names and values below each other, to stdout; the names are words of ours."""
+    stdout.print(fields([(translated(name), value) for name, value in values.items()], _columns(stdout)))
 
 
 def note(text: object) -> None:
     """What is going on, to stderr."""
-    stderr.print(str(text), markup=False)
+    stderr.print(_fitting(translated(text), stderr), markup=False)
+
+
+def fail(message: str) -> None:
+    """Why a command cannot go on, to stderr, in one line."""
+    print(f"{translated('error:')} {message}".replace("： ", "：", 1), file=sys.stderr)
 
 
 def silence() -> None:
@@ -39,17 +119,40 @@ def printable(text: str) -> str:
     return text.translate(_COMMANDS)
 
 
+def _columns(console: Console) -> int | None:
+    """Where lines end; None without a terminal, where a line is as long as what it says."""
+    return console.width if console.is_terminal else None
+
+
+def _fitting(text: str, console: Console) -> str:
+    """The text with no line longer than the terminal, and no word broken for that."""
+    columns = _columns(console)
+    lines = text.split("\n")
+    return "\n".join(part for line in lines for part in (wrap(line, columns, _HANGING) if columns else [line]))
+
+
+class _Bar(Progress):
+    """A progress bar; its description stands below it where there is no room beside it."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if stderr.width < _ONE_LINE:
+            told = "\n".join(str(task.fields["told"]) for task in self.tasks)
+            yield Text(_fitting(told, stderr))
+
+
 @contextmanager
 def progress(total: int, done: int = 0) -> Iterator[Any]:
     """A bar on stderr: call the yielded function with steps done and a text; does nothing without a terminal."""
     if not stderr.is_terminal:
         yield lambda done, text: None
         return
-    bar = Progress(
-        BarColumn(bar_width=30),
+    told = [TextColumn("{task.fields[told]}", markup=False)] if stderr.width >= _ONE_LINE else []
+    bar = _Bar(
+        BarColumn(bar_width=max(_LEAST_BAR, min(_BAR, stderr.width - _BESIDE))),
         MofNCompleteColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("time left"),
+        *told,
+        TextColumn(translated("time left")),
         TimeRemainingColumn(),
         console=stderr,
         transient=True,
@@ -57,8 +160,8 @@ def progress(total: int, done: int = 0) -> Iterator[Any]:
         redirect_stdout=sys.stdout.isatty(),
     )
     with bar:
-        task = bar.add_task("", total=total, completed=done)
-        yield lambda done, text: bar.update(task, completed=done, description=text)
+        task = bar.add_task("", total=total, completed=done, told="")
+        yield lambda done, text: bar.update(task, completed=done, told=translated(text))
 
 
 @contextmanager

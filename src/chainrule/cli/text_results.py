@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from chainrule.cli.terminal import say
+from chainrule.cli.terminal import translated
 from chainrule.data import Part, Text
 from chainrule.metrics import bits_of_a_character, perplexity
 from chainrule.training import Evaluation
 
-__all__ = ["figures_of_text", "of_text", "tell_text"]
+__all__ = ["fields_of_text", "figures_of_text", "of_text"]
 
 
 def of_text(loss: float | None, text: Part) -> str:
@@ -15,7 +15,7 @@ def of_text(loss: float | None, text: Part) -> str:
     if loss is None or not isinstance(text, Text):
         return ""
     bits = bits_of_a_character(loss, text.characters_of_a_token)
-    return f"  perplexity {perplexity(loss):.2f}  {bits:.3f} bits a character"
+    return f"  {translated(f'perplexity {perplexity(loss):.2f}')}  {translated(f'{bits:.3f} bits a character')}"
 
 
 def figures_of_text(part: str, loss: float, text: Text) -> dict[str, Any]:
@@ -27,9 +27,12 @@ def figures_of_text(part: str, loss: float, text: Text) -> dict[str, Any]:
     }
 
 
-def tell_text(measured: Evaluation, text: Text) -> None:
-    """How well a text is foretold, to stdout."""
+def fields_of_text(measured: Evaluation, text: Text) -> dict[str, object]:
+    """How well a text is foretold, in words."""
     read = measured.n * text.preparation.context
-    say(f"test loss         {measured.loss:.4f} of {read:,} {text.preparation.tokenizer.kind}")
-    say(f"perplexity        {perplexity(measured.loss):.2f}")
-    say(f"bits a character  {bits_of_a_character(measured.loss, text.characters_of_a_token):.3f}")
+    kind = translated(text.preparation.tokenizer.kind)
+    return {
+        "test loss": translated(f"{measured.loss:.4f} of {read:,} {kind}"),
+        "perplexity": f"{perplexity(measured.loss):.2f}",
+        "bits a character": f"{bits_of_a_character(measured.loss, text.characters_of_a_token):.3f}",
+    }

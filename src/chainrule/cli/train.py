@@ -11,7 +11,7 @@ import numpy as np
 import typer
 
 from chainrule.cli.choices import DATA
-from chainrule.cli.terminal import note, progress, say
+from chainrule.cli.terminal import note, progress, say_fields, translated
 from chainrule.cli.together import ENGINES, PARTS, divided, launched, together
 from chainrule.cli.train_run import CHECKPOINT, Portions, train_and_write
 from chainrule.data import USUAL, Characters, Dataset, Part, Reading, Text, load
@@ -263,9 +263,8 @@ def _find_learning_rate(network: Sequential, data: Part, recipe: Recipe, folder:
     path = folder / "learning-rate.png"
     title = f"{recipe.model} with {recipe.optimizer_name}: loss against learning rate"
     plot_learning_rates(found.rates, found.losses, found.smoothed, found.proposal, path, title)
-    say(f"learning rate  {found.proposal:g}")
-    say(f"tried          {len(found.rates)} rates from {found.rates[0]:.1e} to {found.rates[-1]:.1e}")
-    say(f"written to     {path}")
+    tried = translated(f"{len(found.rates)} rates from {found.rates[0]:.1e} to {found.rates[-1]:.1e}")
+    say_fields({"learning rate": f"{found.proposal:g}", "tried": tried, "written to": path})
 
 
 def _portions(train: Part, test: Part, recipe: Recipe) -> Portions:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli.results import write_model, write_results
-from chainrule.cli.terminal import note, printable, progress
+from chainrule.cli.terminal import note, printable, progress, stderr, translated
 from chainrule.cli.text_results import of_text
 from chainrule.cli.together import agree_on
 from chainrule.data import Part, Text
@@ -18,7 +18,17 @@ from chainrule.interrupt import uninterrupted
 from chainrule.layers import Scale, Sequential
 from chainrule.parallel import MPIWorkers, pays, tell_saved
 from chainrule.recipes import Recipe
-from chainrule.training import Epoch, JsonLog, Log, TensorBoardLog, Trainer, Units, calibrate, prove
+from chainrule.training import (
+    Epoch,
+    JsonLog,
+    Log,
+    Step,
+    TensorBoardLog,
+    Trainer,
+    Units,
+    calibrate,
+    prove,
+)
 from chainrule.writing import write_text
 
 __all__ = ["CHECKPOINT", "Portions", "train_and_write"]
@@ -63,7 +73,7 @@ def train_and_write(
         note(f"resuming after step {trainer.step:,} in epoch {trainer.epoch + 1}")
     elif checkpoint.exists():
         note(f"replacing the run in {folder} (--resume would go on with it)")
-    note(f"{chosen.model}: {network.values.size:,} parameters, {len(data.learned):,} {_things(data)}")
+    note(f"{chosen.model}: {network.values.size:,} parameters, {len(data.learned):,} {translated(_things(data))}")
     if workers is None or workers.rank == 0:  # the others wait for it no shorter than for a start
         _check_gradients(network, data.learned, chosen)
     if workers is not None:
@@ -81,8 +91,9 @@ def train_and_write(
         with _logs(folder, trainer, run) as logs:
             _run(trainer, data, chosen, checkpoint, run, logs)
     except DivergenceError as error:
-        kept = f"; the last good checkpoint is {checkpoint}" if trainer.epoch else ""
-        raise DivergenceError(f"{error}{kept}") from error
+        if not trainer.epoch:
+            raise
+        raise DivergenceError(f"{error}; the last good checkpoint is {checkpoint}") from error
     seconds = time.perf_counter() - started
     final = _finished(trainer, data, chosen)
     write_model(final, folder, half=bool(source["half"]))
@@ -99,12 +110,16 @@ def _check_gradients(network: Sequential, data: Part, recipe: Recipe) -> None:
             f"{list(worst.worst)}: the backward pass of a layer is wrong; chainrule gradcheck compares all of them"
         )
     left_out = [f"{report.kinks} on kinks"] * bool(report.kinks) + [f"{report.hidden} too small"] * bool(report.hidden)
-    without = f"; not compared: {', '.join(left_out)}" if left_out else ""
     if report.compared:
         told = f"{report.compared} gradients agree with numerical ones, largest relative difference {report.error:.0e}"
     else:
-        told = "nothing could be compared" + ("" if left_out else ", since the outputs are not finite")
-    note(f"gradient check: {told}{without}")
+        told = (
+            "nothing could be compared" if left_out else "nothing could be compared, since the outputs are not finite"
+        )
+    if left_out:
+        note(f"gradient check: {told}; not compared: {', '.join(map(translated, left_out))}")
+    else:
+        note(f"gradient check: {told}")
 
 
 @contextmanager
@@ -170,19 +185,22 @@ def _epochs(trainer: Trainer, data: Portions, recipe: Recipe, logs: list[Log]) -
                     log.step(step)
                 if (now := time.perf_counter()) - shown > 0.1:
                     shown = now
-                    right = "" if step.accuracy is None else f"  accuracy {step.accuracy:.0%}"
-                    show(
-                        step.number,
-                        f"epoch {step.epoch}/{recipe.epochs}  loss {step.loss:.3f}{right}  "
-                        f"{step.images_per_second:,.0f} samples/s",
-                    )
+                    show(step.number, _under_way(step, recipe))
             epoch = trainer.end_epoch(data.watched)
             if not quick or epoch.number <= _EVERY or epoch.number % _EVERY == 0 or epoch.number == recipe.epochs:
                 told = str(epoch) if recipe.validation else str(epoch).replace("validation loss", "test loss")
-                note(told + of_text(epoch.validation_loss, data.watched))
+                parts = (told + of_text(epoch.validation_loss, data.watched)).split("  ")
+                note("  ".join(translated(part) for part in parts))
                 if isinstance(data.watched, Text):
-                    note(_sample(trainer, recipe))
+                    stderr.print(_sample(trainer, recipe), markup=False)
             yield epoch
+
+
+def _under_way(step: Step, recipe: Recipe) -> str:
+    """A step as its progress bar tells it."""
+    parts = [f"epoch {step.epoch}/{recipe.epochs}", f"loss {step.loss:.3f}"]
+    parts += [] if step.accuracy is None else [f"accuracy {step.accuracy:.0%}"]
+    return "  ".join(translated(part) for part in [*parts, f"{step.images_per_second:,.0f} samples/s"])
 
 
 def _has_waited(trainer: Trainer, recipe: Recipe) -> bool:
@@ -194,9 +212,8 @@ def _finished(trainer: Trainer, data: Portions, recipe: Recipe) -> Sequential:
     """The network to keep: of the best epoch if that was waited for, else averaged; calibrated on what was held out, or
     giving numbers in their own units."""
     if recipe.patience:
-        note(
-            f"keeping epoch {trainer.use_best().number}, the best on the {len(data.watched):,} {_things(data)} held out"
-        )
+        held_out = f"{len(data.watched):,} {translated(_things(data))}"
+        note(f"keeping epoch {trainer.use_best().number}, the best on the {held_out} held out")
     else:
         trainer.use_average()
     if data.units is not None:

@@ -1,6 +1,6 @@
 """The summary of a network: a table with one row per layer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,8 +51,12 @@ class Summary:
         return sum(row.memory for row in self.rows)
 
     def __str__(self) -> str:
+        return table(*self.cells())
+
+    def cells(self) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+        """Headers and rows as they are printed, the totals last."""
         lines, total = self._lines()
-        return table(_HEADERS, [*lines, total])
+        return _HEADERS, [*lines, total]
 
     def _repr_html_(self) -> str:
         """As a notebook shows it, with a bar for each layer's share of the multiply-adds."""

@@ -22,6 +22,8 @@ from chainrule.files import replacing
 
 __all__ = ["LOST", "launch", "report", "take_place", "tell_saved"]
 
+_ERRORS = ("error:", "错误：")
+"""What a line that tells an error begins with, in either language."""
 LOST = 75
 """Exit code of a worker that has lost another one: trying again may help (EX_TEMPFAIL of sysexits.h)."""
 
@@ -183,7 +185,7 @@ class _Run:
             return 128 + self.received[0] if codes.get(0) != 0 else 0
         if bad:
             rank = min(bad)
-            if rank and "error:" not in _read(self.folder / "0.err"):
+            if rank and not any(word in _read(self.folder / "0.err") for word in _ERRORS):
                 sys.stderr.write(_read(self.folder / f"{rank}.err"))
             return bad[rank]
         if codes.get(0) == 0:
