@@ -22,6 +22,7 @@ SCENES = {
         "place=inside&model=char-gpt&input=text:ROMEO:%0ABut+soft&brick=2.TransformerBlock.0.Residual.1.Attention",
         (1280, 1500),
     ),
+    "play": ("place=playground&shape=spirals&classes=3&units=8,8&play-speed=1000", (1280, 860)),
     "train": ("place=train&input=mnist:3&gradient=both", (1280, 1060)),
 }
 SEVEN = [(75, 70), (190, 66), (150, 130), (115, 225)]
@@ -55,10 +56,11 @@ def main() -> None:
                 page.mouse.up()
             if name == "backward":
                 page.click("#check-button")
-            if name == "train":
-                page.click("#run")
-                page.wait_for_timeout(7000)
-                page.click("#run")
+            if name in ("train", "play"):
+                button = "#run" if name == "train" else "#play-run"
+                page.click(button)
+                page.wait_for_timeout(7000 if name == "train" else 2500)
+                page.click(button)
             page.wait_for_timeout(1500)
             page.evaluate("scrollTo(0, 0)")
             page.screenshot(path=PICTURES / f"{name}.png")

@@ -265,7 +265,8 @@ def test_both_languages_have_every_text(open_page):
           }
           speak("zh");
           const used = new Set();
-          const files = "main draw prompt inside sequence backward train bricks scene docs".split(" ");
+          const files = ("main draw prompt inside sequence backward train bricks scene docs "
+            + "play maps plane drop words follow chart").split(" ");
           for (const file of files) {
             const code = await (await fetch(`/page/${file}.js`)).text();
             for (const [, name] of code.matchAll(/\\bt\\("(\\w+)"/g)) used.add(name);
@@ -354,11 +355,11 @@ def test_axe_finds_nothing_serious(open_page, place, size, theme):
 
 def test_a_phone_shows_one_place_at_a_time_without_scrolling_sideways(open_page):
     page = open_page(size=(360, 740), has_touch=True)
-    for place in ("draw", "inside", "backward", "train"):
+    for place in ("draw", "inside", "backward", "train", "playground"):
         page.tap(f"#tab-{place}")
-        assert [page.locator(f"#{name}").is_visible() for name in ("draw", "inside", "backward", "train")] == [
-            name == place for name in ("draw", "inside", "backward", "train")
-        ]
+        assert [
+            page.locator(f"#{name}").is_visible() for name in ("draw", "inside", "backward", "train", "playground")
+        ] == [name == place for name in ("draw", "inside", "backward", "train", "playground")]
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
@@ -409,6 +410,8 @@ def test_the_page_is_small_and_needs_nothing_from_elsewhere(open_page):
 
     files = list((Path(server.__file__).parent / "page").iterdir())
     assert sum(file.stat().st_size for file in files) < 500_000
+    scripts = [file for file in files if file.suffix == ".js"]
+    assert sum(file.stat().st_size for file in scripts) < 250_000
     for file in files:
         addresses = re.findall(r"https?://[^\s\"')]+", file.read_text(encoding="utf-8"))
         assert set(addresses) <= {"http://www.w3.org/2000/svg"}, file.name

@@ -20,9 +20,7 @@ _TURNS = 2.0
 """Half turns of a spiral's arm."""
 
 
-def points(
-    shape: PointShape, count: int = 200, *, classes: int = 2, noise: float = 0.1, seed: int = 0
-) -> Dataset:
+def points(shape: PointShape, count: int = 200, *, classes: int = 2, noise: float = 0.1, seed: int = 0) -> Dataset:
     """Labelled points: x (count, 2) float32, nearly all within -1 to 1; classes as equal in number as `count` allows.
 
     Args:

@@ -1,7 +1,7 @@
 """The routes: what can be asked of the server, each in a few lines."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
@@ -18,19 +18,33 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 
 from chainrule.arrays import Array
+from chainrule.data import PointShape, points
 from chainrule.data.images import read_colour
 from chainrule.kernels import IMPLEMENTATION
 from chainrule.layers import Sequential
 from chainrule.server.access import Access
 from chainrule.server.answers import MOST_NAMED, SURE, Health, NumberRead, Prediction, Reading, Sample
 from chainrule.server.batching import Batcher
+from chainrule.server.dropped import Received, receive
+from chainrule.server.field import Maps, draw_maps
 from chainrule.server.guard import Guard, Metrics
-from chainrule.server.inputs import BODY, PICTURE_BODY, TEXT_BODY, check_pixels, read_picture, read_sample, read_text
+from chainrule.server.inputs import (
+    BODY,
+    FILE_BODY,
+    PICTURE_BODY,
+    TEXT_BODY,
+    check_pixels,
+    read_picture,
+    read_sample,
+    read_text,
+)
 from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
 from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
+from chainrule.server.settings import Points, Settings
+from chainrule.server.sharing import Opened, pack_training
 from chainrule.server.shelf import ModelCard, Served, Shelf
 from chainrule.server.texts import Written, next_probabilities, write_on
-from chainrule.server.training import Progress, Settings, Training
+from chainrule.server.training import Progress, Training
 from chainrule.server.trainings import News, Trainings
 from chainrule.server.unit import Unit, explain_unit
 from chainrule.server.wire import Packed, pack, show
@@ -49,14 +63,17 @@ _THREADS = 6
 """Requests that are worked on beside the event loop at the same time; each may hold some ten megabytes of JSON."""
 
 
-def create_app(networks: dict[str, Sequential], access: Access | None = None) -> FastAPI:
+def create_app(networks: dict[str, Sequential], access: Access | None = None, opened: Sequence[Opened] = ()) -> FastAPI:
     """The application that serves some networks; the first is used where none is named.
 
     Args:
         networks: by name.
         access: which requests are for this server; by default those of this machine.
+        opened: trainings read from files.
     """
     shelf, trainings, metrics = Shelf(networks), Trainings(), Metrics()
+    for training in opened:
+        trainings.add(training)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -84,7 +101,13 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None) ->
     app.state.pictures = ThreadPoolExecutor(1, "pictures")
     app.add_middleware(Guard, metrics=metrics, access=Access() if access is None else access)
     handle_problems(app)
-    for routes in (_asking(shelf, trainings), _showing(shelf, trainings), _training(trainings), _page(metrics)):
+    for routes in (
+        _asking(shelf, trainings),
+        _showing(shelf, trainings),
+        _training(trainings),
+        _files(shelf, trainings),
+        _page(metrics),
+    ):
         app.include_router(routes)
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
     return app
@@ -99,7 +122,8 @@ async def _find(model: str | None, shelf: Shelf, trainings: Trainings) -> Served
 def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
     """What a network makes of a sample."""
     routes = APIRouter()
-    batchers = {served.name: Batcher(served.network) for served in shelf if served.text is None}
+    served_to_classes = [served for served in shelf if served.text is None and served.answers == "classes"]
+    batchers = {served.name: Batcher(served.network) for served in served_to_classes}
     page_readers = readers()
 
     @routes.post("/api/predict", response_model=Prediction, openapi_extra=BODY)
@@ -109,7 +133,9 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         pictures: list[dict[str, str]] = []
         keep = (lambda name, picture: pictures.append({"name": name, "picture": show(picture)})) if steps else None
         sample = await read_sample(request, served, keep)
-        if served.name in batchers:
+        if served.answers == "numbers":
+            probabilities = (await run_in_threadpool(served.network, sample[np.newaxis]))[0]
+        elif served.name in batchers:
             probabilities = await batchers[served.name].predict(sample)
         elif served.text is not None:
             probabilities = await run_in_threadpool(next_probabilities, served.network, sample)
@@ -223,7 +249,7 @@ def _training(trainings: Trainings) -> APIRouter:
 
     @routes.post("/api/training", status_code=201)
     async def begin(settings: Settings) -> Progress:
-        """A new training on MNIST, paused before its first step."""
+        """A new training, paused before its first step."""
         return (await run_in_threadpool(trainings.begin, settings)).progress()
 
     @routes.get("/api/training")
@@ -245,15 +271,61 @@ def _training(trainings: Trainings) -> APIRouter:
         actions[action]()
         return training.progress()
 
-    async def existing(name: str) -> Training:  # else it would be called in a thread
+    @routes.get("/api/training/{name}/map")
+    async def maps(name: str, size: Annotated[int, Query(ge=8, le=100)] = 40) -> Maps:
+        """What a network that learns from points in the plane makes of each place, and each of its units."""
+        training = trainings.get(name)
+        step, network = training.current()
+        low, high = trainings.plane(training)
+        is_classifier = training.task.units is None if isinstance(training, Training) else bool(network.labels)
+        return await run_in_threadpool(draw_maps, network, step, low, high, size, is_classifier=is_classifier)
+
+    @routes.get("/api/training/{name}/file", response_class=Response)
+    async def file(name: str) -> Response:
+        """The training as a file: a model file that also holds its settings and curves."""
+        content = await run_in_threadpool(pack_training, trainings.get(name))
+        headers = {"Content-Disposition": 'attachment; filename="training.safetensors"'}
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    async def existing(name: str) -> Training | Opened:  # else it would be called in a thread
         trainings.check_room_to_watch()
         return trainings.get(name)
 
     @routes.get("/api/training/{name}/events", response_class=EventSourceResponse)
-    async def events(training: Annotated[Training, Depends(existing)]) -> AsyncIterator[News]:
+    async def events(training: Annotated[Training | Opened, Depends(existing)]) -> AsyncIterator[News]:
         """What is new, as server-sent events, until the training has ended."""
         async for news in trainings.watch(training):
             yield news
+
+    return routes
+
+
+def _files(shelf: Shelf, trainings: Trainings) -> APIRouter:
+    """Data that is made here, and files that a client sends."""
+    routes = APIRouter()
+
+    @routes.get("/api/points")
+    async def make_points(
+        shape: PointShape = "circles",
+        count: Annotated[int, Query(ge=3, le=300)] = 200,
+        classes: Annotated[int, Query(ge=2, le=3)] = 2,
+        noise: Annotated[float, Query(ge=0, le=1)] = 0.2,
+        seed: Annotated[int, Query(ge=0, le=2**32 - 1)] = 0,
+    ) -> Points:
+        """Points to learn from, and half as many to measure on, as POST /api/training takes them."""
+        parts = [points(shape, n, classes=classes, noise=noise, seed=seed + at)
+                 for at, n in enumerate((count, max(classes, count // 2)))]  # fmt: skip
+        learned, measured = (
+            [[*np.round(x, 3).tolist(), int(label)] for x, label in zip(part.x.astype(float), part.y, strict=True)]
+            for part in parts
+            if part.y is not None
+        )
+        return Points(points=learned, held_out=measured)
+
+    @routes.post("/api/files", openapi_extra=FILE_BODY)
+    async def take_file(request: Request, name: Annotated[str, Query(max_length=200)] = "file") -> Received:
+        """A file: a training or model to look at (.safetensors, .onnx), or a CSV file to learn from."""
+        return await run_in_threadpool(receive, await request.body(), name, shelf, trainings)
 
     return routes
 
@@ -286,6 +358,9 @@ def _page(metrics: Metrics) -> APIRouter:
 def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:
     if not np.isfinite(probabilities).all():
         raise ProblemError(422, f"what {served.name} computes of this is no number: its weights are too large")
+    if served.answers == "numbers":
+        return {"model": served.name, "label": None, "confidence": None, "sure": True, "probabilities": [],
+                "values": probabilities.tolist()}  # fmt: skip
     best = int(probabilities.argmax())
     values = [round(value, 6) for value in probabilities.tolist()]
     named = range(len(values)) if served.text is None else np.argsort(-probabilities, kind="stable")[:MOST_NAMED]

@@ -9,7 +9,7 @@ from chainrule.arrays import Array
 from chainrule.functions import softmax
 from chainrule.layers import Attention, Embedding, Layer, Positions, Sequential
 from chainrule.layers.recurrent import Recurrent
-from chainrule.losses import Loss, SoftmaxCrossEntropy
+from chainrule.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.numerical import STEP, central_difference
 from chainrule.sequence_losses import SequenceCrossEntropy
 from chainrule.server.problems import ProblemError
@@ -67,8 +67,12 @@ class Derivative(BaseModel):
     loss_below: float
 
 
-def walk(model: str, network: Sequential, sample: Array, label: int, labels: tuple[str, ...]) -> Walk:
-    """The passes of one sample (*input_shape); of a text (n,) the loss is that of the token behind it."""
+def walk(model: str, network: Sequential, sample: Array, label: int | float, labels: tuple[str, ...]) -> Walk:
+    """The passes of one sample (*input_shape); of a text (n,) the loss is that of the token behind it.
+
+    Where `labels` is empty, `label` is a number that the network should have predicted, and the loss is the square of
+    the difference.
+    """
     memory = sum(math.prod(row.output_shape) for row in network.summary().rows) + _shares(network, len(sample))
     if 3 * memory + network.values.size > _LARGEST_WALK:
         raise ProblemError(422, f"{model} is too large to be walked through: {memory:,} activations a sample")
@@ -97,9 +101,9 @@ def walk(model: str, network: Sequential, sample: Array, label: int, labels: tup
         )
     return Walk(
         model=model,
-        label=labels[label],
+        label=labels[int(label)] if labels else str(label),
         loss=trace.loss,
-        probabilities=softmax(_last(trace.outputs))[0].tolist(),
+        probabilities=softmax(_last(trace.outputs))[0].tolist() if labels else [],
         places=places,
         x=pack(sample),
         logits=pack(_last(trace.outputs)[0]),
@@ -108,7 +112,7 @@ def walk(model: str, network: Sequential, sample: Array, label: int, labels: tup
 
 
 def compare_derivative(
-    network: Sequential, sample: Array, label: int, parameter: str, index: tuple[int, ...]
+    network: Sequential, sample: Array, label: int | float, parameter: str, index: tuple[int, ...]
 ) -> Derivative:
     """d loss / d parameter[index] by backpropagation and by a central difference, on a float64 copy."""
     exact = network.astype("float64")
@@ -147,8 +151,10 @@ def compare_derivative(
     )
 
 
-def _question(network: Sequential, sample: Array, label: int) -> tuple[Array, Loss]:
+def _question(network: Sequential, sample: Array, label: int | float) -> tuple[Array, Loss]:
     """What the loss compares with, and the loss: of a sequence that of its last step."""
+    if isinstance(label, float):
+        return np.full((1, *(network.output_shape or ())), label, network.dtype), MeanSquaredError()
     if not network.answers_steps:
         return np.array([label]), SoftmaxCrossEntropy()
     labels = np.full((1, len(sample)), -1)

@@ -59,6 +59,7 @@ export function startDrawing() {
     });
   }
   on("model", showKind);
+  on("numbers", (numbers) => { $("numbers").value = numbers.join(", "); readNumbers(); });
   on("prediction", showAnswer);
   on("walk", showSaliency);
 }
@@ -262,6 +263,7 @@ export function showAnswer() {
 
 /** What is said of a prediction, honestly. */
 export function sentence(prediction) {
+  if (prediction.values?.length) return t("valueIs", prediction.values.map((value) => value.toPrecision(5)).join(", "));
   const [first, second] = [...prediction.probabilities].sort((a, b) => b.probability - a.probability);
   const percent = (p) => (100 * p.probability).toFixed(p.probability > 0.995 ? 1 : 0);
   if (prediction.tokens) return t("nextIs", visible(first.label), percent(first));

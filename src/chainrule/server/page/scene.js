@@ -25,6 +25,7 @@ export function tell(what, news) {
 
 export async function loadModels() {
   scene.models = await ask("/api/models");
+  if (state.model.startsWith("training:")) await takeModel(state.model).catch((error) => tell("problem", error));
   useModel(state.model);
 }
 
@@ -33,6 +34,17 @@ export function useModel(name) {
   if (scene.input && !fits(scene.input, scene.card)) scene.input = null;
   tell("model");
   return look();
+}
+
+/** Put a network that is none of /api/models among those that can be chosen. */
+export async function takeModel(name) {
+  const card = await ask(`/api/model?${new URLSearchParams({ model: name })}`);
+  addModel(card);
+  return card;
+}
+
+export function addModel(card) {
+  scene.models = [...scene.models.filter((one) => one.name !== card.name), card];
 }
 
 export function useInput(input) {
@@ -89,7 +101,9 @@ export async function look() {
     if (error.name !== "AbortError") {
       tell("prediction");
       tell("walk");
-      tell("problem", error);
+      // what is being drawn may not be a digit yet: that is said where the answer stands
+      if (scene.input?.drawn && error.status === 422) tell("unread", error);
+      else tell("problem", error);
     }
   } finally {
     if (!signal.aborted) setBusy(false);
@@ -98,6 +112,7 @@ export async function look() {
 
 /** The label that backward starts from: what was chosen, or what the network says. */
 export function trueLabel() {
+  if (scene.card?.answers === "numbers") return state.label.trim() !== "" && Number.isFinite(Number(state.label)) ? state.label : "0";
   return scene.card?.labels.includes(state.label) ? state.label : (scene.prediction?.label ?? "");
 }
 

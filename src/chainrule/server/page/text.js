@@ -1,10 +1,13 @@
 // Every word of the page in English and Chinese. An element with data-t="name" shows its text, data-t-label says it to
 // screen readers.
 
+import { PLAY } from "./text-play.js";
+
 const TEXTS = {
+  ...PLAY,
   skip: ["Skip to the content", "跳到正文"],
   motto: ["The chain rule, visible and right at the same time", "看得见、也算得对的链式法则"],
-  model: ["Network", "网络"],
+  model: ["Model", "模型"],
   share: ["Share", "分享"],
   theme: ["Dark colours", "深色"],
   places: ["Places", "页面"],
@@ -19,7 +22,7 @@ const TEXTS = {
     "链接里有你写的笔画、所选网络、步骤和各项设置；拖进来的照片不在其中。",
   ],
   shareHide: ["Hide these controls", "隐藏这些控件"],
-  hide_model: ["choice of network", "网络选择"],
+  hide_model: ["choice of model", "模型选择"],
   hide_share: ["sharing", "分享按钮"],
   hide_tools: ["drawing tools", "书写工具"],
   hide_samples: ["test digits", "测试数字"],
@@ -62,7 +65,7 @@ const TEXTS = {
   step_fitted: ["fitted", "缩放"],
   samples: ["Or a test digit of MNIST", "或者选一个 MNIST 测试数字"],
   sampleLabel: ["test digit {0}, number {1}", "测试数字 {0}，编号 {1}"],
-  more: ["Others", "换一批"],
+  more: ["More", "换一批"],
   insideTitle: ["Inside the network", "网络内部"],
   insideHint: [
     "What each brick makes of this input: blue is above zero, orange below. Point at a unit to see what it is made of; "
@@ -222,7 +225,6 @@ const TEXTS = {
   agree: ["They agree.", "两者一致。"],
   disagree: ["They differ: a kink (ReLU's zero, a pooling tie) lies between the probes.", "两者不同：两次取值之间有折点（ReLU 的零点或池化的并列）。"],
   trainTitle: ["Train a network, live", "现场训练一个网络"],
-  network: ["Network", "网络"],
   optimizer: ["Optimizer", "优化器"],
   rate: ["Learning rate", "学习率"],
   batch: ["Batch size", "批大小"],
