@@ -44,7 +44,7 @@ PLAIN = {"network": "layers", "hidden": [8, 8], "activation": "Tanh", "optimizer
 def saved(client) -> bytes:
     with training(client, data=made(client, shape="clouds"), batch_size=20, **PLAIN) as name:
         finish(client, name, 100)
-        return client.get(f"/api/training/{name}/file").content
+        return client.get(f"/api/file/{name}").content
 
 
 def test_points_are_those_of_the_library(client):
@@ -61,7 +61,7 @@ def test_points_are_learned_and_mapped(client):
     with training(client, data=points, batch_size=20, **PLAIN) as name:
         news = finish(client, name, 1500)
         assert news["points"][-1]["test_accuracy"] > 0.9
-        maps = client.get(f"/api/training/{name}/map", params={"size": 11}).json()
+        maps = client.get(f"/api/map/{name}", params={"size": 11}).json()
         network = cr.Sequential(cr.Affine(8), cr.Tanh(), cr.Affine(8), cr.Tanh(), cr.Affine(2)).build((2,))
         told = client.get("/api/parameters", params={"model": f"training:{name}"}).json()
         for key, parameter in network.parameters.items():
@@ -128,9 +128,9 @@ def test_bad_settings_are_told(client, settings, cure):
 
 def test_what_has_no_map_is_told(client):
     with training(client) as name:
-        told = client.get(f"/api/training/{name}/map")
+        told = client.get(f"/api/map/{name}")
         assert (told.status_code, "no map" in told.json()["error"]) == (422, True)
-        assert client.get(f"/api/training/{name}/map", params={"size": 5000}).status_code == 422
+        assert client.get(f"/api/map/{name}", params={"size": 5000}).status_code == 422
 
 
 def test_divergence_is_called_so(client):
@@ -150,7 +150,7 @@ def test_a_table_is_learned(client):
     assert (told["columns"], told["label"], told["classes"]) == (["a", "b"], "kind", ["other", "same"])
     with training(client, data={"upload": told["id"]}, batch_size=20, **PLAIN) as name:
         assert finish(client, name, 1500)["points"][-1]["test_accuracy"] > 0.85
-        maps = client.get(f"/api/training/{name}/map").json()
+        maps = client.get(f"/api/map/{name}").json()
         assert maps["low"][0] < x[:, 0].min() + 0.5
         card = client.get("/api/model", params={"model": f"training:{name}"}).json()
         assert card["labels"] == ["other", "same"]
@@ -216,9 +216,9 @@ def test_a_training_is_saved_and_opened(client, saved, tmp_path):
     assert (news["progress"]["state"], news["progress"]["opened"]) == ("stopped", True)
     assert news["progress"]["settings"]["hidden"] == [8, 8]
     assert len(news["points"]) > 1
-    assert client.get(f"/api/training/{told['training']}/map").status_code == 200
+    assert client.get(f"/api/map/{told['training']}").status_code == 200
     assert "begin a new one" in client.post(f"/api/training/{told['training']}/play").json()["error"]
-    assert client.get(f"/api/training/{told['training']}/file").content == saved
+    assert client.get(f"/api/file/{told['training']}").content == saved
     (tmp_path / "mine.safetensors").write_bytes(saved)
     assert cr.load(tmp_path / "mine.safetensors").input_shape == (2,)  # a model file like any other
     with serving(tmp_path / "mine.safetensors") as (address, _):
@@ -304,7 +304,7 @@ def test_many_at_once(client):
     ends = time.monotonic() + 2
     while time.monotonic() < ends:
         for name in names:
-            maps = client.get(f"/api/training/{name}/map", params={"size": 20}).json()
+            maps = client.get(f"/api/map/{name}", params={"size": 20}).json()
             assert math.isfinite(maps["units"][0]["most"])
             assert (whole(maps["classes"], "u1").astype(int).sum(axis=0) >= 254).all()
     for name in names:

@@ -271,7 +271,7 @@ def _training(trainings: Trainings) -> APIRouter:
         actions[action]()
         return training.progress()
 
-    @routes.get("/api/training/{name}/map")
+    @routes.get("/api/map/{name}")
     async def maps(name: str, size: Annotated[int, Query(ge=8, le=100)] = 40) -> Maps:
         """What a network that learns from points in the plane makes of each place, and each of its units."""
         training = trainings.get(name)
@@ -280,7 +280,7 @@ def _training(trainings: Trainings) -> APIRouter:
         is_classifier = training.task.units is None if isinstance(training, Training) else bool(network.labels)
         return await run_in_threadpool(draw_maps, network, step, low, high, size, is_classifier=is_classifier)
 
-    @routes.get("/api/training/{name}/file", response_class=Response)
+    @routes.get("/api/file/{name}", response_class=Response)
     async def file(name: str) -> Response:
         """The training as a file: a model file that also holds its settings and curves."""
         content = await run_in_threadpool(pack_training, trainings.get(name))

@@ -16,7 +16,7 @@ from chainrule.layers import Sequential
 from chainrule.server.problems import ProblemError
 from chainrule.server.texts import token_names
 
-__all__ = ["Brick", "Kind", "ModelCard", "Served", "Shelf"]
+__all__ = ["Answers", "Brick", "Kind", "ModelCard", "Served", "Shelf"]
 
 _LARGEST_TARGET = 1e9
 _MOST_ADDED = 8

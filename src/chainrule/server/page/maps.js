@@ -41,7 +41,7 @@ export async function showMaps(run, plane, data) {
   }
   asking = true;
   try {
-    shown = await ask(`/api/training/${run.id}/map?size=50`);
+    shown = await ask(`/api/map/${run.id}?size=50`);
     if (!run.closed) {
       [plane.low, plane.high] = [shown.low, shown.high];
       draw(plane, data);

@@ -222,7 +222,7 @@ function showState() {
     $("play-state").textContent = fault() ?? t("state_none");
     return;
   }
-  $("play-save").href = `/api/training/${run.id}/file`;
+  $("play-save").href = `/api/file/${run.id}`;
   const rate = progress.seconds ? Math.round(progress.step / progress.seconds).toLocaleString() : "0";
   const told = progress.state === "failed" ? [progress.error] : [progress.step.toLocaleString(), rate];
   const name = progress.opened ? "state_opened" : progress.diverged ? "state_diverged" : `state_${progress.state}`;

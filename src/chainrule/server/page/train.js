@@ -153,7 +153,7 @@ export function showState() {
   const loss = run.measured.at(-1)?.test_loss?.toPrecision(3);
   $("training-state").textContent = t(name, ...told) + (progress.trouble ? t("trouble", loss) : "") + deadWords(run);
   $("save").hidden = false;
-  $("save").href = `/api/training/${run.id}/file`;
+  $("save").href = `/api/file/${run.id}`;
   showRace();
 }
 
