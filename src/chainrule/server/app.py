@@ -27,6 +27,7 @@ from chainrule.server.batching import Batcher
 from chainrule.server.guard import Guard, Metrics
 from chainrule.server.inputs import BODY, PICTURE_BODY, TEXT_BODY, check_pixels, read_picture, read_sample, read_text
 from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
+from chainrule.server.number import Number, explain_number
 from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
 from chainrule.server.shelf import ModelCard, Served, Shelf
 from chainrule.server.texts import Written, next_probabilities, write_on
@@ -44,6 +45,7 @@ _ModelName = Annotated[
     str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
 ]
 
+_Index = Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")]
 
 _THREADS = 6
 """Requests that are worked on beside the event loop at the same time; each may hold some ten megabytes of JSON."""
@@ -169,7 +171,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         request: Request,
         label: Annotated[str, Query(max_length=200)],
         parameter: Annotated[str, Query(max_length=200, description="such as 2.Affine.W")],
-        index: Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")],
+        index: _Index,
         model: _ModelName = None,
     ) -> Any:
         """The loss's derivative with respect to one parameter, by backpropagation and by a central difference."""
@@ -179,6 +181,22 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         return await run_in_threadpool(
             compare_derivative, served.network, sample, served.label(label), parameter, place
         )
+
+    @routes.post("/api/number", response_model=Number, openapi_extra=BODY)
+    async def number(
+        request: Request,
+        label: Annotated[str, Query(max_length=200)],
+        place: Annotated[str, Query(max_length=200, description='such as 2.Affine; "loss": of the logits')],
+        array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or of the loss dlogits")],
+        index: _Index,
+        model: _ModelName = None,
+    ) -> Any:
+        """One element of a gradient: the terms of its sum, its path down from the loss, and where it goes."""
+        served = await _find(model, shelf, trainings)
+        sample = await read_sample(request, served)
+        at = tuple(int(number) for number in index.split(","))
+        told = (served.name, served.network, sample, served.label(label), place, array, at)
+        return await run_in_threadpool(explain_number, *told)
 
     return routes
 
