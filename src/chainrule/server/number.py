@@ -23,6 +23,7 @@ __all__ = ["LOSS", "Number", "NumberFactor", "NumberTerm", "Step", "explain_numb
 LOSS = "loss"
 """The place of the gradient with respect to the logits, whose array is "dlogits"."""
 _TERMS = 8
+_FEW = 3
 _ROUNDING = 1e-3
 """The terms' sum may differ from the recorded number by so much of their sizes' sum; float32 stays far below."""
 
@@ -239,10 +240,11 @@ def _index(flat: int, shape: Shape) -> list[int]:
 
 
 def _listed(groups: list[Group], values: Array, shapes: dict[str, Shape]) -> Iterator[NumberTerm]:
-    """The largest terms that are not 0, or, where all are 0, the first."""
+    """The largest terms; those that are 0 only where there are few terms, or nothing else."""
     each = [(group, i) for group in groups for i in range(len(products([group])))]
     largest = np.argsort(-np.abs(values), kind="stable")[:_TERMS]
-    for at in [int(at) for at in largest if values[at] != 0] or [int(at) for at in largest[:1]]:
+    few = largest if values.size <= _FEW else largest[values[largest] != 0]
+    for at in few if few.size else largest[:1]:
         group, i = each[at]
         factors = [_factor(factor, i, shapes) for factor in group]
         yield NumberTerm(factors=factors, value=float(values[at]))

@@ -56,6 +56,7 @@ async function point(index, flat) {
   for (const brick of bricks) brick.board?.mark(null);
   if (flat === null) return;
   const { walk } = scene;
+  if (!walk) return; // another drawing is on its way
   const place = walk.places[index];
   if (!place.dx && !index) return; // what reads tokens has no slopes
   await new Promise((done) => setTimeout(done, 40)); // the pointer may be on its way

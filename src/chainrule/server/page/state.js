@@ -1,7 +1,7 @@
 // The scene: everything that a shared address brings back. It lives behind the # of the address.
 
 const USUAL = {
-  place: "draw", model: "", input: "", label: "", brick: "", unit: "", stage: "0", weight: "", overlay: "",
+  place: "draw", model: "", input: "", label: "", brick: "", unit: "", stage: "0", weight: "", pin: "", scale: "", overlay: "",
   lang: "", theme: "", hide: "",
   network: "two-layer", optimizer: "sgd", rate: "0.1", batch: "100", speed: "", gradient: "backpropagation",
 };
