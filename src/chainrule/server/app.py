@@ -6,31 +6,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import anyio.to_thread
 import numpy as np
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
-from fastapi.sse import EventSourceResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 
 from chainrule.arrays import Array
-from chainrule.data import PointShape, points
 from chainrule.data.images import read_colour
 from chainrule.kernels import IMPLEMENTATION
 from chainrule.layers import Sequential
 from chainrule.server.access import Access
 from chainrule.server.answers import MOST_NAMED, SURE, Health, NumberRead, Prediction, Reading, Sample
 from chainrule.server.batching import Batcher
-from chainrule.server.dropped import Received, receive
-from chainrule.server.field import Maps, draw_maps
 from chainrule.server.guard import Guard, Metrics
 from chainrule.server.inputs import (
     BODY,
-    FILE_BODY,
     PICTURE_BODY,
     TEXT_BODY,
     check_pixels,
@@ -39,13 +34,12 @@ from chainrule.server.inputs import (
     read_text,
 )
 from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
+from chainrule.server.number import Number, explain_number
 from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
-from chainrule.server.settings import Points, Settings
-from chainrule.server.sharing import Opened, pack_training
+from chainrule.server.sharing import Opened
 from chainrule.server.shelf import ModelCard, Served, Shelf
 from chainrule.server.texts import Written, next_probabilities, write_on
-from chainrule.server.training import Progress, Training
-from chainrule.server.trainings import News, Trainings
+from chainrule.server.trainings import Trainings
 from chainrule.server.unit import Unit, explain_unit
 from chainrule.server.wire import Packed, pack, show
 from chainrule.version import __version__
@@ -58,6 +52,7 @@ _ModelName = Annotated[
     str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
 ]
 
+_Index = Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")]
 
 _THREADS = 6
 """Requests that are worked on beside the event loop at the same time; each may hold some ten megabytes of JSON."""
@@ -103,9 +98,10 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None, op
     handle_problems(app)
     for routes in (
         _asking(shelf, trainings),
+        _explaining(shelf, trainings),
         _showing(shelf, trainings),
-        _training(trainings),
-        _files(shelf, trainings),
+        training_routes(trainings),
+        file_routes(shelf, trainings),
         _page(metrics),
     ):
         app.include_router(routes)
@@ -170,6 +166,13 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         loop, pictures = asyncio.get_running_loop(), request.app.state.pictures
         return await loop.run_in_executor(pictures, _read, content, page_readers, annotated)
 
+    return routes
+
+
+def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
+    """How a network comes to its answer, and its gradients."""
+    routes = APIRouter()
+
     @routes.post("/api/trace", response_model=Walk, openapi_extra=BODY)
     async def trace(request: Request, label: Annotated[str, Query(max_length=200)], model: _ModelName = None) -> Any:
         """One sample forward and backward through every layer, with the class it should have been."""
@@ -195,7 +198,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         request: Request,
         label: Annotated[str, Query(max_length=200)],
         parameter: Annotated[str, Query(max_length=200, description="such as 2.Affine.W")],
-        index: Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")],
+        index: _Index,
         model: _ModelName = None,
     ) -> Any:
         """The loss's derivative with respect to one parameter, by backpropagation and by a central difference."""
@@ -205,6 +208,25 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         return await run_in_threadpool(
             compare_derivative, served.network, sample, served.label(label), parameter, place
         )
+
+    @routes.post("/api/number", response_model=Number, openapi_extra=BODY)
+    async def number(
+        request: Request,
+        label: Annotated[str, Query(max_length=200)],
+        place: Annotated[str, Query(max_length=200, description='such as 2.Affine; "loss": of the logits')],
+        array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or of the loss dlogits")],
+        index: _Index,
+        model: _ModelName = None,
+    ) -> Any:
+        """One element of a gradient: the terms of its sum, its path down from the loss, and where it goes."""
+        served = await _find(model, shelf, trainings)
+        sample = await read_sample(request, served)
+        at = tuple(int(number) for number in index.split(","))
+        right = served.label(label)
+        if isinstance(right, float):
+            raise ProblemError(422, f"{served.name} predicts a number: only networks with classes are taken apart here")
+        told = (served.name, served.network, sample, right, place, array, at)
+        return await run_in_threadpool(explain_number, *told)
 
     return routes
 
@@ -239,93 +261,6 @@ def _showing(shelf: Shelf, trainings: Trainings) -> APIRouter:
         assert data.y is not None
         some = range(start, min(start + count, len(data)))
         return [Sample(index=i, label=str(data.y[i]), x=pack(data.x[i])) for i in some]
-
-    return routes
-
-
-def _training(trainings: Trainings) -> APIRouter:
-    """Trainings, begun and followed."""
-    routes = APIRouter()
-
-    @routes.post("/api/training", status_code=201)
-    async def begin(settings: Settings) -> Progress:
-        """A new training, paused before its first step."""
-        return (await run_in_threadpool(trainings.begin, settings)).progress()
-
-    @routes.get("/api/training")
-    async def all_trainings() -> list[Progress]:
-        """What is being trained."""
-        return [training.progress() for training in trainings]
-
-    @routes.get("/api/training/{name}")
-    async def one_training(name: str) -> News:
-        """How far a training is, with all points of its curves."""
-        training = trainings.get(name)
-        return News(progress=training.progress(), points=list(training.points))
-
-    @routes.post("/api/training/{name}/{action}")
-    async def command(name: str, action: Literal["play", "pause", "step", "stop"]) -> Progress:
-        """Start, pause, do one step, or end."""
-        training = trainings.get(name)
-        actions = {"play": training.play, "pause": training.pause, "step": training.one_step, "stop": training.stop}
-        actions[action]()
-        return training.progress()
-
-    @routes.get("/api/map/{name}")
-    async def maps(name: str, size: Annotated[int, Query(ge=8, le=100)] = 40) -> Maps:
-        """What a network that learns from points in the plane makes of each place, and each of its units."""
-        training = trainings.get(name)
-        step, network = training.current()
-        low, high = trainings.plane(training)
-        is_classifier = training.task.units is None if isinstance(training, Training) else bool(network.labels)
-        return await run_in_threadpool(draw_maps, network, step, low, high, size, is_classifier=is_classifier)
-
-    @routes.get("/api/file/{name}", response_class=Response)
-    async def file(name: str) -> Response:
-        """The training as a file: a model file that also holds its settings and curves."""
-        content = await run_in_threadpool(pack_training, trainings.get(name))
-        headers = {"Content-Disposition": 'attachment; filename="training.safetensors"'}
-        return Response(content, media_type="application/octet-stream", headers=headers)
-
-    async def existing(name: str) -> Training | Opened:  # else it would be called in a thread
-        trainings.check_room_to_watch()
-        return trainings.get(name)
-
-    @routes.get("/api/training/{name}/events", response_class=EventSourceResponse)
-    async def events(training: Annotated[Training | Opened, Depends(existing)]) -> AsyncIterator[News]:
-        """What is new, as server-sent events, until the training has ended."""
-        async for news in trainings.watch(training):
-            yield news
-
-    return routes
-
-
-def _files(shelf: Shelf, trainings: Trainings) -> APIRouter:
-    """Data that is made here, and files that a client sends."""
-    routes = APIRouter()
-
-    @routes.get("/api/points")
-    async def make_points(
-        shape: PointShape = "circles",
-        count: Annotated[int, Query(ge=3, le=300)] = 200,
-        classes: Annotated[int, Query(ge=2, le=3)] = 2,
-        noise: Annotated[float, Query(ge=0, le=1)] = 0.2,
-        seed: Annotated[int, Query(ge=0, le=2**32 - 1)] = 0,
-    ) -> Points:
-        """Points to learn from, and half as many to measure on, as POST /api/training takes them."""
-        parts = [points(shape, n, classes=classes, noise=noise, seed=seed + at)
-                 for at, n in enumerate((count, max(classes, count // 2)))]  # fmt: skip
-        learned, measured = (
-            [[*np.round(x, 3).tolist(), int(label)] for x, label in zip(part.x.astype(float), part.y, strict=True)]
-            for part in parts
-            if part.y is not None
-        )
-        return Points(points=learned, held_out=measured)
-
-    @routes.post("/api/files", openapi_extra=FILE_BODY)
-    async def take_file(request: Request, name: Annotated[str, Query(max_length=200)] = "file") -> Received:
-        """A file: a training or model to look at (.safetensors, .onnx), or a CSV file to learn from."""
-        return await run_in_threadpool(receive, await request.body(), name, shelf, trainings)
 
     return routes
 

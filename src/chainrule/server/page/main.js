@@ -1,10 +1,11 @@
 // Starts the page: places, language, colours, the address, and the places' own parts.
 
 import { startBackward, showBackward, showLabels } from "./backward.js";
-import { nameSamples, restoreInput, showAnswer, showSaliency, startDrawing } from "./draw.js";
+import { nameSamples, restoreInput, showAnswer, startDrawing } from "./draw.js";
 import { make } from "./bricks.js";
 import { startPrompt } from "./prompt.js";
 import { showInside, startInside } from "./inside.js";
+import { showSaliency } from "./saliency.js";
 import { loadModels, on, scene, tell, useModel } from "./scene.js";
 import { address, change, onChange, readAddress, state } from "./state.js";
 import { language, speak, t } from "./text.js";

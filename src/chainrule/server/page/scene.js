@@ -110,10 +110,16 @@ export async function look() {
   }
 }
 
-/** The label that backward starts from: what was chosen, or what the network says. */
+/** The label that backward starts from: what was chosen; else what a sample is and was not taken for; else the second
+ * most probable, since the gradient of a right and certain answer is next to nothing. */
 export function trueLabel() {
   if (scene.card?.answers === "numbers") return state.label.trim() !== "" && Number.isFinite(Number(state.label)) ? state.label : "0";
-  return scene.card?.labels.includes(state.label) ? state.label : (scene.prediction?.label ?? "");
+  if (scene.card?.labels.includes(state.label)) return state.label;
+  const { prediction, input } = scene;
+  if (!prediction) return "";
+  if (input?.truth !== undefined && input.truth !== prediction.label && scene.card.labels.includes(input.truth)) return input.truth;
+  const [first, second] = [...prediction.probabilities].sort((a, b) => b.probability - a.probability);
+  return (second ?? first).label;
 }
 
 async function walkThrough(signal) {
@@ -151,6 +157,7 @@ function unpackWalk(walk) {
     place.dy = unpack(packed.dy);
     place.dx = unpack(packed.dx) ?? before?.dy ?? null;
     place.sequence = packed.sequence;
+    place.explained = packed.explained;
     place.between = Object.entries(packed.between).map(([name, array]) => [name, unpack(array)]);
     place.stateGradients = Object.entries(packed.state_gradients).map(([name, array]) => [name, unpack(array)]);
     place.gradients = Object.entries(packed.gradients).map(([name, array]) => [name, unpack(array)]);

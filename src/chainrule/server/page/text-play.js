@@ -78,8 +78,6 @@ export const PLAY = {
   valueIs: ["{0}", "{0}"],
   enter: ["Numbers", "数值"],
   numbersHint: ["Write {0} numbers with commas or spaces between them.", "写 {0} 个数，用逗号或空格隔开。"],
-  numbersCount: ["This network reads {0} numbers; here are {1}.", "这个网络读 {0} 个数；这里有 {1} 个。"],
-  notNumber: ["“{0}” is not a number.", "“{0}”不是数。"],
   unread: ["Not a digit yet: {0}", "还不是数字：{0}"],
   backwardOfNumbers: [
     "This network predicts a number, and Backward explains classes. Inside shows its bricks; programs can ask /api/trace for its gradients.",

@@ -25,7 +25,7 @@ export function showWords() {
   const reads = card.kind === "numbers";
   const predicts = card.answers === "numbers";
   $("who").textContent = scene.prediction ? t("servedReads", nameOf(card.name)) : "";
-  $("numbers-words").textContent = reads ? wordsOf($("numbers").value, inputSize(card)) : "";
+  $("numbers-words").textContent = reads && !$("numbers").value.trim() ? t("numbersHint", inputSize(card)) : "";
   if (reads) {
     for (const id of ["tab-draw", "draw-title"]) {
       $(id).dataset.t = "enter";
@@ -33,19 +33,10 @@ export function showWords() {
     }
     for (const element of document.querySelectorAll("#draw [data-hide=tools]")) element.hidden = true;
     if (!scene.prediction) $("answer").textContent = "";
-    if (!scene.walk) $("inside-bricks").replaceChildren(make("p", { className: "hint" }, $("numbers-words").textContent));
+    if (!scene.walk) $("inside-bricks").replaceChildren(make("p", { className: "hint" }, t("numbersHint", inputSize(card))));
   }
   $("backward-numbers").hidden = !predicts;
   for (const element of $("backward").children) {
     if (element.tagName !== "H2" && element.id !== "backward-numbers") element.classList.toggle("left-out", predicts);
   }
-}
-
-/** What is wrong with the numbers that were written, or how many are wanted. */
-function wordsOf(text, count) {
-  const words = text.split(/[\s,;]+/).filter(Boolean);
-  const strange = words.find((word) => !Number.isFinite(Number(word)));
-  if (strange) return t("notNumber", strange.slice(0, 20));
-  if (words.length && words.length !== count) return t("numbersCount", count, words.length);
-  return words.length ? "" : t("numbersHint", count);
 }
