@@ -39,6 +39,7 @@ from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
 from chainrule.server.sharing import Opened
 from chainrule.server.shelf import ModelCard, Served, Shelf
 from chainrule.server.texts import Written, next_probabilities, write_on
+from chainrule.server.training_routes import file_routes, training_routes
 from chainrule.server.trainings import Trainings
 from chainrule.server.unit import Unit, explain_unit
 from chainrule.server.wire import Packed, pack, show
