@@ -290,10 +290,11 @@ def test_damaged_models_are_told(client, saved):
 
 
 def test_an_oversized_network_is_refused(client, tmp_path):
-    wide = cr.Sequential(cr.Upsample(64), cr.GlobalAvgPool2D(), cr.Affine(2)).build((1, 200, 200))
-    cr.save(wide, tmp_path / "wide.safetensors")
-    told = drop(client, (tmp_path / "wide.safetensors").read_bytes(), "wide.safetensors")
-    assert (told.status_code, "too large for the page" in told.json()["error"]) == (413, True)
+    wide = [cr.Upsample(64), cr.GlobalAvgPool2D()]
+    for index, layers in enumerate((wide, [cr.Sequential(*wide)], [cr.Parallel(cr.Sequential(*wide), join="concat")])):
+        cr.save(cr.Sequential(*layers, cr.Affine(2)).build((1, 200, 200)), tmp_path / f"{index}.safetensors")
+        told = drop(client, (tmp_path / f"{index}.safetensors").read_bytes(), "wide.safetensors")
+        assert (told.status_code, "too large for the page" in told.json()["error"]) == (413, True)
 
 
 def test_many_at_once(client):

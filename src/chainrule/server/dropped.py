@@ -9,14 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, Field
 
+from chainrule.arrays import Shape
 from chainrule.data import Dataset, TablePreparation
 from chainrule.data import load as load_data
 from chainrule.errors import ChainruleError, MissingExtraError
 from chainrule.io import load
 from chainrule.io.onnx_import import import_onnx
-from chainrule.layers import Sequential
+from chainrule.layers import Layer, Parallel, Residual, Sequential
 from chainrule.server.problems import ProblemError
 from chainrule.server.sharing import read_training
 from chainrule.server.shelf import ModelCard, Shelf
@@ -29,8 +31,9 @@ _MOST_CELLS = 1_000_000
 _MOST_NUMBERS = 2**24
 """Of a table, with a number for each category."""
 _LARGEST_WORK = 2_000_000_000
-"""Multiplications and additions of a network for one sample."""
-_LARGEST_ACTIVATIONS = 20_000_000
+"""Of a network for one sample, in multiplications."""
+_COST = 100
+"""Of an activation, which takes memory as well: 20 million of them are too many."""
 
 _MOST_CLASSES = 200
 _SHOWN = 200
@@ -116,11 +119,29 @@ def _told(read: Callable[[Path], _T], path: Path, name: str) -> _T:
 
 
 def _model(network: Sequential, name: str, shelf: Shelf) -> Received:
-    summary = network.summary()
-    numbers = sum(math.prod(row.output_shape) for row in summary.rows)
-    if summary.multiply_adds > _LARGEST_WORK or numbers > _LARGEST_ACTIVATIONS:
-        raise ProblemError(413, f"{name} is too large for the page: {summary.multiply_adds:,} multiplications a sample")
+    assert network.input_shape is not None
+    if _work(network, network.input_shape)[1] > _LARGEST_WORK:
+        raise ProblemError(413, f"{name} is too large for the page: its layers compute too much for one sample")
     return Received(kind="model", model=shelf.add(Path(name).stem, network).card())
+
+
+def _work(layer: Layer, shape: Shape) -> tuple[Shape, int]:
+    """The output shape, and about how much is to be done for a sample, without running anything.
+
+    Of shapes alone: a few bytes of a file may ask for any amount.
+    """
+    if isinstance(layer, Sequential | Residual):
+        total = 0
+        for part in layer.layers:
+            shape, work = _work(part, shape)
+            total += work
+        return shape, total
+    output = layer.build(shape, np.random.default_rng(0))
+    inner = sum(_work(branch, shape)[1] for branch in layer.branches) if isinstance(layer, Parallel) else 0
+    size = math.prod(output)
+    weights = sum(parameter.value.size for parameter in layer.parameters.values())
+    places = size // max(1, output[0] if len(output) == 3 else output[-1]) if output else 1
+    return output, inner + _COST * (math.prod(shape) + size) + places * weights
 
 
 def _data(path: Path, content: bytes, name: str, trainings: Trainings) -> Received:
