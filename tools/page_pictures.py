@@ -17,11 +17,15 @@ PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 SCENES = {
     "draw": ("place=draw&model=freehand", (390, 780)),
     "inside": ("place=inside&model=two-layer&input=mnist:3&brick=2.Affine&unit=7", (1280, 1060)),
-    "backward": ("place=backward&model=two-layer&input=mnist:8&label=5&stage=3&weight=4.Affine.W:26,5", (1280, 1200)),
+    "backward": (
+        "place=backward&model=two-layer&input=mnist:8&label=5&stage=3&weight=4.Affine.dx:26&pin=4.Affine.dx:26",
+        (1280, 1500),
+    ),
     "attention": (
         "place=inside&model=char-gpt&input=text:ROMEO:%0ABut+soft&brick=2.TransformerBlock.0.Residual.1.Attention",
         (1280, 1500),
     ),
+    "play": ("place=playground&shape=spirals&classes=3&units=8,8&play-speed=1000", (1280, 860)),
     "train": ("place=train&input=mnist:3&gradient=both", (1280, 1060)),
 }
 SEVEN = [(75, 70), (190, 66), (150, 130), (115, 225)]
@@ -54,11 +58,12 @@ def main() -> None:
                     page.mouse.move(box["x"] + x, box["y"] + y, steps=8)
                 page.mouse.up()
             if name == "backward":
-                page.click("#check-button")
-            if name == "train":
-                page.click("#run")
-                page.wait_for_timeout(7000)
-                page.click("#run")
+                page.wait_for_selector("#terms")
+            if name in ("train", "play"):
+                button = "#run" if name == "train" else "#play-run"
+                page.click(button)
+                page.wait_for_timeout(7000 if name == "train" else 2500)
+                page.click(button)
             page.wait_for_timeout(1500)
             page.evaluate("scrollTo(0, 0)")
             page.screenshot(path=PICTURES / f"{name}.png")

@@ -1,6 +1,7 @@
 """A real server in a separate process, and a real browser."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ FLAGS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+STRANGE = re.compile(r"\b(?:null|undefined|NaN|Infinity)\b|\[object \w+\]")
+"""What no page may ever show."""
 
 
 @contextmanager
@@ -86,14 +89,20 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, address) -> Iterator[Callable]:
-    """Open a scene, given as the address after the #; the console must show no error."""
+    """Open a scene, given as the address after the #; the console must show no error, unless the test expects that the
+    server refuses something (which browsers write there)."""
     contexts, troubles = [], []
 
-    def open_scene(scene: str = "", *, at: str = address, size=(1400, 900), **options):
+    def open_scene(scene: str = "", *, at: str = address, size=(1400, 900), refused: bool = False, **options):
         context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **{"locale": "en-US"} | options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda told: troubles.append(told.text) if told.type in ("error", "warning") else None)
+
+        def hear(told) -> None:
+            if told.type in ("error", "warning") and not (refused and "status of 422" in told.text):
+                troubles.append(told.text)
+
+        page.on("console", hear)
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.goto(f"{at}/#{scene}")
         page.wait_for_selector("body[data-ready]", timeout=20000)
@@ -101,5 +110,10 @@ def open_page(browser, address) -> Iterator[Callable]:
 
     yield open_scene
     for context in contexts:
+        for page in context.pages:
+            if page.url.endswith("/docs"):  # null is a word of JSON there
+                continue
+            strange = STRANGE.findall(page.locator("body").inner_text())
+            troubles.extend(f"the page shows {word}" for word in strange)
         context.close()
     assert not troubles, troubles

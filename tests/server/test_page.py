@@ -129,16 +129,21 @@ def test_the_backward_pass_is_walked_to_its_end(open_page, trace):
     for row in reversed(trace.rows):
         page.click("#step")
         assert page.locator("#backward-detail h3").inner_text().startswith(row.name)
+        if row.gradients:
+            page.wait_for_selector("#backward-detail figure >> nth=6")
         captions = page.locator("#backward-detail figcaption").all_inner_texts()
-        arrays = {"dx": row.dx[0], "dy": row.dy[0]} | {f"d{name}": g for name, g in row.gradients.items()}
+        read = {"dy": row.dy[0], "x": row.x[0]} | {name: p.value for name, p in row.layer.parameters.items()}
+        arrays = {"dx": row.dx[0]} | {f"d{name}": g for name, g in row.gradients.items()} | read
         assert [caption.split()[0] for caption in captions] == list(arrays)
         for caption, array in zip(captions, arrays.values(), strict=True):
             assert "×".join(map(str, array.shape)) in caption
             most = number(caption.rpartition("|max| ")[2])
             assert most == pytest.approx(float(np.abs(array).max()), rel=6e-3)
+    page.click("#step")
+    assert page.locator("#saliency-picture").is_visible()
     assert page.locator("#step").is_disabled()
     page.click("#back")
-    assert page.locator("#backward-detail h3").inner_text().startswith(trace.rows[1].name)
+    assert page.locator("#backward-detail h3").inner_text().startswith(trace.rows[0].name)
     page.check("#overlay")
     assert page.locator("#saliency").is_visible()
 
@@ -265,7 +270,8 @@ def test_both_languages_have_every_text(open_page):
           }
           speak("zh");
           const used = new Set();
-          const files = "main draw prompt inside sequence backward train bricks scene docs".split(" ");
+          const files = ("main draw prompt inside sequence backward place number check train bricks scene docs "
+            + "play maps plane drop words follow chart").split(" ");
           for (const file of files) {
             const code = await (await fetch(`/page/${file}.js`)).text();
             for (const [, name] of code.matchAll(/\\bt\\("(\\w+)"/g)) used.add(name);
@@ -354,11 +360,11 @@ def test_axe_finds_nothing_serious(open_page, place, size, theme):
 
 def test_a_phone_shows_one_place_at_a_time_without_scrolling_sideways(open_page):
     page = open_page(size=(360, 740), has_touch=True)
-    for place in ("draw", "inside", "backward", "train"):
+    for place in ("draw", "inside", "backward", "train", "playground"):
         page.tap(f"#tab-{place}")
-        assert [page.locator(f"#{name}").is_visible() for name in ("draw", "inside", "backward", "train")] == [
-            name == place for name in ("draw", "inside", "backward", "train")
-        ]
+        assert [
+            page.locator(f"#{name}").is_visible() for name in ("draw", "inside", "backward", "train", "playground")
+        ] == [name == place for name in ("draw", "inside", "backward", "train", "playground")]
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
@@ -409,9 +415,11 @@ def test_the_page_is_small_and_needs_nothing_from_elsewhere(open_page):
 
     files = list((Path(server.__file__).parent / "page").iterdir())
     assert sum(file.stat().st_size for file in files) < 500_000
+    scripts = [file for file in files if file.suffix == ".js"]
+    assert sum(file.stat().st_size for file in scripts) < 250_000
     for file in files:
         addresses = re.findall(r"https?://[^\s\"')]+", file.read_text(encoding="utf-8"))
-        assert set(addresses) <= {"http://www.w3.org/2000/svg"}, file.name
+        assert set(addresses) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}, file.name
     page = open_page()
     page.goto(page.url.partition("#")[0] + "docs")
     page.wait_for_selector("h2 >> text=POST /api/predict")

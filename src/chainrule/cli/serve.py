@@ -10,6 +10,7 @@ from chainrule.cli.models import MODEL, open_model
 from chainrule.cli.terminal import note, show, stderr
 from chainrule.io.onnx_import import import_onnx
 from chainrule.layers import Sequential
+from chainrule.server import read_training
 from chainrule.server import serve as run_server
 
 __all__ = ["serve"]
@@ -20,7 +21,10 @@ _USUAL = ("freehand", "two-layer")
 def serve(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL]...", help=f"{MODEL} Or an ONNX file. If none is given: {', '.join(_USUAL)}."),
+        typer.Argument(
+            metavar="[MODEL]...",
+            help=f"{MODEL} Or an ONNX file, or a training that the page saved. If none is given: {', '.join(_USUAL)}.",
+        ),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in as well.")
@@ -44,7 +48,10 @@ def serve(
 
     Example: chainrule serve
     """
-    networks = {Path(name).stem: _open(name) for name in models or _USUAL}
+    names = models or _USUAL
+    networks = {Path(name).stem: _open(name) for name in names}
+    trainings = [read_training(name) for name in names if Path(name).suffix == ".safetensors"]
+    opened = [training for training in trainings if training is not None]
 
     def ready(address: str) -> None:
         show(address)
@@ -54,7 +61,7 @@ def serve(
         if browse and stderr.is_terminal:
             webbrowser.open(address)
 
-    run_server(networks, host=host, port=port, allowed=allow_host or (), with_token=token, ready=ready)
+    run_server(networks, host=host, port=port, allowed=allow_host or (), with_token=token, opened=opened, ready=ready)
 
 
 def _open(name: str) -> Sequential:

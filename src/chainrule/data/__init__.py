@@ -15,6 +15,7 @@ from chainrule.data.images import fit_picture, read_colour, read_gray
 from chainrule.data.mnist import mnist, mnist_file
 from chainrule.data.picture import PicturePreparation, of_pictures, usual_preparation
 from chainrule.data.pixel_rows import read_csv
+from chainrule.data.points import PointShape, points
 from chainrule.data.preparation import Preparation, read_preparation
 from chainrule.data.reading import DataWarning, Reading, TokenKind
 from chainrule.data.remote import REMOTE, fetch, remote
@@ -41,6 +42,7 @@ __all__ = [
     "Dataset",
     "Part",
     "PicturePreparation",
+    "PointShape",
     "Preparation",
     "Reading",
     "Shards",
@@ -65,6 +67,7 @@ __all__ = [
     "mnist_file",
     "of_pictures",
     "pictures_in",
+    "points",
     "read_colour",
     "read_csv",
     "read_folder",

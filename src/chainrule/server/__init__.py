@@ -2,5 +2,6 @@
 
 from chainrule.server.app import create_app
 from chainrule.server.run import serve
+from chainrule.server.sharing import read_training
 
-__all__ = ["create_app", "serve"]
+__all__ = ["create_app", "read_training", "serve"]

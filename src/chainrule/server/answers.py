@@ -43,9 +43,10 @@ class Prediction(BaseModel):
     """What a network says of a sample."""
 
     model: str
-    label: str
-    confidence: float
+    label: str | None = Field(description="null where the answer is a number")
+    confidence: float | None
     sure: bool = Field(description=f"whether the confidence is {SURE} or more")
+    values: list[float] = Field([], description="what a network that predicts numbers says")
     probabilities: list[Probability] = Field(description=f"of a text those of the {MOST_NAMED} most probable tokens")
     steps: list[StepPicture] = []
     x: Packed | None = Field(None, description="the sample as the network read it, where steps were asked for")

@@ -1,18 +1,17 @@
 """The routes: what can be asked of the server, each in a few lines."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import anyio.to_thread
 import numpy as np
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
-from fastapi.sse import EventSourceResponse
 from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
@@ -25,13 +24,23 @@ from chainrule.server.access import Access
 from chainrule.server.answers import MOST_NAMED, SURE, Health, NumberRead, Prediction, Reading, Sample
 from chainrule.server.batching import Batcher
 from chainrule.server.guard import Guard, Metrics
-from chainrule.server.inputs import BODY, PICTURE_BODY, TEXT_BODY, check_pixels, read_picture, read_sample, read_text
+from chainrule.server.inputs import (
+    BODY,
+    PICTURE_BODY,
+    TEXT_BODY,
+    check_pixels,
+    read_picture,
+    read_sample,
+    read_text,
+)
 from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
+from chainrule.server.number import Number, explain_number
 from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
+from chainrule.server.sharing import Opened
 from chainrule.server.shelf import ModelCard, Served, Shelf
 from chainrule.server.texts import Written, next_probabilities, write_on
-from chainrule.server.training import Progress, Settings, Training
-from chainrule.server.trainings import News, Trainings
+from chainrule.server.training_routes import file_routes, training_routes
+from chainrule.server.trainings import Trainings
 from chainrule.server.unit import Unit, explain_unit
 from chainrule.server.wire import Packed, pack, show
 from chainrule.version import __version__
@@ -44,19 +53,23 @@ _ModelName = Annotated[
     str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
 ]
 
+_Index = Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")]
 
 _THREADS = 6
 """Requests that are worked on beside the event loop at the same time; each may hold some ten megabytes of JSON."""
 
 
-def create_app(networks: dict[str, Sequential], access: Access | None = None) -> FastAPI:
+def create_app(networks: dict[str, Sequential], access: Access | None = None, opened: Sequence[Opened] = ()) -> FastAPI:
     """The application that serves some networks; the first is used where none is named.
 
     Args:
         networks: by name.
         access: which requests are for this server; by default those of this machine.
+        opened: trainings read from files.
     """
     shelf, trainings, metrics = Shelf(networks), Trainings(), Metrics()
+    for training in opened:
+        trainings.add(training)
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -84,7 +97,14 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None) ->
     app.state.pictures = ThreadPoolExecutor(1, "pictures")
     app.add_middleware(Guard, metrics=metrics, access=Access() if access is None else access)
     handle_problems(app)
-    for routes in (_asking(shelf, trainings), _showing(shelf, trainings), _training(trainings), _page(metrics)):
+    for routes in (
+        _asking(shelf, trainings),
+        _explaining(shelf, trainings),
+        _showing(shelf, trainings),
+        training_routes(trainings),
+        file_routes(shelf, trainings),
+        _page(metrics),
+    ):
         app.include_router(routes)
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
     return app
@@ -99,7 +119,8 @@ async def _find(model: str | None, shelf: Shelf, trainings: Trainings) -> Served
 def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
     """What a network makes of a sample."""
     routes = APIRouter()
-    batchers = {served.name: Batcher(served.network) for served in shelf if served.text is None}
+    served_to_classes = [served for served in shelf if served.text is None and served.answers == "classes"]
+    batchers = {served.name: Batcher(served.network) for served in served_to_classes}
     page_readers = readers()
 
     @routes.post("/api/predict", response_model=Prediction, openapi_extra=BODY)
@@ -109,7 +130,9 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         pictures: list[dict[str, str]] = []
         keep = (lambda name, picture: pictures.append({"name": name, "picture": show(picture)})) if steps else None
         sample = await read_sample(request, served, keep)
-        if served.name in batchers:
+        if served.answers == "numbers":
+            probabilities = (await run_in_threadpool(served.network, sample[np.newaxis]))[0]
+        elif served.name in batchers:
             probabilities = await batchers[served.name].predict(sample)
         elif served.text is not None:
             probabilities = await run_in_threadpool(next_probabilities, served.network, sample)
@@ -144,6 +167,13 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         loop, pictures = asyncio.get_running_loop(), request.app.state.pictures
         return await loop.run_in_executor(pictures, _read, content, page_readers, annotated)
 
+    return routes
+
+
+def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
+    """How a network comes to its answer, and its gradients."""
+    routes = APIRouter()
+
     @routes.post("/api/trace", response_model=Walk, openapi_extra=BODY)
     async def trace(request: Request, label: Annotated[str, Query(max_length=200)], model: _ModelName = None) -> Any:
         """One sample forward and backward through every layer, with the class it should have been."""
@@ -169,7 +199,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         request: Request,
         label: Annotated[str, Query(max_length=200)],
         parameter: Annotated[str, Query(max_length=200, description="such as 2.Affine.W")],
-        index: Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")],
+        index: _Index,
         model: _ModelName = None,
     ) -> Any:
         """The loss's derivative with respect to one parameter, by backpropagation and by a central difference."""
@@ -179,6 +209,25 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         return await run_in_threadpool(
             compare_derivative, served.network, sample, served.label(label), parameter, place
         )
+
+    @routes.post("/api/number", response_model=Number, openapi_extra=BODY)
+    async def number(
+        request: Request,
+        label: Annotated[str, Query(max_length=200)],
+        place: Annotated[str, Query(max_length=200, description='such as 2.Affine; "loss": of the logits')],
+        array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or of the loss dlogits")],
+        index: _Index,
+        model: _ModelName = None,
+    ) -> Any:
+        """One element of a gradient: the terms of its sum, its path down from the loss, and where it goes."""
+        served = await _find(model, shelf, trainings)
+        sample = await read_sample(request, served)
+        at = tuple(int(number) for number in index.split(","))
+        right = served.label(label)
+        if isinstance(right, float):
+            raise ProblemError(422, f"{served.name} predicts a number: only networks with classes are taken apart here")
+        told = (served.name, served.network, sample, right, place, array, at)
+        return await run_in_threadpool(explain_number, *told)
 
     return routes
 
@@ -217,47 +266,6 @@ def _showing(shelf: Shelf, trainings: Trainings) -> APIRouter:
     return routes
 
 
-def _training(trainings: Trainings) -> APIRouter:
-    """Trainings, begun and followed."""
-    routes = APIRouter()
-
-    @routes.post("/api/training", status_code=201)
-    async def begin(settings: Settings) -> Progress:
-        """A new training on MNIST, paused before its first step."""
-        return (await run_in_threadpool(trainings.begin, settings)).progress()
-
-    @routes.get("/api/training")
-    async def all_trainings() -> list[Progress]:
-        """What is being trained."""
-        return [training.progress() for training in trainings]
-
-    @routes.get("/api/training/{name}")
-    async def one_training(name: str) -> News:
-        """How far a training is, with all points of its curves."""
-        training = trainings.get(name)
-        return News(progress=training.progress(), points=list(training.points))
-
-    @routes.post("/api/training/{name}/{action}")
-    async def command(name: str, action: Literal["play", "pause", "step", "stop"]) -> Progress:
-        """Start, pause, do one step, or end."""
-        training = trainings.get(name)
-        actions = {"play": training.play, "pause": training.pause, "step": training.one_step, "stop": training.stop}
-        actions[action]()
-        return training.progress()
-
-    async def existing(name: str) -> Training:  # else it would be called in a thread
-        trainings.check_room_to_watch()
-        return trainings.get(name)
-
-    @routes.get("/api/training/{name}/events", response_class=EventSourceResponse)
-    async def events(training: Annotated[Training, Depends(existing)]) -> AsyncIterator[News]:
-        """What is new, as server-sent events, until the training has ended."""
-        async for news in trainings.watch(training):
-            yield news
-
-    return routes
-
-
 def _page(metrics: Metrics) -> APIRouter:
     """The page itself, and how the server is."""
     routes = APIRouter()
@@ -286,6 +294,9 @@ def _page(metrics: Metrics) -> APIRouter:
 def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:
     if not np.isfinite(probabilities).all():
         raise ProblemError(422, f"what {served.name} computes of this is no number: its weights are too large")
+    if served.answers == "numbers":
+        return {"model": served.name, "label": None, "confidence": None, "sure": True, "probabilities": [],
+                "values": probabilities.tolist()}  # fmt: skip
     best = int(probabilities.argmax())
     values = [round(value, 6) for value in probabilities.tolist()]
     named = range(len(values)) if served.text is None else np.argsort(-probabilities, kind="stable")[:MOST_NAMED]

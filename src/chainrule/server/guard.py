@@ -15,6 +15,7 @@ from chainrule.server.problems import ProblemError, answer
 __all__ = ["Guard", "Metrics"]
 
 _LARGEST_BODY = 32 * 2**20
+_FILES, _LARGEST_FILE = "/api/files", 32 * 2**20 + 1
 _LARGEST_JSON = 2**20
 _LARGEST_SETTINGS = 2**14
 """Of a training, which are read on the event loop."""
@@ -100,7 +101,9 @@ class Guard:
         if self._active > _MOST and scope["path"] != "/healthz":
             return ProblemError(503, f"more than {_MOST} requests at once: try again in a second")
         headers = Headers(scope=scope)
-        if headers.get("content-type", "").partition(";")[0].strip().lower() not in PICTURES:
+        if scope["path"] == _FILES:
+            body.most = _LARGEST_FILE
+        elif headers.get("content-type", "").partition(";")[0].strip().lower() not in PICTURES:
             body.most = _LARGEST_SETTINGS if scope["path"].startswith("/api/training") else _LARGEST_JSON
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdecimal()) or len(length) > 18 or int(length) > body.most:
@@ -156,6 +159,7 @@ class _Body:
 def _too_large(most: int) -> ProblemError:
     told = {
         _LARGEST_BODY: "32 MiB: make the picture smaller",
+        _LARGEST_FILE: "32 MiB: chainrule serve FILE opens a model of any size, chainrule train --data any data",
         _LARGEST_JSON: "1 MiB: send fewer numbers, or a picture file",
         _LARGEST_SETTINGS: "16 KiB: send the settings of the training and nothing else",
     }

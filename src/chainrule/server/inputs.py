@@ -19,6 +19,7 @@ from chainrule.server.texts import LONGEST_TEXT, read_tokens
 
 __all__ = [
     "BODY",
+    "FILE_BODY",
     "PICTURES",
     "PICTURE_BODY",
     "TEXT_BODY",
@@ -67,6 +68,13 @@ BODY: dict[str, Any] = {
     }
 }
 """For the OpenAPI description: numbers, a text, or a picture file."""
+FILE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+"""For the OpenAPI description: the bytes of any file."""
 TEXT_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/json": {"schema": _TEXT}}}}
 """For the OpenAPI description: a text."""
 

@@ -9,13 +9,15 @@ from chainrule.arrays import Array
 from chainrule.functions import softmax
 from chainrule.layers import Attention, Embedding, Layer, Positions, Sequential
 from chainrule.layers.recurrent import Recurrent
-from chainrule.losses import Loss, SoftmaxCrossEntropy
+from chainrule.layers.trace import Trace
+from chainrule.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.numerical import STEP, central_difference
 from chainrule.sequence_losses import SequenceCrossEntropy
 from chainrule.server.problems import ProblemError
+from chainrule.server.terms import explainable
 from chainrule.server.wire import Packed, pack
 
-__all__ = ["Derivative", "Place", "Walk", "compare_derivative", "pack_parameters", "walk"]
+__all__ = ["Derivative", "Place", "Walk", "compare_derivative", "last_step", "pack_parameters", "trace_sample", "walk"]
 
 _LARGEST_WALK = 20_000_000
 """Numbers of all activations and parameters at most."""
@@ -31,6 +33,7 @@ class Place(BaseModel):
     dy: Packed | None = Field(description="the loss's gradient with respect to y")
     dx: Packed | None = Field(description="and to x; null where that is the dy of the place before, or there is none")
     gradients: dict[str, Packed] = Field(description="and to each of the layer's own parameters")
+    explained: list[str] = Field(description="of dx and these parameters, those that /api/number takes apart")
     sequence: bool = Field(description="whether y is a sequence (T, D)")
     between: dict[str, Packed] = Field(
         description="what was computed between x and y: states and gates (T, H), shares of attention (heads, T, S)"
@@ -67,13 +70,22 @@ class Derivative(BaseModel):
     loss_below: float
 
 
-def walk(model: str, network: Sequential, sample: Array, label: int, labels: tuple[str, ...]) -> Walk:
+def trace_sample(model: str, network: Sequential, sample: Array, label: int | float) -> Trace:
     """The passes of one sample (*input_shape); of a text (n,) the loss is that of the token behind it."""
     memory = sum(math.prod(row.output_shape) for row in network.summary().rows) + _shares(network, len(sample))
     if 3 * memory + network.values.size > _LARGEST_WALK:
         raise ProblemError(422, f"{model} is too large to be walked through: {memory:,} activations a sample")
     labels_of_steps, loss = _question(network, sample, label)
-    trace = network.trace(sample[np.newaxis], labels_of_steps, loss)
+    return network.trace(sample[np.newaxis], labels_of_steps, loss)
+
+
+def walk(model: str, network: Sequential, sample: Array, label: int | float, labels: tuple[str, ...]) -> Walk:
+    """`trace_sample` as the page takes it.
+
+    Where `labels` is empty, `label` is a number that the network should have predicted, and the loss is the square of
+    the difference.
+    """
+    trace = trace_sample(model, network, sample, label)
     in_steps = _reads_steps(network)
     places: list[Place] = []
     rows = trace.rows
@@ -90,6 +102,7 @@ def walk(model: str, network: Sequential, sample: Array, label: int, labels: tup
                 dy=None if row.dy is None else pack(row.dy[0]),
                 dx=pack(row.dx[0]) if has_dx and row.dx is not None else None,
                 gradients={name: pack(gradient) for name, gradient in row.gradients.items()},
+                explained=explainable(row),
                 sequence=in_steps and row.y.ndim == 3,
                 between={name: pack(array[0]) for name, array in row.between.items()},
                 state_gradients={name: pack(array[0]) for name, array in row.state_gradients.items()},
@@ -97,18 +110,18 @@ def walk(model: str, network: Sequential, sample: Array, label: int, labels: tup
         )
     return Walk(
         model=model,
-        label=labels[label],
+        label=labels[int(label)] if labels else str(label),
         loss=trace.loss,
-        probabilities=softmax(_last(trace.outputs))[0].tolist(),
+        probabilities=softmax(last_step(trace.outputs))[0].tolist() if labels else [],
         places=places,
         x=pack(sample),
-        logits=pack(_last(trace.outputs)[0]),
-        dlogits=pack(_last(trace.doutputs)[0]),
+        logits=pack(last_step(trace.outputs)[0]),
+        dlogits=pack(last_step(trace.doutputs)[0]),
     )
 
 
 def compare_derivative(
-    network: Sequential, sample: Array, label: int, parameter: str, index: tuple[int, ...]
+    network: Sequential, sample: Array, label: int | float, parameter: str, index: tuple[int, ...]
 ) -> Derivative:
     """d loss / d parameter[index] by backpropagation and by a central difference, on a float64 copy."""
     exact = network.astype("float64")
@@ -147,8 +160,10 @@ def compare_derivative(
     )
 
 
-def _question(network: Sequential, sample: Array, label: int) -> tuple[Array, Loss]:
+def _question(network: Sequential, sample: Array, label: int | float) -> tuple[Array, Loss]:
     """What the loss compares with, and the loss: of a sequence that of its last step."""
+    if isinstance(label, float):
+        return np.full((1, *(network.output_shape or ())), label, network.dtype), MeanSquaredError()
     if not network.answers_steps:
         return np.array([label]), SoftmaxCrossEntropy()
     labels = np.full((1, len(sample)), -1)
@@ -156,8 +171,8 @@ def _question(network: Sequential, sample: Array, label: int) -> tuple[Array, Lo
     return labels, SequenceCrossEntropy(padding=-1)
 
 
-def _last(outputs: Array) -> Array:
-    """(N, C) as it is, of (N, T, C) the last step."""
+def last_step(outputs: Array) -> Array:
+    """Outputs (N, C) as they are, of (N, T, C) the last step."""
     return outputs[:, -1] if outputs.ndim == 3 else outputs
 
 

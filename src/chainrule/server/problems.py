@@ -69,7 +69,10 @@ def handle_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, invalid: RequestValidationError) -> JSONResponse:
-        told = [f"{'.'.join(map(str, e['loc'][1:])) or 'body'}: {e['msg']}" for e in invalid.errors()[:5]]
+        told = [
+            f"{'.'.join(map(str, e['loc'][1:])) or 'body'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in invalid.errors()[:5]
+        ]
         return answer(422, "; ".join(told) + " (what is possible: /docs)")
 
     @app.exception_handler(HTTPException)

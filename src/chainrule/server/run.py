@@ -14,6 +14,7 @@ from chainrule.layers import Sequential
 from chainrule.server.access import LOOPBACK, Access
 from chainrule.server.app import create_app
 from chainrule.server.protocol import bounded_protocol
+from chainrule.server.sharing import Opened
 
 __all__ = ["serve"]
 
@@ -37,6 +38,7 @@ def serve(
     port: int = 8000,
     allowed: Sequence[str] = (),
     with_token: bool | None = None,
+    opened: Sequence[Opened] = (),
     ready: Callable[[str], None],
 ) -> None:
     """Serve networks until Ctrl-C or SIGTERM.
@@ -48,6 +50,7 @@ def serve(
         allowed: further names by which clients may call this server in Host.
         with_token: whether clients have to show a token, which is new each time and part of the page's address; by
             default where other machines reach the server.
+        opened: trainings read from files, shown as they were.
         ready: called with the page's address once it can be opened.
 
     Raises:
@@ -62,7 +65,7 @@ def serve(
     shown = "127.0.0.1" if number.is_unspecified else f"[{host}]" if ":" in host else host
     names = (*LOOPBACK, shown, *allowed)
     config = uvicorn.Config(
-        create_app(networks, Access(names, any_address=number.is_unspecified, token=token)),
+        create_app(networks, Access(names, any_address=number.is_unspecified, token=token), opened),
         http=bounded_protocol(),
         log_level="warning",
         access_log=False,

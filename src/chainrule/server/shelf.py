@@ -1,21 +1,30 @@
 """The networks that are served, by name, and what each of them reads."""
 
+import itertools
+import math
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from chainrule.arrays import Shape
-from chainrule.data import PicturePreparation, TextPreparation, usual_preparation
+from chainrule.data import PicturePreparation, TablePreparation, TextPreparation, usual_preparation
 from chainrule.errors import OptionError
 from chainrule.layers import Sequential
 from chainrule.server.problems import ProblemError
 from chainrule.server.texts import token_names
 
-__all__ = ["Brick", "Kind", "ModelCard", "Served", "Shelf"]
+__all__ = ["Answers", "Brick", "Kind", "ModelCard", "Served", "Shelf"]
+
+_LARGEST_TARGET = 1e9
+_MOST_ADDED = 8
+"""Networks that clients added."""
 
 Kind = Literal["digit", "picture", "numbers", "text"]
+Answers = Literal["classes", "numbers"]
+"""A network with one output and no class names, or one that learned so from a table, predicts a number."""
 
 
 class Brick(BaseModel):
@@ -34,7 +43,8 @@ class ModelCard(BaseModel):
     name: str
     kind: Kind
     input_shape: list[int]
-    labels: list[str]
+    answers: Answers
+    labels: list[str] = Field(description="the classes; empty where the answer is a number")
     parameters: int
     bricks: list[Brick]
 
@@ -47,6 +57,7 @@ class Served:
     network: Sequential
     labels: tuple[str, ...] = field(init=False)
     kind: Kind = field(init=False)
+    answers: Answers = field(init=False)
     picture: PicturePreparation | None = field(init=False)
     text: TextPreparation | None = field(init=False)
 
@@ -62,8 +73,15 @@ class Served:
                 "in one number a class, and those that learned from a text"
             )
         labels = self.network.labels or tuple(map(str, range(output[0])))
+        learned_numbers = isinstance(own, TablePreparation) and own.task == "regression"
+        if learned_numbers or (self.network.labels is None and output == (1,)):
+            labels = ()
         picture = (
-            usual_preparation(shape, labels) if own is None else own if isinstance(own, PicturePreparation) else None
+            usual_preparation(shape, labels or None)
+            if own is None
+            else own
+            if isinstance(own, PicturePreparation)
+            else None
         )
         digits = picture is not None and picture.way == "center" and set("0123456789") <= set(labels)
         self._describe(labels, "digit" if digits else "numbers" if picture is None else "picture", picture)
@@ -75,7 +93,14 @@ class Served:
         picture: PicturePreparation | None = None,
         text: TextPreparation | None = None,
     ) -> None:
-        for name, value in (("labels", labels), ("kind", kind), ("picture", picture), ("text", text)):
+        answers = "classes" if labels else "numbers"
+        for name, value in (
+            ("answers", answers),
+            ("labels", labels),
+            ("kind", kind),
+            ("picture", picture),
+            ("text", text),
+        ):
             object.__setattr__(self, name, value)
 
     @property
@@ -100,17 +125,32 @@ class Served:
             name=self.name,
             kind=self.kind,
             input_shape=list(self.shape),
+            answers=self.answers,
             labels=list(self.labels),
             parameters=summary.parameters,
             bricks=bricks,
         )
 
-    def label(self, name: str) -> int:
-        """The index of a class."""
+    def label(self, name: str) -> int | float:
+        """The index of a class; of a network that predicts numbers, the number that it should have said."""
+        if self.answers == "numbers":
+            return _number(name)
         if name not in self.labels:
             shown = ", ".join(map(repr, self.labels[:20]) if self.text else self.labels[:20])
             raise ProblemError(422, f"label {name!r} is none of {self.name}: use one of {shown}")
         return self.labels.index(name)
+
+
+def _number(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not abs(number) <= _LARGEST_TARGET:
+        raise ProblemError(
+            422, f"label {text!r} is no number: give what the network should have predicted, such as 1.5"
+        )
+    return number
 
 
 class Shelf:
@@ -118,9 +158,29 @@ class Shelf:
 
     def __init__(self, networks: dict[str, Sequential]) -> None:
         self._served = {name: Served(name, network) for name, network in networks.items()}
+        self._added: list[str] = []
+        self._lock = threading.Lock()
 
     def __iter__(self) -> Iterator[Served]:
-        return iter(self._served.values())
+        return iter(list(self._served.values()))
+
+    def add(self, name: str, network: Sequential) -> Served:
+        """Serve one more; of those that were added so, the oldest makes room.
+
+        Raises:
+            OptionError: the page has no use for such a network.
+        """
+        with self._lock:
+            name = free = name or "model"
+            for number in itertools.count(2):
+                if free not in self._served and not free.startswith("training:"):
+                    break
+                free = f"{name} ({number})"
+            served = self._served[free] = Served(free, network)
+            self._added.append(free)
+            if len(self._added) > _MOST_ADDED:
+                del self._served[self._added.pop(0)]
+            return served
 
     def get(self, name: str | None) -> Served:
         """The network of that name.

@@ -4,7 +4,6 @@ The step is the lesson's, by hand: forward, loss, backward, update. With gradien
 gradient from two losses a parameter, so that one can see how long that takes.
 """
 
-import math
 import threading
 import time
 from collections.abc import Iterator
@@ -14,19 +13,18 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from chainrule.arrays import Array
-from chainrule.data import Dataset
 from chainrule.errors import ChainruleError, DivergenceError
 from chainrule.io import fill
 from chainrule.layers import ReLU, Sequential
-from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.metrics import accuracy, divergence
-from chainrule.models import NETWORKS
 from chainrule.numerical import central_difference
 from chainrule.optimizers import Optimizer
 from chainrule.recipes import OPTIMIZERS
 from chainrule.server.problems import ProblemError
+from chainrule.server.settings import Settings
+from chainrule.server.tasks import Task
 
-__all__ = ["LayerState", "Point", "Progress", "Settings", "Training"]
+__all__ = ["LayerState", "Point", "Progress", "State", "Training"]
 
 _POINT_EVERY = 0.05
 """Seconds between two points of the curves."""
@@ -35,42 +33,33 @@ _SNAPSHOT_EVERY = 0.5
 _SNAPSHOTS = 32
 _POINTS = 2000
 _MEASURED = 1000
-"""Test pictures on which a snapshot is measured."""
+"""Test samples on which a snapshot is measured."""
 
-_LARGEST_NUMERICAL = 100_000
-
-
-class Settings(BaseModel):
-    """What is trained, and how."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    network: str = Field("two-layer", description=f"one of {', '.join(NETWORKS)}")
-    optimizer: str = Field("sgd", description=f"one of {', '.join(OPTIMIZERS)}")
-    learning_rate: float = Field(0.1, gt=0, le=1e6, allow_inf_nan=False)
-    batch_size: int = Field(100, ge=1, le=1000)
-    gradient: Literal["backpropagation", "numerical"] = "backpropagation"
-    speed: float | None = Field(None, ge=0.1, le=1000, description="steps a second at most; none: as fast as it goes")
-    seed: int = Field(0, ge=0, le=2**32 - 1)
+State = Literal["paused", "playing", "stopped", "failed"]
 
 
 class LayerState(BaseModel):
     """How a layer is doing."""
 
-    name: str
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=100)
     gradient: float | None = Field(description="norm of its gradient, divided by that of its parameters")
-    dead: float | None = Field(description="share of a ReLU's units that were 0 for every picture measured")
+    dead: float | None = Field(description="share of a ReLU's units that were 0 for every sample measured")
 
 
 class Point(BaseModel):
-    """A point of the curves. `test_accuracy` and `layers` are there where a snapshot was taken."""
+    """A point of the curves. `test_loss` and `layers` are there where a snapshot was taken; of numbers that are
+    predicted there is no accuracy."""
 
-    step: int
+    model_config = ConfigDict(extra="forbid")
+
+    step: int = Field(ge=0, le=2**53)
     loss: float
-    accuracy: float
+    accuracy: float | None
     test_loss: float | None = None
     test_accuracy: float | None = None
-    layers: list[LayerState] = []
+    layers: list[LayerState] = Field(default=[], max_length=100)
 
 
 class Progress(BaseModel):
@@ -78,44 +67,33 @@ class Progress(BaseModel):
 
     id: str
     version: int = Field(description="counts up: of two answers that cross on their way, the higher one is newer")
-    state: Literal["paused", "playing", "stopped", "failed"]
-    settings: Settings
+    state: State
+    settings: Settings | None = Field(description="null in events after the first")
     step: int
     seconds: float = Field(description="spent in steps")
     probed: int = Field(description="parameters whose numerical derivative is known, of the step under way")
     parameters: int
     snapshots: list[int] = Field(description='steps; "training:ID:STEP" is the model of that step')
     error: str | None = None
-    trouble: str | None = Field(None, description="what is wrong with the latest snapshot, though its loss is finite")
+    diverged: bool = Field(default=False, description="whether the error is that the loss left the finite numbers")
+    opened: bool = Field(default=False, description="whether it was read from a file: then it has ended")
+    trouble: str | None = Field(
+        default=None, description="what is wrong with the latest snapshot, though its loss is finite"
+    )
 
 
 class Training:
     """One network being trained."""
 
-    def __init__(self, name: str, settings: Settings, train: Dataset, test: Dataset) -> None:
-        for what, value, choices in (
-            ("network", settings.network, NETWORKS),
-            ("optimizer", settings.optimizer, OPTIMIZERS),
-        ):
-            if value not in choices:
-                raise ProblemError(422, f"there is no {what} {value!r}: use one of {', '.join(choices)}")
-        self.name, self.settings = name, settings
-        self._data, self._test = train, test
-        self.network: Sequential = NETWORKS[settings.network](10).build(train.x.shape[1:], seed=settings.seed)
-        if settings.gradient == "numerical":
-            if self.network.values.size > _LARGEST_NUMERICAL:
-                raise ProblemError(
-                    422, f"{settings.network} has {self.network.values.size:,} parameters, too many to probe one by "
-                    "one: use two-layer"
-                )  # fmt: skip
-            self.network = self.network.astype("float64")
+    def __init__(self, name: str, settings: Settings, task: Task) -> None:
+        self.name, self.settings, self.task = name, settings, task
+        self.network = task.network
         self.watched = time.monotonic()
         self.points: list[Point] = []
         self.version = 0
         """Counts up whenever there is something new to see."""
 
-        self._optimizer: Optimizer = OPTIMIZERS[settings.optimizer].make(settings.learning_rate, None)
-        self._loss = SoftmaxCrossEntropy()
+        self._optimizer: Optimizer = OPTIMIZERS[settings.optimizer].make(settings.learning_rate, settings.weight_decay)
         self._batches = self._endless()
         self._noise = np.random.default_rng([settings.seed, 1])
         self._step, self._seconds, self._probed = 0, 0.0, 0
@@ -123,8 +101,10 @@ class Training:
         self._snapshots: dict[int, dict[str, Array]] = {}
         self._playing, self._wanted, self._stopped = False, 0, False
         self._error: str | None = None
+        self._diverged = False
         self._trouble: str | None = None
         self._changed = threading.Condition()
+        self._updating = threading.Lock()  # held while a step writes the parameters
         self._keep_snapshot()
         self._thread = threading.Thread(target=self._run, name=f"training {name}", daemon=True)
         self._thread.start()
@@ -156,7 +136,7 @@ class Training:
 
     def progress(self) -> Progress:
         with self._changed:
-            state: Literal["paused", "playing", "stopped", "failed"] = "playing" if self._active() else "paused"
+            state: State = "playing" if self._active() else "paused"
             if self._stopped:
                 state = "failed" if self._error else "stopped"
             return Progress(
@@ -170,6 +150,7 @@ class Training:
                 parameters=self.network.values.size,
                 snapshots=sorted(self._snapshots),
                 error=self._error,
+                diverged=self._diverged,
                 trouble=self._trouble,
             )
 
@@ -182,8 +163,12 @@ class Training:
             arrays = self._snapshots[max(known)]
         network = self.network.copy()
         fill(network, arrays)
-        network.labels, network.preparation = self._data.classes, self._data.preparation
-        return network.astype("float32")
+        return self.task.finished(network.astype("float32"))
+
+    def current(self) -> tuple[int, Sequential]:
+        """The step reached, and the network as it is now, in the units that it learns in."""
+        with self._updating:
+            return self._step, self.network.copy().astype("float32")
 
     # ---- the thread ----
 
@@ -206,8 +191,8 @@ class Training:
 
     def _run(self) -> None:
         told = kept = time.monotonic()
-        losses: list[tuple[float, float]] = []  # since the last point
-        latest = (0.0, 0.0)
+        losses: list[tuple[float, float | None]] = []  # since the last point
+        latest: tuple[float, float | None] = (0.0, None)
         try:
             while True:
                 if self._step not in self._snapshots and not self._active():  # about to wait: what was reached is kept
@@ -238,16 +223,17 @@ class Training:
                         rest = 1 / self.settings.speed - (time.monotonic() - started)
                         self._changed.wait_for(lambda: not self._active(), max(0.0, rest))
         except ChainruleError as error:
+            self._diverged = isinstance(error, DivergenceError)
             self._error = " ".join(str(error).split())
             self.stop()
 
-    def _learn(self) -> tuple[float, float] | None:
+    def _learn(self) -> tuple[float, float | None] | None:
         """One step: loss and accuracy of its batch before the update; None where it was broken off."""
         x, labels = next(self._batches)
         started = time.monotonic()
         with np.errstate(over="ignore", invalid="ignore"):
             logits, cache = self.network.forward(x, train=True, rng=self._noise)
-            loss, dlogits = self._loss(logits, labels)
+            loss, dlogits = self.task.loss(logits, labels)
             if not np.isfinite(loss):
                 rate = self.settings.learning_rate
                 raise DivergenceError(
@@ -259,9 +245,13 @@ class Training:
             else:
                 self.network.backward(dlogits, cache, input_gradient=False)
             self._norms = self._gradient_norms()
-            self._optimizer.step(self.network)
+            with self._updating:
+                self._optimizer.step(self.network)
         self._seconds += time.monotonic() - started
-        return loss, accuracy(logits, labels)
+        return loss, self._accuracy(logits, labels)
+
+    def _accuracy(self, outputs: Array, labels: Array) -> float | None:
+        return accuracy(outputs, labels) if self.task.units is None else None
 
     def _probe(self, x: Array, labels: Array) -> bool:
         """The gradient by central differences, parameter by parameter; whether it was finished."""
@@ -269,7 +259,7 @@ class Training:
         told = time.monotonic()
 
         def loss() -> float:
-            return self._loss(self.network(x), labels)[0]
+            return self.task.loss(self.network(x), labels)[0]
 
         for index in range(values.size):
             if self._stopped:
@@ -294,19 +284,20 @@ class Training:
             sums[1] += float((parameter.value**2).sum())
         return {name: (grad / max(value, 1e-30)) ** 0.5 for name, (grad, value) in norms.items()}
 
-    def _keep_point(self, losses: list[tuple[float, float]]) -> Point:
-        loss, right = np.mean(losses, axis=0).tolist()
-        point = Point(step=self._step, loss=loss, accuracy=right)
+    def _keep_point(self, losses: list[tuple[float, float | None]]) -> Point:
+        loss = float(np.mean([loss for loss, _ in losses]))
+        right = [right for _, right in losses if right is not None]
+        point = Point(step=self._step, loss=loss, accuracy=float(np.mean(right)) if right else None)
         with self._changed:
             self.points.append(point)
             if len(self.points) > _POINTS:  # every second one, but those of snapshots
-                self.points = [p for i, p in enumerate(self.points) if i % 2 or p.test_accuracy is not None]
+                self.points = [p for i, p in enumerate(self.points) if i % 2 or p.test_loss is not None]
             self.version += 1
         return point
 
-    def _keep_snapshot(self, losses: list[tuple[float, float]] | None = None) -> None:
+    def _keep_snapshot(self, losses: list[tuple[float, float | None]] | None = None) -> None:
         """The network as it is, measured."""
-        x, labels = next(iter(self._test.batches(_MEASURED)))
+        x, labels = next(iter(self.task.test.batches(_MEASURED)))
         assert labels is not None
         hidden = x
         layers: list[LayerState] = []
@@ -317,9 +308,9 @@ class Training:
             norm = self._norms.get(name)
             if norm is not None or dead is not None:
                 layers.append(LayerState(name=name, gradient=norm, dead=dead))
-        loss = self._loss(hidden, labels)[0]
-        right = accuracy(hidden, labels)
-        self._trouble = divergence(loss, math.log(hidden.shape[1])) if self._step else None
+        loss = self.task.loss(hidden, labels)[0]
+        right = self._accuracy(hidden, labels)
+        self._trouble = divergence(loss, self.task.constant) if self._step else None
         point = self._keep_point(losses or [(loss, right)])
         with self._changed:
             point.test_loss, point.test_accuracy, point.layers = loss, right, layers
@@ -333,6 +324,6 @@ class Training:
     def _endless(self) -> Iterator[tuple[Array, Array]]:
         rng = np.random.default_rng(self.settings.seed)
         while True:
-            for x, labels in self._data.batches(self.settings.batch_size, rng):
+            for x, labels in self.task.train.batches(self.settings.batch_size, rng):
                 assert labels is not None
                 yield x, labels

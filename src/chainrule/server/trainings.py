@@ -2,16 +2,22 @@
 
 import asyncio
 import itertools
+import secrets
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import numpy as np
 from pydantic import BaseModel
 
-from chainrule.data import Dataset, mnist
+from chainrule.arrays import Array
+from chainrule.data import mnist
 from chainrule.server.problems import ProblemError
+from chainrule.server.settings import Points, Settings
+from chainrule.server.sharing import Opened
 from chainrule.server.shelf import Served
-from chainrule.server.training import Point, Progress, Settings, Training
+from chainrule.server.tasks import Pair, make_task
+from chainrule.server.training import Point, Progress, Training
 
 __all__ = ["News", "Trainings"]
 
@@ -20,6 +26,8 @@ _UNWATCHED = 30.0
 """Seconds after which a training that nobody watches is paused, and may be thrown away for a new one."""
 
 _TICK = 0.05
+_MOST_KEPT = 4
+"""Uploaded data; of more, the oldest is thrown away."""
 
 
 class News(BaseModel):
@@ -37,34 +45,68 @@ class Trainings:
     """Up to eight of them."""
 
     def __init__(self) -> None:
-        self._all: dict[str, Training] = {}
+        self._all: dict[str, Training | Opened] = {}
         self._numbers = itertools.count(1)
-        self._data: tuple[Dataset, Dataset] | None = None
+        self._data: Pair | None = None
+        self._uploads: dict[str, Pair] = {}
         self._lock = threading.Lock()
         self._watchers = 0
         self.closed = False
 
-    def __iter__(self) -> "itertools.chain[Training]":
-        return itertools.chain(list(self._all.values()))
+    def __iter__(self) -> Iterator[Training | Opened]:
+        return iter(list(self._all.values()))
 
     def begin(self, settings: Settings) -> Training:
         """A new training, paused before its first step."""
-        data = self.data()
+        task = make_task(settings, self.data, self._uploads)
         with self._lock:
-            if len(self._all) >= _MOST:
-                self._make_room()
-            name = str(next(self._numbers))
-            training = self._all[name] = Training(name, settings, *data)
+            self._make_room()
+            name = self._name()
+            training = self._all[name] = Training(name, settings, task)
             return training
 
-    def data(self) -> tuple[Dataset, Dataset]:
-        """What is trained and tested on, read when it is first asked for."""
+    def add(self, opened: Opened) -> None:
+        """Keep a training that was read from a file, and give it a name."""
+        with self._lock:
+            self._make_room()
+            opened.name = self._name()
+            self._all[opened.name] = opened
+
+    def keep(self, data: Pair) -> str:
+        """Keep data that a client sent, under the id that is returned."""
+        with self._lock:
+            name = self._name()
+            self._uploads[name] = data
+            if len(self._uploads) > _MOST_KEPT:
+                del self._uploads[next(iter(self._uploads))]
+            return name
+
+    def data(self) -> Pair:
+        """MNIST, read when it is first asked for."""
         with self._lock:
             if self._data is None:
                 self._data = mnist()
             return self._data
 
-    def get(self, name: str) -> Training:
+    def plane(self, training: Training | Opened) -> tuple[Array, Array]:
+        """The least and the largest x of the points that a training learns from, each (2,).
+
+        Raises:
+            ProblemError: it learns from something else, or that is not there any more.
+        """
+        data = training.settings.data
+        if isinstance(data, Points):
+            return np.full(2, -1.0), np.ones(2)
+        if isinstance(training, Training) and training.task.train.sample_shape == (2,):
+            x = training.task.train.x
+            return x.min(axis=0), x.max(axis=0)
+        raise ProblemError(422, f"training {training.name} learns from no points in the plane: there is no map")
+
+    def _name(self) -> str:
+        """One that no earlier server gave: an old address may still name a training of it."""
+        return f"{next(self._numbers)}-{secrets.token_hex(4)}"
+
+    def get(self, name: str) -> Training | Opened:
         if name not in self._all:
             raise ProblemError(404, f"there is no training {name!r}: begin one with POST /api/training")
         return self._all[name]
@@ -78,7 +120,7 @@ class Trainings:
             raise ProblemError(422, f"{name!r} is no model: write training:ID:STEP")
         return Served(name, training.at(int(step[:12]) if step else 10**12))
 
-    async def watch(self, training: Training) -> AsyncIterator[News]:
+    async def watch(self, training: Training | Opened) -> AsyncIterator[News]:
         """News of a training whenever there is some, until it ends."""
         self._watchers += 1
         try:
@@ -92,8 +134,8 @@ class Trainings:
         if self._watchers >= _WATCHERS:
             raise ProblemError(503, f"{_WATCHERS} clients are watching already: close some")
 
-    async def _news(self, training: Training) -> AsyncIterator[News]:
-        version, seen = -1, 0
+    async def _news(self, training: Training | Opened) -> AsyncIterator[News]:
+        version, seen, first = -1, 0, True
         told = 0.0
         while not self.closed and training.name in self._all:
             training.watched = time.monotonic()
@@ -102,7 +144,8 @@ class Trainings:
                 points = [point for point in training.points if point.step >= seen]
                 seen = points[-1].step if points else seen
                 progress = training.progress()
-                yield News(progress=progress, points=points)
+                yield News(progress=progress.model_copy(update={} if first else {"settings": None}), points=points)
+                first = False
                 if progress.state in ("stopped", "failed"):
                     return
             await asyncio.sleep(_TICK)
@@ -122,7 +165,9 @@ class Trainings:
             training.join(2.0)
 
     def _make_room(self) -> None:
-        """Throw the one away that nobody has watched for longest."""
+        """Where there are too many, throw the one away that nobody has watched for longest."""
+        if len(self._all) < _MOST:
+            return
         oldest = min(self._all.values(), key=lambda training: training.watched)
         ended = oldest.progress().state in ("stopped", "failed")
         if not ended and time.monotonic() - oldest.watched < _UNWATCHED:

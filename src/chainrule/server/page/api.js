@@ -1,7 +1,12 @@
 // Requests to the server, and what comes back.
 
 /** An answer that says what is wrong. */
-export class ServerError extends Error {}
+export class ServerError extends Error {
+  constructor(text, status = 0) {
+    super(text);
+    this.status = status;
+  }
+}
 
 export async function ask(path, options = {}) {
   let response;
@@ -12,7 +17,7 @@ export async function ask(path, options = {}) {
     throw new ServerError("offline");
   }
   const content = await response.json().catch(() => ({}));
-  if (!response.ok) throw new ServerError(content.error ?? `${response.status}`);
+  if (!response.ok) throw new ServerError(content.error ?? `${response.status}`, response.status);
   return content;
 }
 

@@ -1,11 +1,14 @@
 // The place "Backward": loss, p - onehot, then brick by brick dy -> dx and dW, with a check of any weight.
 
-import { askAbout } from "./api.js";
-import { Board, indexOf, tilesOfWeights } from "./board.js";
-import { facts, fill, make, makeBrick, pictureBefore, title } from "./bricks.js";
+import { fill, make, makeBrick, title } from "./bricks.js";
 import { colour, largest, short } from "./colours.js";
-import { chooseLabel, on, parametersOf, sampleInput, scene, tell, trueLabel } from "./scene.js";
-import { lengths, lengthsFigure, namesOf, tilesOfPlace, tilesOfTable, tokenStrip, visible } from "./sequence.js";
+import { LOGITS_FORMULA, LOSS_FORMULA } from "./formulas.js";
+import { maths } from "./maths.js";
+import { LOSS, lookAt, lookAway, pointAt, showChosen, showPath, writeElement } from "./number.js";
+import { showPlace } from "./place.js";
+import { hasSaliency, saliencyPicture } from "./saliency.js";
+import { chooseLabel, on, scene, trueLabel } from "./scene.js";
+import { namesOf, tilesOfPlace, tokenStrip, visible } from "./sequence.js";
 import { change, onChange, state } from "./state.js";
 import { t } from "./text.js";
 
@@ -14,12 +17,12 @@ const $ = (id) => document.getElementById(id);
 const row = $("backward-bricks");
 const detail = $("backward-detail");
 let bricks = [];
-let most = 0;
+let most = 0; // of all gradients
 let playing = null;
 
-/** 0: the loss; 1: p - onehot; 2 ...: the places from the last to the first. */
+/** 0: the loss; 1: p - onehot; 2 ...: the places from the last to the first; then the input, where it is a picture. */
 function stages() {
-  return scene.walk ? scene.walk.places.length + 2 : 0;
+  return scene.walk ? scene.walk.places.length + 2 + (hasSaliency() ? 1 : 0) : 0;
 }
 
 function stage() {
@@ -33,13 +36,16 @@ export function startBackward() {
   $("play").addEventListener("click", () => play(!playing));
   $("label").addEventListener("change", () => chooseLabel($("label").value));
   $("overlay").addEventListener("change", () => change({ overlay: $("overlay").checked ? "1" : "" }));
+  $("common").addEventListener("change", () => change({ scale: $("common").checked ? "common" : "" }));
   on("model", showLabels);
   on("prediction", showLabels);
   on("walk", showBackward);
   onChange((names) => {
-    if (names.has("stage")) showStage();
-    if (names.has("weight")) showStage();
+    if (names.has("stage") || names.has("scale")) showStage();
+    else if (names.has("weight")) showChosen();
+    if (names.has("pin") || names.has("weight")) showPath($("path"), markPath);
     $("overlay").checked = Boolean(state.overlay);
+    $("common").checked = state.scale === "common";
   });
 }
 
@@ -78,10 +84,15 @@ export function showBackward() {
   if (!walk) {
     bricks = [];
     row.replaceChildren(make("p", { className: "hint" }, t(scene.card?.kind === "text" ? "needPrompt" : "needInput")));
-    for (const element of [detail, $("stages"), $("legend")]) element.replaceChildren();
+    for (const element of [detail, $("stages"), $("legend"), $("asked"), $("path")]) element.replaceChildren();
+    $("path").hidden = true;
+    lookAway();
     return;
   }
   $("label").value = walk.label;
+  const said = scene.prediction.label;
+  $("asked").textContent = said === walk.label ? t("askedSame", shown(said)) : t("asked", shown(said), shown(walk.label));
+  $("common").checked = state.scale === "common";
   const gradients = [walk.dlogits, ...walk.places.flatMap((place) => [place.dy, place.dx, ...place.gradients.map(([, a]) => a)])];
   most = Math.max(...gradients.filter(Boolean).map((array) => largest(array.data)));
   const names = namesOf(scene.prediction);
@@ -100,8 +111,23 @@ export function showBackward() {
   })];
   row.replaceChildren(...bricks.flatMap((brick, index) =>
     index ? [make("span", { className: "arrow", ariaHidden: "true" }, "←"), brick.element] : [brick.element]));
-  showLegend();
   showStage();
+  showPath($("path"), markPath);
+}
+
+/** The elements of a path in the bricks: dx of a place stands in the brick before it. */
+function markPath(path) {
+  bricks.forEach((brick, index) => {
+    const step = path.find(({ place, array }) => array === "dx" && place === scene.walk?.places[index]?.name);
+    if (brick.board?.array) brick.board.point(step && step.flat < brick.board.array.data.length ? step.flat : null);
+  });
+}
+
+/** The size that has the full colour among the gradients of a place: its own, or that of all. */
+function scaleOf(place) {
+  if (state.scale === "common") return most;
+  const arrays = [place.dx, place.dy, ...place.gradients.map(([, array]) => array)].filter(Boolean);
+  return Math.max(0, ...arrays.map((array) => largest(array.data)));
 }
 
 /** What is reached at this stage is shown, the rest stays empty. */
@@ -114,21 +140,28 @@ function showStage() {
     const reached = now >= count - index + 1; // its dy, or the input's gradient, is known
     const blank = { shape: brick.array?.shape ?? [1], data: new Float32Array(brick.array?.data.length ?? 1) };
     const array = reached && brick.array ? brick.array : blank;
-    brick.board?.show(array, { most, rooted: true, tiles: tilesOfPlace(array, walk, null) });
+    const scale = scaleOf(walk.places[Math.max(0, index - 1)]);
+    brick.board?.show(array, { most: scale, rooted: true, tiles: tilesOfPlace(array, walk, null) });
     brick.element.classList.toggle("waiting", !reached);
-    brick.element.classList.toggle("open", index > 0 && now - 2 === count - index);
+    brick.element.classList.toggle("open", now - 2 === count - index);
   });
   $("stages").replaceChildren(...Array.from({ length: stages() }, (_, index) => {
-    const name = index === 0 ? t("s_loss") : index === 1 ? t("s_logits") : walk.places[count - index + 1].kind;
+    const name = index === 0 ? t("s_loss") : index === 1 ? t("s_logits") : (walk.places[count - index + 1]?.kind ?? t("s_input"));
     const button = make("button", { type: "button", onclick: () => go(index) }, name);
     if (index === now) button.setAttribute("aria-current", "step");
     return make("li", {}, button);
   }));
   $("back").disabled = $("first").disabled = now === 0;
   $("step").disabled = now === stages() - 1;
+  lookAway();
+  const index = count - now + 1;
+  const scale = now < 2 ? largest(walk.dlogits.data) : scaleOf(walk.places[Math.max(0, index)]);
+  showLegend(state.scale === "common" ? most : scale);
   if (now === 0) showLoss();
-  else if (now === 1) showLogits();
-  else showPlace(count - now + 1, now === stages() - 1);
+  else if (now === 1) showLogits(state.scale === "common" ? most : scale);
+  else if (index < 0) showInput();
+  else showPlace(detail, index, scale);
+  showPath($("path"), markPath);
   bricks[Math.max(0, count - now + 2)]?.element.scrollIntoView?.({ block: "nearest", inline: "center" });
 }
 
@@ -138,13 +171,14 @@ function showLoss() {
   fill(
     detail,
     make("h3", {}, t("s_loss")),
+    make("div", { className: "formula" }, maths(LOSS_FORMULA)),
     make("p", {}, t("lossStage", shown(walk.label), short(p), short(walk.loss))),
     make("p", { className: "maths", id: "loss-value" }, `loss = −log p(${shown(walk.label)}) = ${short(walk.loss)}`),
     scene.card.kind === "text" ? make("p", { className: "hint" }, t("lossOfText")) : null,
   );
 }
 
-function showLogits() {
+function showLogits(scale) {
   const { walk } = scene;
   const { labels } = scene.card;
   const head = make("tr", {}, ...["", "logit", "p", "onehot", "p − onehot"].map((text) => make("th", { scope: "col" }, text)));
@@ -157,108 +191,46 @@ function showLogits() {
   const body = listed.map((i) => {
     const label = labels[i];
     const gradient = make("td", { className: "gradient" }, short(walk.dlogits.data[i]));
-    const [red, green, blue] = colour(walk.dlogits.data[i], most, true);
+    const [red, green, blue] = colour(walk.dlogits.data[i], scale, true);
     gradient.style.borderLeftColor = `rgb(${red} ${green} ${blue})`;
-    return make("tr", {}, make("th", { scope: "row" }, shown(label)), ...[
+    const choose = () => { change({ weight: writeElement(LOSS, "dlogits", [i]) }); showChosen(); };
+    const button = make("button", { type: "button", className: "logit", onclick: choose }, shown(label));
+    const line = make("tr", { onpointerenter: () => pointAt("dlogits", [i]) }, make("th", { scope: "row" }, button), ...[
       short(walk.logits.data[i]), short(walk.probabilities[i]), label === walk.label ? "1" : "0",
     ].map((text) => make("td", {}, text)), gradient);
+    line.addEventListener("pointerleave", () => pointAt("dlogits", null));
+    return line;
   });
+  const panel = make("div", { id: "number", tabIndex: -1, role: "status" });
   fill(
     detail,
     make("h3", {}, t("s_logits")),
+    make("div", { className: "formula" }, maths(LOGITS_FORMULA)),
     make("p", {}, t("logitsStage")),
+    make("p", { className: "hint" }, t("chooseLogit")),
     listed.length < labels.length ? make("p", { className: "hint" }, t("someLabels", MOST_LABELS, labels.length.toLocaleString())) : null,
-    make("table", { id: "logits" }, make("thead", {}, head), make("tbody", {}, ...body)),
+    make("div", { className: "columns" },
+      make("div", { className: "wide" }, make("table", { id: "logits" }, make("thead", {}, head), make("tbody", {}, ...body))), panel),
   );
+  lookAt(LOSS, {}, panel);
 }
 
-function showPlace(index, last) {
-  const { walk } = scene;
-  const place = walk.places[index];
-  const names = namesOf(scene.prediction);
-  const picture = (name, array, tiles, onPick) => {
-    const wide = !tiles.stretch && tiles.count === 1 && Math.max(tiles.columns / tiles.rows, tiles.rows / tiles.columns) > 4;
-    const board = new Board({ size: wide ? 640 : 260, width: 640, label: name, onPoint: () => {}, onPick });
-    board.show(array, { tiles, most, rooted: true });
-    const caption = `${name} ${array.shape.join("×")}, |max| ${short(largest(array.data))}`;
-    return make("figure", {}, make("figcaption", {}, caption), board.canvas);
-  };
-  const figures = [];
-  if (place.dx) figures.push(picture("dx", place.dx, tilesOfPlace(place.dx, walk, names)));
-  if (place.dy) figures.push(picture("dy", place.dy, tilesOfPlace(place.dy, walk, names)));
-  const curves = walk.sequence ? lengthsFigure(place) : null;
-  const before = pictureBefore(walk.places, index, scene.card.input_shape);
-  const weights = place.gradients.map(([name, array]) =>
-    picture(`d${name}`, array, tilesOfTable(place, array, scene.card.labels, names) ?? tilesOfWeights(array.shape, before), (flat) => {
-      if (flat !== null) change({ weight: `${place.name}.${name}:${indexOf(flat, array.shape)}` });
-    }));
-  const sentence = [t("brickStage", place.layer)];
-  if (weights.length) sentence.push(t("brickWeights"));
-  if (last) sentence.push(t(names ? "endOfText" : "endStage"));
-  const check = make("div", { id: "check", role: "status" });
+/** The gradient has arrived at the picture. */
+function showInput() {
+  const picture = saliencyPicture(280);
+  picture.setAttribute("role", "img");
+  picture.setAttribute("aria-label", t("saliencyCaption"));
+  picture.className = "board";
+  picture.id = "saliency-picture";
   fill(
     detail,
-    make("h3", {}, `${place.name}: ${place.layer}`),
-    make("p", {}, sentence.join(" ")),
-    last && names && place.dy ? tokenStrip(names, lengths(place.dy)) : null,
-    curves,
-    make("div", { className: "columns" }, ...figures, ...weights),
-    weights.length ? make("p", { className: "hint" }, t("chooseWeight")) : null,
-    check,
-  );
-  if (weights.length) showWeight(place, check);
-}
-
-/** The weight that was chosen, with the button that checks its gradient. */
-async function showWeight(place, check) {
-  const [name, at] = state.weight.split(":");
-  const index = (at ?? "").split(",").map(Number);
-  const [, array] = place.gradients.find(([own]) => `${place.name}.${own}` === name) ?? [];
-  if (!array || index.length !== array.shape.length || index.some((i, axis) => !(i >= 0 && i < array.shape[axis]))) return;
-  const flat = index.reduce((sum, i, axis) => sum * array.shape[axis] + i, 0);
-  const model = scene.card.name;
-  try {
-    const value = (await parametersOf(model))[name]?.data[flat];
-    if (value === undefined) {
-      check.replaceChildren(make("p", {}, t("sharedWeight")));
-      return;
-    }
-    const result = make("div", {});
-    const run = async () => {
-      result.textContent = t("checking");
-      try {
-        const query = { model, label: trueLabel(), parameter: name, index: String(index) };
-        showComparison(result, await askAbout(sampleInput(), "/api/gradient", query));
-      } catch (error) {
-        result.textContent = "";
-        tell("problem", error);
-      }
-    };
-    check.replaceChildren(
-      make("p", {}, make("b", {}, t("weight", name, index.join(", "), short(value))), " ",
-        make("button", { type: "button", id: "check-button", className: "main", onclick: run }, t("check"))),
-      result,
-    );
-  } catch (error) {
-    tell("problem", error);
-  }
-}
-
-function showComparison(result, found) {
-  const exact = (value) => value.toExponential(8);
-  const agree = found.relative_difference < 1e-5 || Math.abs(found.backpropagation - found.numerical) < 1e-9;
-  result.replaceChildren(
-    facts([
-      [t("byBackprop"), make("output", { id: "by-backpropagation" }, exact(found.backpropagation))],
-      [t("byNumbers"), make("output", { id: "by-numbers" }, exact(found.numerical))],
-      [t("difference"), make("output", { id: "difference" }, found.relative_difference.toExponential(1))],
-    ]),
-    make("p", { className: "hint" }, t("probes", found.loss_above.toPrecision(9), found.loss_below.toPrecision(9), found.step)),
-    make("p", {}, t(agree ? "agree" : "disagree")),
+    make("h3", {}, t("s_input")),
+    make("p", {}, t("saliencyStage")),
+    make("figure", {}, make("figcaption", {}, t("saliencyCaption")), picture),
   );
 }
 
-function showLegend() {
+function showLegend(full) {
   const bar = make("canvas", { width: 201, height: 10 });
   bar.setAttribute("aria-hidden", "true");
   const brush = bar.getContext("2d");
@@ -267,5 +239,6 @@ function showLegend() {
     brush.fillStyle = `rgb(${red} ${green} ${blue})`;
     brush.fillRect(x, 0, 1, 10);
   }
-  $("legend").replaceChildren(make("span", {}, short(-most)), bar, make("span", {}, short(most)), make("small", {}, t("scaleLegend")));
+  $("legend").replaceChildren(make("span", {}, short(-full)), bar, make("span", {}, short(full)),
+    make("small", {}, t(state.scale === "common" ? "scaleCommon" : "scaleLegend")));
 }

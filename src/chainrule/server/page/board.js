@@ -77,7 +77,7 @@ export class Board {
     this.onPoint = onPoint;
     this.onPick = onPick;
     this.cursor = null;
-    this.marks = null;
+    this.marks = this.reads = null;
     this.label = label;
     this.canvas.setAttribute("role", "img");
     if (onPoint || onPick) {
@@ -123,6 +123,13 @@ export class Board {
     this.#paint();
   }
 
+  /** Frame what was read (flat places), a frame for each tile, and outline some cells of it (null: nothing). */
+  frame(reads, strong = []) {
+    this.reads = reads && new Set(reads);
+    this.strong = new Set(strong);
+    this.#paint();
+  }
+
   /** Put the cursor at a number. */
   point(flat) {
     this.cursor = flat;
@@ -136,7 +143,7 @@ export class Board {
       const left = (tile % this.across) * (columns + this.gap);
       const top = Math.floor(tile / this.across) * (rows + this.gap);
       for (let row = 0; row < rows; row++) {
-        for (let column = 0; column < columns; column++) visit(at(tile, row, column), left + column, top + row);
+        for (let column = 0; column < columns; column++) visit(at(tile, row, column), left + column, top + row, tile);
       }
     }
   }
@@ -164,6 +171,7 @@ export class Board {
       });
       context.globalAlpha = 1;
     }
+    if (this.reads) this.#frame(context, ink);
     if (this.cursor !== null) {
       this.#each((flat, x, y) => {
         if (flat !== this.cursor) return;
@@ -174,6 +182,24 @@ export class Board {
     }
     context.fillStyle = ink.getPropertyValue("--ink");
     this.#name(context);
+  }
+
+  #frame(context, ink) {
+    const [wide, high] = this.cell;
+    const boxes = new Map();
+    context.strokeStyle = ink.getPropertyValue("--mark");
+    context.lineWidth = 2;
+    this.#each((flat, x, y, tile) => {
+      if (!this.reads.has(flat)) return;
+      const [left, top, right, bottom] = boxes.get(tile) ?? [x, y, x, y];
+      boxes.set(tile, [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)]);
+      if (this.strong.has(flat)) context.strokeRect(this.left + x * wide, y * high, Math.max(wide, 3), Math.max(high, 3));
+    });
+    context.lineWidth = 1;
+    for (const [left, top, right, bottom] of boxes.values()) {
+      const [width, height] = [(right - left + 1) * wide, (bottom - top + 1) * high];
+      context.strokeRect(this.left + left * wide + 0.5, top * high + 0.5, Math.max(width, 3) - 1, Math.max(height, 3) - 1);
+    }
   }
 
   /** The names of rows and columns, squeezed into what room they have. */

@@ -1,5 +1,7 @@
 // A small line chart in SVG: curves over steps, with axes that fit.
 
+import { t } from "./text.js";
+
 const NS = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, LEFT, BOTTOM] = [420, 190, 46, 24];
 
@@ -21,12 +23,20 @@ function ticks(low, high) {
   return list;
 }
 
+/** The top of the scale; a few values far above the others (`clipped` is the largest) do not flatten the rest. */
+export function scale(values) {
+  const sorted = values.filter(Number.isFinite).sort((a, b) => a - b);
+  const most = Math.max(1e-6, sorted.at(-1) ?? 0);
+  const usual = Math.max(3 * (sorted[Math.floor(0.9 * (sorted.length - 1))] ?? most), 1.5 * (values[0] ?? 0)); // what it began with is seen
+  return sorted.length > 9 && usual > 0 && most > usual ? { top: usual, clipped: most } : { top: 1.05 * most, clipped: null };
+}
+
 /** `curves`: [{name, className, points: [[step, value], ...], dots}]; `at`: a step to mark; `format` of the values. */
 export function drawChart(element, curves, { low = 0, high = null, at = null, format = String, namesBelow = false, namesLeft = false } = {}) {
   element.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   const all = curves.flatMap((curve) => curve.points);
   const last = Math.max(1, ...all.map(([step]) => step));
-  const top = high ?? Math.max(1e-6, ...all.map(([, value]) => value).filter(Number.isFinite)) * 1.05;
+  const { top, clipped } = high === null ? scale(all.map(([, value]) => value)) : { top: high, clipped: null };
   const x = (step) => LEFT + ((WIDTH - LEFT - 8) * step) / last;
   const y = (value) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - 8) * (Math.min(value, top) - low)) / (top - low || 1);
   const parts = [];
@@ -38,13 +48,14 @@ export function drawChart(element, curves, { low = 0, high = null, at = null, fo
     if (step === Math.floor(step)) parts.push(svg("text", { x: x(step), y: HEIGHT - 7, "text-anchor": "middle" }, step.toLocaleString()));
   }
   curves.forEach((curve, index) => {
-    const path = curve.points.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
+    const path = curve.points.filter(([, value]) => Number.isFinite(value)).map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
     parts.push(svg("polyline", { points: path, class: `curve ${curve.className}` }));
     if (curve.dots) {
-      for (const [step, value] of curve.points) parts.push(svg("circle", { cx: x(step), cy: y(value), r: 2, class: curve.className }));
+      for (const [step, value] of curve.points) if (Number.isFinite(value)) parts.push(svg("circle", { cx: x(step), cy: y(value), r: 2, class: curve.className }));
     }
     parts.push(svg("text", { x: namesLeft ? LEFT + 10 : WIDTH - 10, y: (namesBelow ? HEIGHT - BOTTOM - 22 : 20) + 15 * index, "text-anchor": namesLeft ? "start" : "end", class: `name ${curve.className}` }, curve.name));
   });
   if (at !== null && at <= last) parts.push(svg("line", { x1: x(at), x2: x(at), y1: 6, y2: HEIGHT - BOTTOM, class: "at" }));
+  if (clipped !== null) parts.push(svg("text", { x: LEFT + 6, y: 18, class: "clipped" }, t("clipped", format(clipped))));
   element.replaceChildren(...parts);
 }

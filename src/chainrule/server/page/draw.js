@@ -2,11 +2,12 @@
 
 import { ask, askAbout, unpack } from "./api.js";
 import { make } from "./bricks.js";
-import { colour, largest } from "./colours.js";
 import { expectInput, inputSize, on, scene, tell, useInput } from "./scene.js";
 import { change, state } from "./state.js";
 import { restorePrompt } from "./prompt.js";
+import { grayPicture, showSaliency } from "./saliency.js";
 import { visible } from "./sequence.js";
+import { decode, encode } from "./strokes.js";
 import { has, t } from "./text.js";
 
 const PEN = 18;
@@ -59,6 +60,7 @@ export function startDrawing() {
     });
   }
   on("model", showKind);
+  on("numbers", (numbers) => { $("numbers").value = numbers.join(", "); readNumbers(); });
   on("prediction", showAnswer);
   on("walk", showSaliency);
 }
@@ -170,13 +172,13 @@ function showKind() {
   $("paper").hidden = numbers || text;
   $("numbers-input").hidden = !numbers;
   $("prompt-input").hidden = $("writing").hidden = !text;
-  for (const element of document.querySelectorAll("#draw [data-hide=tools]")) element.hidden = text;
+  for (const element of document.querySelectorAll("#draw [data-hide=tools]")) element.hidden = text || numbers;
   for (const id of ["tab-draw", "draw-title"]) {
     $(id).dataset.t = text ? "write" : "draw";
     $(id).textContent = t(text ? "write" : "draw");
   }
   for (const id of ["clear", "undo"]) $(id).disabled = numbers;
-  document.querySelector("#numbers-input span").textContent = t("numbersLabel", count);
+  nameSamples();
   const side = card.input_shape.at(-1);
   $("samples").hidden = !(card.kind === "digit" && (side === 28 || count === 784));
   if (!$("samples").hidden && !samples.list.length) showSamples(0);
@@ -192,11 +194,12 @@ async function showSamples(start) {
   nameSamples();
 }
 
-/** The test digits as buttons (again where the language is another). */
+/** What is asked for, and the test digits as buttons (again where the language is another). */
 export function nameSamples() {
+  if (scene.card) document.querySelector("#numbers-input span").textContent = t("numbersLabel", inputSize(scene.card));
   $("picks").replaceChildren(...samples.list.map((sample) => {
     const onclick = () => {
-      change({ label: sample.label });
+      change({ label: "" });
       useSample(sample);
     };
     const ariaLabel = t("sampleLabel", sample.label, sample.index);
@@ -211,7 +214,7 @@ async function useSample(sample) {
   paint();
   $("reading").replaceChildren();
   change({ input: `mnist:${sample.index}` });
-  return useInput({ pixels: Array.from(x.data), sample: sample.index });
+  return useInput({ pixels: Array.from(x.data), sample: sample.index, truth: sample.label });
 }
 
 /** Numbers of a network that reads no pictures. */
@@ -220,26 +223,11 @@ async function readNumbers() {
   const pixels = text.split(/[\s,;]+/).filter(Boolean).map(Number);
   change({ input: pixels.length ? `numbers:${pixels.join(",")}` : "" });
   const whole = pixels.length === inputSize(scene.card) && pixels.every(Number.isFinite);
-  $("numbers").setAttribute("aria-invalid", String(!whole && pixels.length > 0));
+  const wrong = !whole && pixels.length > 0;
+  $("numbers").setAttribute("aria-invalid", String(wrong));
+  $("numbers-problem").hidden = !wrong;
+  $("numbers-problem").textContent = pixels.every(Number.isFinite) ? t("countNumbers", inputSize(scene.card), pixels.length) : t("notNumbers");
   await useInput(whole ? { pixels } : null);
-}
-
-/** Bright on dark, as MNIST is stored -> dark on white. */
-function grayPicture(x, size = 0) {
-  const [rows, columns] = x.shape.slice(-2);
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [columns, rows];
-  const context = canvas.getContext("2d");
-  const pixels = context.createImageData(columns, rows);
-  x.data.forEach((value, i) => pixels.data.set([255 - value, 255 - value, 255 - value, 255], 4 * i));
-  context.putImageData(pixels, 0, 0);
-  if (!size) return canvas;
-  const large = document.createElement("canvas");
-  large.width = large.height = size;
-  const brush = large.getContext("2d");
-  brush.imageSmoothingEnabled = false;
-  brush.drawImage(canvas, 0, 0, size, size);
-  return large;
 }
 
 export function showAnswer() {
@@ -262,6 +250,7 @@ export function showAnswer() {
 
 /** What is said of a prediction, honestly. */
 export function sentence(prediction) {
+  if (prediction.values?.length) return t("valueIs", prediction.values.map((value) => value.toPrecision(5)).join(", "));
   const [first, second] = [...prediction.probabilities].sort((a, b) => b.probability - a.probability);
   const percent = (p) => (100 * p.probability).toFixed(p.probability > 0.995 ? 1 : 0);
   if (prediction.tokens) return t("nextIs", visible(first.label), percent(first));
@@ -281,60 +270,4 @@ export function bars(prediction) {
     make("progress", { max: 1, value: probability, ariaLabel: label }),
     make("span", {}, `${(100 * probability).toFixed(1)} %`),
   ));
-}
-
-/** dx of the network's input over what the network saw. */
-export function showSaliency() {
-  const layer = $("saliency");
-  const dx = scene.walk?.places[0]?.dx;
-  layer.hidden = !(state.overlay && dx && scene.card.kind !== "numbers");
-  if (layer.hidden) return;
-  const [rows, columns] = dx.shape.length === 1 ? [Math.sqrt(dx.shape[0]), Math.sqrt(dx.shape[0])] : dx.shape.slice(-2);
-  const small = new OffscreenCanvas(columns, rows);
-  const context = small.getContext("2d");
-  const pixels = context.createImageData(columns, rows);
-  const channels = dx.data.length / (rows * columns);
-  const sums = Float32Array.from({ length: rows * columns }, (_, i) => {
-    let sum = 0;
-    for (let c = 0; c < channels; c++) sum += dx.data[c * rows * columns + i];
-    return sum;
-  });
-  const most = largest(sums);
-  sums.forEach((value, i) => {
-    pixels.data.set([...colour(value, most, true), 40 + 200 * Math.cbrt(Math.abs(value / (most || 1)))], 4 * i);
-  });
-  context.putImageData(pixels, 0, 0);
-  const brush = layer.getContext("2d");
-  brush.fillStyle = "#fff";
-  brush.fillRect(0, 0, 280, 280);
-  brush.imageSmoothingEnabled = false;
-  if (channels === 1) brush.drawImage(grayPicture({ shape: [rows, columns], data: scene.walk.x.data }, 280), 0, 0);
-  brush.drawImage(small, 0, 0, 280, 280);
-}
-
-// Strokes as text: two letters a coordinate; strokes are divided by dots.
-const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-function encode(list) {
-  const letter = (value) => {
-    const at = Math.max(0, Math.min(279, value));
-    return LETTERS[at >> 6] + LETTERS[at & 63];
-  };
-  return list.map((stroke) => thin(stroke).map(([x, y]) => letter(x) + letter(y)).join("")).join(".");
-}
-
-function decode(text) {
-  const value = (a, b) => 64 * LETTERS.indexOf(a) + LETTERS.indexOf(b);
-  return text.split(".").filter((part) => /^[\w-]+$/.test(part) && part.length % 4 === 0).map((part) => {
-    const points = [];
-    for (let i = 0; i < part.length; i += 4) points.push([value(part[i], part[i + 1]), value(part[i + 2], part[i + 3])]);
-    return points;
-  });
-}
-
-/** Fewer points: those nearer than five pixels to the last are left out. */
-function thin(stroke) {
-  const kept = [stroke[0]];
-  for (const point of stroke) if (Math.hypot(point[0] - kept.at(-1)[0], point[1] - kept.at(-1)[1]) >= 5) kept.push(point);
-  return kept;
 }

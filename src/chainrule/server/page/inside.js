@@ -54,8 +54,8 @@ export function showInside() {
 async function point(index, flat) {
   const mine = ++asked;
   for (const brick of bricks) brick.board?.mark(null);
-  if (flat === null) return;
   const { walk } = scene;
+  if (flat === null || !walk) return; // while the answer to something new is on its way
   const place = walk.places[index];
   if (!place.dx && !index) return; // what reads tokens has no slopes
   await new Promise((done) => setTimeout(done, 40)); // the pointer may be on its way

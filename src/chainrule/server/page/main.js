@@ -1,17 +1,21 @@
 // Starts the page: places, language, colours, the address, and the places' own parts.
 
 import { startBackward, showBackward, showLabels } from "./backward.js";
-import { nameSamples, restoreInput, showAnswer, showSaliency, startDrawing } from "./draw.js";
+import { nameSamples, restoreInput, showAnswer, startDrawing } from "./draw.js";
 import { make } from "./bricks.js";
 import { startPrompt } from "./prompt.js";
 import { showInside, startInside } from "./inside.js";
+import { showSaliency } from "./saliency.js";
 import { loadModels, on, scene, tell, useModel } from "./scene.js";
 import { address, change, onChange, readAddress, state } from "./state.js";
 import { language, speak, t } from "./text.js";
-import { showSettings, showState, startTraining } from "./train.js";
+import { openTraining, restorePlay, showPlay, startPlay } from "./play.js";
+import { startDropping } from "./drop.js";
+import { nameOf, showWords, startWords } from "./words.js";
+import { restoreTraining, showSettings, showState, startTraining } from "./train.js";
 
 const $ = (id) => document.getElementById(id);
-const PLACES = ["draw", "inside", "backward", "train"];
+const PLACES = ["draw", "inside", "backward", "train", "playground"];
 const HIDES = ["model", "share", "tools", "samples", "train"];
 const wide = matchMedia("(min-width: 60rem)");
 
@@ -23,8 +27,9 @@ function showPlace() {
     const here = name === place;
     tab.setAttribute("aria-selected", String(here));
     tab.tabIndex = here ? 0 : -1;
-    $(name).hidden = !(here || (wide.matches && name === "draw"));
+    $(name).hidden = !(here || (wide.matches && name === "draw" && place !== "playground"));
   }
+  $("main").classList.toggle("alone", place === "playground");
   $("tab-draw").hidden = wide.matches;
 }
 
@@ -73,10 +78,12 @@ function showAll() {
   showSaliency();
   showSettings();
   showState();
+  showPlay();
+  showWords();
 }
 
 function showModels() {
-  $("model").replaceChildren(...scene.models.map((card) => make("option", { value: card.name }, card.name)));
+  $("model").replaceChildren(...scene.models.map((card) => make("option", { value: card.name }, nameOf(card.name))));
   $("model").value = scene.card.name;
 }
 
@@ -131,6 +138,9 @@ startPrompt();
 startInside();
 startBackward();
 startTraining();
+startPlay();
+startDropping();
+startWords();
 startSharing();
 on("problem", showProblem);
 on("model", showModels);
@@ -155,4 +165,6 @@ showHidden();
 showAll();
 await restore();
 tell("model");
+await openTraining();
+await Promise.all([restoreTraining(), restorePlay()]).catch(showProblem);
 document.body.dataset.ready = "yes";

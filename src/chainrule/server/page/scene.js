@@ -25,6 +25,7 @@ export function tell(what, news) {
 
 export async function loadModels() {
   scene.models = await ask("/api/models");
+  if (state.model.startsWith("training:")) await takeModel(state.model).catch((error) => tell("problem", error));
   useModel(state.model);
 }
 
@@ -33,6 +34,17 @@ export function useModel(name) {
   if (scene.input && !fits(scene.input, scene.card)) scene.input = null;
   tell("model");
   return look();
+}
+
+/** Put a network that is none of /api/models among those that can be chosen. */
+export async function takeModel(name) {
+  const card = await ask(`/api/model?${new URLSearchParams({ model: name })}`);
+  addModel(card);
+  return card;
+}
+
+export function addModel(card) {
+  scene.models = [...scene.models.filter((one) => one.name !== card.name), card];
 }
 
 export function useInput(input) {
@@ -89,16 +101,25 @@ export async function look() {
     if (error.name !== "AbortError") {
       tell("prediction");
       tell("walk");
-      tell("problem", error);
+      // what is being drawn may not be a digit yet: that is said where the answer stands
+      if (scene.input?.drawn && error.status === 422) tell("unread", error);
+      else tell("problem", error);
     }
   } finally {
     if (!signal.aborted) setBusy(false);
   }
 }
 
-/** The label that backward starts from: what was chosen, or what the network says. */
+/** The label that backward starts from: what was chosen; else what a sample is and was not taken for; else the second
+ * most probable, since the gradient of a right and certain answer is next to nothing. */
 export function trueLabel() {
-  return scene.card?.labels.includes(state.label) ? state.label : (scene.prediction?.label ?? "");
+  if (scene.card?.answers === "numbers") return state.label.trim() !== "" && Number.isFinite(Number(state.label)) ? state.label : "0";
+  if (scene.card?.labels.includes(state.label)) return state.label;
+  const { prediction, input } = scene;
+  if (!prediction) return "";
+  if (input?.truth !== undefined && input.truth !== prediction.label && scene.card.labels.includes(input.truth)) return input.truth;
+  const [first, second] = [...prediction.probabilities].sort((a, b) => b.probability - a.probability);
+  return (second ?? first).label;
 }
 
 async function walkThrough(signal) {
@@ -136,6 +157,7 @@ function unpackWalk(walk) {
     place.dy = unpack(packed.dy);
     place.dx = unpack(packed.dx) ?? before?.dy ?? null;
     place.sequence = packed.sequence;
+    place.explained = packed.explained;
     place.between = Object.entries(packed.between).map(([name, array]) => [name, unpack(array)]);
     place.stateGradients = Object.entries(packed.state_gradients).map(([name, array]) => [name, unpack(array)]);
     place.gradients = Object.entries(packed.gradients).map(([name, array]) => [name, unpack(array)]);

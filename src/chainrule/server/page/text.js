@@ -1,10 +1,14 @@
 // Every word of the page in English and Chinese. An element with data-t="name" shows its text, data-t-label says it to
 // screen readers.
 
+import { PLAY } from "./text-play.js";
+import { BACKWARD } from "./text-backward.js";
+
 const TEXTS = {
+  ...PLAY,
   skip: ["Skip to the content", "跳到正文"],
   motto: ["The chain rule, visible and right at the same time", "看得见、也算得对的链式法则"],
-  model: ["Network", "网络"],
+  model: ["Model", "模型"],
   share: ["Share", "分享"],
   theme: ["Dark colours", "深色"],
   places: ["Places", "页面"],
@@ -19,7 +23,7 @@ const TEXTS = {
     "链接里有你写的笔画、所选网络、步骤和各项设置；拖进来的照片不在其中。",
   ],
   shareHide: ["Hide these controls", "隐藏这些控件"],
-  hide_model: ["choice of network", "网络选择"],
+  hide_model: ["choice of model", "模型选择"],
   hide_share: ["sharing", "分享按钮"],
   hide_tools: ["drawing tools", "书写工具"],
   hide_samples: ["test digits", "测试数字"],
@@ -62,7 +66,7 @@ const TEXTS = {
   step_fitted: ["fitted", "缩放"],
   samples: ["Or a test digit of MNIST", "或者选一个 MNIST 测试数字"],
   sampleLabel: ["test digit {0}, number {1}", "测试数字 {0}，编号 {1}"],
-  more: ["Others", "换一批"],
+  more: ["More", "换一批"],
   insideTitle: ["Inside the network", "网络内部"],
   insideHint: [
     "What each brick makes of this input: blue is above zero, orange below. Point at a unit to see what it is made of; "
@@ -165,64 +169,8 @@ const TEXTS = {
   f_Residual: ["y = x + f(x)", "y = x + f(x)"],
   f_Parallel: ["y = the branches side by side, added, or multiplied", "y = 各分支并排、相加或相乘"],
   f_other: ["y = f(x)", "y = f(x)"],
-  backwardTitle: ["The backward pass, brick by brick", "反向传播，一块一块地走"],
-  trueLabel: ["It should be", "正确答案"],
-  toStart: ["To the start", "回到开头"],
-  stepBack: ["Back", "上一步"],
-  stepOn: ["Next step", "下一步"],
-  play: ["Play", "播放"],
-  pause: ["Pause", "暂停"],
-  overlay: ["lay dx over the drawing", "把 dx 叠在图上"],
-  s_loss: ["loss", "损失"],
-  s_logits: ["p − onehot", "p − onehot"],
-  lossStage: [
-    "The network says p({0}) = {1}. The loss is −log of it: {2}. Backward asks: how does the loss change when each "
-      + "number changes a little?",
-    "网络给出 p({0}) = {1}，损失是它的负对数：{2}。反向传播要问的是：每个数变化一点点，损失会怎样变化？",
-  ],
-  logitsStage: [
-    "The loss's gradient with respect to the logits is p − onehot: what the network said, less what it should have "
-      + "said.",
-    "损失对 logits 的梯度就是 p − onehot：网络说的，减去它该说的。",
-  ],
-  brickStage: [
-    "{0}: dy comes from the right, dx = dy · ∂y/∂x goes on to the left.",
-    "{0}：dy 从右边来，dx = dy · ∂y/∂x 继续向左走。",
-  ],
-  brickWeights: ["Its parameters get their gradients as well.", "它的参数也得到了梯度。"],
-  endStage: [
-    "dx of the first brick says which pixels speak for and against the answer: the saliency.",
-    "第一块积木的 dx 告诉我们哪些像素支持、哪些像素反对这个答案：显著图。",
-  ],
-  endOfText: [
-    "dy of the table's rows says how much each token matters to the answer: the longer its gradient, the stronger the line below it.",
-    "表中各行的 dy 说明每个词元对答案有多重要：梯度越长，词元下面的线越深。",
-  ],
-  lossOfText: [
-    "Only the token behind the last one is asked for, so every gradient at an earlier step has come back through time.",
-    "这里只问最后一个词元之后是什么，所以更早各步上的梯度都是沿时间传回来的。",
-  ],
-  someLabels: ["The {0} most probable of {1}, and the right one.", "{1} 个中最可能的 {0} 个，以及正确的那个。"],
-  lengthsCaption: ["How long the gradient is at each step (each line is ten times the one below)", "每一步梯度的长度（每条横线是下一条的十倍）"],
-  lengthsLabel: ["Curves of the gradient's length over the steps", "梯度长度随步变化的曲线"],
-  fallen: ["{0} from step {1} back to step {2}: times {3}", "{0} 从第 {1} 步回到第 {2} 步：变为 {3} 倍"],
-  sharedWeight: [
-    "This array is that of another brick too; what is shown is this brick's part of its gradient. Check it there.",
-    "这个数组也属于另一块积木；这里显示的只是这块积木贡献的那部分梯度。请到那块积木上检验。",
-  ],
-  scaleLegend: ["One colour scale for all gradients (cube roots, so that small ones show)", "所有梯度共用一个色标（取立方根，小的也看得见）"],
-  chooseWeight: ["Choose a weight to check its gradient: click, or arrow keys and Enter.", "选一个权重来检验它的梯度：点击，或用方向键加回车。"],
-  weight: ["{0}[{1}] = {2}", "{0}[{1}] = {2}"],
-  check: ["Check", "检验"],
-  checking: ["checking …", "检验中……"],
-  byBackprop: ["by backpropagation", "反向传播"],
-  byNumbers: ["by numerical differentiation", "数值微分"],
-  difference: ["relative difference", "相对误差"],
-  probes: ["(loss at w + h: {0}, at w − h: {1}, h = {2}; float64)", "（w + h 处损失 {0}，w − h 处损失 {1}，h = {2}；float64）"],
-  agree: ["They agree.", "两者一致。"],
-  disagree: ["They differ: a kink (ReLU's zero, a pooling tie) lies between the probes.", "两者不同：两次取值之间有折点（ReLU 的零点或池化的并列）。"],
+  ...BACKWARD,
   trainTitle: ["Train a network, live", "现场训练一个网络"],
-  network: ["Network", "网络"],
   optimizer: ["Optimizer", "优化器"],
   rate: ["Learning rate", "学习率"],
   batch: ["Batch size", "批大小"],

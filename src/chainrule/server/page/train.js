@@ -1,11 +1,12 @@
 // The place "Train": a network learns before your eyes; a timeline goes back through its snapshots.
 
-import { askAbout, post } from "./api.js";
+import { askAbout } from "./api.js";
 import { Board, tilesOfWeights } from "./board.js";
 import { make } from "./bricks.js";
 import { drawChart } from "./chart.js";
 import { short } from "./colours.js";
 import { bars, sentence } from "./draw.js";
+import { deadWords, faultOf, numeral, Run } from "./follow.js";
 import { on, parametersOf, scene, tell } from "./scene.js";
 import { change, state } from "./state.js";
 import { t } from "./text.js";
@@ -16,7 +17,7 @@ const SPEEDS = ["", "1", "10", "100"];
 const GRADIENTS = ["backpropagation", "numerical", "both"];
 const $ = (id) => document.getElementById(id);
 
-let runs = []; // the training, and in a race the numerical one: {id, progress, points, events}
+let runs = []; // the training, and in a race the numerical one
 let shown = null; // the step that the timeline shows; null: the newest
 
 export function startTraining() {
@@ -37,11 +38,29 @@ export function startTraining() {
     showSnapshot();
   });
   on("input", () => showSnapshot());
-  addEventListener("pagehide", () => runs.forEach((run) => navigator.sendBeacon(`/api/training/${run.id}/stop`)));
+  on("training", (id) => restoreTraining(id));
+  addEventListener("pagehide", () => runs.forEach((run) => run.leave()));
+}
+
+/** Go on with the training that the address names, or show one that was opened from a file. */
+export async function restoreTraining(id = state.training) {
+  if (!id) return;
+  const run = await Run.find(id, hear);
+  if (!run || run.settings.data !== "mnist") {
+    change({ training: "" });
+    $("training-state").textContent = t("gone");
+    return;
+  }
+  runs = [Object.assign(run, { gradient: run.settings.gradient })];
+  const { settings } = run;
+  const { network, optimizer, learning_rate: rate, batch_size: batch, gradient } = settings;
+  change({ training: id, network, optimizer, rate, batch, gradient, speed: settings.speed ?? "" });
+  showSettings();
+  hear(run, true);
 }
 
 function playing() {
-  return runs[0]?.progress.state === "playing";
+  return Boolean(runs[0]?.playing);
 }
 
 export function showSettings() {
@@ -54,8 +73,8 @@ export function showSettings() {
   fill("optimizer", OPTIMIZERS, (value) => value);
   fill("speed", SPEEDS, (value) => (value ? t("speed_n", value) : t("speed_full")));
   fill("gradient", GRADIENTS, (value) => t(value));
-  $("rate").value = state.rate;
-  $("batch").value = state.batch;
+  $("rate").value = numeral(state.rate);
+  $("batch").value = numeral(state.batch);
   showState();
 }
 
@@ -70,20 +89,26 @@ async function begin() {
   const kinds = $("gradient").value === "both" ? ["backpropagation", "numerical"] : [$("gradient").value];
   runs = [];
   for (const gradient of kinds) {
-    const progress = await post("/api/training", { ...settings, gradient });
-    const run = { id: progress.id, gradient, progress, points: [], events: new EventSource(`/api/training/${progress.id}/events`) };
-    run.events.onmessage = (event) => hear(run, JSON.parse(event.data));
-    run.events.onerror = () => {
-      if (run.events.readyState === EventSource.CLOSED) showState();
-    };
-    runs.push(run);
+    const run = await Run.begin({ ...settings, gradient }, hear);
+    runs.push(Object.assign(run, { gradient }));
   }
+  change({ training: runs[0].id });
+}
+
+/** What is wrong with the fields, in words; null where nothing is. */
+function fault() {
+  return [faultOf($("rate"), t("rateFault")), faultOf($("batch"), t("batchFault"))].find(Boolean) ?? null;
 }
 
 async function command(action) {
+  const wrong = fault();
+  if (wrong) {
+    $("training-state").textContent = wrong;
+    return;
+  }
   try {
-    if (!runs.length || ["stopped", "failed"].includes(runs[0].progress.state)) await begin();
-    for (const run of runs) take(run, await post(`/api/training/${run.id}/${action}`));
+    if (!runs.length || runs[0].ended) await begin();
+    for (const run of runs) await run.command(action);
     tell("problem", null);
   } catch (error) {
     tell("problem", error);
@@ -93,39 +118,25 @@ async function command(action) {
 
 /** End the training; a new one begins at the next step. */
 export function reset() {
-  for (const run of runs) {
-    run.events.close();
-    post(`/api/training/${run.id}/stop`).catch(() => {});
-  }
+  for (const run of runs) run.stop();
   runs = [];
+  change({ training: "" });
   shown = null;
   for (const id of ["race", "weights", "layers", "reread", "loss-chart", "accuracy-chart"]) $(id).replaceChildren();
   $("timeline").disabled = true;
   $("at").textContent = "";
+  $("save").hidden = true;
   showState();
+  const wrong = fault();
+  if (wrong) $("training-state").textContent = wrong;
 }
 
-/** Keep the newer of two answers: that of a command and an event may cross on their way. */
-function take(run, progress) {
-  if (progress.version >= run.progress.version) run.progress = progress;
-}
-
-function hear(run, news) {
+function hear(run, isNew) {
   if (!runs.includes(run)) return;
-  const isNew = news.progress.snapshots.at(-1) !== run.seen;
-  take(run, news.progress);
-  const known = news.points[0]?.step ?? Infinity;
-  run.points = [...run.points.filter((point) => point.step < known), ...news.points];
-  if (["stopped", "failed"].includes(news.progress.state)) run.events.close();
   showState();
   if (run !== runs[0]) return;
-  run.seen = news.progress.snapshots.at(-1);
   if (isNew && shown === null) showSnapshot(); // the charts with it
   else showCharts();
-}
-
-function measured(run) {
-  return run.points.filter((point) => point.test_accuracy !== null);
 }
 
 export function showState() {
@@ -138,8 +149,11 @@ export function showState() {
   const { progress } = run;
   const rate = progress.seconds ? Math.round(progress.step / progress.seconds).toLocaleString() : "0";
   const told = progress.state === "failed" ? [progress.error] : [progress.step.toLocaleString(), rate];
-  const loss = measured(run).at(-1)?.test_loss?.toPrecision(3);
-  $("training-state").textContent = t(`state_${progress.state}`, ...told) + (progress.trouble ? t("trouble", loss) : "");
+  const name = progress.opened ? "state_opened" : progress.diverged ? "state_diverged" : `state_${progress.state}`;
+  const loss = run.measured.at(-1)?.test_loss?.toPrecision(3);
+  $("training-state").textContent = t(name, ...told) + (progress.trouble ? t("trouble", loss) : "") + deadWords(run);
+  $("save").hidden = false;
+  $("save").href = `/api/file/${run.id}`;
   showRace();
 }
 
@@ -150,7 +164,7 @@ function showRace() {
   const rows = [];
   const step = backward?.progress.step ? backward.progress.seconds / backward.progress.step : null;
   if (backward) {
-    const best = measured(backward).at(-1)?.test_accuracy ?? 0;
+    const best = backward.measured.at(-1)?.test_accuracy ?? 0;
     rows.push(make("p", {}, make("b", {}, t("raceBack", backward.progress.step.toLocaleString(),
       step ? (1000 * step).toPrecision(3) : "–", (100 * best).toFixed(1)))));
   }
@@ -164,14 +178,14 @@ function showRace() {
     else numbers.first = [now, probed];
     numbers.last = probed;
   }
-  if (numbers.whole && step) rows.push(make("p", {}, t("raceTime", numbers.whole.toPrecision(2), Math.round(numbers.whole / step).toLocaleString())));
+  if (numbers.whole && step) rows.push(make("p", {}, t("raceTime", numbers.whole < 10 ? numbers.whole.toPrecision(2) : Math.round(numbers.whole).toLocaleString(), Math.round(numbers.whole / step).toLocaleString())));
   $("race").replaceChildren(...rows);
 }
 
 function showCharts() {
   const [run] = runs;
   const points = run.points;
-  const snapshots = measured(run);
+  const snapshots = run.measured;
   const at = shown ?? run.progress.step;
   const curves = (pick) => [
     { name: t("training"), className: "a", points: points.map((point) => [point.step, pick(point)[0]]) },
@@ -192,7 +206,7 @@ async function showSnapshot() {
   timeline.disabled = false;
   timeline.max = steps.length - 1;
   timeline.value = Math.max(0, steps.findLastIndex((one) => one <= step));
-  const point = measured(run).findLast((one) => one.step <= step);
+  const point = run.measured.findLast((one) => one.step <= step);
   $("at").textContent = point ? t("atStep", point.step.toLocaleString(), (100 * point.test_accuracy).toFixed(1)) : "";
   timeline.setAttribute("aria-valuetext", $("at").textContent);
   showCharts();
@@ -230,6 +244,7 @@ async function showReading(model) {
     return;
   }
   const prediction = await askAbout({ pixels: Array.from(scene.prediction.x.data) }, "/api/predict", { model });
-  $("reread").replaceChildren(make("p", {}, sentence(prediction)), make("ul", { className: "bars" }, ...bars(prediction)));
+  const { network } = runs[0]?.settings ?? {};
+  $("reread").replaceChildren(make("p", {}, make("b", {}, t("trainedReads", network ?? "")), " ", sentence(prediction)), make("ul", { className: "bars" }, ...bars(prediction)));
 }
 

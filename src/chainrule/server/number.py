@@ -1,0 +1,271 @@
+"""One number of the backward pass: the terms that made it, its path down from the loss, and where it goes next.
+
+A path follows the largest term of each sum upwards, to the loss's gradient with respect to one logit. Where a number
+goes is found by a backward pass of a 1 at its place through the layer below.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from chainrule.arrays import Array, Shape
+from chainrule.functions import softmax
+from chainrule.layers import Layer, Sequential
+from chainrule.layers.trace import Trace, TraceRow
+from chainrule.server.inside import last_step, trace_sample
+from chainrule.server.problems import ProblemError
+from chainrule.server.terms import Factor, Group, explain, explainable, logit_terms, products, reads
+
+__all__ = ["LOSS", "Number", "NumberFactor", "NumberTerm", "Step", "explain_number"]
+
+LOSS = "loss"
+"""The place of the gradient with respect to the logits, whose array is "dlogits"."""
+_TERMS = 8
+_FEW = 3
+_ROUNDING = 1e-3
+"""The terms' sum may differ from the recorded number by so much of their sizes' sum; float32 stays far below."""
+
+
+class NumberFactor(BaseModel):
+    """A number that is multiplied."""
+
+    name: str
+    index: list[int] = Field(description="where it stands in its array; empty of a number without a place")
+    value: float
+
+
+class NumberTerm(BaseModel):
+    """A product, one of those that are added up."""
+
+    factors: list[NumberFactor]
+    value: float
+
+
+class Step(BaseModel):
+    """An element of a gradient on a path. `flat` is its place counted row by row, `index` along each axis."""
+
+    place: str
+    array: str
+    index: list[int]
+    flat: int
+    value: float
+    factor: float = Field(description="what the step before it on the path was multiplied by; 1 at its beginning")
+
+
+class Number(BaseModel):
+    """An element of a gradient, taken apart."""
+
+    place: str
+    array: str
+    index: list[int]
+    value: float
+    terms: list[NumberTerm] = Field(description="the largest, in order")
+    count: int = Field(description="of all terms")
+    zeros: int = Field(description="of terms that are 0")
+    rest: float = Field(description="value less the terms that are listed")
+    reads: dict[str, list[int]] = Field(description="what the terms read, by array: flat positions")
+    path: list[Step] = Field(description="from the loss down to this number")
+    onward: Step | None = Field(description="what it goes into most, in the place below")
+    goes_into: int = Field(description="how many numbers of the place below it goes into")
+
+
+def explain_number(
+    model: str, network: Sequential, sample: Array, label: int, place: str, array: str, index: tuple[int, ...]
+) -> Number:
+    """The element at `index` of dx, or of a parameter's gradient, at `place`, for one sample (*input_shape).
+
+    Raises:
+        ProblemError: there is no such place, array or index, or nothing is known of what it is made of.
+    """
+    trace = trace_sample(model, network, sample, label)
+    layers = dict(_named(network.copy()))  # those of the trace are recorders, and backward adds to gradients
+    walked = _Walked(trace, [replace(row, layer=layers[row.name]) for row in trace.rows], label)
+    if place == LOSS:
+        gradient, names = last_step(trace.doutputs), ["dlogits"]
+    else:
+        row = next((row for row in walked.rows if row.name == place), None)
+        if row is None:
+            names = [LOSS, *(row.name for row in walked.rows)]
+            raise ProblemError(422, f"there is no place {place!r}: use one of {', '.join(names)}")
+        names = explainable(row)
+        gradient = walked.gradient(row, array) if array in names else np.zeros(0)
+    if array not in names:
+        use = f"use one of {', '.join(names)}" if names else "it has none that can be taken apart"
+        raise ProblemError(422, f"{place} has no gradient {array!r} to take apart: {use}")
+    shape = gradient.shape[1:] if array in ("dx", "dlogits") else gradient.shape
+    if len(index) != len(shape) or any(not 0 <= i < n for i, n in zip(index, shape, strict=True)):
+        raise ProblemError(422, f"{place}.{array} has the shape {shape}, there is nothing at {index}")
+    flat = int(np.ravel_multi_index(index, shape)) if shape else 0
+    return walked.number(None if place == LOSS else row, array, shape, flat)
+
+
+class _Walked:
+    """A trace whose layers are the network's own."""
+
+    def __init__(self, trace: Trace, rows: list[TraceRow], label: int) -> None:
+        self.trace = trace
+        self.rows = rows
+        self.label = label
+        self.probabilities = softmax(last_step(trace.outputs).astype(np.float64))[0]
+
+    def gradient(self, row: TraceRow | None, array: str) -> Array:
+        """dx with the batch's axis, a parameter's gradient without it."""
+        found = last_step(self.trace.doutputs) if row is None else row.dx if array == "dx" else row.gradients[array]
+        assert found is not None
+        return found
+
+    def terms(self, row: TraceRow | None, array: str, flat: int) -> list[Group]:
+        return logit_terms(self.probabilities, self.label, flat) if row is None else explain(row, array, flat)
+
+    def number(self, row: TraceRow | None, array: str, shape: Shape, flat: int) -> Number:
+        """The element number `flat` of the array; row None: of the gradient with respect to the logits."""
+        groups = self.terms(row, array, flat)
+        values, whole = products(groups), float(self.gradient(row, array).flat[flat])
+        name = LOSS if row is None else row.name
+        if not abs(values.sum() - whole) <= _ROUNDING * np.abs(values).sum() + 1e-12:
+            raise ProblemError(422, f"what {name}.{array} is made of is not known: its layer depends on more than x")
+        shown = list(_listed(groups, values, self._shapes(row)))
+        onward, goes_into = self._onward(row, flat) if array in ("dx", "dlogits") else (None, 0)
+        return Number(
+            place=name,
+            array=array,
+            index=_index(flat, shape),
+            value=whole,
+            terms=shown,
+            count=values.size,
+            zeros=int((values == 0).sum()),
+            rest=whole - sum(term.value for term in shown),
+            reads={array: at.tolist() for array, at in reads(groups).items()},
+            path=self._path(row, array, shape, flat, groups),
+            onward=onward,
+            goes_into=goes_into,
+        )
+
+    def _shapes(self, row: TraceRow | None) -> dict[str, Shape]:
+        if row is None:
+            return dict.fromkeys(("p", "onehot"), self.probabilities.shape)
+        assert row.dy is not None
+        own = {name: parameter.shape for name, parameter in row.layer.parameters.items()}
+        return {"x": row.x.shape[1:], "dy": row.dy.shape[1:], **own}
+
+    def _path(self, row: TraceRow | None, array: str, shape: Shape, flat: int, groups: list[Group]) -> list[Step]:
+        """From the loss down: each step is the largest term of the next."""
+        path: list[Step] = []
+        while row is not None:
+            value = float(self.gradient(row, array).flat[flat])
+            read, factor = _largest(groups)
+            path.append(
+                Step(place=row.name, array=array, index=_index(flat, shape), flat=flat, value=value, factor=factor)
+            )
+            if read is None:
+                return path[::-1]
+            row, array, flat = self._above(row), "dx", read
+            if row is not None:
+                assert row.dx is not None
+                if "dx" not in explainable(row):
+                    return path[::-1]
+                shape, groups = row.dx.shape[1:], self.terms(row, array, flat)
+        flat -= self._earlier() if path else 0
+        if self._from_loss(path) and flat >= 0:
+            value = float(last_step(self.trace.doutputs)[0, flat])
+            path.append(Step(place=LOSS, array="dlogits", index=[flat], flat=flat, value=value, factor=1.0))
+        return path[::-1]
+
+    def _from_loss(self, path: list[Step]) -> bool:
+        """Whether what stands above the path's last place is the loss."""
+        return not path or next(row for row in self.rows if row.name == path[-1].place).dy is self.trace.doutputs
+
+    def _above(self, row: TraceRow) -> TraceRow | None:
+        """The place whose dx is this place's dy: the nearest one behind it, and within that the innermost."""
+        at = next(index for index, other in enumerate(self.rows) if other is row)
+        found = next((index for index in range(at + 1, len(self.rows)) if self.rows[index].dx is row.dy), None)
+        if found is None:
+            return None
+        while found + 1 < len(self.rows) and self._is_inside(found + 1, found):
+            found += 1
+        return self.rows[found]
+
+    def _is_inside(self, inner: int, outer: int) -> bool:
+        within = self.rows[inner].name.startswith(f"{self.rows[outer].name}.")
+        return within and self.rows[inner].dx is self.rows[outer].dx
+
+    def _onward(self, row: TraceRow | None, flat: int) -> tuple[Step | None, int]:
+        """What an element of dx goes into most in the place below, and how many numbers there it goes into."""
+        if row is None:
+            gradient, end, flat = self.trace.doutputs, len(self.rows), flat + self._earlier()
+        else:
+            end = next(index for index, other in enumerate(self.rows) if other is row)
+            gradient = self.gradient(row, "dx")
+        below = next((other for other in reversed(self.rows[:end]) if other.dy is gradient), None)
+        if below is None:
+            return None, 0
+        dy = np.zeros_like(gradient)
+        dy.flat[flat] = 1
+        for parameter in below.layer.parameters.values():
+            parameter.grad.fill(0)
+        dx = below.layer.backward(dy, below.layer.run(below.x)[2])
+        reached = {"dx": (dx, below.dx)} if dx is not None and below.dx is not None else {}
+        own = below.layer.parameters
+        reached = reached or {name: (own[name].grad, below.gradients[name]) for name in below.gradients}
+        for array, (slopes, values) in reached.items():
+            into = int((slopes != 0).sum())
+            most = int(np.abs(slopes).argmax()) if into or slopes.size != gradient.size else flat
+            shape = values.shape[1:] if array == "dx" else values.shape
+            step = Step(
+                place=below.name,
+                array=array,
+                index=_index(most, shape),
+                flat=most,
+                value=float(values.flat[most]),
+                factor=float(slopes.flat[most]),
+            )
+            return step, into
+        return None, 0
+
+    def _earlier(self) -> int:
+        """How many logits stand before those of the last step."""
+        return self.trace.doutputs.size - len(self.probabilities)
+
+
+def _named(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    for name, child in layer.children():
+        yield prefix + name, child
+        yield from _named(child, f"{prefix}{name}.")
+
+
+def _index(flat: int, shape: Shape) -> list[int]:
+    return [int(i) for i in np.unravel_index(flat, shape)] if shape else []
+
+
+def _listed(groups: list[Group], values: Array, shapes: dict[str, Shape]) -> Iterator[NumberTerm]:
+    """The largest terms; those that are 0 only where there are few terms, or nothing else."""
+    each = [(group, i) for group in groups for i in range(len(products([group])))]
+    largest = np.argsort(-np.abs(values), kind="stable")[:_TERMS]
+    few = largest if values.size <= _FEW else largest[values[largest] != 0]
+    for at in few if few.size else largest[:1]:
+        group, i = each[at]
+        factors = [_factor(factor, i, shapes) for factor in group]
+        yield NumberTerm(factors=factors, value=float(values[at]))
+
+
+def _factor(factor: Factor, i: int, shapes: dict[str, Shape]) -> NumberFactor:
+    single = factor.at is not None and factor.at.shape[1] == 1
+    index = _index(int(factor.at[i, 0]), shapes[factor.array]) if single and factor.at is not None else []
+    return NumberFactor(name=factor.name, index=index, value=float(factor.values[i]))
+
+
+def _largest(groups: list[Group]) -> tuple[int | None, float]:
+    """Of the terms that read one number of dy: that number's place in the largest, and what it was multiplied by."""
+    best: tuple[float, int | None, float] = (-1.0, None, 0.0)
+    for group in groups:
+        values = products([group])
+        dy = next((factor for factor in group if factor.name == "dy"), None)
+        if dy is None or dy.at is None or not values.size:
+            continue
+        at = int(np.abs(values).argmax())
+        others = [factor.values[at] for factor in group if factor is not dy]
+        if abs(values[at]) > best[0]:
+            best = float(abs(values[at])), int(dy.at[at, 0]), float(np.prod(others))
+    return best[1], best[2]

@@ -1,0 +1,52 @@
+// Files dropped onto the page or chosen: data to learn from, models and trainings to look at. Pictures are for "Draw".
+
+import { ask } from "./api.js";
+import { addModel, on, tell, useModel } from "./scene.js";
+import { change } from "./state.js";
+import { t } from "./text.js";
+import { showTraining, useData } from "./play.js";
+
+const $ = (id) => document.getElementById(id);
+const FILES = /\.(csv|tsv|txt|data|safetensors|onnx)$/i;
+
+export function startDropping() {
+  document.addEventListener("drop", (event) => {
+    const file = event.dataTransfer?.files[0];
+    if (!file || !FILES.test(file.name)) return; // a picture, perhaps
+    event.preventDefault();
+    event.stopPropagation();
+    $("paper").classList.remove("dropping");
+    takeFile(file);
+  }, { capture: true });
+  $("file").addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    if (file) takeFile(file);
+    event.target.value = "";
+  });
+  on("file", takeFile);
+}
+
+async function takeFile(file) {
+  $("play-state").textContent = t("dropping", file.name);
+  try {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const query = new URLSearchParams({ name: file.name.slice(-200) });
+    const received = await ask(`/api/files?${query}`, { method: "POST", body: file, headers });
+    tell("problem", null);
+    $("play-state").textContent = "";
+    if (received.kind === "data") {
+      change({ place: "playground" });
+      useData(received.data);
+    } else if (received.kind === "training") {
+      await showTraining(received.training);
+    } else {
+      addModel(received.model);
+      change({ model: received.model.name, brick: "", unit: "", stage: 0, weight: "", label: "", place: "inside" });
+      useModel(received.model.name);
+      $("play-state").textContent = t("tookModel", received.model.name);
+    }
+  } catch (error) {
+    $("play-state").textContent = "";
+    tell("problem", error);
+  }
+}

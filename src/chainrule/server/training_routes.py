@@ -1,0 +1,108 @@
+"""The routes of trainings, of data to learn from, and of files that a client sends."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.sse import EventSourceResponse
+from starlette.concurrency import run_in_threadpool
+
+from chainrule.data import PointShape, points
+from chainrule.server.dropped import Received, receive
+from chainrule.server.field import Maps, draw_maps
+from chainrule.server.inputs import FILE_BODY
+from chainrule.server.settings import Points, Settings
+from chainrule.server.sharing import Opened, pack_training
+from chainrule.server.shelf import Shelf
+from chainrule.server.training import Progress, Training
+from chainrule.server.trainings import News, Trainings
+
+__all__ = ["file_routes", "training_routes"]
+
+
+def training_routes(trainings: Trainings) -> APIRouter:
+    """Trainings, begun and followed."""
+    routes = APIRouter()
+
+    @routes.post("/api/training", status_code=201)
+    async def begin(settings: Settings) -> Progress:
+        """A new training, paused before its first step."""
+        return (await run_in_threadpool(trainings.begin, settings)).progress()
+
+    @routes.get("/api/training")
+    async def all_trainings() -> list[Progress]:
+        """What is being trained."""
+        return [training.progress() for training in trainings]
+
+    @routes.get("/api/training/{name}")
+    async def one_training(name: str) -> News:
+        """How far a training is, with all points of its curves."""
+        training = trainings.get(name)
+        return News(progress=training.progress(), points=list(training.points))
+
+    @routes.post("/api/training/{name}/{action}")
+    async def command(name: str, action: Literal["play", "pause", "step", "stop"]) -> Progress:
+        """Start, pause, do one step, or end."""
+        training = trainings.get(name)
+        actions = {"play": training.play, "pause": training.pause, "step": training.one_step, "stop": training.stop}
+        actions[action]()
+        return training.progress()
+
+    @routes.get("/api/map/{name}")
+    async def maps(name: str, size: Annotated[int, Query(ge=8, le=100)] = 40) -> Maps:
+        """What a network that learns from points in the plane makes of each place, and each of its units."""
+        training = trainings.get(name)
+        step, network = training.current()
+        low, high = trainings.plane(training)
+        is_classifier = training.task.units is None if isinstance(training, Training) else bool(network.labels)
+        return await run_in_threadpool(draw_maps, network, step, low, high, size, is_classifier=is_classifier)
+
+    @routes.get("/api/file/{name}", response_class=Response)
+    async def file(name: str) -> Response:
+        """The training as a file: a model file that also holds its settings and curves."""
+        content = await run_in_threadpool(pack_training, trainings.get(name))
+        headers = {"Content-Disposition": 'attachment; filename="training.safetensors"'}
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    async def existing(name: str) -> Training | Opened:  # else it would be called in a thread
+        trainings.check_room_to_watch()
+        return trainings.get(name)
+
+    @routes.get("/api/training/{name}/events", response_class=EventSourceResponse)
+    async def events(training: Annotated[Training | Opened, Depends(existing)]) -> AsyncIterator[News]:
+        """What is new, as server-sent events, until the training has ended."""
+        async for news in trainings.watch(training):
+            yield news
+
+    return routes
+
+
+def file_routes(shelf: Shelf, trainings: Trainings) -> APIRouter:
+    """Data that is made here, and files that a client sends."""
+    routes = APIRouter()
+
+    @routes.get("/api/points")
+    async def make_points(
+        shape: PointShape = "circles",
+        count: Annotated[int, Query(ge=3, le=300)] = 200,
+        classes: Annotated[int, Query(ge=2, le=3)] = 2,
+        noise: Annotated[float, Query(ge=0, le=1)] = 0.2,
+        seed: Annotated[int, Query(ge=0, le=2**32 - 1)] = 0,
+    ) -> Points:
+        """Points to learn from, and half as many to measure on, as POST /api/training takes them."""
+        parts = [points(shape, n, classes=classes, noise=noise, seed=seed + at)
+                 for at, n in enumerate((count, max(classes, count // 2)))]  # fmt: skip
+        learned, measured = (
+            [[*np.round(x, 3).tolist(), int(label)] for x, label in zip(part.x.astype(float), part.y, strict=True)]
+            for part in parts
+            if part.y is not None
+        )
+        return Points(points=learned, held_out=measured)
+
+    @routes.post("/api/files", openapi_extra=FILE_BODY)
+    async def take_file(request: Request, name: Annotated[str, Query(max_length=200)] = "file") -> Received:
+        """A file: a training or model to look at (.safetensors, .onnx), or a CSV file to learn from."""
+        return await run_in_threadpool(receive, await request.body(), name, shelf, trainings)
+
+    return routes
