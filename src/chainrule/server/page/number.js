@@ -90,7 +90,7 @@ async function showNumber(array, index, passing) {
   const mine = ++asked;
   const { walk } = scene;
   if (passing) await new Promise((done) => setTimeout(done, 40)); // the pointer may be on its way
-  if (mine !== asked) return;
+  if (mine !== asked || !walk || scene.walk !== walk) return;
   try {
     const number = await numberOf(view.place, array, index);
     if (mine !== asked || scene.walk !== walk) return;
@@ -197,6 +197,7 @@ function tellWeight(number, weight) {
 
 /** To the place of an element, with it chosen. */
 export function follow({ place, array, index }) {
+  if (!scene.walk) return; // another drawing is on its way
   const { places } = scene.walk;
   const at = places.findIndex((one) => one.name === place);
   change({ stage: place === LOSS ? 1 : places.length - at + 1, weight: writeElement(place, array, index) });
