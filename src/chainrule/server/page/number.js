@@ -190,7 +190,7 @@ function tellOnward(number) {
 }
 
 function tellWeight(number, weight) {
-  if (weight === null || weight === undefined) return [];
+  if (weight === null || weight === undefined) return [make("div", { id: "check" }, make("p", {}, t("sharedWeight")))];
   const step = t("goesToWeight", short(weight), short(number.value), short(weight - 0.1 * number.value));
   return [make("p", {}, step), makeCheck(`${number.place}.${number.array}`, number.index)];
 }
