@@ -229,6 +229,7 @@ def test_a_scene_comes_back_from_its_address(open_page, browser):
     page.wait_for_selector("#loss-value")
     page.select_option("#label", "3")
     page.click("#step")
+    until(page, "document.querySelector('#logits') && document.querySelector('#asked').textContent.includes('3')")
     page.click("#share")
     page.get_by_label("训练设置").check()
     link = page.locator("#link").input_value()

@@ -25,8 +25,13 @@ function stages() {
   return scene.walk ? scene.walk.places.length + 2 + (hasSaliency() ? 1 : 0) : 0;
 }
 
+/** The last stage; while a walk is on its way, it is not known how many there are. */
+function lastStage() {
+  return scene.walk ? stages() - 1 : Infinity;
+}
+
 function stage() {
-  return Math.max(0, Math.min(Number(state.stage) || 0, stages() - 1));
+  return Math.max(0, Math.min(Number(state.stage) || 0, lastStage()));
 }
 
 export function startBackward() {
@@ -50,18 +55,18 @@ export function startBackward() {
 }
 
 function go(to) {
-  change({ stage: Math.max(0, Math.min(to, stages() - 1)), weight: "" });
+  change({ stage: Math.max(0, Math.min(to, lastStage())), weight: "" });
 }
 
 /** A stage a second, to the end. */
 function play(on) {
   clearInterval(playing);
   playing = null;
-  if (on && stage() >= stages() - 1) go(0);
+  if (on && stage() >= lastStage()) go(0);
   if (on) {
     playing = setInterval(() => {
       go(stage() + 1);
-      if (stage() >= stages() - 1) play(false);
+      if (stage() >= lastStage()) play(false);
     }, 1000);
   }
   $("play").textContent = t(playing ? "pause" : "play");

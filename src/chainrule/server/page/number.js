@@ -90,7 +90,7 @@ async function showNumber(array, index, passing) {
   const mine = ++asked;
   const { walk } = scene;
   if (passing) await new Promise((done) => setTimeout(done, 40)); // the pointer may be on its way
-  if (mine !== asked) return;
+  if (mine !== asked || !walk || scene.walk !== walk) return;
   try {
     const number = await numberOf(view.place, array, index);
     if (mine !== asked || scene.walk !== walk) return;
@@ -190,13 +190,14 @@ function tellOnward(number) {
 }
 
 function tellWeight(number, weight) {
-  if (weight === null || weight === undefined) return [];
+  if (weight === null || weight === undefined) return [make("div", { id: "check" }, make("p", {}, t("sharedWeight")))];
   const step = t("goesToWeight", short(weight), short(number.value), short(weight - 0.1 * number.value));
   return [make("p", {}, step), makeCheck(`${number.place}.${number.array}`, number.index)];
 }
 
 /** To the place of an element, with it chosen. */
 export function follow({ place, array, index }) {
+  if (!scene.walk) return; // another drawing is on its way
   const { places } = scene.walk;
   const at = places.findIndex((one) => one.name === place);
   change({ stage: place === LOSS ? 1 : places.length - at + 1, weight: writeElement(place, array, index) });

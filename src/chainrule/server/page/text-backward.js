@@ -41,6 +41,10 @@ export const BACKWARD = {
   unpin: ["Let the path go", "取消固定路径"],
   pathTitle: ["The path of {0} from the loss: at every brick, the largest term", "{0} 从损失来的路径：每块积木取最大的一项"],
   chooseLogit: ["Choose a row to see its number taken apart and where it goes.", "选一行，看它的数由什么组成、到哪里去。"],
+  sharedWeight: [
+    "This array is that of another brick too; what is shown is this brick's part of its gradient. Check it there.",
+    "这个数组也属于另一块积木；这里显示的只是这块积木贡献的那部分梯度。请到那块积木上检验。",
+  ],
   checkHint: ["compares this gradient with two losses", "把这个梯度与两次损失相比较"],
   lossAbove: ["loss at w + h", "w + h 处的损失"],
   lossBelow: ["loss at w − h", "w − h 处的损失"],
