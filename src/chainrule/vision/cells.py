@@ -18,7 +18,14 @@ _FIRM = 0.85
 """Share of a piece's ink in one cell from which it stands in it, and not across a line."""
 
 _ROOMY = 1.1
-"""The area of a table's cells, in squares of the digits' height: the squares of squared paper are smaller."""
+"""The usual area of a table's cells, in squares of the digits' height: the squares of squared paper are smaller (on
+composed pages at most 1.03)."""
+
+_BOUNDED = (0.1, 60.0)
+"""The area of what may be a cell, in the same unit: not the hole of a stroke, and not the rest of the page."""
+
+_SEVERAL = 6
+"""Cells that make a table: fewer are what is left of boxes of which some sides were not found."""
 
 _MOSTLY = 0.5
 """Share of the pieces that stand in a cell, from which lines are those of a table."""
@@ -65,6 +72,12 @@ def place_pieces(boxes: Sequence[tuple[int, int, int, int]], inks: Sequence[Arra
             counts = np.bincount(own)
             if counts.max() >= _FIRM * own.size:
                 places[index] = counts.argmax()
-    height = float(np.median([bottom - top for _, top, _, bottom in boxes]))
-    is_table = (places >= 0).mean() >= _MOSTLY and np.median(cells.areas[places[places >= 0]]) >= _ROOMY * height**2
+    is_table = (places >= 0).mean() >= _MOSTLY and _parts(cells, float(np.median([b - t for _, t, _, b in boxes])))
     return places if is_table else np.full(len(boxes), -1)
+
+
+def _parts(cells: Cells, height: float) -> bool:
+    """Whether cells are those of a table, and not of squared paper; `height` is that of the digits."""
+    areas = cells.areas[1:] / height**2
+    areas = areas[(areas > _BOUNDED[0]) & (areas < _BOUNDED[1])]
+    return len(areas) >= _SEVERAL and float(np.median(areas)) >= _ROOMY
