@@ -58,7 +58,7 @@ fuzz: .venv/.installed  ## Read 100,000 corrupted files with each of ten readers
 	OPENBLAS_NUM_THREADS=1 CHAINRULE_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m fuzz 100000
 
 # The mutations are made in the reference kernels, so these must be the ones in use.
-mutants: .venv/.installed  ## Create thousands of wrong backward passes; the checkers must catch every one (about 8 minutes)
+mutants: .venv/.installed  ## Create thousands of wrong backward passes; the checkers must catch every one (about half an hour)
 	CHAINRULE_KERNELS=reference OPENBLAS_NUM_THREADS=1 PYTHONPATH=tests $(BIN)/python -m mutants
 
 right: .venv/.installed  ## Draw 2,000 correct layers and networks; the checkers must call none of them wrong

@@ -22,7 +22,7 @@ CPP = {path.name: path.read_text(encoding="utf-8") for path in sorted(NATIVE.ite
 ROWS = [
     # these serve every row: plain text, HTML for notebooks, safe writing, constructor arguments
     {"errors", "arrays", "version", "text"},
-    {"files", "config", "markup"},
+    {"files", "config", "markup", "interrupt"},
     {"kernels"},
     # `schedules` (a rate for each step) is below the optimizers, which accept one in place of a number
     {"parameters", "functions", "initializers", "schedules"},

@@ -430,3 +430,14 @@ def test_a_loss_that_gives_no_gradient_of_this_shape():
 
     with pytest.raises(cr.errors.OptionError, match="must return \\(loss, gradient\\)"):
         cr.gradcheck(cr.Affine(2), inputs=np.ones((3, 2)), loss=loss, labels=np.zeros(3, int))
+
+
+def test_a_gradient_of_zeros_throughout_is_not_counted_as_compared():
+    """Where every unit is dead, a wrong backward pass gives zeros as well: nothing was told apart."""
+    dead = cr.Sequential(cr.Affine(3), cr.ReLU())
+    dead.build((2,))
+    dead.parameters["0.Affine.b"].value -= 100
+    report = cr.gradcheck(dead, inputs=np.ones((4, 2)), perturb=0)
+    assert report.ok
+    assert report.compared == 0
+    assert "too small to tell" in str(report)

@@ -284,7 +284,7 @@ def check_array(
     error = float(errors[worst]) if len(errors) else 0.0
     where = indices[worst] if indices else ()
     # a gradient of zeros throughout shows that nothing gets through, not that what gets through is right
-    is_hidden = not wrong and hides > _VISIBLE * largest
+    is_hidden = not wrong and hides >= _VISIBLE * largest
     hidden = len(indices) - len(kinks) if is_hidden else 0
     return GradientRow(name, values.shape, len(indices), error, where, tuple(kinks), error <= tolerance, hidden)
 

@@ -21,7 +21,8 @@ class GradientRow:
     `kinks` are elements at or beside a kink, left out of `error`: the probe crossed it (a ReLU's zero), so that they
     disagree at the usual step and agree at a smaller one; or they lie on it (equal numbers in a MaxPool2D's window), so
     that there is no derivative: those to the left and to the right differ.
-    `hidden` counts elements that rounding hides: the whole array's gradient is too small beside the objective's digits.
+    `hidden` counts elements of which nothing is known: the whole array's gradient is zero (every unit is dead), or too
+    small beside the objective's digits.
     """
 
     name: str
@@ -67,7 +68,7 @@ class GradientReport:
 
     @property
     def hidden(self) -> int:
-        """Gradients left out because they are too small to be told from rounding."""
+        """Gradients left out because they are zero throughout an array, or too small to be told from rounding."""
         return sum(row.hidden for row in self.rows)
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.errors import MissingExtraError
 from chainrule.files import replacing
+from chainrule.interrupt import uninterrupted
 
 __all__ = [
     "draw_confusion",
@@ -307,7 +308,9 @@ def plot_trials(
 
 def _figure(width: float, height: float) -> Any:
     try:
-        from matplotlib.figure import Figure
+        with uninterrupted():  # a library of C++ broken off while it loads would end Python by an abort
+            from matplotlib.backends import backend_agg  # noqa: F401 (savefig would load it)
+            from matplotlib.figure import Figure
     except ModuleNotFoundError:
         raise MissingExtraError("matplotlib", "drawing pictures") from None
     return Figure(figsize=(width, height), dpi=130, layout="constrained")

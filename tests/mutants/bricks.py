@@ -17,7 +17,8 @@ import chainrule as cr
 from catalogue import CATALOGUE, Row
 from chainrule import kernels
 from chainrule.arrays import Array
-from chainrule.layers.fused import AffineChain, ConvReLUPool
+from chainrule.layers.fused import AffineChain, BatchNormReLU, ConvReLUPool
+from chainrule.parameters import held
 from mutants import sequences
 from mutants.trial import Configuration, Subject
 
@@ -32,10 +33,24 @@ def _conv_relu_pool(bias: bool = True) -> cr.Layer:
     return ConvReLUPool(conv, relu, pool)
 
 
-def _affine_chain(shape: tuple[int, ...]) -> cr.Layer:
+def _batch_norm_relu(shape: tuple[int, ...]) -> cr.Layer:
+    norm = cr.BatchNorm()
+    norm.build(shape, np.random.default_rng(0))
+    return BatchNormReLU(norm)
+
+
+class _HoldingChain(AffineChain):
+    """One whose weights get deferred products, as in training with plain SGD."""
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        with held([affine.W for affine in self.affines]):
+            return super().backward(dy, cache, input_gradient=input_gradient)
+
+
+def _affine_chain(shape: tuple[int, ...], factor: float = 0.5, kind: type[AffineChain] = AffineChain) -> cr.Layer:
     affines = [cr.Affine(4), cr.Affine(5), cr.Affine(2)]
     cr.Sequential(cr.Flatten(), affines[0], cr.ReLU(), affines[1], cr.ReLU(), affines[2]).build(shape)
-    chain = AffineChain(0.5, affines)
+    chain = kind(factor, affines)
     chain.input_shape = shape
     return chain
 
@@ -52,8 +67,11 @@ ROWS = [
     Row("Embedding-parallel", lambda: cr.Parallel(cr.Embedding(5, 3), cr.Embedding(5, 3)), (4,), entries=5),
     Row("ConvReLUPool", _conv_relu_pool, (2, 4, 5)),
     Row("ConvReLUPool-without-bias", lambda: _conv_relu_pool(bias=False), (2, 4, 5)),
+    Row("BatchNormReLU", lambda: _batch_norm_relu((4,)), (4,)),
+    Row("BatchNormReLU-images", lambda: _batch_norm_relu((3, 4, 2)), (3, 4, 2)),
     Row("AffineChain", lambda: _affine_chain((3,)), (3,)),
     Row("AffineChain-images", lambda: _affine_chain((1, 3, 2)), (1, 3, 2)),
+    Row("AffineChain-holding", lambda: _affine_chain((1, 3, 2), 1, _HoldingChain), (1, 3, 2)),
 ]
 
 
@@ -92,8 +110,9 @@ def _made(row: Row, rng: np.random.Generator) -> cr.Layer:
     """Return the row's layer as it would be after some training."""
     layer = row.make()
     layer.build(row.shape, rng)
-    for buffer in layer.buffers.values():
-        buffer.value = rng.uniform(0.5, 2, buffer.value.shape)
+    for name, buffer in layer.buffers.items():
+        draw = rng.uniform(0.5, 2, buffer.value.shape)
+        buffer.value = draw - 1 if name.endswith("mean") else draw
     return layer
 
 

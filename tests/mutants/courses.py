@@ -112,7 +112,7 @@ def _sequences(cls: Any, rng: Rng) -> Made:
 
 def _words(cls: Any, rng: Rng) -> Made:
     np.random.seed(rng.integers(1000))
-    return cls(6, 4, 3), [rng.integers(6, size=(5, 4)), rng.integers(6, size=(5, 4))]
+    return cls(7, 4, 3), [rng.integers(7, size=(5, 4)), rng.integers(7, size=(5, 4))]
 
 
 _EXERCISES: dict[str, Callable[[Any, Rng], Made]] = {
@@ -178,8 +178,13 @@ def network_gradients(make: Callable[[Rng], Made], draw: int) -> dict[str, Any]:
 
 def _checked(check: Callable[..., Any], make: Callable[[Rng], Made], whole: bool = False) -> str:
     """Return what is found wrong; with `whole`, also what is taken as constant, as in the report of `run --check`."""
+    # the shapes of one seed may hide what those of another show: 2 * H is 2 + H if H is 2
+    return _told(check, make, whole, 5) or _told(check, make, whole, 6)
+
+
+def _told(check: Callable[..., Any], make: Callable[[Rng], Made], whole: bool, seed: int) -> str:
     np.random.seed(3)
-    layer, arguments = make(np.random.default_rng(5))
+    layer, arguments = make(np.random.default_rng(seed))
     if check is check_layer:
         out = copy.deepcopy(layer).forward(*arguments)
         np.random.seed(3)

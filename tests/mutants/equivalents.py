@@ -88,12 +88,12 @@ RULES = [
     Rule(
         "zeros that gradients are added to take their shape",
         "lesson through_time",
-        r"-> .*np\.zeros_like\(self\.d",
+        r"-> .*np\.zeros_like\(self\.[db]",
     ),
     Rule(
         "the gradient of a layer that is new is 0 already",
-        "layers Embedding",
-        r"^dW\[\.\.\.\] = 0 -> (pass|dW\[\.\.\.\] = -0)$",
+        "layers Embedding|TimeGRU",
+        r"^(dW|grad)\[\.\.\.\] = 0 -> (pass|.*\[\.\.\.\] = -?0)$|-> for grad in self\.h:",
     ),
     Rule(
         "labels as indices (N,) or (N, 1) are never more numbers than the scores",
@@ -119,7 +119,7 @@ RULES = [
     Rule(
         "the lists are equally long, so that nothing is there to be refused",
         "",
-        r"strict=True.* -> .*(\)\)|parts, caches\)|axis=-1\)\)|strict=False\)+)\]?(:|$)",
+        r"strict=True.* -> .*(\)\)|grads\)|parts, caches\)|axis=-1\)\)|strict=False\)+)\]?(:|$)",
     ),
     Rule("zero has no sign", "", r"-> .*-(np\.|_)zeros"),
     Rule(
@@ -208,8 +208,8 @@ RULES = [
     ),
     Rule("the gradients of what is not asked for are dropped", r"Recurrent\._back", r"return \(0, dfirst\) -> "),
     Rule("a tuple or what makes one, read once", r"Recurrent\._back", r"-> dlast = \(part\[place\]"),
-    Rule("zeros of any number of columns are zeros", r"Recurrent\.run_backward", r"-> dy = np\.zeros\("),
-    Rule("swapaxes takes its two axes in either order", r"Recurrent\.run_backward", r"swapaxes\(1, 0\)"),
+    Rule("zeros of any number of columns are zeros", r"Recurrent\._from_above", r"-> return \(np\.zeros\("),
+    Rule("swapaxes takes its two axes in either order", r"Recurrent\._from_above", r"swapaxes\(1, 0\)"),
     Rule("one array in a tuple is an axis of length 1", r"RNN\.steps_backward", r"rnn_backward\(dy, end,"),
     Rule("a sum over two axes does not depend on their order", r"GRU\.steps_backward", r"axis=\(1, 0\)"),
     Rule("of the two kinds learned is the smaller word", r"Positions\.backward", r"kind <= 'learned'"),
@@ -220,6 +220,35 @@ RULES = [
         r"ctc _behind",
         r"-> on = _either\(_moved|-> on = _either\(said, _moved\(np",
     ),
+    Rule(
+        "of a sum the order does not matter",
+        r"branches|TimeGRU",
+        r"-> .*(sum_forward\(d\w, (total|dy)\)|np\.add\(of_step, grad)",
+    ),
+    Rule("zeros of the same shape", r"Time(RNN|LSTM|GRU)", r"zeros_like\((c|self\.\w+|dhs\[:, 1\])\)"),
+    Rule("forward makes the probabilities anew each time", "TimeSoftmaxWithLoss", r"= y\.copy\(\) -> "),
+    Rule("at least two labels count", "TimeSoftmaxWithLoss", r"max\(.* -> .*mask\.sum\((axis=0)?\)"),
+    Rule("a Python number takes the array's dtype", "TimeSoftmaxWithLoss", r"-> dx \*= dout"),
+    Rule("zero has no sign", "TimeSoftmaxWithLoss", r"= -0$"),
+    Rule(
+        "the gradient needs what the loss keeps, whatever the labels", "lesson language_model", r"-> self\.loss\(x, x\)"
+    ),
+    Rule("as many indices as labels", "lesson language_model", r"-> .*/ x\.size"),
+    Rule("there is a gradient for each parameter, of its shape", "lesson language_model", r"-> .*len\(grads\["),
+    Rule(
+        "all states have one shape, and that before the first step is zero", "lesson language_model", r"^dh = np\.zeros"
+    ),
+    Rule(
+        "where every label counts, zeros are written over",
+        "SequenceCrossEntropy",
+        r"^if len\(dchosen\) == len\(logits\)",
+    ),
+    Rule("deferred or not, the product that is added is the same", r"AffineChain\.backward", r"^if self\.factor == 1"),
+    Rule(
+        "a dx that nobody asked for is computed and dropped",
+        r"AffineChain\._backward_holding",
+        r"^if index or input_gradient: ",
+    ),
     Rule("steps behind the last are left out at the end", r"ctc _behind", r"-> .*t \+ 1 != lengths|^on = end -> "),
     Rule("all of it is written over", r"ctc _behind|recurrent \w+_backward", r"-> (found|da|da, du) = .*np\.empty"),
     Rule("zero has no sign", r"recurrent _divided", r"-0\.0\)$"),
@@ -228,7 +257,7 @@ RULES = [
     Rule("one shape", "SigmoidCrossEntropy", r"_element_weights\(targets"),
     Rule(
         "gradients of different shapes are known by these, in any order",
-        r"time_steps \w+",
+        r"time_steps \w+|lesson (rnn|attention)",
         r"^return \(.* -> return \(",
     ),
     Rule("the list is made of dW and db when first asked for", r"layers \w+", r"^self\._fill_grads\(\) -> "),

@@ -8,6 +8,7 @@ import pytest
 
 from chainrule.scratch import layers
 from chainrule.scratch.check import check_layer, check_network
+from chainrule.scratch.layercheck import PASSES
 from chainrule.scratch.multi_layer_net_extend import MultiLayerNetExtend
 
 RNG = np.random.default_rng(0)
@@ -366,7 +367,8 @@ def test_backward_by_keyword_and_layers_of_our_own_kind(script, chainrule):
     assert "Double" not in told.stdout
 
 
-def test_passes_of_other_names_and_modules_of_odd_files(script, chainrule):
+@pytest.mark.parametrize(("forward", "backward"), PASSES)
+def test_passes_of_other_names_and_modules_of_odd_files(forward, backward, script, chainrule):
     text = """
 import sys, types
 import numpy as np
@@ -388,7 +390,7 @@ class Double:
 layer = Double()
 layer.backward_pass(layer.forward_pass(np.ones((2, 3))))
 """
-    script.write_text(text)
+    script.write_text(text.replace("forward_pass", forward).replace("backward_pass", backward))
     told = chainrule("run", "--check", script)
     assert told.returncode == 1, told.stderr
-    assert "Double.backward_pass (net.py:15): dx is 1.5 times" in told.stdout, told.stdout
+    assert f"Double.{backward} (net.py:15): dx is 1.5 times" in told.stdout, told.stdout

@@ -159,7 +159,8 @@ def test_a_signal_in_the_middle_of_tensorboards_work_leaves_no_thread_waiting():
     """Sixty of them, each at a random moment; before signals were deferred, the first ones hung forever."""
     code = """
 import os, random, signal, tempfile, threading
-from chainrule.training import Step, TensorBoardLog, interrupted_by_all_signals
+from chainrule.interrupt import interrupted_by_all_signals
+from chainrule.training import Step, TensorBoardLog
 rng = random.Random(0)
 for _ in range(60):
     with tempfile.TemporaryDirectory() as folder:

@@ -15,12 +15,13 @@ from rich.text import Text as Shown
 from chainrule.cli.terminal import note, say, stderr
 from chainrule.data import load
 from chainrule.errors import OptionError
+from chainrule.interrupt import interrupted_by_all_signals
 from chainrule.io import load as load_model
 from chainrule.parallel import LocalProcesses, Places, RayCluster
 from chainrule.plots import plot_trials
 from chainrule.sweeps import Plan, Trial, best_first, grouped, load_sweep, read_plan, run_sweep
 from chainrule.text import table
-from chainrule.training import Ensemble, evaluate, interrupted_by_all_signals
+from chainrule.training import Ensemble, evaluate
 
 __all__ = ["sweep"]
 

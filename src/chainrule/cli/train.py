@@ -17,12 +17,13 @@ from chainrule.cli.train_run import CHECKPOINT, Portions, train_and_write
 from chainrule.data import USUAL, Characters, Dataset, Part, Reading, Text, load
 from chainrule.errors import ModelFileError, OptionError
 from chainrule.files import holding, make_folder
+from chainrule.interrupt import interrupted_by_all_signals
 from chainrule.io import load_checkpoint
 from chainrule.layers import Sequential
 from chainrule.models import LANGUAGE_MODELS, NETWORKS
 from chainrule.plots import plot_learning_rates
 from chainrule.recipes import NAMES, OPTIMIZERS, SCHEDULES, Recipe, read_recipe
-from chainrule.training import Units, find_learning_rate, interrupted_by_all_signals
+from chainrule.training import Units, find_learning_rate
 
 __all__ = ["train"]
 

@@ -14,6 +14,7 @@ from chainrule.cli.text_results import of_text
 from chainrule.cli.together import agree_on
 from chainrule.data import Part, Text
 from chainrule.errors import DataError, DivergenceError
+from chainrule.interrupt import uninterrupted
 from chainrule.layers import Scale, Sequential
 from chainrule.parallel import MPIWorkers, pays, tell_saved
 from chainrule.recipes import Recipe
@@ -26,7 +27,6 @@ from chainrule.training import (
     Units,
     calibrate,
     prove,
-    uninterrupted,
 )
 from chainrule.writing import write_text
 

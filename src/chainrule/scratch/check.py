@@ -21,7 +21,7 @@ from chainrule.arrays import Array
 from chainrule.diagnosis import Finding
 from chainrule.scratch.comparison import Comparison
 from chainrule.scratch.generators import same_random_numbers
-from chainrule.scratch.layercheck import PASSES, LayerCheck
+from chainrule.scratch.layercheck import LayerCheck, passes_of
 from chainrule.scratch.probe import Probe
 from chainrule.scratch.upstream import NoUpstreamError
 
@@ -46,12 +46,13 @@ def check_layer(
         upstream: backward's arguments. Gradients of outputs are replaced by random ones.
         seed: determines the random gradient and the sampling.
         returned: what forward returned when `upstream` was made, so that parts of it in `upstream` are recognized.
-        backward: the name of the backward method; PASSES gives the name of the forward method.
+        backward: the name of the backward method; PASSES pairs it with a forward method.
         given: forward's arguments when `upstream` was made, if they are not `arguments`.
     """
 
     def probe(again: Callable[[], None], rng: np.random.Generator) -> Probe:
-        return Probe(layer, arguments, options or {}, upstream, returned, again, rng, PASSES[backward], backward, given)
+        forward = passes_of(type(layer))[backward]
+        return Probe(layer, arguments, options or {}, upstream, returned, again, rng, forward, backward, given)
 
     return _checked(layer, seed, probe)
 

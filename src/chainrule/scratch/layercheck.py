@@ -7,18 +7,21 @@ from chainrule.gradcheck import GradientRow
 
 __all__ = ["PASSES", "LayerCheck", "passes_of"]
 
-PASSES = {
-    "backward": "forward",
-    "backward_pass": "forward_pass",
-    "backward_propagation": "forward_propagation",
-    "bprop": "fprop",
-}
-"""Names of a layer's two methods: backward -> forward."""
+PASSES = (
+    ("forward", "backward"),
+    ("forward_pass", "backward_pass"),
+    ("forward_propagation", "backward_propagation"),
+    ("fprop", "bprop"),
+    ("feedforward", "backprop"),
+    ("forward", "backprop"),
+    ("forwards", "backwards"),
+)
+"""Names of a layer's two methods."""
 
 
 def passes_of(cls: type) -> dict[str, str]:
-    """Return the pairs of PASSES that a class has, its base classes included."""
-    return {back: forth for back, forth in PASSES.items() if hasattr(cls, back) and hasattr(cls, forth)}
+    """Return the pairs of PASSES that a class has, its base classes included: the backward pass -> the forward pass."""
+    return {back: forth for forth, back in reversed(PASSES) if hasattr(cls, back) and hasattr(cls, forth)}
 
 
 @dataclass(frozen=True)

@@ -369,7 +369,7 @@ class Probe:
 def _is_within_a_layer(root: Any, place: Place) -> bool:
     for kind, key in place.parent:
         root = getattr(root, key) if kind == "attribute" else root[key]
-        if any(hasattr(root, backward) for backward in PASSES):
+        if any(hasattr(root, backward) for _, backward in PASSES):
             return True
     return False
 

@@ -34,6 +34,7 @@ _LARGE = 1_000_000
 """Number of elements in a layer above which a check takes long enough to be announced, and sequences are cut short."""
 _STEPS = (3, 4, 5, 2)
 """Numbers of steps that they are cut to: the first that is not another length."""
+_BACKWARD = {"gradient", *(backward for _, backward in PASSES)}
 _WAITING = 1000
 """How many layers may wait for their backward pass."""
 
@@ -107,7 +108,7 @@ class _Watch:
             if self._checking:
                 return method(this, *arguments, **options)
             positional, rest = _in_order(method, this, arguments, options)
-            if name not in PASSES.values():
+            if name in _BACKWARD:
                 self._uncalled.pop(cls, None)
                 told(this, method, positional, rest)
                 return method(this, *arguments, **options)

@@ -4,7 +4,6 @@ from chainrule.training.calibrate import calibrate, fit_temperature
 from chainrule.training.ensemble import Ensemble, shifted
 from chainrule.training.evaluate import Evaluation, evaluate
 from chainrule.training.history import Epoch, History, Step, write_history
-from chainrule.training.interrupt import interrupted_by_all_signals, uninterrupted
 from chainrule.training.log import JsonLog, Log, TensorBoardLog
 from chainrule.training.parts import Workers
 from chainrule.training.proof import prove
@@ -30,10 +29,8 @@ __all__ = [
     "evaluate",
     "find_learning_rate",
     "fit_temperature",
-    "interrupted_by_all_signals",
     "prove",
     "shifted",
-    "uninterrupted",
     "watch",
     "write_history",
 ]

@@ -17,8 +17,8 @@ from typing import IO, Any, Protocol, Self
 
 from chainrule.errors import FileError, MissingExtraError, OptionError
 from chainrule.files import explain, replacing
+from chainrule.interrupt import uninterrupted
 from chainrule.training.history import Epoch, Step
-from chainrule.training.interrupt import uninterrupted
 
 __all__ = ["JsonLog", "Log", "TensorBoardLog"]
 

@@ -17,6 +17,7 @@ from chainrule import kernels
 from chainrule.arrays import Array
 from chainrule.config import to_config
 from chainrule.errors import DataError, DivergenceError, ModelFileError, OptionError
+from chainrule.interrupt import Hold, holding_interrupts, interrupted_by_all_signals, uninterrupted
 from chainrule.io import fill, load_checkpoint, save_checkpoint
 from chainrule.layers import Sequential
 from chainrule.losses import Loss
@@ -25,7 +26,6 @@ from chainrule.optimizers import Optimizer, WeightAverage, clip_gradients
 from chainrule.parameters import Parameter, held
 from chainrule.training.evaluate import Batches, evaluate
 from chainrule.training.history import Epoch, History, Step
-from chainrule.training.interrupt import Hold, holding_interrupts, interrupted_by_all_signals, uninterrupted
 from chainrule.training.parts import Alone, Workers, add_parts
 from chainrule.training.progress import check_count, read_epoch, read_form, read_generator, read_sums
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.training import interrupted_by_all_signals
+from chainrule.interrupt import interrupted_by_all_signals
 
 ENDED = """
 import os, signal, sys, time, weakref
-from chainrule.training import interrupted_by_all_signals
+from chainrule.interrupt import interrupted_by_all_signals
 
 def send():
     os.kill(os.getpid(), signal.{name})
@@ -132,3 +132,32 @@ def test_a_signal_in_the_middle_of_a_class_is_one_all_the_same():
 def test_other_errors_stay_what_they_are():
     with pytest.raises(RuntimeError, match="its own"), interrupted_by_all_signals():
         raise RuntimeError("its own")
+
+
+LOADING = """
+import os, signal, sys
+
+from chainrule.interrupt import interrupted_by_all_signals
+from chainrule.plots import plot_curves
+
+class Signal:
+    def find_spec(self, name, path=None, target=None):
+        if name == "matplotlib.ft2font":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.meta_path.insert(0, Signal())
+try:
+    with interrupted_by_all_signals():
+        plot_curves([], "curves.png", "no title", "test")
+except KeyboardInterrupt as stop:
+    print("ended by", *stop.args, sys.modules.keys() >= {"matplotlib.ft2font", "matplotlib.backends.backend_agg"})
+"""
+
+
+def test_a_signal_waits_while_a_library_of_cpp_is_loaded(tmp_path):
+    """Broken off between its parts, matplotlib 3.11 ended Python by an abort: one of 173 trainings that were killed."""
+    answer = subprocess.run(
+        [sys.executable, "-c", LOADING], check=False, capture_output=True, text=True, cwd=tmp_path, timeout=60
+    )
+    assert (answer.returncode, answer.stdout) == (0, f"ended by {signal.SIGTERM:d} True\n"), answer.stderr
+    assert not list(tmp_path.iterdir())

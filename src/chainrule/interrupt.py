@@ -1,4 +1,4 @@
-"""How Ctrl-C, SIGTERM and SIGHUP wait until a training step is whole, and end a training in the same way."""
+"""How Ctrl-C, SIGTERM and SIGHUP wait until a piece of work is whole, and end a training in the same way."""
 
 import os
 import signal
@@ -76,7 +76,7 @@ def holding_interrupts() -> Iterator[Hold]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """A signal within the block takes effect at its end, so that parameters and counters always fit together."""
+    """A signal within the block takes effect at its end, so that what is done in it is done whole."""
     with holding_interrupts() as hold, hold:
         yield
 
