@@ -17,9 +17,9 @@ __all__ = ["Cells", "find_cells", "place_pieces"]
 _FIRM = 0.85
 """Share of a piece's ink in one cell from which it stands in it, and not across a line."""
 
-_ROOMY = 1.1
-"""The usual area of a table's cells, in squares of the digits' height: the squares of squared paper are smaller (on
-composed pages at most 1.03)."""
+_ROOMY, _STACKED = 1.6, 1.1
+"""The usual area of a table's cells, in squares of the digits' height: any, and those that stand below each other. The
+squares of squared paper are smaller (on composed pages at most 1.03), and boxes for single digits stand in rows alone."""
 
 _BOUNDED = (0.1, 60.0)
 """The area of what may be a cell, in the same unit: not the hole of a stroke, and not the rest of the page."""
@@ -77,7 +77,22 @@ def place_pieces(boxes: Sequence[tuple[int, int, int, int]], inks: Sequence[Arra
 
 
 def _parts(cells: Cells, height: float) -> bool:
-    """Whether cells are those of a table, and not of squared paper; `height` is that of the digits."""
-    areas = cells.areas[1:] / height**2
-    areas = areas[(areas > _BOUNDED[0]) & (areas < _BOUNDED[1])]
-    return len(areas) >= _SEVERAL and float(np.median(areas)) >= _ROOMY
+    """Whether cells are those of a table, and not of squared paper or form boxes; `height` is that of the digits."""
+    areas = cells.areas / height**2
+    bounded = (areas > _BOUNDED[0]) & (areas < _BOUNDED[1])
+    bounded[0] = False
+    usual = float(np.median(areas[bounded])) if bounded.sum() >= _SEVERAL else 0.0
+    return usual >= _ROOMY or (usual >= _STACKED and _below_each_other(cells, bounded, height))
+
+
+def _below_each_other(cells: Cells, bounded: Array, height: float) -> bool:
+    """Whether most cells have another just above or below."""
+    places = ndimage().find_objects(cells.labels)
+    beside = []
+    for index in np.flatnonzero(bounded).tolist():
+        rows, columns = places[index - 1]
+        step = max(4, round(0.15 * height))
+        middle = (columns.start + columns.stop) // 2
+        ends = [row for row in (rows.start - step, rows.stop + step) if 0 <= row < len(cells.labels)]
+        beside.append(any(bounded[cells.labels[row, middle]] for row in ends))
+    return bool(np.mean(beside) > 0.5)
