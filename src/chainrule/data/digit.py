@@ -105,9 +105,6 @@ def _ink(gray: Array) -> Array:
     try:
         return find_ink(gray)
     except DataError:
-        if max(gray.shape) <= _TIGHT and int(gray.max()) - int(gray.min()) >= _APART:
-            corners = gray[[0, 0, -1, -1], [0, -1, 0, -1]]
-            return find_ink(np.pad(gray, max(gray.shape) // 4, constant_values=int(np.median(corners))))
         if max(gray.shape) < _PHOTOGRAPH:
             raise
         page = find_page_ink(gray)

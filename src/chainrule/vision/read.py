@@ -16,10 +16,11 @@ from chainrule.errors import DataError
 from chainrule.io import pretrained
 from chainrule.layers import Scale, Sequential, Standardize
 from chainrule.vision.cells import find_cells
+from chainrule.vision.doubts import goes_on
 from chainrule.vision.hands import mark_letters, written
 from chainrule.vision.numbers import Number, tell_numbers
 from chainrule.vision.pictures import show_depth, show_digits, show_pieces, show_readings, show_rules
-from chainrule.vision.pieces import Group, find_groups, find_pieces
+from chainrule.vision.pieces import Group, Piece, find_groups, find_pieces
 from chainrule.vision.reading import read_groups, vote
 from chainrule.vision.rules import Rules, remove_rules
 from chainrule.vision.tilt import find_tilt
@@ -58,8 +59,16 @@ class Page:
     """The same without printed lines."""
 
     rules: Rules
+    printed: list[Piece]
+    """What was taken for print."""
+
     groups: list[Group]
     view: View
+
+    def crowded(self, group: Group) -> bool:
+        """Whether a number may go on beside where it seems to end."""
+        others = [other.box for other in self.groups if other is not group]
+        return goes_on(group.box, group.height, others + [piece.box for piece in self.printed])
 
 
 def read_numbers(
@@ -103,7 +112,7 @@ def read_numbers(
     found = [
         number
         for group, reading in zip(page.groups, readings, strict=True)
-        for number in tell_numbers(reading, labels, page.view, group.height, unsure_below)
+        for number in tell_numbers(reading, labels, page.view, group.height, unsure_below, doubted=page.crowded(group))
     ]
     if steps is not None:
         steps("upright", show_readings(page.picture, []))
@@ -136,12 +145,14 @@ def lay_out(picture: Array, hands: Sequential | None = None) -> Page:
     straight = Ink(turn(ink.depth, degrees), ink.low, ink.noise) if degrees else ink
     view = View(scale, degrees, ink.depth.shape, straight.depth.shape, sheet.left - margin, sheet.top - margin)
     depth, rules = remove_rules(straight)
-    pieces = find_pieces(depth, ink.low)
+    pieces = found = find_pieces(depth, ink.low)
     if hands is not None:
         colour = picture if picture.ndim == 3 else np.repeat(picture[:, :, np.newaxis], 3, axis=2)
         pieces = written(pieces, turn(colour, degrees) if degrees else colour, hands)
     groups = find_groups(pieces, rules.frames, find_cells(rules.printed))
-    return Page(picture, ink, straight, depth, rules, groups, view)
+    kept = {id(piece) for piece in pieces}
+    printed = [piece for piece in found if id(piece) not in kept]
+    return Page(picture, ink, straight, depth, rules, printed, groups, view)
 
 
 def annotate(picture: Array, numbers: list[Number]) -> Array:
