@@ -28,8 +28,8 @@ _SEVERAL = 6
 """Cells that make a table: fewer are what is left of boxes of which some sides were not found."""
 
 _MOSTLY = 0.9
-"""Share of the pieces that stand in a cell, from which lines are those of a table: nearly all do, on generated pages too,
-and on squared paper at most 0.83."""
+"""Share of the pieces that stand in a cell, from which lines are those of a table: nearly all do, on generated pages
+too, and on squared paper 0.83 at most."""
 
 
 @dataclass(frozen=True)

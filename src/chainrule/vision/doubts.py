@@ -4,6 +4,7 @@ A digit taken for print, or parted from its number by the line of a table, leave
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from chainrule.vision.pieces import Box
 
@@ -40,5 +41,5 @@ def goes_on(box: Box, height: float, others: Sequence[Box]) -> bool:
 
 def lacks_sign(boxes: Sequence[Box], height: float) -> bool:
     """Whether two of a number's digits (and signs, from left to right) are much farther apart than two others."""
-    gaps = [after[0] - before[2] for before, after in zip(boxes[:-1], boxes[1:], strict=True)]
+    gaps = [after[0] - before[2] for before, after in pairwise(boxes)]
     return bool(gaps) and max(gaps) > _HOLE * height and max(gaps) > _WIDER * max(min(gaps), 0.1 * height)
