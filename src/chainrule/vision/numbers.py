@@ -177,7 +177,7 @@ def _stands_apart(piece: Piece, before: Piece | None, behind: Piece | None, heig
 
 
 def _is_doubtful(name: str, piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> bool:
-    """Whether a mark may be a bit of a digit: one without a name, unless it is small, or one that hardly has a place."""
+    """Whether a mark may be a bit of a digit: without a name, unless it is small, or close to one."""
     between = before is not None and behind is not None and before.box[2] <= piece.middle <= behind.box[0]
     if not name:
         return max(piece.width, piece.height) >= (_BIT if between else _BIT_BESIDE) * height

@@ -16,11 +16,11 @@ from chainrule.errors import DataError
 from chainrule.io import pretrained
 from chainrule.layers import Scale, Sequential, Standardize
 from chainrule.vision.cells import find_cells
-from chainrule.vision.doubts import goes_on
+from chainrule.vision.doubts import SURE, goes_on
 from chainrule.vision.hands import mark_letters, written
 from chainrule.vision.numbers import Number, tell_numbers
 from chainrule.vision.pictures import show_depth, show_digits, show_pieces, show_readings, show_rules
-from chainrule.vision.pieces import Group, Piece, find_groups, find_pieces
+from chainrule.vision.pieces import Group, find_groups, find_pieces
 from chainrule.vision.reading import read_groups, vote
 from chainrule.vision.rules import Rules, remove_rules
 from chainrule.vision.tilt import find_tilt
@@ -59,16 +59,12 @@ class Page:
     """The same without printed lines."""
 
     rules: Rules
-    printed: list[Piece]
-    """What was taken for print."""
-
     groups: list[Group]
     view: View
 
     def crowded(self, group: Group) -> bool:
         """Whether a number may go on beside where it seems to end."""
-        others = [other.box for other in self.groups if other is not group]
-        return goes_on(group.box, group.height, others + [piece.box for piece in self.printed])
+        return goes_on(group.box, group.height, self.straight.depth > self.straight.low)
 
 
 def read_numbers(
@@ -76,7 +72,7 @@ def read_numbers(
     *,
     network: Sequential | None = None,
     voters: Sequence[Sequential] = (),
-    unsure_below: float = 0.8,
+    unsure_below: float = SURE,
     steps: Callable[[str, Array], None] | None = None,
 ) -> list[Number]:
     """The handwritten numbers in a photograph or scan, in reading order; an empty list where there are none.
@@ -145,14 +141,12 @@ def lay_out(picture: Array, hands: Sequential | None = None) -> Page:
     straight = Ink(turn(ink.depth, degrees), ink.low, ink.noise) if degrees else ink
     view = View(scale, degrees, ink.depth.shape, straight.depth.shape, sheet.left - margin, sheet.top - margin)
     depth, rules = remove_rules(straight)
-    pieces = found = find_pieces(depth, ink.low)
+    pieces = find_pieces(depth, ink.low)
     if hands is not None:
         colour = picture if picture.ndim == 3 else np.repeat(picture[:, :, np.newaxis], 3, axis=2)
         pieces = written(pieces, turn(colour, degrees) if degrees else colour, hands)
     groups = find_groups(pieces, rules.frames, find_cells(rules.printed))
-    kept = {id(piece) for piece in pieces}
-    printed = [piece for piece in found if id(piece) not in kept]
-    return Page(picture, ink, straight, depth, rules, printed, groups, view)
+    return Page(picture, ink, straight, depth, rules, groups, view)
 
 
 def annotate(picture: Array, numbers: list[Number]) -> Array:
