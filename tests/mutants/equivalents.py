@@ -228,7 +228,6 @@ RULES = [
     Rule("zeros of the same shape", r"Time(RNN|LSTM|GRU)", r"zeros_like\((c|self\.\w+|dhs\[:, 1\])\)"),
     Rule("forward makes the probabilities anew each time", "TimeSoftmaxWithLoss", r"= y\.copy\(\) -> "),
     Rule("at least two labels count", "TimeSoftmaxWithLoss", r"max\(.* -> .*mask\.sum\((axis=0)?\)"),
-    Rule("a Python number takes the array's dtype", "TimeSoftmaxWithLoss", r"-> dx \*= dout"),
     Rule("zero has no sign", "TimeSoftmaxWithLoss", r"= -0$"),
     Rule(
         "the gradient needs what the loss keeps, whatever the labels", "lesson language_model", r"-> self\.loss\(x, x\)"
