@@ -34,7 +34,7 @@ def test_numbers_boxes_and_confidences_as_json(photo, page, chainrule):
         assert 0 <= left < right <= 1000
         assert 0 <= top < bottom <= 1300
         assert number["confidence"] == min(digit["confidence"] for digit in number["digits"])
-        assert number["sure"] <= (number["confidence"] >= 0.8)
+        assert number["sure"] <= (number["confidence"] >= 0.98)
 
 
 def test_what_is_expected_is_compared_and_pictures_are_written(photo, page, chainrule, tmp_path):

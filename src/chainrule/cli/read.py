@@ -14,7 +14,7 @@ from chainrule.cli.terminal import note, progress, say, say_table, show, transla
 from chainrule.data.images import read_colour, write_png
 from chainrule.errors import DataError, OptionError
 from chainrule.files import explain, replacing
-from chainrule.vision import Comparison, Number, annotate, arrange, compare, read_numbers
+from chainrule.vision import SURE, Comparison, Number, annotate, arrange, compare, read_numbers
 
 __all__ = ["read"]
 
@@ -40,7 +40,7 @@ def read(
     steps: Annotated[
         Path | None, typer.Option(help="A folder for a picture after each step, to see why something was misread.")
     ] = None,
-    unsure_below: Annotated[float, typer.Option(help="Confidence of a digit below which its number is unsure.")] = 0.8,
+    unsure_below: Annotated[float, typer.Option(help="Confidence of a digit below which its number is unsure.")] = SURE,
 ) -> None:
     """Read the handwritten numbers in photographs or scans.
 

@@ -44,8 +44,8 @@ _TIGHT = 200
 _APART = 80
 """Levels between ink and paper in such a picture."""
 
-_FRAMED = 0.5
-"""Share of the border that is ink, from which it is a frame."""
+_FRAMED = 0.3
+"""Share of a picture up to which an even border is a frame, and not paper."""
 
 
 def center_digit(gray: Array, size: int = 28, steps: Callable[[str, Array], None] | None = None) -> Array:
@@ -105,9 +105,6 @@ def _ink(gray: Array) -> Array:
     try:
         return find_ink(gray)
     except DataError:
-        if max(gray.shape) <= _TIGHT and int(gray.max()) - int(gray.min()) >= _APART:
-            corners = gray[[0, 0, -1, -1], [0, -1, 0, -1]]
-            return find_ink(np.pad(gray, max(gray.shape) // 4, constant_values=int(np.median(corners))))
         if max(gray.shape) < _PHOTOGRAPH:
             raise
         page = find_page_ink(gray)
@@ -119,16 +116,21 @@ def _ink(gray: Array) -> Array:
 
 
 def _with_margin(gray: Array) -> Array:
-    """A small picture that ink touches the edge of, with some paper around it; others as they are."""
-    if max(gray.shape) > _TIGHT:
+    """A small picture whose ink comes close to the edge, with some paper around it; others as they are.
+
+    Paper is what most corners show, or, where these are two and two, most of the picture; what takes little of it is
+    the frame around a picture.
+    """
+    if max(gray.shape) > _TIGHT or int(gray.max()) - int(gray.min()) < _APART:
         return gray
     bright = gray > threshold(gray)
-    paper = bright if bright.mean() > 0.5 else ~bright
-    levels = [float(np.median(gray[side])) for side in (paper, ~paper) if side.any()]
-    border = np.concatenate([paper[0], paper[-1], paper[1:-1, 0], paper[1:-1, -1]])
-    if len(levels) < 2 or abs(levels[0] - levels[1]) < _APART or not 0 < 1 - border.mean() < _FRAMED:
+    corners = int(bright[[0, 0, -1, -1], [0, -1, 0, -1]].sum())
+    paper = bright if corners > 2 or (corners == 2 and bright.mean() > 0.5) else ~bright
+    near = max(2, max(gray.shape) // 10)
+    border, around = (paper.sum() - paper[d:-d, d:-d].sum() == paper.size - paper[d:-d, d:-d].size for d in (1, near))
+    if around or (border and paper.mean() < _FRAMED):
         return gray
-    return np.pad(gray, max(4, max(gray.shape) // 7), constant_values=np.uint8(round(levels[0])))
+    return np.pad(gray, max(4, max(gray.shape) // 4), constant_values=np.uint8(round(float(np.median(gray[paper])))))
 
 
 def _bounded(gray: Array) -> Array:

@@ -42,6 +42,9 @@ _CONVEX = 0.86
 _ON_HULL = 0.7
 """Share of its edge that lies within 3 pixels of the hull; the edge of a shadow bends inwards."""
 
+_SHARP = 0.5
+"""Step of brightness at its edge, as a share of the difference between the sheet and what is around it."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -114,8 +117,20 @@ def _sheet(small: Array) -> Array | None:
     other_colour = float(np.abs(shares[0] - shares[1]).sum()) > _OTHER_COLOUR and other.min() < 0.8 * paper.min()
     if other.min() > _DARKER * paper.min() and not other_colour:
         return None
+    if _edge_step(light, sheet) < _SHARP * (float(np.median(light[sheet])) - float(np.median(light[outside]))):
+        return None
     inner: Array = filters.binary_erosion(sheet, np.ones((3, 3)), border_value=1)
     return inner if inner.any() else None
+
+
+def _edge_step(light: Array, sheet: Array) -> float:
+    """By how much (h, w) becomes darker across the edge of the sheet; the edge of a shadow is wide."""
+    filters = ndimage()
+    square = np.ones((3, 3))
+    inner, core = (filters.binary_erosion(sheet, square, n, border_value=1) for n in (1, 3))
+    near, far = (filters.binary_dilation(sheet, square, n) for n in (1, 3))
+    sides = [light[inner & ~core], light[far & ~near]]
+    return float(np.median(sides[0]) - np.median(sides[1])) if all(side.size for side in sides) else 0.0
 
 
 def threshold(light: Array) -> float:

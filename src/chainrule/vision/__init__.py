@@ -1,8 +1,9 @@
 """Photographs of handwritten numbers, read."""
 
 from chainrule.vision.compare import Comparison, compare
+from chainrule.vision.doubts import SURE
 from chainrule.vision.grid import arrange
 from chainrule.vision.numbers import Digit, Number
 from chainrule.vision.read import annotate, read_numbers, readers
 
-__all__ = ["Comparison", "Digit", "Number", "annotate", "arrange", "compare", "read_numbers", "readers"]
+__all__ = ["SURE", "Comparison", "Digit", "Number", "annotate", "arrange", "compare", "read_numbers", "readers"]

@@ -6,6 +6,9 @@ from chainrule.vision.pieces import Piece
 
 __all__ = ["is_equal", "is_slash", "long_comma", "name_mark"]
 
+_CLOSE = 0.05
+"""Distance of an apostrophe or a raised point from the digits beside it, as a share of their height, at least."""
+
 
 def is_equal(one: Piece, two: Piece) -> bool:
     """Whether two flat marks lie above each other as those of = do."""
@@ -70,7 +73,9 @@ def name_mark(piece: Piece, before: Piece | None, behind: Piece | None, height: 
         return ""
     solid = piece.area / (piece.width * piece.height)
     if before is not None and (name := _point(piece, place, solid, height, below=piece.box[3] > bottom)):
-        return name
+        # what is high and close to a digit is a bit of it
+        near = min(piece.box[0] - before.box[2], behind.box[0] - piece.box[2]) < _CLOSE * height
+        return "" if near and place <= 0.8 else name
     flat = piece.width > 1.7 * piece.height and 0.25 * height < piece.width < 0.9 * height
     return "-" if flat and 0.3 < place < 0.7 else ""
 

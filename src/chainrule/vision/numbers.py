@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from chainrule.vision.doubts import lacks_sign
 from chainrule.vision.marks import is_equal, is_slash, long_comma, name_mark
 from chainrule.vision.pieces import Box, Piece, surround
 from chainrule.vision.reading import Candidate
@@ -26,11 +27,20 @@ _EVER = 0.03
 _CLEAR = 0.9
 """Confidence from which a digit is a letter only in a word, most of which are letters."""
 
-_FOREIGN = 4.0
+_FOREIGN = 8.0
 """Odds from which one sign is a letter among three digits or more."""
+
+_APART = 0.2
+"""Distance of such a sign from the digits beside it, as a share of their height."""
 
 _DOUBTED = 0.2
 """Odds of a letter from which a number is not sure."""
+
+_BIT, _BIT_BESIDE = 0.12, 0.3
+"""Size of a mark without a name between two digits, and elsewhere, from which it may be a part of one."""
+
+_CLOSE = 0.05
+"""Distance of a named mark from a digit, as a share of its height, below which it may be a part of it."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class Number:
     """That of its least certain digit."""
 
     sure: bool
-    """Whether no digit is below the confidence asked for."""
+    """Whether no digit is below the confidence asked for, and nothing beside or between them speaks against it."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,13 @@ class _Sign:
 
 
 def tell_numbers(
-    reading: list[Candidate], labels: tuple[str, ...], view: View, height: float, unsure_below: float
+    reading: list[Candidate],
+    labels: tuple[str, ...],
+    view: View,
+    height: float,
+    unsure_below: float,
+    *,
+    doubted: bool = False,
 ) -> list[Number]:
     """The numbers in what was read from left to right.
 
@@ -85,6 +101,7 @@ def tell_numbers(
         view: how the page was seen.
         height: of a digit, in pixels.
         unsure_below: a number with a digit of less confidence is not sure.
+        doubted: none is sure.
     """
     signs = _signs(reading, labels, height)
     letters = sum(sign.text is None for sign in signs)
@@ -101,7 +118,8 @@ def tell_numbers(
             if sign.is_digit
         )
         lowest = min(confidences)
-        sure = lowest >= unsure_below and not letters and not any(sign.doubted for sign in run)
+        clear = not (doubted or letters or any(sign.doubted for sign in signs))
+        sure = clear and lowest >= unsure_below and not lacks_sign([sign.candidate.piece.box for sign in run], height)
         text = "".join(sign.text or "" for sign in run)
         box = view.original(surround([candidate.piece.box for candidate in own]))
         numbers.append(Number(text, told, box, lowest, sure))
@@ -127,7 +145,8 @@ def _signs(reading: list[Candidate], labels: tuple[str, ...], height: float) -> 
                 continue
             odds = _letter_odds(candidate)
             least = 1 if word or len(digits) < 4 else _FOREIGN
-            if odds >= least and (word or candidate.confidence < _CLEAR):
+            free = word or len(digits) < 4 or _stands_apart(candidate.piece, before, behind, height)
+            if odds >= least and free and (word or candidate.confidence < _CLEAR):
                 signs.append(_Sign(None, candidate))
             else:
                 signs.append(_Sign(labels[candidate.label], candidate, odds >= _DOUBTED))
@@ -136,7 +155,7 @@ def _signs(reading: list[Candidate], labels: tuple[str, ...], height: float) -> 
             signs.append(_Sign(None, candidate))
         elif candidate.confidence:
             name = name_mark(candidate.piece, before, behind, height)
-            signs.append(_Sign(name, candidate, not name and _parts(candidate.piece, before, behind, height)))
+            signs.append(_Sign(name, candidate, _is_doubtful(name, candidate.piece, before, behind, height)))
         else:
             signs.append(_Sign("", candidate, doubted=True))
     return signs
@@ -150,11 +169,22 @@ def _letter_odds(candidate: Candidate) -> float:
     return odds * (1 - candidate.confidence + _EVER) / max(candidate.confidence, 1e-6)
 
 
-def _parts(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> bool:
-    """Whether a mark without a name stands alone between two digits."""
-    if before is None or behind is None or max(piece.width, piece.height) < 0.12 * height:
-        return False
-    return before.box[2] <= piece.middle <= behind.box[0]
+def _stands_apart(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> bool:
+    """Whether a sign is as far from the digits beside it as an operator is; a digit written badly is not."""
+    gaps = [piece.box[0] - before.box[2]] if before is not None else []
+    gaps += [behind.box[0] - piece.box[2]] if behind is not None else []
+    return min(gaps, default=0) > _APART * height
+
+
+def _is_doubtful(name: str, piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> bool:
+    """Whether a mark may be a bit of a digit: without a name, unless it is small, or close to one."""
+    between = before is not None and behind is not None and before.box[2] <= piece.middle <= behind.box[0]
+    if not name:
+        return max(piece.width, piece.height) >= (_BIT if between else _BIT_BESIDE) * height
+    gaps = [piece.box[0] - before.box[2]] if before is not None else []
+    gaps += [behind.box[0] - piece.box[2]] if behind is not None else []
+    raised = name == "." and before is not None and piece.box[3] < before.box[3] - 0.15 * height
+    return raised or name in "'," or min(gaps) < _CLOSE * height
 
 
 def _runs(signs: list[_Sign]) -> list[list[_Sign]]:

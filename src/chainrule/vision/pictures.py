@@ -4,6 +4,7 @@ import numpy as np
 
 from chainrule.arrays import Array
 from chainrule.data.images import draw_boxes
+from chainrule.vision.doubts import SURE
 from chainrule.vision.pieces import Box, Group
 from chainrule.vision.reading import Candidate
 
@@ -56,7 +57,7 @@ def show_digits(readings: list[list[Candidate]], labels: tuple[str, ...]) -> Arr
         sheet[top : top + size, left : left + size] = 255 - digit.pixels[places][:, places, np.newaxis]
         boxes.append((left, top, left + size, top + size))
         texts.append(f"{labels[digit.label]} {digit.confidence:.0%}")
-    colours = [_SURE if digit.confidence >= 0.8 else _UNSURE for digit in digits]
+    colours = [_SURE if digit.confidence >= SURE else _UNSURE for digit in digits]
     return draw_boxes(sheet, boxes, texts, colours)
 
 

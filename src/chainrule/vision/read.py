@@ -9,12 +9,14 @@ import numpy as np
 from chainrule.arrays import Array
 from chainrule.data import PicturePreparation
 from chainrule.data.images import read_colour, resize, turn
+from chainrule.data.ink import pen_width
 from chainrule.data.paper import Ink, find_page_ink
-from chainrule.data.photograph import find_sheet
+from chainrule.data.photograph import find_sheet, threshold
 from chainrule.errors import DataError
 from chainrule.io import pretrained
 from chainrule.layers import Scale, Sequential, Standardize
 from chainrule.vision.cells import find_cells
+from chainrule.vision.doubts import SURE, goes_on
 from chainrule.vision.hands import mark_letters, written
 from chainrule.vision.numbers import Number, tell_numbers
 from chainrule.vision.pictures import show_depth, show_digits, show_pieces, show_readings, show_rules
@@ -31,6 +33,12 @@ _LARGEST = 1600
 
 _SMALLEST = 600
 """Smaller pictures are made as large."""
+
+_CROPPED = 300
+"""Pixels of the longer side up to which a picture may be cut off close around a number."""
+
+_THICK = 0.03
+"""Width of the pen in such a picture, as a share of the longer side; on a page it is about a hundredth."""
 
 _READERS = ("reader", "freehand", "cnn")
 _HANDS = "hands"
@@ -54,13 +62,17 @@ class Page:
     groups: list[Group]
     view: View
 
+    def crowded(self, group: Group) -> bool:
+        """Whether a number may go on beside where it seems to end."""
+        return goes_on(group.box, group.height, self.straight.depth > self.straight.low)
+
 
 def read_numbers(
     image: str | os.PathLike[str] | Array,
     *,
     network: Sequential | None = None,
     voters: Sequence[Sequential] = (),
-    unsure_below: float = 0.8,
+    unsure_below: float = SURE,
     steps: Callable[[str, Array], None] | None = None,
 ) -> list[Number]:
     """The handwritten numbers in a photograph or scan, in reading order; an empty list where there are none.
@@ -96,7 +108,7 @@ def read_numbers(
     found = [
         number
         for group, reading in zip(page.groups, readings, strict=True)
-        for number in tell_numbers(reading, labels, page.view, group.height, unsure_below)
+        for number in tell_numbers(reading, labels, page.view, group.height, unsure_below, doubted=page.crowded(group))
     ]
     if steps is not None:
         steps("upright", show_readings(page.picture, []))
@@ -122,11 +134,12 @@ def lay_out(picture: Array, hands: Sequential | None = None) -> Page:
         hands: the network that tells writing from print; without one print is kept.
     """
     sheet = find_sheet(picture)
-    picture, scale = _sized(sheet.picture)
+    margin = _margin(sheet.picture)
+    picture, scale = _sized(_on_paper(sheet.picture, margin))
     ink = find_page_ink(picture)
-    degrees = find_tilt(ink.depth > ink.low)
+    degrees = 0.0 if margin else find_tilt(ink.depth > ink.low)
     straight = Ink(turn(ink.depth, degrees), ink.low, ink.noise) if degrees else ink
-    view = View(scale, degrees, ink.depth.shape, straight.depth.shape, sheet.left, sheet.top)
+    view = View(scale, degrees, ink.depth.shape, straight.depth.shape, sheet.left - margin, sheet.top - margin)
     depth, rules = remove_rules(straight)
     pieces = find_pieces(depth, ink.low)
     if hands is not None:
@@ -157,6 +170,29 @@ def _reading_ink(network: Sequential) -> Sequential:
     inverted = Sequential(Scale(-1.0), Standardize(-255.0, 1.0), *network.layers).build(network.input_shape)
     inverted.labels = network.labels
     return inverted
+
+
+def _margin(picture: Array) -> int:
+    """Pixels of paper that a tight crop needs around it, 0 of a page: paper is looked for around thin strokes."""
+    longest = max(picture.shape[:2])
+    if longest > _CROPPED:
+        return 0
+    gray = picture if picture.ndim == 2 else picture.min(axis=2)
+    inked = gray <= threshold(gray)
+    inked = inked if inked.mean() < 0.5 else ~inked
+    return longest if inked.any() and pen_width(inked.astype(np.float32)) > _THICK * longest else 0
+
+
+def _on_paper(picture: Array, margin: int) -> Array:
+    """The picture with so much paper around it, as bright as most of its border is."""
+    if not margin:
+        return picture
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    height, width = (length + 2 * margin for length in picture.shape[:2])
+    paper = np.empty((height, width, *picture.shape[2:]), np.uint8)
+    paper[:] = np.median(border, axis=0).astype(np.uint8)
+    paper[margin:-margin, margin:-margin] = picture
+    return paper
 
 
 def _sized(picture: Array) -> tuple[Array, float]:
