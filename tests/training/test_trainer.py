@@ -366,7 +366,7 @@ def test_ctrl_c_stops_between_steps_saves_and_says_how_to_go_on(tmp_path):
     with pytest.raises(KeyboardInterrupt) as caught:
         list(first.fit(data(), epochs=3, batch_size=4, checkpoint=path))
     assert first.step == 8  # the current step was finished
-    assert f"saved after step 8: trainer.resume({str(path)!r}) goes on" in caught.value.__notes__
+    assert f"saved after step 8: continue with trainer.resume({str(path)!r})" in caught.value.__notes__
     second, whole = make(), make()
     second.resume(path)
     assert second.step == 8
@@ -440,7 +440,7 @@ def test_a_checkpoint_of_before_there_were_parts_and_a_best_epoch_goes_on(tmp_pa
 def test_going_on_with_another_batch_size_in_the_middle_of_an_epoch():
     t = trainer()
     next(t.steps(data(), batch_size=4))
-    with pytest.raises(OptionError, match="the epoch under way was begun with"):
+    with pytest.raises(OptionError, match="the current epoch was started with"):
         next(t.steps(data(), batch_size=5))
 
 

@@ -52,7 +52,7 @@ def fit_temperature(logits: Array, labels: Array) -> float:
         DataError: fewer than 100 samples, from which nothing can be said.
     """
     if len(logits) < _FEWEST:
-        raise DataError(f"calibration needs {_FEWEST} samples or more, got {len(logits)}: hold more data out")
+        raise DataError(f"calibration needs {_FEWEST} samples or more, got {len(logits)}: hold out more data")
     loss = SoftmaxCrossEntropy()
     exact = logits.astype(np.float64)
 

@@ -34,13 +34,13 @@ class Ensemble:
 
     def __init__(self, networks: Sequence[Sequential], views: Sequence[View] = (lambda x: x,)) -> None:
         if not networks or not views:
-            raise OptionError("an ensemble needs one network or more, and one view or more")
+            raise OptionError("an ensemble needs at least one network and one view")
         first = networks[0]
         for network in networks[1:]:
             for what in ("input_shape", "output_shape", "labels"):
                 own, other = getattr(first, what), getattr(network, what)
                 if own != other:
-                    raise OptionError(f"networks that vote have the same {what}, got {own} and {other}")
+                    raise OptionError(f"networks that vote must have the same {what}, got {own} and {other}")
         self.networks = tuple(networks)
         self.views = tuple(views)
 

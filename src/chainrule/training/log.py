@@ -128,7 +128,7 @@ class TensorBoardLog:
         try:
             from tensorboardX import SummaryWriter
         except ModuleNotFoundError:
-            raise MissingExtraError("tensorboardX", "a log for TensorBoard", "tensorboard") from None
+            raise MissingExtraError("tensorboardX", "TensorBoard logging", "tensorboard") from None
         self.every = every
         # The file's own name is made of seconds, and a run of the same second would replace an earlier one's events.
         # TensorBoard reads the files in the order of their names, so what makes the name unique goes up with time.

@@ -142,7 +142,7 @@ class Trainer:
             if checkpoint is not None:
                 with uninterrupted():
                     self.save(checkpoint)
-                interrupt.add_note(f"saved after step {self.step:,}: trainer.resume({str(checkpoint)!r}) goes on")
+                interrupt.add_note(f"saved after step {self.step:,}: continue with trainer.resume({str(checkpoint)!r})")
             raise
         return epoch
 
@@ -236,7 +236,7 @@ class Trainer:
             OptionError: no epoch was measured: give `fit` or `end_epoch` validation data.
         """
         if self.best is None:
-            raise OptionError("no epoch was measured, so none is the best: train with validation data")
+            raise OptionError("no epoch was evaluated, so there is no best one: train with validation data")
         fill(self.network, self._best_arrays)
         return self.best
 
@@ -283,7 +283,9 @@ class Trainer:
             own_way = {"loss": to_config(self.loss), "clip_norm": self.clip_norm, "accumulate": self.accumulate}
             for what, own in own_way.items():
                 if progress[what] != own:
-                    raise ModelFileError(f"{path} is of another {what}: resume with the same one, or start anew")
+                    raise ModelFileError(
+                        f"{path} was saved with a different {what}: resume with the same one, or start again"
+                    )
             epoch, step = check_count(progress["epoch"], "epoch"), check_count(progress["step"], "step")
             form = read_form(progress["form"], progress["position"])
             sums = read_sums(progress["sums"], self._sums)
@@ -295,7 +297,7 @@ class Trainer:
             run, seed = dict(progress["run"]), check_count(progress["seed"], "seed", 2**128)
             saved.restore(self.network, self.optimizer, self.average)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{path} is a damaged checkpoint ({error}): start anew") from error
+            raise ModelFileError(f"{path} is a damaged checkpoint ({error}): start again") from error
         self.best, self._best_arrays = best, saved.best
         self.history, self._sums, self._form = history, sums, form
         self.epoch, self.step, self._position = epoch, step, progress["position"]
@@ -361,7 +363,7 @@ class Trainer:
             raise OptionError(f"batch_size must be 1 or more, got {batch_size}")
         form = {"samples": samples, "batch_size": batch_size}
         if self._position and form != self._form:
-            raise OptionError(f"the epoch under way was begun with {self._form}, got {form}: go on with the same")
+            raise OptionError(f"the current epoch was started with {self._form}, got {form}: continue with the same")
         self._form = form
 
     def _check_finite(self) -> None:
