@@ -5,43 +5,22 @@ import pty
 import re
 import subprocess
 import sys
-from collections import Counter
+from collections.abc import Iterator
 
 import pytest
+import typer
+from typer.main import get_command
 
+from chainrule import cli
 from chainrule.cli.catalogue import FIELD, catalogue_of
+from chainrule.cli.help import Command, Group
 from chainrule.cli.language import chosen_language
+from chainrule.cli.terminal import speak, stdout
 from chainrule.errors import OptionError
 from chainrule.text import fields, table, width, wrap
 from messages import HELPS, KNOWN, PRINTED
 
 CHINESE = catalogue_of("zh")
-UNFINISHED = {
-    "bench",
-    "config.py",
-    "functions.py",
-    "gradcheck.py",
-    "io",
-    "kernels",
-    "layers",
-    "lessons",
-    "losses.py",
-    "metrics.py",
-    "models",
-    "numerical.py",
-    "optimizers",
-    "parallel",
-    "parameters.py",
-    "plot.py",
-    "recipes",
-    "schedules.py",
-    "scratch",
-    "sequence_losses.py",
-    "sweeps",
-    "training",
-    "vision",
-}
-"""Rooms of which some errors are still told in English."""
 OF_TYPER = ("Input should be ", "Invalid value", "No such ", "Missing ", "Option ", "Got unexpected ")
 """How usage errors begin, which typer and pydantic write; each kind is provoked below."""
 COMMANDS = [
@@ -80,14 +59,9 @@ def is_translated(text: str) -> bool:
     return not re.search("[A-Za-z]{2}", text) or CHINESE.translated(text) != text
 
 
-def test_every_message_has_its_translation(capsys):
-    room = {text: module.split("/")[0] for text, module in PRINTED.items()}
+def test_every_message_has_its_translation():
     missing = [text for text in PRINTED if text not in CHINESE.messages]
-    left = Counter(room[text] for text in missing)
-    with capsys.disabled():
-        print(f"\n{len(PRINTED) - len(missing)} of {len(PRINTED)} messages are in Chinese; in English: {dict(left)}")
-    assert not [text for text in missing if room[text] not in UNFINISHED], "add them to cli/messages.zh.toml"
-    assert set(left) == UNFINISHED, "take out of UNFINISHED what is complete"
+    assert not missing, "add them to cli/messages.zh.toml"
 
 
 def test_every_help_text_has_its_translation():
@@ -96,16 +70,22 @@ def test_every_help_text_has_its_translation():
         assert is_translated(text)
 
 
-@pytest.mark.parametrize("english", CHINESE.messages)
-def test_an_entry_has_the_same_fields_and_is_found_again(english):
-    chinese = CHINESE.messages[english]
+def test_an_entry_has_the_same_fields_and_is_found_again():
+    assert not [fault for pair in CHINESE.messages.items() if (fault := faulty(*pair))]
+
+
+def faulty(english: str, chinese: str) -> str | None:
+    """What is wrong with an entry; None if it is right."""
     names = [name for name, _ in FIELD.findall(english)]
-    assert set(names) == {name for name, _ in FIELD.findall(chinese)}
-    assert "}{" not in english, "two fields without a word between cannot be told apart"
-    if len(set(names)) == len(names):  # a field that stands twice has two values
-        values = {name: f"<{index}>" for index, name in enumerate(names)}
-        said = FIELD.sub(lambda field: values[field[1]], english)
-        assert CHINESE.translated(said) == FIELD.sub(lambda field: values[field[1]], chinese)
+    if set(names) != {name for name, _ in FIELD.findall(chinese)}:
+        return f"other fields: {english}"
+    if any(f"{first}{second}" not in chinese for first, second in re.findall(r"(\{\w+\})(?=(\{\w+\}))", english)):
+        return f"fields without a word between are one value, and stay together: {english}"
+    if len(set(names)) < len(names):  # a field that stands twice has two values
+        return None
+    values = {name: f"<{index}>" for index, name in enumerate(names)}
+    said, expected = (FIELD.sub(lambda field: values[field[1]], text) for text in (english, chinese))
+    return None if CHINESE.translated(said) == expected else f"{said} becomes {CHINESE.translated(said)}"
 
 
 def test_no_entry_is_left_over():
@@ -133,15 +113,21 @@ def test_no_entry_is_left_over():
         ["race", "--batch-size", "0"],
         ["data", "show", "--rows", "1000"],
         ["bench", "--rounds", "1.5"],
-        ["--language", "fr"],
     ],
     ids=" ".join,
 )
 def test_usage_errors_are_in_chinese(chainrule, words):
-    result = chainrule(*words, environment={"LC_ALL": "zh_CN.UTF-8"})
+    result = chainrule("--language", "zh", *words)
     assert result.returncode == 2
     assert result.stderr.startswith("错误："), result.stderr
     assert not re.search(r"\b(?!INT|en\b|zh\b)[A-Za-z]+ [a-z]+\b", result.stderr), result.stderr
+
+
+def test_the_terminal_decides_where_no_language_is_named(chainrule):
+    result = chainrule("info", "--language", "fr", environment={"LC_ALL": "zh_CN.UTF-8"})
+    assert result.returncode == 2
+    assert result.stderr.startswith("错误：")
+    assert "en 或 zh" in result.stderr
 
 
 def test_errors_of_the_library_are_in_chinese(chainrule, tmp_path):
@@ -186,16 +172,35 @@ def too_long(text: str, columns: int) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_fits_narrow_terminals_and_breaks_no_word(chainrule, command, language):
-    told = {
-        columns: chainrule(*command.split(), "-h", "-l", language, environment={"COLUMNS": str(columns)}).stdout
-        for columns in (40, 60, 100)
-    }
-    for columns, text in told.items():
-        assert not too_long(text, columns)
-    words = {columns: set(re.findall(r"[A-Za-z0-9./-]+", text)) for columns, text in told.items()}
-    assert words[40] == words[60] == words[100]
+def test_help_fits_narrow_terminals_and_breaks_no_word(monkeypatch, language):
+    speak(language)
+    try:
+        told: dict[str, dict[int, str]] = {}
+        for columns in (40, 60, 100):
+            monkeypatch.setattr(stdout, "width", columns)
+            for name, text in helps("chainrule", get_command(cli.app())):
+                told.setdefault(name, {})[columns] = text
+    finally:
+        speak("en")
+    assert len(told) >= len(COMMANDS) + 2  # and those of `chainrule` and `chainrule data`
+    for name, shown in told.items():
+        words = [set(re.findall(r"[A-Za-z0-9./-]+", text)) for text in shown.values()]
+        assert words[0] == words[1] == words[2], name
+        for columns, text in shown.items():
+            assert not too_long(text, columns), name
+
+
+def helps(name: str, command: Command | Group, parent: typer.Context | None = None) -> Iterator[tuple[str, str]]:
+    """The help of a command, and of those below it."""
+    with typer.Context(command, info_name=name, parent=parent) as context:
+        yield context.command_path, command.get_help(context)
+        for part, below in command.commands.items() if isinstance(command, Group) else ():
+            yield from helps(part, below, context)
+
+
+def test_the_width_of_the_terminal_is_taken(chainrule):
+    text = chainrule("train", "-h", environment={"COLUMNS": "50"}).stdout
+    assert max(map(width, text.split("\n"))) in range(40, 51)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

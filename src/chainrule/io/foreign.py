@@ -125,7 +125,8 @@ class _Sides:
         shown = dict(list(choices.items())[:_SHOWN])
         more = f" (and {len(choices) - _SHOWN} more layers)" if len(choices) > _SHOWN else ""
         raise ModelFileError(
-            f"its arrays fit in several ways, and the names do not decide: keep one name of each list in mapping={shown}{more}"
+            "its arrays fit in several ways, and the names do not decide: keep one name of each list in "
+            f"mapping={shown}{more}"
         )
 
     def _check_complete(self, layers: Sequence[Place], domains: Sequence[int]) -> None:
