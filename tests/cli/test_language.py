@@ -23,6 +23,17 @@ from messages import HELPS, KNOWN, PRINTED
 CHINESE = catalogue_of("zh")
 OF_TYPER = ("Input should be ", "Invalid value", "No such ", "Missing ", "Option ", "Got unexpected ")
 """How usage errors begin, which typer and pydantic write; each kind is provoked below."""
+WRONG = """import numpy as np
+class Slope:
+    def forward(self, x):
+        self.x = x
+        return x**2
+    def backward(self, dout):
+        return dout * self.x
+layer = Slope()
+layer.backward(np.ones_like(layer.forward(np.arange(6.0).reshape(2, 3) + 1)))
+"""
+"""A script with a backward pass that is half of what it should be."""
 COMMANDS = [
     *("train", "sweep", "evaluate", "predict", "read", "write", "serve", "export", "import", "gradcheck", "race"),
     *("bench", "info", "run", "lesson", "example", "data list", "data info", "data show", "data fetch"),
@@ -83,7 +94,8 @@ def faulty(english: str, chinese: str) -> str | None:
         return f"fields without a word between are one value, and stay together: {english}"
     if len(set(names)) < len(names):  # a field that stands twice has two values
         return None
-    values = {name: f"<{index}>" for index, name in enumerate(names)}
+    numbers = {name for name, mark in FIELD.findall(chinese) if mark == "!n"}
+    values = {name: f"{index}" if name in numbers else f"<{index}>" for index, name in enumerate(names)}
     said, expected = (FIELD.sub(lambda field: values[field[1]], text) for text in (english, chinese))
     return None if CHINESE.translated(said) == expected else f"{said} becomes {CHINESE.translated(said)}"
 
@@ -211,6 +223,7 @@ def test_results_fit_a_narrow_terminal(small_folder, tmp_path, language):
     assert "━" in shown, "the progress bar"
     assert ("time left" if language == "en" else "剩余时间") in shown
     model = tmp_path / "run" / "model.safetensors"
+    (script := tmp_path / "wrong.py").write_text(WRONG, "utf-8")
     for words in (
         ["info"],
         ["data", "list"],
@@ -218,6 +231,8 @@ def test_results_fit_a_narrow_terminal(small_folder, tmp_path, language):
         ["evaluate", model, "--data", small_folder],
         ["gradcheck", model],
         ["lesson"],
+        ["race", "--data", small_folder, "--seconds", 1],
+        ["run", "--check", script],
     ):
         for columns in (60, 40):
             shown = terminal(*words, columns=columns, language=language)
@@ -226,6 +241,26 @@ def test_results_fit_a_narrow_terminal(small_folder, tmp_path, language):
     shown = terminal("evaluate", model, "--data", small_folder, columns=60, language=language)
     heads = ("class", "found", "misread") if language == "en" else ("类别", "找出率", "误读")
     assert all(head in shown for head in heads)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_pages_and_sweeps_fit_a_narrow_terminal(chainrule, small_folder, tmp_path, language):
+    assert chainrule("example", "--output", tmp_path).returncode == 0
+    shown = terminal("read", tmp_path / "page.jpg", columns=60, language=language)
+    assert "━" in shown
+    assert not too_long(shown, 60)
+    assert "2026" in shown
+    plan = tmp_path / "plan.toml"
+    plan.write_text(f"data = '{small_folder}'\n[fixed]\nepochs = 1\n[grid]\nlearning_rate = [0.1, 0.2]\n", "utf-8")
+    shown = terminal("sweep", plan, "--output", tmp_path / "trials", columns=60, language=language)
+    assert not too_long(shown, 60)
+
+
+def test_a_number_is_not_taken_for_a_word_of_ours():
+    assert CHINESE.translated("0 to 255") == "0 到 255"
+    assert CHINESE.translated("97.10% of 10,000") == "97.10%（共 10,000 个）"
+    for foreign in ("list index out of range", "could not convert string to float: 'x'", "epoch making"):
+        assert CHINESE.translated(foreign) == foreign
 
 
 def test_lines_break_between_words_and_between_chinese_characters():

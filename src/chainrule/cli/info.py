@@ -25,7 +25,7 @@ def info() -> None:
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     native = f"{', '.join(WITHOUT_TWIN)}; {translated(FOR_NUMPY)}"
     rows = [
-        ("chainrule", translated(f"{__version__} in {Path(__file__).parents[1]}")),
+        ("chainrule", f"{__version__} ({Path(__file__).parents[1]})"),
         ("python", platform.python_version()),
         ("numpy", np.__version__),
         (translated("kernels"), translated(IMPLEMENTATION)),

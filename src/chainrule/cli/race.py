@@ -34,11 +34,11 @@ def race(
     note(f"a {sizes} network, a batch of {batch_size}: the gradient of all parameters, three ways")
     rows: list[RaceRow] = []
     for row in run(train, test, seconds=seconds, batch_size=batch_size, seed=seed):
-        note(f"{translated(row.way)}: {_seconds(row.seconds)} a gradient")
+        note(f"{translated(row.way)}: {_seconds(row.seconds)} per gradient")
         rows.append(row)
     fastest = rows[-1].seconds
     say_table(
-        ("way to the gradient", "a gradient", "ratio", "difference", f"steps in {rows[0].wall:g} s", "accuracy"),
+        ("method", "per gradient", "ratio", "difference", f"steps in {rows[0].wall:g} s", "accuracy"),
         [
             (
                 translated(row.way),

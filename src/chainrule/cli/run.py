@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.checked import report
-from chainrule.cli.terminal import loop_bars, note, stderr
+from chainrule.cli.terminal import loop_bars, note, stderr, translated
 from chainrule.errors import ChainruleError
 from chainrule.scratch.answer import Course
 from chainrule.scratch.cures import cure
@@ -94,6 +94,5 @@ def _run(tree: ast.Module, script: Path, course: Course, goes_on: bool) -> bool:
 
 
 def _say_whose(course: Course) -> None:
-    whose = course.whose()
-    if whose:
-        note(whose)
+    if whose := course.whose():
+        note("; ".join(map(translated, whose.split("; "))))

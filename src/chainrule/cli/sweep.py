@@ -148,11 +148,9 @@ def _table(trials: Sequence[Trial], columns: int | None) -> str:
 
 def _line(trial: Trial) -> str:
     varied = ", ".join(f"{name} {value}" for name, value in trial.varied.items())
-    settings = translated(f"{varied} after epoch {len(trial.epochs)}")
-    if trial.state == "failed":
-        return f"{settings}: {translated(trial.problem)}"
     reached = f"test loss {_figure(trial.loss)}" if trial.accuracy is None else f"test accuracy {trial.accuracy:.2%}"
-    return f"{settings}: {translated(reached)}"
+    told = trial.problem if trial.state == "failed" else reached
+    return translated(f"{varied} after epoch {len(trial.epochs)}: {told}")
 
 
 def _figure(value: float | None) -> str:
