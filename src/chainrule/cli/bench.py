@@ -27,7 +27,7 @@ def bench(
         "runs/bench"
     ),
 ) -> None:
-    """Measure chainrule next to PyTorch, JAX, scikit-learn and ONNX Runtime, as far as they are installed.
+    """Compare chainrule with PyTorch, JAX, scikit-learn and ONNX Runtime, if installed.
 
     All do the same work by turns in one run; a ratio says how many times as long as chainrule the other takes. Without
     --only: training, inference and start, some minutes.

@@ -18,7 +18,7 @@ _OPTIONAL = ("typer", "rich", "pillow", "matplotlib", "scipy", "fastapi", "uvico
 
 
 def info() -> None:
-    """Tell versions, kernels, machine and folders: what to put into a bug report.
+    """Show versions, kernels, machine and folders, for bug reports.
 
     Example: chainrule info
     """
