@@ -38,6 +38,9 @@ _STROKE = 0.35
 _FULL = 0.3
 """Ink of one digit, in squares of its height, at most; the rest of a printed bar or a long word does not count."""
 
+_FLAT = 0.3
+"""Height of a bar, as a share of its width, at most."""
+
 _PARTED = 0.8
 """Share of the rows between two digits in which a printed line stands, from which it parts them."""
 
@@ -201,6 +204,9 @@ def _stacked(piece: Piece, other: Piece, usual: float) -> bool:
     over = min(right, c) - max(left, a)
     if over < 0.5 * min(piece.width, other.width) or max(piece.width, other.width) > 1.5 * usual:
         return False
+    flat, full = (piece, other) if piece.height < other.height else (other, piece)
+    if flat.height < _FLAT * flat.width and flat.width > full.width:
+        return False  # what is left of a printed line
     gap = max(top, b) - min(bottom, d)
     tall = max(bottom, d) - min(top, b)
     return gap <= 0.15 * usual and tall <= max(1.3 * usual, 1.02 * max(piece.height, other.height))
