@@ -123,7 +123,7 @@ def test_a_line_with_a_gap_elsewhere_parts_the_digits_beside_it(is_parted):
 
 
 @pytest.mark.parametrize(("confidence", "found"), [(0.55, ["38"]), (0.45, [])])
-def test_a_number_with_a_digit_likelier_wrong_than_right_is_none(confidence, found):
+def test_a_number_of_doubtful_digits_is_none(confidence, found):
     view = View(1.0, 0.0, (200, 200), (200, 200), 0, 0)
     pixels = np.zeros((28, 28), np.uint8)
     reading = [

@@ -5,6 +5,8 @@ A letter, an operator or a bracket ends a number. Digits beside more letters tha
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from chainrule.vision.doubts import lacks_sign
 from chainrule.vision.marks import is_equal, is_slash, long_comma, name_mark
 from chainrule.vision.pieces import Box, Piece, surround
@@ -13,9 +15,9 @@ from chainrule.vision.view import View
 
 __all__ = ["Digit", "Number", "tell_numbers"]
 
-_LEAST = 0.5
-"""Confidence of a digit below which it is likelier wrong than right, and its number is taken for none: on
-generated pages that drops 43 of 94 false numbers and 11 of 663 right ones."""
+_LEAST = 0.75
+"""Mean confidence of a number's digits below which it is taken for something that is no number; on generated pages
+that drops 42 of 94 false numbers and 9 of 732 right ones."""
 
 _NARROW = 0.45
 """Width of an upright stroke, as a share of its height, at most."""
@@ -109,7 +111,7 @@ def tell_numbers(
     for run in _runs(signs):
         own = [sign.candidate for sign in run if sign.is_digit]
         confidences = [candidate.confidence for candidate in own]
-        if min(confidences) < _LEAST or (letters > digits and len(own) < 3) or letters > 2 * digits:
+        if np.mean(confidences) < _LEAST or (letters > digits and len(own) < 3) or letters > 2 * digits:
             continue
         told = tuple(
             Digit(sign.text or "", sign.candidate.confidence, view.original(sign.candidate.piece.box))
