@@ -306,7 +306,7 @@ class Trainer:
         return run
 
     def _learn(self, x: Array, labels: Array, large: Sequence[Parameter]) -> tuple[float, float | None]:
-        """Do one step; return loss and accuracy of the batch before it. Gradients of `large` may wait for the update."""
+        """Do one step; return loss and accuracy of the batch before it. Gradients of `large` may be deferred."""
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is told by the loss, below
             with held(large) if large else _NONE_HELD:
                 if self.accumulate == 1:
