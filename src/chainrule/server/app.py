@@ -55,6 +55,10 @@ _ModelName = Annotated[
 
 _Index = Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")]
 
+_AsInTraining = Annotated[
+    bool, Query(description="as in training, with this sample as the batch: BatchNorm takes its mean and variance")
+]
+
 _THREADS = 6
 """Requests that are worked on beside the event loop at the same time; each may hold some ten megabytes of JSON."""
 
@@ -175,11 +179,17 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/api/trace", response_model=Walk, openapi_extra=BODY)
-    async def trace(request: Request, label: Annotated[str, Query(max_length=200)], model: _ModelName = None) -> Any:
+    async def trace(
+        request: Request,
+        label: Annotated[str, Query(max_length=200)],
+        model: _ModelName = None,
+        train: _AsInTraining = False,
+    ) -> Any:
         """One sample forward and backward through every layer, with the class it should have been."""
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
-        told = await run_in_threadpool(walk, served.name, served.network, sample, served.label(label), served.labels)
+        asked = (served.name, served.network, sample, served.label(label), served.labels)
+        told = await run_in_threadpool(walk, *asked, train=train)
         return Response(told.model_dump_json(), media_type="application/json")
 
     @routes.post("/api/unit", response_model=Unit, openapi_extra=BODY)
@@ -201,14 +211,14 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         parameter: Annotated[str, Query(max_length=200, description="such as 2.Affine.W")],
         index: _Index,
         model: _ModelName = None,
+        train: _AsInTraining = False,
     ) -> Any:
         """The loss's derivative with respect to one parameter, by backpropagation and by a central difference."""
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
         place = tuple(int(number) for number in index.split(","))
-        return await run_in_threadpool(
-            compare_derivative, served.network, sample, served.label(label), parameter, place
-        )
+        told = (served.network, sample, served.label(label), parameter, place)
+        return await run_in_threadpool(compare_derivative, *told, train=train)
 
     @routes.post("/api/number", response_model=Number, openapi_extra=BODY)
     async def number(
@@ -218,16 +228,14 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or of the loss dlogits")],
         index: _Index,
         model: _ModelName = None,
+        train: _AsInTraining = False,
     ) -> Any:
         """One element of a gradient: the terms of its sum, its path down from the loss, and where it goes."""
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
         at = tuple(int(number) for number in index.split(","))
-        right = served.label(label)
-        if isinstance(right, float):
-            raise ProblemError(422, f"{served.name} predicts a number: only networks with classes are taken apart here")
-        told = (served.name, served.network, sample, right, place, array, at)
-        return await run_in_threadpool(explain_number, *told)
+        told = (served.name, served.network, sample, served.label(label), place, array, at)
+        return await run_in_threadpool(explain_number, *told, train=train)
 
     return routes
 

@@ -3,7 +3,7 @@
 import { askAbout } from "./api.js";
 import { facts, make } from "./bricks.js";
 import { maths } from "./maths.js";
-import { sampleInput, scene, tell, trueLabel } from "./scene.js";
+import { question, sampleInput, tell } from "./scene.js";
 import { t } from "./text.js";
 
 const exact = (value) => value.toExponential(8);
@@ -14,7 +14,7 @@ export function makeCheck(parameter, index) {
   const run = async () => {
     result.textContent = t("checking");
     try {
-      const query = { model: scene.card.name, label: trueLabel(), parameter, index: String(index) };
+      const query = { ...question(), parameter, index: String(index) };
       showComparison(result, await askAbout(sampleInput(), "/api/gradient", query));
     } catch (error) {
       result.textContent = "";

@@ -48,7 +48,7 @@ function atom(tokens) {
     const inner = atom(tokens);
     return token === "sqrt" ? node("msqrt", inner) : node("mover", inner, node("mo", "¯"));
   }
-  if (token.startsWith('"')) return node("mtext", token.slice(1, -1));
+  if (token.startsWith('"')) return node("mtext", token.slice(1, -1).replace(/^ | $/g, "\u00a0"));
   if (/^\d/.test(token)) return node("mn", token);
   return node(/^\p{L}/u.test(token) && token !== "Σ" ? "mi" : "mo", token);
 }

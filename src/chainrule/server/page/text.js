@@ -73,6 +73,8 @@ const TEXTS = {
       + "click a brick to open it.",
     "每块积木对当前输入做了什么：蓝色为正，橙色为负。指向一个单元，看它由什么组成；点击积木可以展开。",
   ],
+  moreLeft: ["More bricks to the left", "左边还有积木"],
+  moreRight: ["More bricks to the right", "右边还有积木"],
   bricksLabel: ["Bricks, from left to right", "从左到右的积木"],
   needInput: ["Draw something first, or choose a test digit.", "请先写点东西，或选一个测试数字。"],
   input: ["input", "输入"],

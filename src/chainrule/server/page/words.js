@@ -23,7 +23,6 @@ export function showWords() {
   const { card } = scene;
   if (!card) return;
   const reads = card.kind === "numbers";
-  const predicts = card.answers === "numbers";
   $("who").textContent = scene.prediction ? t("servedReads", nameOf(card.name)) : "";
   $("numbers-words").textContent = reads && !$("numbers").value.trim() ? t("numbersHint", inputSize(card)) : "";
   if (reads) {
@@ -34,9 +33,5 @@ export function showWords() {
     for (const element of document.querySelectorAll("#draw [data-hide=tools]")) element.hidden = true;
     if (!scene.prediction) $("answer").textContent = "";
     if (!scene.walk) $("inside-bricks").replaceChildren(make("p", { className: "hint" }, t("numbersHint", inputSize(card))));
-  }
-  $("backward-numbers").hidden = !predicts;
-  for (const element of $("backward").children) {
-    if (element.tagName !== "H2" && element.id !== "backward-numbers") element.classList.toggle("left-out", predicts);
   }
 }
