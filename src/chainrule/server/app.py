@@ -1,6 +1,7 @@
 """The routes: what can be asked of the server, each in a few lines."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -33,7 +34,8 @@ from chainrule.server.inputs import (
     read_sample,
     read_text,
 )
-from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
+from chainrule.server.inside import Derivative, Walk, check_walk, compare_derivative, pack_parameters, walk
+from chainrule.server.line import Line, loss_line
 from chainrule.server.number import Number, explain_number
 from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
 from chainrule.server.sharing import Opened
@@ -220,6 +222,26 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         told = (served.network, sample, served.label(label), parameter, place)
         return await run_in_threadpool(compare_derivative, *told, train=train)
 
+    @routes.post("/api/line", response_model=Line, openapi_extra=BODY)
+    async def line(
+        request: Request,
+        label: Annotated[str, Query(max_length=200)],
+        model: _ModelName = None,
+        other: Annotated[str | None, Query(max_length=200, description="none: down the gradient")] = None,
+        low: Annotated[float, Query(ge=-10, le=10)] = -0.5,
+        high: Annotated[float, Query(ge=-10, le=10)] = 1.5,
+        points: Annotated[int, Query(ge=2, le=61)] = 21,
+        digits: Annotated[int, Query(ge=0, le=500, description="test digits to measure on as well")] = 0,
+    ) -> Any:
+        """The loss along a line through the weights: towards those of another network, or down the gradient."""
+        served = await _find(model, shelf, trainings)
+        towards = None if other is None else (await _find(other, shelf, trainings)).network
+        sample = await read_sample(request, served)
+        check_walk(served.name, served.network, sample)
+        some = await run_in_threadpool(_digits, served, trainings, digits)
+        told = (served.network, towards, sample, served.label(label), np.linspace(low, high, points), some)
+        return await run_in_threadpool(loss_line, *told)
+
     @routes.post("/api/number", response_model=Number, openapi_extra=BODY)
     async def number(
         request: Request,
@@ -297,6 +319,15 @@ def _page(metrics: Metrics) -> APIRouter:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return routes
+
+
+def _digits(served: Served, trainings: Trainings, count: int) -> tuple[Array, Array] | None:
+    """So many test digits as the network takes them, and their places among its classes; None where it reads others."""
+    if not count or served.kind != "digit" or math.prod(served.shape) != 784:
+        return None
+    x, y = trainings.data()[1].head(count)
+    assert y is not None
+    return x.reshape(-1, *served.shape), np.array([served.labels.index(str(label)) for label in y])
 
 
 def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:

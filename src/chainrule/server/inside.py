@@ -18,7 +18,10 @@ from chainrule.server.problems import ProblemError
 from chainrule.server.terms import explainable
 from chainrule.server.wire import Packed, pack
 
-__all__ = ["Derivative", "Place", "Walk", "compare_derivative", "last_step", "pack_parameters", "trace_sample", "walk"]
+__all__ = [
+    "Derivative", "Place", "Walk", "check_walk", "compare_derivative", "gradient_of", "last_step", "loss_of",
+    "pack_parameters", "trace_sample", "walk",
+]  # fmt: skip
 
 _SEED = 0
 """Of what Dropout drops in a pass as in training."""
@@ -82,12 +85,17 @@ def trace_sample(model: str, network: Sequential, sample: Array, label: int | fl
     train: as in training, with this sample as the batch: BatchNorm takes its mean and variance, and Dropout drops
     numbers, the same ones each time.
     """
-    memory = sum(math.prod(row.output_shape) for row in network.summary().rows) + _shares(network, len(sample))
-    if 3 * memory + network.values.size > _LARGEST_WALK:
-        raise ProblemError(422, f"{model} is too large to be walked through: {memory:,} activations a sample")
+    check_walk(model, network, sample)
     labels_of_steps, loss = _question(network, sample, label)
     rng = np.random.default_rng(_SEED) if train else None
     return network.trace(sample[np.newaxis], labels_of_steps, loss, train=train, rng=rng)
+
+
+def check_walk(model: str, network: Sequential, sample: Array) -> None:
+    """Raise ProblemError where a pass of this sample has more numbers than the page takes."""
+    memory = sum(math.prod(row.output_shape) for row in network.summary().rows) + _shares(network, len(sample))
+    if 3 * memory + network.values.size > _LARGEST_WALK:
+        raise ProblemError(422, f"{model} is too large to be walked through: {memory:,} activations a sample")
 
 
 def walk(
@@ -187,6 +195,24 @@ def compare_derivative(
         loss_above=seen[0],
         loss_below=seen[1],
     )
+
+
+def loss_of(network: Sequential, sample: Array, label: int | float) -> float:
+    """The loss of one sample (*input_shape), in inference."""
+    labels, loss = _question(network, sample, label)
+    x = sample[np.newaxis]
+    return loss(network.run(x)[0] if network.answers_steps else network(x), labels)[0]
+
+
+def gradient_of(network: Sequential, sample: Array, label: int | float) -> dict[str, Array]:
+    """The gradient of one sample's loss with respect to each parameter, in inference, as float64."""
+    own = network.copy()
+    own.gradients.fill(0)
+    labels, loss = _question(own, sample, label)
+    x = sample[np.newaxis]
+    logits, cache = own.run(x)[::2] if own.answers_steps else own.forward(x)
+    own.backward(loss(logits, labels)[1], cache, input_gradient=False)
+    return {name: parameter.grad.astype(np.float64) for name, parameter in own.parameters.items()}
 
 
 def _question(network: Sequential, sample: Array, label: int | float) -> tuple[Array, Loss]:

@@ -206,8 +206,9 @@ function settings() {
   };
 }
 
-function hear(found) {
+function hear(found, isNew) {
   if (found !== run) return;
+  if (isNew) tell("trained", run.id);
   showState();
   showPlayCharts(run, data);
   showMaps(run, plane, data);

@@ -54,7 +54,7 @@ export function useInput(input) {
 }
 
 /** Whether a network can read an input: a text, a picture file, or as many numbers as it takes. */
-function fits(input, card) {
+export function fits(input, card) {
   if (card.kind === "text" || input.text !== undefined) return card.kind === "text" && input.text !== undefined;
   if (input.blob) return card.kind !== "numbers";
   return input.pixels.length === inputSize(card);
@@ -157,7 +157,7 @@ export async function chooseLabel(label) {
 }
 
 /** Each place with its arrays; an input or gradient that the place before has already is taken from there. */
-function unpackWalk(walk) {
+export function unpackWalk(walk) {
   const places = [];
   walk.places.forEach((packed, index) => {
     const before = places[index - 1];

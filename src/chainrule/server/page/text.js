@@ -2,10 +2,12 @@
 // screen readers.
 
 import { PLAY } from "./text-play.js";
+import { COMPARE } from "./text-compare.js";
 import { BACKWARD } from "./text-backward.js";
 
 const TEXTS = {
   ...PLAY,
+  ...COMPARE,
   skip: ["Skip to the content", "跳到正文"],
   motto: ["The chain rule, visible and right at the same time", "看得见、也算得对的链式法则"],
   model: ["Model", "模型"],

@@ -135,6 +135,7 @@ function hear(run, isNew) {
   if (!runs.includes(run)) return;
   showState();
   if (run !== runs[0]) return;
+  if (isNew) tell("trained", run.id);
   if (isNew && shown === null) showSnapshot(); // the charts with it
   else showCharts();
 }

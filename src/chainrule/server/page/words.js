@@ -16,7 +16,8 @@ export function startWords() {
 /** What a model is called on the page: "training:3-1f:200" is one that was trained here. */
 export function nameOf(name) {
   const [kind, , step] = name.split(":");
-  return kind === "training" && step ? t("trainedModel", Number(step).toLocaleString()) : name;
+  if (kind === "training" && !step) return t("trainedNow");
+  return kind === "training" ? t("trainedModel", Number(step).toLocaleString()) : name;
 }
 
 export function showWords() {
