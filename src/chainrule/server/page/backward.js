@@ -2,6 +2,7 @@
 
 import { fill, lineUp, make, makeBrick, title } from "./bricks.js";
 import { colour, largest, short } from "./colours.js";
+import { $ } from "./dom.js";
 import { said, showLogits, showLoss, shown } from "./loss.js";
 import { lookAway, showChosen, showPath } from "./number.js";
 import { showPlace } from "./place.js";
@@ -11,7 +12,6 @@ import { namesOf, tilesOfPlace, tokenStrip } from "./sequence.js";
 import { change, onChange, state } from "./state.js";
 import { t } from "./text.js";
 
-const $ = (id) => document.getElementById(id);
 const row = $("backward-bricks");
 const detail = $("backward-detail");
 let bricks = [];

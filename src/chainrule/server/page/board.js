@@ -69,6 +69,8 @@ function fit(space, cells) {
 }
 
 export class Board {
+  array; tiles; most; rooted; size; width; least; strong; cell; left; shown; gap; across; down; picture;
+
   /** `size`: the longest side in pixels, of a sequence its height, `width` then its width. `onPoint` and `onPick` get the
    * number's place, or null. */
   constructor({ size = 140, width = size, label = "", onPoint = null, onPick = null }) {
@@ -156,7 +158,7 @@ export class Board {
     const [wide, high] = this.cell;
     context.imageSmoothingEnabled = Math.min(wide, high) < 1;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.drawImage(this.picture, this.left, 0, ...this.shown);
+    context.drawImage(this.picture, this.left, 0, this.shown[0], this.shown[1]);
     const ink = getComputedStyle(document.documentElement);
     if (this.marks) {
       const most = largest(this.marks);

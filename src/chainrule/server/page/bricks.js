@@ -45,7 +45,7 @@ export function makeBrick({ name, heading, shape, nested = false, onOpen = null,
 
 /** The bricks in a row, with arrows between; where there are more than fit, buttons at its ends say so and scroll. */
 export function lineUp(row, bricks, arrow) {
-  const ends = [["back", "‹", -1], ["on", "›", 1]].map(([className, sign, way]) => make("button", {
+  const ends = [{ className: "back", sign: "‹", way: -1 }, { className: "on", sign: "›", way: 1 }].map(({ className, sign, way }) => make("button", {
     type: "button", className: `more ${className}`, tabIndex: -1, ariaLabel: t(way < 0 ? "moreLeft" : "moreRight"),
     onclick: () => row.scrollBy({ left: way * 0.8 * row.clientWidth }),
   }, sign));

@@ -31,8 +31,14 @@ export function scale(values) {
   return sorted.length > 9 && usual > 0 && most > usual ? { top: usual, clipped: most } : { top: 1.05 * most, clipped: null };
 }
 
-/** `curves`: [{name, className, points: [[step, value], ...], dots}]; `at`: a step to mark; `format` of the values; `first`:
- * where the axis begins; `across` names its places. */
+/**
+ * `curves`: [{name, className, points: [[step, value], ...], dots}]; `at`: a step to mark; `format` of the values; `first`:
+ * where the axis begins; `across` names its places.
+ * @param {any} element
+ * @param {any[]} curves
+ * @param {{low?: number, high?: number | null, at?: number | null, format?: (value: number) => string, namesBelow?: boolean,
+ *   namesLeft?: boolean, first?: number, across?: ((position: number) => string) | null}} look
+ */
 export function drawChart(element, curves, { low = 0, high = null, at = null, format = String, namesBelow = false, namesLeft = false, first = 0, across = null } = {}) {
   element.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   const all = curves.flatMap((curve) => curve.points);

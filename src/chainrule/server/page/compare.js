@@ -4,6 +4,7 @@ import { ask, askAbout } from "./api.js";
 import { lineUp, make, makeBrick, title } from "./bricks.js";
 import { drawChart } from "./chart.js";
 import { short } from "./colours.js";
+import { $ } from "./dom.js";
 import { bars, sentence } from "./draw.js";
 import { fits, on, predictsNumbers, scene, trueLabel, unpackWalk } from "./scene.js";
 import { tilesOfPlace, visible } from "./sequence.js";
@@ -15,7 +16,6 @@ const MOST_STEPS = 8; // of a training that are offered
 const [LOW, HIGH] = [-0.5, 1.5];
 const DIGITS = 200;
 const SIDES = ["a", "b"];
-const $ = (id) => document.getElementById(id);
 let sides = {}; // {select, told, row} by name
 let way = "between";
 let busy = false;

@@ -1,6 +1,7 @@
 // Starts the page: places, language, colours, the address, and the places' own parts.
 
 import { startBackward, showBackward, showLabels } from "./backward.js";
+import { $, all } from "./dom.js";
 import { nameSamples, restoreInput, showAnswer, startDrawing } from "./draw.js";
 import { make } from "./bricks.js";
 import { startPrompt } from "./prompt.js";
@@ -15,7 +16,6 @@ import { startDropping } from "./drop.js";
 import { nameOf, showWords, startWords } from "./words.js";
 import { restoreTraining, showSettings, showState, startTraining } from "./train.js";
 
-const $ = (id) => document.getElementById(id);
 const PLACES = ["draw", "inside", "backward", "compare", "train", "playground"];
 const HIDES = ["model", "share", "tools", "samples", "train"];
 const wide = matchMedia("(min-width: 60rem)");
@@ -58,7 +58,7 @@ function showTheme() {
 
 function showHidden() {
   const hidden = new Set(state.hide.split(","));
-  for (const element of document.querySelectorAll("[data-hide]")) {
+  for (const element of all("[data-hide]")) {
     element.classList.toggle("left-out", hidden.has(element.dataset.hide));
   }
 }

@@ -3,6 +3,7 @@
 
 import { PLAY } from "./text-play.js";
 import { COMPARE } from "./text-compare.js";
+import { all } from "./dom.js";
 import { BACKWARD } from "./text-backward.js";
 
 const TEXTS = {
@@ -246,8 +247,8 @@ export function speak(name) {
   const wanted = name || (navigator.language.startsWith("zh") ? "zh" : "en");
   place = Math.max(0, LANGUAGES.indexOf(wanted));
   document.documentElement.lang = place ? "zh-CN" : "en";
-  for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
-  for (const element of document.querySelectorAll("[data-t-label]")) {
+  for (const element of all("[data-t]")) element.textContent = t(element.dataset.t);
+  for (const element of all("[data-t-label]")) {
     element.setAttribute("aria-label", t(element.dataset.tLabel));
   }
 }

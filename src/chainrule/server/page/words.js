@@ -1,10 +1,10 @@
 // What is said beside the input: which network answers, what is wrong with numbers that were written, and what is no digit.
 
 import { make } from "./bricks.js";
+import { $, all } from "./dom.js";
 import { inputSize, on, scene } from "./scene.js";
 import { t } from "./text.js";
 
-const $ = (id) => document.getElementById(id);
 
 export function startWords() {
   on("model", showWords);
@@ -31,7 +31,7 @@ export function showWords() {
       $(id).dataset.t = "enter";
       $(id).textContent = t("enter");
     }
-    for (const element of document.querySelectorAll("#draw [data-hide=tools]")) element.hidden = true;
+    for (const element of all("#draw [data-hide=tools]")) element.hidden = true;
     if (!scene.prediction) $("answer").textContent = "";
     if (!scene.walk) $("inside-bricks").replaceChildren(make("p", { className: "hint" }, t("numbersHint", inputSize(card))));
   }
