@@ -66,7 +66,7 @@ const watched = new WeakMap(); // rows of bricks
 /** A table of names and values. */
 export function facts(rows) {
   return make("table", { className: "facts" }, make("tbody", {}, ...rows.map(([name, ...values]) =>
-    make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", {}, value))))));
+    make("tr", {}, name ? make("th", { scope: "row" }, name) : make("td"), ...values.map((value) => make("td", {}, value))))));
 }
 
 /** The picture's shape where a place's input is one, seen through Flatten and Scale: for weights as pictures. */

@@ -54,7 +54,7 @@ export function showLogits(detail, scale) {
   const numbers = predictsNumbers();
   const labels = numbers ? Array.from(walk.logits.data, (_, i) => `y[${i}]`) : scene.card.labels;
   const heads = numbers ? ["", "y", "t", "2 (y − t) / n"] : ["", "logit", "p", "onehot", "p − onehot"];
-  const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
+  const head = make("tr", {}, ...heads.map((text) => (text ? make("th", { scope: "col" }, text) : make("td"))));
   let listed = labels.map((_, i) => i);
   if (!numbers && labels.length > MOST_LABELS) { // the most probable, and the one that it should be
     const truth = labels.indexOf(walk.label);

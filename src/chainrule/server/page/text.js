@@ -4,11 +4,13 @@
 import { PLAY } from "./text-play.js";
 import { COMPARE } from "./text-compare.js";
 import { all } from "./dom.js";
+import { WORDS } from "./text-formulas.js";
 import { BACKWARD } from "./text-backward.js";
 
 const TEXTS = {
   ...PLAY,
   ...COMPARE,
+  ...WORDS,
   skip: ["Skip to the content", "跳到正文"],
   motto: ["The chain rule, visible and right at the same time", "看得见、也算得对的链式法则"],
   model: ["Model", "模型"],
