@@ -30,7 +30,7 @@ function showComparison(result, found) {
   const difference = found.loss_above - found.loss_below;
   result.replaceChildren(
     make("div", { className: "formula" }, maths('frac{∂ loss}{∂ w} ≈ frac{loss ( w + h ) − loss ( w − h )}{2 h}')),
-    make("div", { className: "wide" }, facts([
+    make("div", { className: "wide", tabIndex: 0 }, facts([
       [t("lossAbove"), make("output", { id: "loss-above" }, String(found.loss_above))],
       [t("lossBelow"), make("output", { id: "loss-below" }, String(found.loss_below))],
       [t("lossDifference"), make("output", {}, difference.toExponential(11))],

@@ -120,9 +120,9 @@ async function drawn() {
   $("reading").replaceChildren();
   if (!strokes.length) return useInput(null);
   const blob = await new Promise((done) => ink.toBlob(done, "image/png"));
-  const looked = useInput({ blob, drawn: true });
-  readPage(blob, false);
-  return looked;
+  reading?.abort();
+  await useInput({ blob, drawn: true });
+  if (scene.input?.blob === blob) readPage(blob, false); // it takes longer, and the answer comes first
 }
 
 async function take(file) {

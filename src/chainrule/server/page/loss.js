@@ -83,7 +83,7 @@ export function showLogits(detail, scale) {
     make("p", { className: "hint" }, t("chooseLogit")),
     listed.length < labels.length ? make("p", { className: "hint" }, t("someLabels", MOST_LABELS, labels.length.toLocaleString())) : null,
     make("div", { className: "columns" },
-      make("div", { className: "wide" }, make("table", { id: "logits" }, make("thead", {}, head), make("tbody", {}, ...body))), panel),
+      make("div", { className: "wide", tabIndex: 0 }, make("table", { id: "logits" }, make("thead", {}, head), make("tbody", {}, ...body))), panel),
   );
   lookAt(LOSS, {}, panel);
 }

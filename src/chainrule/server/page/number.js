@@ -147,7 +147,7 @@ function termsTable(number) {
   lines.push(line("sum", called(number), "", show(sum)));
   const valueHead = shift ? `${t("valueHead")} · 1e${shift}`.replace("-", "−") : t("valueHead");
   const head = make("tr", {}, ...[t("termHead"), t("factorHead"), valueHead].map((text) => make("th", { scope: "col" }, text)));
-  return make("div", { className: "wide" }, make("table", { id: "terms" }, make("thead", {}, head), make("tbody", {}, ...lines)));
+  return make("div", { className: "wide", tabIndex: 0 }, make("table", { id: "terms" }, make("thead", {}, head), make("tbody", {}, ...lines)));
 }
 
 function nameFactor({ name, index }) {
