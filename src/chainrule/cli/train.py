@@ -87,6 +87,9 @@ def train(
     accumulate: Annotated[
         int | None, typer.Option(help="Parts into which a batch is divided, to need less memory.")
     ] = None,
+    batch_norm: Annotated[
+        str | None, typer.Option(help="What BatchNorm normalizes over: part (if not given) or batch.")
+    ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
@@ -152,6 +155,7 @@ def train(
         "epochs": epochs,
         "batch_size": batch_size,
         "accumulate": accumulate,
+        "batch_norm": batch_norm,
         "learning_rate": learning_rate,
         "optimizer": optimizer,
         "weight_decay": weight_decay,
