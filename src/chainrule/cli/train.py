@@ -122,6 +122,9 @@ def train(
         ),
     ] = None,
     engine: Annotated[str, typer.Option(help=f"What starts the workers: {', '.join(ENGINES)}.")] = ENGINES[0],
+    address: Annotated[
+        str | None, typer.Option(help="host:port of a Ray cluster's head; without it this machine is the cluster.")
+    ] = None,
     timeout: Annotated[
         float, typer.Option(help="Seconds after which a worker that does not answer is taken for dead.")
     ] = 300,
@@ -145,7 +148,8 @@ def train(
     """
     if range_test and (resume or workers):
         raise OptionError("--find-learning-rate begins anew and alone: leave --resume and --workers out")
-    workers = launched(command.obj, workers, engine)
+    with _ended_by_signals():
+        workers = launched(command.obj, workers, engine, address, output)
     given: dict[str, Any] = {
         "augment": USUAL.arguments() if augment else None,
         "mixup": mixup,

@@ -19,7 +19,7 @@ _LOOK = 0.05
 _TRIES = 5
 """Starts of one task without progress, after which it is given up."""
 _NO_MORE = object()
-_BUSY = "another training is writing into"
+_BUSY = ("another training is writing into", "另一个训练正在写入")
 """What a task says whose folder is still held by a process of an earlier start."""
 
 
@@ -151,7 +151,7 @@ def run_tasks(tasks: Iterable[Task | None], places: Places) -> Generator[Ended |
                 if was_killed and ended.done():
                     code, was_killed = 0, False
                 tries[ended.name] = 0 if ended.progress() != seen[ended.name] else tries[ended.name] + was_killed
-                if (code == 2 and _BUSY in last) or (was_killed and tries[ended.name] < _TRIES):
+                if (code == 2 and any(busy in last for busy in _BUSY)) or (was_killed and tries[ended.name] < _TRIES):
                     waiting.append(ended)
                 else:
                     yield Ended(ended, code, last)

@@ -20,30 +20,46 @@ class RayCluster:
     """A cluster that is running already, or one of this machine alone that ends with this process.
 
     Args:
-        count: commands at once, each on one core of the cluster.
+        count: commands at once.
         address: host:port of the cluster's head; None for this machine alone.
+        cores: of each command, all on one node.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        OptionError: no cluster answers at the address.
+        OptionError: no cluster answers at the address, or none of its nodes has so many cores.
     """
 
-    def __init__(self, count: int, address: str | None = None) -> None:
-        if count < 1:
-            raise OptionError(f"--workers must be 1 or more, got {count}")
+    def __init__(self, count: int, address: str | None = None, *, cores: int = 1) -> None:
+        if count < 1 or cores < 1:
+            raise OptionError(f"--workers must be 1 or more, got {min(count, cores)}")
         try:
             import ray
         except ModuleNotFoundError:
-            raise MissingExtraError("ray", "a sweep on a Ray cluster", "ray") from None
+            raise MissingExtraError("ray", "training on a Ray cluster", "ray") from None
         self._ray: Any = ray
         self.count = count
         quiet = {"log_to_driver": False, "logging_level": "error"}
-        if address is None:
-            ray.init(num_cpus=count, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
-        else:
+        if address is not None:
             _knock(address)
-            ray.init(address=address, **quiet)
-        self._remote: Any = ray.remote(num_cpus=1, max_retries=0)(_run)
+        try:
+            if address is None:
+                ray.init(num_cpus=count * cores, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+            else:
+                ray.init(address=address, **quiet)
+        except Exception as error:  # of many kinds, Exception itself among them
+            ray.shutdown()
+            where = "here" if address is None else f"at {address}"
+            raise OptionError(
+                f"no Ray cluster starts or answers {where} ({' '.join(str(error).split()):.200})"
+            ) from error
+        if address is not None:
+            most = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0)
+            if most < cores:
+                ray.shutdown()
+                raise OptionError(
+                    f"no node of the cluster has {cores} cores, the largest has {most}: use fewer workers"
+                )
+        self._remote: Any = ray.remote(num_cpus=cores, max_retries=0)(_run)
 
     def start(self, words: Sequence[str], log: Path) -> Running:
         """Begin a command whose output is appended to a file that all nodes see."""

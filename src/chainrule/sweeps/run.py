@@ -232,7 +232,20 @@ def _task(data: str, folder: Path, epochs: int) -> Task:
     def words() -> list[object]:
         begun: list[object] = ["--resume"] if checkpoint.exists() else []
         until: list[object] = ["--epochs", epochs] if epochs else []
-        return ["train", "--data", data, "--recipe", folder / "recipe.toml", "--output", folder, *until, *begun]
+        # a problem is kept in English, and told in the language of whoever reads it
+        return [
+            "train",
+            "--language",
+            "en",
+            "--data",
+            data,
+            "--recipe",
+            folder / "recipe.toml",
+            "--output",
+            folder,
+            *until,
+            *begun,
+        ]
 
     def progress() -> object:
         return checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
