@@ -8,14 +8,16 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from chainrule.errors import MissingExtraError, OptionError
-from chainrule.parallel import RayCluster, launch_on_ray, ray_launch
+from chainrule.parallel import RayCluster, launch_on_ray, ray_cluster, ray_launch
 from parallel.starting import until
 
 _UP = 1
@@ -114,12 +116,32 @@ def test_what_is_no_cluster_is_told_in_a_line(monkeypatch):
     def fails() -> None:
         raise Exception("The node timed out\nduring startup.")
 
-    with pytest.raises(OptionError, match=r"no Ray cluster starts or answers here \(The node timed out during startup"):
+    with pytest.raises(OptionError, match=r"Ray does not start \(The node timed out during startup"):
         RayCluster(1)
+
+
+@pytest.mark.parametrize(("answer", "told"), [(b"SSH-2.0-OpenSSH\r\n", "something else does"), (b"", "timed out")])
+def test_another_server_at_the_address_is_told_in_time(answer, told, monkeypatch):
+    """Ray itself waits for it for ever (2.60, tried for four minutes)."""
+    monkeypatch.setattr(ray_cluster, "_DEADLINE", 1.0)
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        with pytest.raises(OptionError, match=f"no Ray cluster starts or answers at {address}"):
+        asked: list[bytes] = []
+
+        def serve() -> None:
+            with suppress(ConnectionError), other.accept()[0] as client:
+                if answer:
+                    client.sendall(answer)
+                asked.append(client.recv(100))
+                client.recv(100)  # until the other side has given up
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(OptionError, match=f"no Ray cluster answers at {address} \\({told}"):
             RayCluster(1, address)
+        thread.join()
+    assert asked[0].startswith(b"PRI * HTTP/2.0")
 
 
 def test_a_training_that_no_node_has_cores_for_is_refused(monkeypatch):
@@ -128,11 +150,10 @@ def test_a_training_that_no_node_has_cores_for_is_refused(monkeypatch):
         init=lambda **options: None, shutdown=lambda: None, nodes=lambda: nodes, remote=lambda **options: lambda f: f
     )
     monkeypatch.setitem(sys.modules, "ray", ray)
-    with socket.create_server(("127.0.0.1", 0)) as head:
-        address = f"127.0.0.1:{head.getsockname()[1]}"
-        RayCluster(1, address, cores=4)
-        with pytest.raises(OptionError, match="no node of the cluster has 8 cores, the largest has 4: use fewer"):
-            RayCluster(1, address, cores=8)
+    monkeypatch.setattr(ray_cluster, "_knock", lambda address: None)
+    RayCluster(1, "head:1", cores=4)
+    with pytest.raises(OptionError, match="no node of the cluster has 8 cores, the largest has 4: use fewer"):
+        RayCluster(1, "head:1", cores=8)
 
 
 def test_one_training_goes_on_when_ray_loses_its_workers(monkeypatch, tmp_path, capfd):

@@ -14,6 +14,9 @@ __all__ = ["RayCluster"]
 _DEADLINE = 10.0
 """Seconds that a cluster has to answer."""
 _KILLED = -9
+_FRAME, _KIND, _SETTINGS = 9, 3, b"\x04"
+"""Bytes of a frame's head in HTTP/2, the place of its kind, and one kind."""
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
 
 
 class RayCluster:
@@ -48,10 +51,10 @@ class RayCluster:
                 ray.init(address=address, **quiet)
         except Exception as error:  # of many kinds, Exception itself among them
             ray.shutdown()
-            where = "here" if address is None else f"at {address}"
-            raise OptionError(
-                f"no Ray cluster starts or answers {where} ({' '.join(str(error).split()):.200})"
-            ) from error
+            told = " ".join(str(error).split())[:200]
+            if address is None:
+                raise OptionError(f"Ray does not start ({told}): try again, or leave --engine ray out") from error
+            raise OptionError(f"no Ray cluster answers at {address} ({told}): check the address") from error
         if address is not None:
             most = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0)
             if most < cores:
@@ -103,10 +106,18 @@ def _run(words: list[str], log: str, folder: str) -> int:
 
 
 def _knock(address: str) -> None:
+    """Raise OptionError unless a server answers there that speaks HTTP/2, as Ray's do: Ray itself would wait for ever.
+
+    Both sides begin with a SETTINGS frame (RFC 9113, section 3.4). Over TLS that a port is open must do.
+    """
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise OptionError(f"--address must be host:port of the cluster's head, got {address!r}")
     try:
-        socket.create_connection((host, int(port)), timeout=_DEADLINE).close()
+        with socket.create_connection((host, int(port)), timeout=_DEADLINE) as head:
+            if os.environ.get("RAY_USE_TLS", "0") in ("0", ""):
+                head.sendall(_PREFACE)
+                if head.recv(_FRAME)[_KIND : _KIND + 1] != _SETTINGS:
+                    raise OSError("something else does")
     except (OSError, OverflowError) as error:
         raise OptionError(f"no Ray cluster answers at {address} ({error}): check the address") from error
