@@ -9,8 +9,9 @@ from chainrule.training.parts import Workers
 from chainrule.training.proof import prove
 from chainrule.training.range_test import RangeTest, find_learning_rate
 from chainrule.training.targets import Units
-from chainrule.training.trainer import BATCH_NORMS, Trainer
+from chainrule.training.trainer import Trainer
 from chainrule.training.watch import watch
+from chainrule.training.whole_batch import BATCH_NORMS
 
 __all__ = [
     "BATCH_NORMS",

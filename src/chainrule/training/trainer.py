@@ -28,12 +28,9 @@ from chainrule.training.evaluate import Batches, evaluate
 from chainrule.training.history import Epoch, History, Step
 from chainrule.training.parts import Alone, Workers, add_parts
 from chainrule.training.progress import check_count, read_epoch, read_form, read_generator, read_sums
-from chainrule.training.whole_batch import WholeBatch, norms_of
+from chainrule.training.whole_batch import BATCH_NORMS, WholeBatch, norms_of
 
-__all__ = ["BATCH_NORMS", "Trainer"]
-
-BATCH_NORMS = ("part", "batch")
-"""What BatchNorm may normalize over."""
+__all__ = ["Trainer"]
 
 _LARGE = 1 << 18
 """Weights of so many numbers do not stay in a processor's cache from backward to the update."""
@@ -341,21 +338,16 @@ class Trainer:
         return [p for p in parameters if p.size >= _LARGE and p.value.ndim == 2 and not p.frozen]
 
     def _add_gradients(
-        self, x: Array, labels: Array, share: float, rng: np.random.Generator
-    ) -> tuple[float, float | None]:
-        """Forward and backward; gradients are added times `share`, unless the loss is not finite."""
-        return self._compute(self.network, x, labels, share, rng, math.isfinite)
-
-    def _compute(
         self,
-        network: Sequential,
         x: Array,
         labels: Array,
         share: float,
         rng: np.random.Generator,
-        agreed: Callable[[float], bool],
+        network: Sequential | None = None,
+        agreed: Callable[[float], bool] = math.isfinite,
     ) -> tuple[float, float | None]:
-        """Forward, and backward if the loss is `agreed` to."""
+        """Forward, and backward if the loss is `agreed` to; gradients are added times `share`."""
+        network = self.network if network is None else network
         logits, cache = network.forward(x, train=True, rng=rng)
         loss, dlogits = self.loss(logits, labels)
         if agreed(loss):
@@ -368,7 +360,7 @@ class Trainer:
         if self._whole is None:
             loss, right = add_parts(self.network, self._add_gradients, *rest)
         else:
-            loss, right = self._whole.add_parts(self.network, self._compute, *rest)
+            loss, right = self._whole.add_parts(self.network, self._add_gradients, *rest)
         self._check_loss(loss)
         return loss, right if self.loss.classifies else None
 

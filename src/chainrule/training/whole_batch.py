@@ -20,10 +20,13 @@ from chainrule.layers import BatchNorm, Layer, Sequential
 from chainrule.summation import PairwiseSum
 from chainrule.training.parts import Workers, divide, flattened, share_of, take_total
 
-__all__ = ["WholeBatch", "norms_of"]
+__all__ = ["BATCH_NORMS", "WholeBatch", "norms_of"]
 
-Compute = Callable[
-    [Sequential, Array, Array, float, np.random.Generator, Callable[[float], bool]], tuple[float, float | None]
+BATCH_NORMS = ("part", "batch")
+"""What BatchNorm may normalize over."""
+
+_Compute = Callable[
+    [Array, Array, float, np.random.Generator, Sequential, Callable[[float], bool]], tuple[float, float | None]
 ]
 """Forward, and backward if that is agreed to of the loss; adds gradients times a share, returns loss and accuracy."""
 
@@ -37,7 +40,7 @@ class WholeBatch:
     def add_parts(
         self,
         network: Sequential,
-        compute: Compute,
+        compute: _Compute,
         x: Array,
         labels: Array,
         parts: int,
@@ -66,7 +69,7 @@ class WholeBatch:
                 return bool(np.isfinite(meeting.add(number, np.array([loss])))[0])
 
             rng = np.random.default_rng(seeds[number])
-            figures = compute(own, x[first:stop], labels[first:stop], share, rng, agreed)
+            figures = compute(x[first:stop], labels[first:stop], share, rng, own, agreed)
             found[number] = flattened(own, share, figures)
 
         meeting.hold([partial(run, number, own) for number, own in zip(numbers, self._copies, strict=False)])
