@@ -70,7 +70,7 @@ OPTIONAL = {
     "onnxruntime": {"bench/peers/onnx"},
     "mpi4py": {"parallel"},
     "ray": {"parallel"},
-    "optuna": {"parallel"},
+    "optuna": {"sweeps/search"},  # proposes settings; where they run is `parallel`'s
 }
 # Scripts of the course rely on everything that star imports of these bring in (np included), so they have no __all__.
 STAR_IMPORTED = re.compile(

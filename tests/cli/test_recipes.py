@@ -118,6 +118,7 @@ def test_models_vote_and_look_again(small_folder, chainrule, tmp_path):
         (["--recipe", "fast"], "no recipe 'fast': use one of char-gpt, char-lstm, cnn, "),
         (["--recipe", "missing.toml"], "cannot read the recipe missing.toml: there is no such file"),
         (["--patience", 3], "--patience needs validation data: give --validation 0.1 as well"),
+        (["--batch-norm", "all"], "no batch_norm 'all': use one of part, batch"),
         (["--accumulate", 0], "--accumulate must be 1 or more, got 0"),
         (["--average", 1], "decay must be from 0 up to"),
         (["--mixup", -1], "--mixup must be 0 or more, got -1"),

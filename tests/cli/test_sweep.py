@@ -143,6 +143,39 @@ def test_only_the_best_go_on_where_the_plan_says_so(small_folder, chainrule, tmp
     assert models[0] == models[1]
 
 
+def test_a_search_goes_on_exactly_and_stops_the_poor_ones_early(small_folder, chainrule, tmp_path):
+    """Killed in the middle and resumed with other workers, it tries, stops and chooses the same."""
+    pytest.importorskip("optuna")
+    plan = tmp_path / "search.toml"
+    plan.write_text(
+        f'data = "{small_folder}"\n[fixed]\nvalidation = 0.2\n[search]\ntrials = 7\nat_once = 2\n'
+        "batch_size = [20, 50]\nlearning_rate = {low = 1e-4, high = 1.0, log = true}\n[asha]\nepochs = [1, 3]\n"
+    )
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    result = chainrule("sweep", plan, "--workers", 3, "--output", whole)
+    assert result.returncode == 0, result.stderr
+    assert "2 of the 3 workers have something to do" in result.stderr
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chainrule", "sweep", str(plan), "--output", str(killed)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    until((killed / "4" / "checkpoint.safetensors").exists)
+    process.kill()
+    process.communicate()
+    result = chainrule("sweep", "--resume", "--workers", 2, "--output", killed)
+    assert result.returncode == 0, result.stderr
+    told = [
+        [{name: value for name, value in row.items() if name != "seconds"} for row in rows(folder)]
+        for folder in (whole, killed)
+    ]
+    assert told[0] == told[1]
+    assert {row["state"] for row in told[0]} == {"done", "stopped"}
+    for number in map(str, range(1, 8)):
+        models = [(folder / number / "model.safetensors").read_bytes() for folder in (whole, killed)]
+        assert models[0] == models[1]
+
+
 def test_from_python_as_well(small_folder, tmp_path):
     trials = cr.sweep({"data": str(small_folder), "fixed": {"epochs": 1}, "grid": {"seed": [0, 1]}}, tmp_path / "s")
     assert [trial.state for trial in trials] == ["done", "done"]

@@ -1,4 +1,4 @@
-"""A worker of test_mpi.py: trains three networks and prints what came out, a line each."""
+"""A worker of test_mpi.py: trains three networks, and one with BatchNorm over whole batches; prints a line each."""
 
 import hashlib
 import sys
@@ -8,6 +8,7 @@ import numpy as np
 import chainrule as cr
 from chainrule.parallel import MPIWorkers
 from chainrule.summation import PairwiseSum
+from parallel import test_whole_batch
 from parallel.test_parts import NETWORKS, trained
 
 
@@ -22,9 +23,13 @@ def main() -> None:
     rng = np.random.default_rng(0)
     data = cr.Dataset(rng.integers(0, 255, (47, 1, 28, 28), np.uint8), np.arange(47) % 10)
     for name, make in NETWORKS.items():
-        arrays = trained(make, data, workers).network.arrays
-        digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays.values())).hexdigest()
-        sys.stdout.write(f"{name} {digest}\n")
+        tell(name, trained(make, data, workers))
+    tell("whole batch", test_whole_batch.trained(8, workers))
+
+
+def tell(name: str, trainer: cr.Trainer) -> None:
+    digest = hashlib.sha256(b"".join(array.tobytes() for array in trainer.network.arrays.values())).hexdigest()
+    sys.stdout.write(f"{name} {digest}\n")
 
 
 if __name__ == "__main__":

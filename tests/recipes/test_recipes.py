@@ -47,17 +47,17 @@ def test_the_lesson_is_what_is_done_where_nothing_is_said():
 def test_every_key_can_be_given(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(
-        'model = "lenet"\nepochs = 3\nbatch_size = 50\naccumulate = 2\noptimizer = "adamw"\nlearning_rate = 0.002\n'
-        'weight_decay = 1\nschedule = "cosine"\nwarmup = 5\nclip_norm = 1.5\nlabel_smoothing = 0.1\naverage = 0.99\n'
-        "mixup = 0.2\nstyles = 0.3\nstrangers = 0.1\nvalidation = 0.1\npatience = 3\nseed = 4\n"
-        "[augment]\nrotation = 10\ncutout = 4\n"
+        'model = "lenet"\nepochs = 3\nbatch_size = 50\naccumulate = 2\nbatch_norm = "batch"\noptimizer = "adamw"\n'
+        'learning_rate = 0.002\nweight_decay = 1\nschedule = "cosine"\nwarmup = 5\nclip_norm = 1.5\n'
+        "label_smoothing = 0.1\naverage = 0.99\nmixup = 0.2\nstyles = 0.3\nstrangers = 0.1\nvalidation = 0.1\n"
+        "patience = 3\nseed = 4\n[augment]\nrotation = 10\ncutout = 4\n"
     )
     recipe = read_recipe(path)
     assert all(getattr(recipe, entry.name) != entry.default for entry in fields(Recipe))
     net = recipe.network(cr.Dataset(*small_data()))
     t = recipe.trainer(net, samples=1000)
     assert repr(t.optimizer.learning_rate) == "Warmup(Cosine(0.002, 55), 5)"
-    assert (t.clip_norm, t.accumulate, t.average.decay, t.seed) == (1.5, 2, 0.99, 4)
+    assert (t.clip_norm, t.accumulate, t.batch_norm, t.average.decay, t.seed) == (1.5, 2, "batch", 0.99, 4)
     assert (t.optimizer.weight_decay, t.loss.label_smoothing) == (1, 0.1)
     shown = recipe.shown(cr.Dataset(*small_data()))
     assert isinstance(shown, Augmented)

@@ -49,7 +49,7 @@ def sweep(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the sweep in the folder.")] = False,
 ) -> None:
-    """Train a recipe over a grid, random draws or seeds; keep all results, and name the best.
+    """Train a recipe over a grid, random draws, seeds, or a search; keep all results, and name the best.
 
     Writes trials.csv, trials.png, and for each trial the folder of an ordinary training. Interrupted trials
     resume from their checkpoints.
@@ -60,8 +60,13 @@ def sweep(
         raise OptionError("name the sweep's .toml file (or resume one with --resume --output FOLDER)")
     folder = output or Path("runs") / (plan.stem if plan else "")
     chosen = read_plan(plan) if plan else load_sweep(folder)
-    if ensemble < 0 or ensemble > len(chosen.recipes):
-        raise OptionError(f"--ensemble must be from 0 to the number of trials, {len(chosen.recipes)}, got {ensemble}")
+    if ensemble < 0 or ensemble > chosen.count:
+        raise OptionError(f"--ensemble must be from 0 to the number of trials, {chosen.count}, got {ensemble}")
+    if chosen.search and workers > chosen.search.at_once:
+        note(
+            f"{chosen.search.at_once} of the {workers} workers have something to do: that many trials are proposed at "
+            "once (at_once in [search])"
+        )
     with _ended_by_signals(folder), closing(_places(engine, workers, address)) as places:
         trials = _watched(chosen, folder, places, resume=resume)
     _tell(chosen, trials, folder)
@@ -179,7 +184,7 @@ def _tell(plan: Plan, trials: Sequence[Trial], folder: Path) -> None:
         raise OptionError(f"no trial finished: {failed[0].problem}" if failed else "no trial has finished")
     first = best[0]
     number = trials.index(first)
-    recipe = plan.recipes[number]
+    recipe = plan.recipe(first.number, first.varied)
     classes = first.accuracy is not None
     measure = "validation" if recipe.validation else "test"
     plot_trials(

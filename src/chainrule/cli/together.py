@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
@@ -9,19 +10,21 @@ from chainrule.arrays import Array
 from chainrule.cli.terminal import note, silence
 from chainrule.data import Dataset, Part, Shards, Text
 from chainrule.errors import OptionError
-from chainrule.parallel import MPIWorkers, agree, digest, digest_of_code, launch, started_by_mpi
+from chainrule.parallel import MPIWorkers, agree, digest, digest_of_code, launch, launch_on_ray, started_by_mpi
 from chainrule.recipes import Recipe
 from chainrule.training import Trainer
 
 __all__ = ["ENGINES", "PARTS", "agree_on", "divided", "launched", "together"]
 
-ENGINES = ("mpi",)
+ENGINES = ("mpi", "ray")
 _LONGEST = 1_000_000
 PARTS = 8
 """Parts of a batch where nobody has chosen, however many workers there are: so they all come to the same bytes."""
 
 
-def launched(words: Sequence[str], workers: int | None, engine: str) -> int | None:
+def launched(
+    words: Sequence[str], workers: int | None, engine: str, address: str | None, folder: Path | None
+) -> int | None:
     """Start the workers, unless this process is to be one of them or is alone; returns their number for it.
 
     Raises:
@@ -29,6 +32,12 @@ def launched(words: Sequence[str], workers: int | None, engine: str) -> int | No
     """
     if engine not in ENGINES:
         raise OptionError(f"no engine {engine!r}: use {' or '.join(ENGINES)}")
+    if address is not None and engine != "ray":
+        raise OptionError("--address needs a Ray cluster: add --engine ray")
+    if engine == "ray":
+        if workers is None:
+            raise OptionError("--engine ray starts workers: give --workers as well")
+        raise typer.Exit(launch_on_ray(words, workers, address, folder, note))
     started = started_by_mpi()
     if started is None and workers is not None:
         raise typer.Exit(launch(words, workers, note))

@@ -99,6 +99,9 @@ def train(
     accumulate: Annotated[
         int | None, typer.Option(help="Number of parts into which each batch is split, to save memory.")
     ] = None,
+    batch_norm: Annotated[
+        str | None, typer.Option(help="What BatchNorm normalizes over: part (if not given) or batch.")
+    ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(
@@ -133,6 +136,9 @@ def train(
         ),
     ] = None,
     engine: Annotated[str, typer.Option(help=f"What starts the workers: {', '.join(ENGINES)}.")] = ENGINES[0],
+    address: Annotated[
+        str | None, typer.Option(help="host:port of a Ray cluster's head; without it this machine is the cluster.")
+    ] = None,
     timeout: Annotated[
         float, typer.Option(help="Seconds without an answer after which a worker is considered dead.")
     ] = 300,
@@ -156,7 +162,8 @@ def train(
     """
     if range_test and (resume or workers):
         raise OptionError("--find-learning-rate starts a new run in one process: leave out --resume and --workers")
-    workers = launched(command.obj, workers, engine)
+    with _ended_by_signals():
+        workers = launched(command.obj, workers, engine, address, output)
     given: dict[str, Any] = {
         "augment": USUAL.arguments() if augment else None,
         "mixup": mixup,
@@ -166,6 +173,7 @@ def train(
         "epochs": epochs,
         "batch_size": batch_size,
         "accumulate": accumulate,
+        "batch_norm": batch_norm,
         "learning_rate": learning_rate,
         "optimizer": optimizer,
         "weight_decay": weight_decay,

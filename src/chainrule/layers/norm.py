@@ -23,6 +23,7 @@ Legend: N batch, C channels or features.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,13 @@ class BatchNorm(Layer):
         momentum: running <- momentum running + (1 - momentum) batch; for the variance it uses the paper's unbiased
             estimate, divided by one less than the count.
         epsilon: keeps the root away from zero.
+
+    Attributes:
+        across: adds sums over this batch to those over the other parts of a larger one, where it is a part of one
+            (training/whole_batch.py); None for a batch by itself.
     """
+
+    across: Callable[[Array], Array] | None = None
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5) -> None:
         if not 0 <= momentum < 1:
@@ -74,18 +81,17 @@ class BatchNorm(Layer):
         flat = x.reshape(len(x), x.shape[1], math.prod(x.shape[2:]))
         gamma, beta = self.gamma.value, self.beta.value
         count = flat.shape[0] * flat.shape[2]
+        if train and self.across is not None:
+            return self._normalize_part(flat, x.shape, self.across, relu)
         if train and count:
             self._refuse_single(count, x.shape)
             y, mean, variance = kernels.batch_norm_forward(flat, gamma, beta, self.epsilon, relu)
-            keep = self.momentum
-            self.running_mean.value = keep * self.running_mean.value + (1 - keep) * mean
-            unbiased = variance * (count / (count - 1))
-            self.running_variance.value = keep * self.running_variance.value + (1 - keep) * unbiased
+            self._keep(mean, variance, count)
             inverse_std = 1 / np.sqrt(variance + self.epsilon)
         else:
             mean, inverse_std = self.running_mean.value.copy(), 1 / np.sqrt(self.running_variance.value + self.epsilon)
             y = kernels.batch_norm_inference(flat, gamma, beta, mean, inverse_std, relu)
-        return y.reshape(x.shape), (train and count > 0, flat, mean, inverse_std)
+        return y.reshape(x.shape), (train and count > 0, flat, mean, inverse_std, None)
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         return self.normalize_backward(dy, cache)
@@ -93,7 +99,9 @@ class BatchNorm(Layer):
     @quiet
     def normalize_backward(self, dy: Array, cache: Any, y: Array | None = None) -> Array:
         """`backward`; y is the output of the fused ReLU, if there is one."""
-        of_batch, x, mean, inverse_std = cache
+        of_batch, x, mean, inverse_std, whole = cache
+        if whole is not None:
+            return self._part_backward(dy, cache, y)
         # y = gamma (x - mean) / sqrt(variance + epsilon) + beta; in training mean and variance are functions of x
         backward = kernels.batch_norm_backward if of_batch else kernels.batch_norm_inference_backward
         after_relu = None if y is None else y.reshape(x.shape)
@@ -102,6 +110,49 @@ class BatchNorm(Layer):
         self.beta.grad += dbeta
         result: Array = dx.reshape(dy.shape)
         return result
+
+    def _normalize_part(
+        self, x: Array, shape: Shape, across: Callable[[Array], Array], relu: bool
+    ) -> tuple[Array, Any]:
+        """`normalize` of a part x (N, C, L) of a batch, by the mean and variance of all parts."""
+        shift = self.running_mean.value  # squares of numbers near zero lose no digits; the same for all parts
+        centered = x - shift[:, None]
+        sums = centered.sum(axis=(0, 2), dtype=np.float64)
+        squares = np.einsum("ncl,ncl->c", centered, centered, dtype=np.float64)
+        count, *moments = np.split(across(np.concatenate([[x.size / len(sums)], sums, squares])), [1, 1 + len(sums)])
+        self._refuse_single(int(count[0]), shape)
+        offset, square = (moment / count for moment in moments)
+        mean = (shift + offset).astype(x.dtype)
+        variance = np.maximum(square - offset**2, 0).astype(x.dtype)
+        self._keep(mean, variance, int(count[0]))
+        inverse_std = 1 / np.sqrt(variance + self.epsilon)
+        y = kernels.batch_norm_inference(x, self.gamma.value, self.beta.value, mean, inverse_std, relu)
+        return y.reshape(shape), (True, x, mean, inverse_std, (across, int(count[0])))
+
+    def _part_backward(self, dy: Array, cache: Any, y: Array | None) -> Array:
+        """`normalize_backward` of a part: its own dgamma and dbeta, and a dx that knows of all parts."""
+        _, x, mean, inverse_std, (across, count) = cache
+        upstream = dy.reshape(x.shape)
+        if y is not None:
+            upstream = upstream * (y.reshape(x.shape) > 0)
+        h = (x - mean[:, None]) * inverse_std[:, None]
+        dbeta = upstream.sum(axis=(0, 2), dtype=np.float64)
+        dgamma = np.einsum("ncl,ncl->c", upstream, h, dtype=np.float64)
+        self.gamma.grad += dgamma
+        self.beta.grad += dbeta
+        means = (across(np.concatenate([dbeta, dgamma])) / count).astype(x.dtype)
+        of_dy, of_dy_h = np.split(means, 2)
+        # y = gamma h + beta, h = (x - mean) / sqrt(variance + epsilon); mean and variance are functions of every x
+        dx = (self.gamma.value * inverse_std)[:, None] * (upstream - of_dy[:, None] - h * of_dy_h[:, None])
+        result: Array = dx.reshape(dy.shape)
+        return result
+
+    def _keep(self, mean: Array, variance: Array, count: int) -> None:
+        """Update the running statistics by a batch's."""
+        keep = self.momentum
+        self.running_mean.value = keep * self.running_mean.value + (1 - keep) * mean
+        unbiased = variance * (count / (count - 1))
+        self.running_variance.value = keep * self.running_variance.value + (1 - keep) * unbiased
 
     def _refuse_single(self, count: int, shape: Shape) -> None:
         if count == 1:

@@ -6,6 +6,7 @@ from chainrule.parallel.launch import LOST, launch, report, take_place, tell_sav
 from chainrule.parallel.mpi import MPIWorkers, started_by_mpi
 from chainrule.parallel.pool import Ended, LocalProcesses, Places, Running, Task, run_tasks
 from chainrule.parallel.ray_cluster import RayCluster
+from chainrule.parallel.ray_launch import launch_on_ray
 
 __all__ = [
     "LOST",
@@ -22,6 +23,7 @@ __all__ = [
     "digest",
     "digest_of_code",
     "launch",
+    "launch_on_ray",
     "pays",
     "report",
     "run_tasks",

@@ -1,6 +1,7 @@
 """How workers find out before the first step that they have different code, data or settings."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -15,9 +16,8 @@ from chainrule.summation import PairwiseSum
 __all__ = ["agree", "digest", "digest_of_code"]
 
 _BYTES = 32
-_WHOLE = 1 << 30
-"""Arrays of more bytes are looked at in 65,536 rows, spread evenly."""
-_ROWS = 1 << 16
+_MOST = 1 << 30
+"""Bytes of data that are looked at."""
 
 
 class _Workers(Protocol):
@@ -47,15 +47,16 @@ def agree(workers: _Workers, facts: Mapping[str, bytes]) -> None:
 
 
 def digest(things: Iterable[Array | str | None]) -> bytes:
-    """SHA-256 of arrays and texts (of very large arrays, of rows spread over them)."""
-    total = hashlib.sha256()
+    """SHA-256 of arrays and texts; where the arrays are more than a GiB together, of rows spread evenly over them."""
+    total, things = hashlib.sha256(), list(things)
+    step = max(1, math.ceil(sum(thing.nbytes for thing in things if isinstance(thing, np.ndarray)) / _MOST))
     for thing in things:
-        if isinstance(thing, str) or thing is None:
-            total.update(repr(thing).encode())
-        else:
+        if isinstance(thing, np.ndarray):
             total.update(f"{thing.shape} {thing.dtype}".encode())
-            rows = thing if thing.nbytes <= _WHOLE else thing[:: max(1, len(thing) // _ROWS)]
+            rows = thing[::step]
             total.update(np.ascontiguousarray(rows).data if rows.size else b"")
+        else:
+            total.update(repr(thing).encode())
     return total.digest()
 
 

@@ -20,7 +20,7 @@ from typing import BinaryIO
 from chainrule.errors import MissingExtraError, OptionError, WorkerLostError
 from chainrule.files import replacing
 
-__all__ = ["LOST", "launch", "report", "take_place", "tell_saved"]
+__all__ = ["LOST", "Tail", "launch", "report", "take_place", "tell_saved"]
 
 _ERRORS = ("error:", "错误：")
 """What a line that tells an error begins with, in either language."""
@@ -159,7 +159,7 @@ class _Run:
         return self._outcome()
 
     def _follow(self, process: "subprocess.Popen[bytes]") -> None:
-        tails = [_Tail(self.folder / "0.out", sys.stdout.buffer), _Tail(self.folder / "0.err", sys.stderr.buffer)]
+        tails = [Tail(self.folder / "0.out", sys.stdout.buffer), Tail(self.folder / "0.err", sys.stderr.buffer)]
         told, ending = 0, 0.0
         while process.poll() is None and len(self.received) < 2:
             for tail in tails:
@@ -217,13 +217,14 @@ class _Run:
         return alive
 
 
-class _Tail:
+class Tail:
     """Shows what is written into a file while it grows."""
 
-    def __init__(self, path: Path, out: BinaryIO) -> None:
-        self.path, self.out, self.shown = path, out, 0
+    def __init__(self, path: Path, out: BinaryIO, shown: int = 0) -> None:
+        self.path, self.out, self.shown = path, out, shown
 
     def show(self) -> None:
+        """What is new."""
         if self.path.exists() and self.path.stat().st_size > self.shown:
             with self.path.open("rb") as file:
                 file.seek(self.shown)

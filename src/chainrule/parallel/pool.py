@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,8 @@ __all__ = ["Ended", "LocalProcesses", "Places", "Running", "Task", "run_tasks", 
 _LOOK = 0.05
 _TRIES = 5
 """Starts of one task without progress, after which it is given up."""
-_BUSY = "another training is writing into"
+_NO_MORE = object()
+_BUSY = ("another training is writing into", "另一个训练正在写入")
 """What a task says whose folder is still held by a process of an earlier start."""
 
 
@@ -115,41 +116,45 @@ class _LocalProcess:
             self.process.send_signal(signal.SIGTERM)
 
 
-def run_tasks(tasks: Sequence[Task], places: Places) -> Generator[Ended | None, None, None]:
+def run_tasks(tasks: Iterable[Task | None], places: Places) -> Generator[Ended | None, None, None]:
     """Run all; yields each that ends by itself, and None while there is nothing new.
 
     A task that was killed is started again, unless it was killed five times without progress. Leaving the loop asks
     those under way to save and end, and waits for them.
+
+    Args:
+        tasks: asked for whenever there is a place; it gives None while the next one has to wait for others to end.
+        places: where they run.
     """
-    waiting, running = deque(tasks), dict[str, tuple[Task, Running]]()
-    tries, seen = dict.fromkeys((task.name for task in tasks), 0), dict[str, object]()
+    coming, waiting, running = iter(tasks), deque[Task](), dict[str, tuple[Task, Running]]()
+    tries, seen = defaultdict[str, int](int), dict[str, object]()
+    task: object = None
     try:
-        while waiting or running:
-            while waiting and len(running) < places.count:
-                task = waiting.popleft()
+        while running or waiting or task is not _NO_MORE:
+            task = None
+            while len(running) < places.count:
+                task = _taken(coming, waiting)
+                if not isinstance(task, Task):
+                    break
                 if task.done():  # by a process of an earlier start
                     yield Ended(task, 0, "")
                     continue
                 seen[task.name] = task.progress()
                 running[task.name] = task, places.start([str(word) for word in task.words()], task.log)
-            for task, process in list(running.values()):
+            for ended, process in list(running.values()):
                 code = process.code()
                 if code is None:
                     continue
-                del running[task.name]
-                last = _last_line(task.log)
-                if code == 2 and _BUSY in last:
-                    waiting.append(task)
-                    continue
+                del running[ended.name]
+                last = _last_line(ended.log)
                 was_killed = code < 0 or code > 128
-                if was_killed and task.done():
-                    yield Ended(task, 0, last)
-                    continue
-                tries[task.name] = 0 if task.progress() != seen[task.name] else tries[task.name] + 1
-                if was_killed and tries[task.name] < _TRIES:
-                    waiting.append(task)
+                if was_killed and ended.done():
+                    code, was_killed = 0, False
+                tries[ended.name] = 0 if ended.progress() != seen[ended.name] else tries[ended.name] + was_killed
+                if (code == 2 and any(busy in last for busy in _BUSY)) or (was_killed and tries[ended.name] < _TRIES):
+                    waiting.append(ended)
                 else:
-                    yield Ended(task, code, last)
+                    yield Ended(ended, code, last)
             yield None
             time.sleep(_LOOK)
     finally:
@@ -157,6 +162,12 @@ def run_tasks(tasks: Sequence[Task], places: Places) -> Generator[Ended | None, 
             process.stop()
         while any(process.code() is None for _, process in running.values()):
             time.sleep(_LOOK)
+
+
+def _taken(coming: Iterator[Task | None], waiting: deque[Task]) -> object:
+    """The next task of those that come, else of those that were killed; None or _NO_MORE if there is none now."""
+    task = next(coming, _NO_MORE)
+    return waiting.popleft() if waiting and not isinstance(task, Task) else task
 
 
 def _last_line(log: Path) -> str:

@@ -14,36 +14,55 @@ __all__ = ["RayCluster"]
 _DEADLINE = 10.0
 """Seconds that a cluster has to answer."""
 _KILLED = -9
+_FRAME, _KIND, _SETTINGS = 9, 3, b"\x04"
+"""Bytes of a frame's head in HTTP/2, the place of its kind, and one kind."""
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
 
 
 class RayCluster:
     """A cluster that is running already, or one of this machine alone that ends with this process.
 
     Args:
-        count: commands at once, each on one core of the cluster.
+        count: commands at once.
         address: host:port of the cluster's head; None for this machine alone.
+        cores: of each command, all on one node.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        OptionError: no cluster answers at the address.
+        OptionError: no cluster answers at the address, or none of its nodes has so many cores.
     """
 
-    def __init__(self, count: int, address: str | None = None) -> None:
-        if count < 1:
-            raise OptionError(f"--workers must be 1 or more, got {count}")
+    def __init__(self, count: int, address: str | None = None, *, cores: int = 1) -> None:
+        if count < 1 or cores < 1:
+            raise OptionError(f"--workers must be 1 or more, got {min(count, cores)}")
         try:
             import ray
         except ModuleNotFoundError:
-            raise MissingExtraError("ray", "a sweep on a Ray cluster", "ray") from None
+            raise MissingExtraError("ray", "training on a Ray cluster", "ray") from None
         self._ray: Any = ray
         self.count = count
         quiet = {"log_to_driver": False, "logging_level": "error"}
-        if address is None:
-            ray.init(num_cpus=count, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
-        else:
+        if address is not None:
             _knock(address)
-            ray.init(address=address, **quiet)
-        self._remote: Any = ray.remote(num_cpus=1, max_retries=0)(_run)
+        try:
+            if address is None:
+                ray.init(num_cpus=count * cores, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+            else:
+                ray.init(address=address, **quiet)
+        except Exception as error:  # of many kinds, Exception itself among them
+            ray.shutdown()
+            told = " ".join(str(error).split())[:200]
+            if address is None:
+                raise OptionError(f"Ray does not start ({told}): try again, or leave --engine ray out") from error
+            raise OptionError(f"no Ray cluster answers at {address} ({told}): check the address") from error
+        if address is not None:
+            most = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0)
+            if most < cores:
+                ray.shutdown()
+                raise OptionError(
+                    f"no node of the cluster has {cores} cores, the largest has {most}: use fewer workers"
+                )
+        self._remote: Any = ray.remote(num_cpus=cores, max_retries=0)(_run)
 
     def start(self, words: Sequence[str], log: Path) -> Running:
         """Begin a command whose output is appended to a file that all nodes see."""
@@ -87,10 +106,18 @@ def _run(words: list[str], log: str, folder: str) -> int:
 
 
 def _knock(address: str) -> None:
+    """Raise OptionError unless a server answers there that speaks HTTP/2, as Ray's do: Ray itself would wait for ever.
+
+    Both sides begin with a SETTINGS frame (RFC 9113, section 3.4). Over TLS that a port is open must do.
+    """
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise OptionError(f"--address must be host:port of the cluster's head, got {address!r}")
     try:
-        socket.create_connection((host, int(port)), timeout=_DEADLINE).close()
+        with socket.create_connection((host, int(port)), timeout=_DEADLINE) as head:
+            if os.environ.get("RAY_USE_TLS", "0") in ("0", ""):
+                head.sendall(_PREFACE)
+                if head.recv(_FRAME)[_KIND : _KIND + 1] != _SETTINGS:
+                    raise OSError("something else does")
     except (OSError, OverflowError) as error:
         raise OptionError(f"no Ray cluster answers at {address} ({error}): check the address") from error

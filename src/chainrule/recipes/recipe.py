@@ -4,7 +4,7 @@ import difflib
 import inspect
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from types import NoneType, UnionType
@@ -22,7 +22,7 @@ from chainrule.recipes.choices import OPTIMIZERS, SCHEDULES, make_rate, usual_op
 from chainrule.recipes.toml import read_toml
 from chainrule.schedules import Rate
 from chainrule.sequence_losses import SequenceCrossEntropy
-from chainrule.training import Trainer, Workers
+from chainrule.training import BATCH_NORMS, Trainer, Workers
 
 __all__ = ["NAMES", "Recipe", "read_recipe"]
 
@@ -45,6 +45,7 @@ class Recipe:
         epochs: total passes over the training data.
         batch_size: samples per step.
         accumulate: parts that each batch is split into, to save memory.
+        batch_norm: what BatchNorm normalizes over where a batch is split: part or batch.
         optimizer: a name; by default sgd, or adam for convolutional networks and language models.
         learning_rate: by default the optimizer's usual one.
         weight_decay: 0 for none; by default the optimizer's own (0.01 for adamw, otherwise none).
@@ -70,6 +71,7 @@ class Recipe:
     epochs: int = 20
     batch_size: int = 100
     accumulate: int = 1
+    batch_norm: str = "part"
     optimizer: str | None = None
     learning_rate: float | None = None
     weight_decay: float | None = None
@@ -171,6 +173,7 @@ class Recipe:
             clip_norm=self.clip_norm or None,
             average=WeightAverage(self.average) if self.average else None,
             accumulate=self.accumulate,
+            batch_norm=self.batch_norm,
             workers=workers,
         )
 
@@ -196,7 +199,12 @@ class Recipe:
         return Augment(**self.augment) if self.augment else None
 
     def _check_choices(self) -> None:
-        for name, known in (("model", NETWORKS | LANGUAGE_MODELS), ("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+        choices: dict[str, Collection[str]] = {
+            "model": NETWORKS | LANGUAGE_MODELS,
+            "optimizer": OPTIMIZERS,
+            "schedule": SCHEDULES,
+        }
+        for name, known in (choices | {"batch_norm": BATCH_NORMS}).items():
             value = getattr(self, name)
             if value is not None and value not in known:
                 raise OptionError(f"no {name} {value!r}: use one of {', '.join(known)}")

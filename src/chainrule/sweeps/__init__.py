@@ -1,4 +1,4 @@
-"""Many trainings of one recipe: over a grid, over random draws, over seeds."""
+"""Many trainings of one recipe: over a grid, over random draws, over seeds, or found by a search."""
 
 from chainrule.sweeps.plan import Plan, make_plan, read_plan
 from chainrule.sweeps.run import load_sweep, run_sweep, sweep

@@ -1,11 +1,11 @@
-"""A sweep's plan: which recipes are tried, from a grid, a random draw, or both, in a TOML file."""
+"""A sweep's plan: which recipes are tried, from a grid, a random draw, both, or a search, in a TOML file."""
 
 import itertools
 import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,16 @@ import numpy as np
 from chainrule.errors import OptionError
 from chainrule.recipes import Recipe, read_recipe
 from chainrule.recipes.toml import read_toml
+from chainrule.sweeps.search import Search
+from chainrule.sweeps.space import Interval, check_keys, read_space
 
 __all__ = ["Plan", "as_toml", "make_plan", "read_plan"]
 
 _MOST = 10_000
 """Trials of a sweep."""
 _FIELDS = {entry.name: entry for entry in fields(Recipe)}
-_KEYS = ("data", "recipe", "fixed", "grid", "draw", "halving")
+_KEYS = ("data", "recipe", "fixed", "grid", "draw", "search", "halving", "asha")
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,13 @@ class Plan:
 
     Attributes:
         data: name or path.
-        recipes: one for each trial.
+        recipes: one for each trial; of a search none, for they follow from what is reached.
         varied: for each trial, the fields that differ between trials.
         rungs: numbers of epochs after which only the best go on, and at last that of those; none: all train to the end.
         keep: the share that goes on.
+        waits: whether that is decided once all trials have come so far (halving), and not for each trial by those that
+            are numbered before it (ASHA).
+        search: what is searched, in place of recipes that are known beforehand.
     """
 
     data: str
@@ -39,15 +45,35 @@ class Plan:
     varied: tuple[Mapping[str, Any], ...]
     rungs: tuple[int, ...] = ()
     keep: float = 1.0
+    waits: bool = True
+    search: Search | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of trials."""
+        return self.search.trials if self.search else len(self.recipes)
+
+    def recipe(self, number: int, varied: Mapping[str, Any]) -> Recipe:
+        """That of a trial, from 1, whose fields these are."""
+        return self.search.base.changed(**varied) if self.search else self.recipes[number - 1]
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON data."""
+        search = self.search and {
+            "base": self.search.base.as_dict(),
+            "space": {name: _how(how) for name, how in self.search.space.items()},
+            "trials": self.search.trials,
+            "seed": self.search.seed,
+            "at_once": self.search.at_once,
+        }
         return {
             "data": self.data,
             "recipes": [recipe.as_dict() for recipe in self.recipes],
             "varied": [dict(values) for values in self.varied],
             "rungs": list(self.rungs),
             "keep": self.keep,
+            "waits": self.waits,
+            "search": search,
         }
 
     @classmethod
@@ -61,13 +87,17 @@ class Plan:
             recipes = tuple(Recipe(**recipe) for recipe in values["recipes"])
             varied = tuple(dict(entry) for entry in values["varied"])
             rungs, keep = (
-                _halving({"epochs": values["rungs"], "keep": values["keep"]}) if values["rungs"] else ((), 1.0)
+                _rungs({"epochs": values["rungs"], "keep": values["keep"]}, "halving") if values["rungs"] else ((), 1.0)
             )
-            if not isinstance(values["data"], str) or not recipes or len(recipes) != len(varied):
+            waits, search = bool(values.get("waits", True)), None
+            if (found := values.get("search")) is not None:
+                options = {name: found[name] for name in ("trials", "seed", "at_once")}
+                search = _search({**found["space"], **options}, Recipe(**found["base"]))
+            if not isinstance(values["data"], str) or not (recipes or search) or len(recipes) != len(varied):
                 raise ValueError("it has no data or no trials")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise OptionError(f"this is no plan of a sweep ({error}): begin a new one") from error
-        return cls(values["data"], recipes, varied, rungs, keep)
+        return cls(values["data"], recipes, varied, rungs, keep, waits, search)
 
 
 def read_plan(path: str | os.PathLike[str]) -> Plan:
@@ -78,7 +108,7 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
     """
     values = read_toml(path, f"the sweep {path}", "sweep")
     try:
-        return make_plan(**_known(values, _KEYS, ""))
+        return make_plan(**check_keys(values, _KEYS, ""))
     except OptionError as error:
         raise OptionError(f"in the sweep {path}: {error}") from error
 
@@ -90,9 +120,11 @@ def make_plan(
     fixed: Mapping[str, Any] | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
     draw: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
     halving: Mapping[str, Any] | None = None,
+    asha: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """The plan of a sweep: every point of the grid, with each random draw.
+    """The plan of a sweep: every point of the grid, with each random draw; or a search.
 
     Args:
         data: name or path, as `chainrule train --data` takes it.
@@ -101,42 +133,40 @@ def make_plan(
         grid: field -> its values; all combinations are tried.
         draw: field -> a list to choose from, or a table of `low`, `high` and, if `log` is true, uniform in the
             logarithm; `trials` is how many are drawn, `seed` (0) decides which.
+        search: fields, `trials` and `seed` as in a draw, but each trial is proposed from what earlier ones reached (see
+            sweeps/search.py); `at_once` (4) are proposed without knowing each other's result.
         halving: `epochs`, such as [1, 3, 9], after each of which but the last only the best go on, `keep` (1/3) of
             them: successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943), which spends its time on those
             that do well.
+        asha: as halving, but nobody waits for trials that are numbered later (Li et al. 2018, arXiv:1810.05934; see
+            sweeps/race.py).
 
     Raises:
-        OptionError: an unknown field, a value that no recipe takes, nothing to vary, more than 10,000 trials, or
-            halving of trainings whose rate follows a schedule or which end by patience.
+        OptionError: an unknown field, a value that no recipe takes, nothing to vary, more than 10,000 trials, tables
+            that exclude each other, or halving of trainings whose rate follows a schedule or which end by patience.
     """
     if not isinstance(data, str) or not isinstance(recipe, str | None):
         raise OptionError("data and recipe must be texts")
-    named = {"fixed": fixed, "grid": grid, "draw": draw, "halving": halving}
-    fixed, grid, draw, halving = (_table(value, name) for name, value in named.items())
-    rungs, keep = _halving(halving) if halving else ((), 1.0)
-    base = (read_recipe(recipe) if recipe else Recipe()).changed(**_known(fixed, _FIELDS, " in fixed"))
-    for name, values in _known(grid, _FIELDS, " in grid").items():
-        if not isinstance(values, list | tuple) or not values:
-            raise OptionError(f"{name} in grid must be a list of values, got {values!r:.60}")
-    drawn = _drawn(draw)
-    if twice := sorted(set(grid) & set(draw) - {"trials", "seed"}):
-        raise OptionError(f"{twice[0]} is in grid and in draw: leave it in one of them")
-    count = math.prod(len(values) for values in grid.values()) * len(drawn)
-    if not (grid or draw):
-        raise OptionError("nothing is varied: give a [grid] of values, or a [draw] of random ones")
-    if count > _MOST:
-        raise OptionError(f"this sweep has {count:,} trials, and {_MOST:,} are the most: try fewer values")
-    varied = [
-        dict(zip(grid, point, strict=True)) | chance for chance in drawn for point in itertools.product(*grid.values())
-    ]
+    named = {"fixed": fixed, "grid": grid, "draw": draw, "search": search, "halving": halving, "asha": asha}
+    fixed, grid, draw, search, halving, asha = (_table(value, name) for name, value in named.items())
+    if search and (grid or draw or halving):
+        raise OptionError("search goes with asha alone: leave grid, draw and halving out")
+    if halving and asha:
+        raise OptionError("halving does not go with asha: leave one of them out")
+    rungs, keep = _rungs(halving or asha, "asha" if asha else "halving") if halving or asha else ((), 1.0)
+    base = (read_recipe(recipe) if recipe else Recipe()).changed(**check_keys(fixed, _FIELDS, " in fixed"))
+    if rungs:
+        if any("epochs" in table for table in (grid, draw, search)):
+            raise OptionError("halving says how many epochs there are: leave them out of grid, draw and search")
+        base = base.changed(epochs=rungs[-1])
+    searched = _search(search, base) if search else None
+    varied = [] if search else _varied(grid, draw)
     recipes = tuple(base.changed(**values) for values in varied)
     if rungs:
-        if any("epochs" in values for values in varied):
-            raise OptionError("halving says how many epochs there are: leave them out of grid and draw")
-        recipes = tuple(recipe.changed(epochs=rungs[-1]) for recipe in recipes)
-        if any(recipe.schedule != "constant" or recipe.patience for recipe in recipes):
+        tried = _corners(searched) if searched else recipes
+        if any(recipe.schedule != "constant" or recipe.patience for recipe in tried):
             raise OptionError("halving goes on with trainings: they need schedule = 'constant', and no patience")
-    return Plan(data, recipes, tuple(varied), rungs, keep)
+    return Plan(data, recipes, tuple(varied), rungs, keep, not asha, searched)
 
 
 def as_toml(recipe: Recipe) -> str:
@@ -145,16 +175,34 @@ def as_toml(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _halving(halving: Mapping[str, Any]) -> tuple[tuple[int, ...], float]:
+def _varied(grid: Mapping[str, Any], draw: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every point of the grid with each draw."""
+    for name, values in check_keys(grid, _FIELDS, " in grid").items():
+        if not isinstance(values, list | tuple) or not values:
+            raise OptionError(f"{name} in grid must be a list of values, got {values!r:.60}")
+    drawn = _drawn(draw)
+    if twice := sorted(set(grid) & set(draw) - {"trials", "seed"}):
+        raise OptionError(f"{twice[0]} is in grid and in draw: leave it in one of them")
+    count = math.prod(len(values) for values in grid.values()) * len(drawn)
+    if not (grid or draw):
+        raise OptionError("nothing is varied: give a [grid] of values, a [draw] of random ones, or a [search]")
+    if count > _MOST:
+        raise OptionError(f"this sweep has {count:,} trials, and {_MOST:,} are the most: try fewer values")
+    return [
+        dict(zip(grid, point, strict=True)) | chance for chance in drawn for point in itertools.product(*grid.values())
+    ]
+
+
+def _rungs(table: Mapping[str, Any], name: str) -> tuple[tuple[int, ...], float]:
     """Epochs of each rung, and the share that goes on."""
-    values = _known(halving, ("epochs", "keep"), " in halving")
+    values = check_keys(table, ("epochs", "keep"), f" in {name}")
     rungs, keep = values.get("epochs"), values.get("keep", 1 / 3)
     if not isinstance(rungs, list | tuple) or len(rungs) < 2 or any(type(count) is not int for count in rungs):
-        raise OptionError(f"epochs in halving must be two whole numbers or more, got {rungs!r:.60}")
+        raise OptionError(f"epochs in {name} must be two whole numbers or more, got {rungs!r:.60}")
     if rungs[0] < 1 or sorted(set(rungs)) != list(rungs):
-        raise OptionError(f"epochs in halving must go up from 1 or more, got {rungs!r:.60}")
+        raise OptionError(f"epochs in {name} must go up from 1 or more, got {rungs!r:.60}")
     if type(keep) not in (int, float) or not 0 < keep < 1:
-        raise OptionError(f"keep in halving must be a share between 0 and 1, got {keep!r:.60}")
+        raise OptionError(f"keep in {name} must be a share between 0 and 1, got {keep!r:.60}")
     return tuple(rungs), float(keep)
 
 
@@ -162,49 +210,60 @@ def _drawn(draw: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The random values of each draw; one empty draw if there are none."""
     if not draw:
         return [{}]
-    rest = dict(draw)
+    rest, trials, seed = _counted(draw, "draw")
+    space = read_space(rest, _FIELDS, "draw")
+    rng = np.random.default_rng(seed)
+    return [{name: _chosen(how, rng) for name, how in space.items()} for _ in range(trials)]
+
+
+def _search(search: Mapping[str, Any], base: Recipe) -> Search:
+    rest, trials, seed = _counted(search, "search")
+    at_once = rest.pop("at_once", _AT_ONCE)
+    if type(at_once) is not int or not 1 <= at_once <= _MOST:
+        raise OptionError(f"at_once in search must be a whole number from 1 to {_MOST:,}, got {at_once!r}")
+    space = read_space(rest, _FIELDS, "search")
+    if not space:
+        raise OptionError("nothing is searched: give a list for a field, or a table of low and high")
+    searched = Search(base, space, trials, seed, at_once)
+    _corners(searched)
+    return searched
+
+
+def _corners(search: Search) -> list[Recipe]:
+    """Recipes with each single value of a list and each end of an interval, which raise if it is none."""
+    return [
+        search.base.changed(**{name: value})
+        for name, how in search.space.items()
+        for value in ((how.low, how.high) if isinstance(how, Interval) else how)
+    ]
+
+
+def _counted(table: Mapping[str, Any], name: str) -> tuple[dict[str, Any], int, int]:
+    """The fields of a draw or a search, its number of trials, its seed."""
+    rest = dict(table)
     trials, seed = rest.pop("trials", None), rest.pop("seed", 0)
     if type(trials) is not int or not 1 <= trials <= _MOST:
-        raise OptionError(f"trials in draw must be a whole number from 1 to {_MOST:,}, got {trials!r}")
+        raise OptionError(f"trials in {name} must be a whole number from 1 to {_MOST:,}, got {trials!r}")
     if type(seed) is not int or seed < 0:
-        raise OptionError(f"seed in draw must be a whole number, 0 or more, got {seed!r}")
-    _known(rest, _FIELDS, " in draw")
-    rng = np.random.default_rng(seed)
-    return [{name: _chosen(name, how, rng) for name, how in rest.items()} for _ in range(trials)]
+        raise OptionError(f"seed in {name} must be a whole number, 0 or more, got {seed!r}")
+    return rest, trials, seed
 
 
-def _chosen(name: str, how: Any, rng: np.random.Generator) -> Any:
-    if isinstance(how, list | tuple) and how:
+def _chosen(how: tuple[Any, ...] | Interval, rng: np.random.Generator) -> Any:
+    if not isinstance(how, Interval):
         return how[int(rng.integers(len(how)))]
-    if not isinstance(how, Mapping):
-        raise OptionError(f"{name} in draw must be a list, or a table of low and high, got {how!r:.60}")
-    values = _known(how, ("low", "high", "log"), f" of {name} in draw")
-    low, high, log = values.get("low", 0), values.get("high", 0), values.get("log", False)
-    if not (_is_number(low) and _is_number(high) and type(log) is bool):
-        raise OptionError(f"{name} in draw needs numbers low and high (and log = true or false)")
-    if not low < high or (log and low <= 0):
-        raise OptionError(f"{name} in draw needs low below high, and above 0 with log, got {low} and {high}")
-    number = math.exp(rng.uniform(math.log(low), math.log(high))) if log else rng.uniform(low, high)
-    number = min(max(number, low), high)
-    whole = type(low) is int and type(high) is int
-    return round(number) if whole else float(f"{number:.4g}")
+    low, high = how.low, how.high
+    return how.within(math.exp(rng.uniform(math.log(low), math.log(high))) if how.log else rng.uniform(low, high))
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+def _how(how: tuple[Any, ...] | Interval) -> Any:
+    return asdict(how) if isinstance(how, Interval) else list(how)
 
 
 def _table(value: Any, name: str) -> Mapping[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise OptionError(f"{name} must be a table, got {value!r:.60}")
     return value or {}
-
-
-def _known(values: Mapping[str, Any], known: Any, where: str) -> Mapping[str, Any]:
-    for key in values:
-        if key not in known:
-            raise OptionError(f"unknown key {key!r}{where}: known are {', '.join(known)}")
-    return values
 
 
 def _value(value: Any) -> str:

@@ -3,19 +3,24 @@
 import json
 import math
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from chainrule.errors import OptionError
 from chainrule.files import explain, holding, make_folder, replacing
-from chainrule.parallel import LocalProcesses, Places, Task, run_tasks
+from chainrule.parallel import Ended, LocalProcesses, Places, Task, run_tasks
 from chainrule.sweeps.plan import Plan, as_toml, make_plan, read_plan
+from chainrule.sweeps.race import verdicts_of
+from chainrule.sweeps.search import check_optuna, propose
 from chainrule.sweeps.trials import Trial, write_trials
 
 __all__ = ["load_sweep", "run_sweep", "sweep"]
 
 _PLAN = "sweep.json"
+_PROPOSED = "proposed.json"
+"""The settings that a search has proposed so far."""
 
 
 def sweep(
@@ -72,7 +77,10 @@ def run_sweep(plan: Plan, folder: Path, places: Places, *, resume: bool) -> Gene
     Raises:
         OptionError: there is a sweep in the folder already (or to resume, none, or another one).
         FileError: the folder cannot be written, or another sweep is writing into it.
+        MissingExtraError: the plan is a search, and Optuna is not installed.
     """
+    if plan.search:
+        check_optuna()
     if resume:
         if load_sweep(folder) != Plan.of_dict(json.loads(json.dumps(plan.as_dict()))):
             raise OptionError(
@@ -84,52 +92,138 @@ def run_sweep(plan: Plan, folder: Path, places: Places, *, resume: bool) -> Gene
         if not resume:
             with replacing(folder / _PLAN) as file:
                 file.write((json.dumps(plan.as_dict(), indent=1) + "\n").encode())
-        yield from _run(plan, folder, places)
-
-
-def _run(plan: Plan, folder: Path, places: Places) -> Generator[list[Trial] | None, None, None]:
-    width = len(str(len(plan.recipes)))
-    folders = [folder / f"{number:0{width}d}" for number in range(1, len(plan.recipes) + 1)]
-    problems = dict.fromkeys((path.name for path in folders), "")
-    racing = {path.name for path in folders}
-
-    def now(epochs: int) -> list[Trial]:
-        trials = []
-        for number, (path, varied) in enumerate(zip(folders, plan.varied, strict=True), 1):
-            races = path.name in racing
-            wanted = epochs if races else 0
-            trials.append(Trial.read(number, path, varied, problems[path.name], wanted=wanted, stopped=not races))
-        write_trials(trials, folder / "trials.csv")
-        return trials
-
-    for epochs in plan.rungs or (0,):
-        trials = now(epochs)
-        yield trials
-        todo = [trial for trial in trials if trial.folder.name in racing and trial.state != "done"]
-        for trial in todo:
-            make_folder(trial.folder)
-            with replacing(trial.folder / "recipe.toml") as file:
-                file.write(as_toml(plan.recipes[trial.number - 1]).encode())
-        tasks = [_task(plan.data, trial.folder, epochs) for trial in todo]
-        with closing(run_tasks(tasks, places)) as events:
+        trials = _Trials(plan, folder)
+        yield trials.write()
+        with closing(run_tasks(trials.tasks(), places)) as events:
             for event in events:
                 if event is not None:
-                    problems[event.task.name] = "" if event.code == 0 else event.last.removeprefix("error: ")
-                yield None if event is None else now(epochs)
-        if plan.rungs and epochs != plan.rungs[-1]:
-            racing = {trial.folder.name for trial in _promoted(now(epochs), epochs, plan.keep)}
+                    trials.note(event)
+                yield None if event is None else trials.write()
 
 
-def _promoted(trials: list[Trial], epochs: int, keep: float) -> list[Trial]:
-    """The share of the trials still racing that did best by this epoch; what they did later changes nothing."""
-    scores = {trial.number: trial.curve[epochs - 1] for trial in trials if trial.state == "done"}
-    order = sorted(scores, key=lambda number: (-_or_worst(scores[number]), number))
-    going_on = order[: max(1, math.ceil(keep * len(order)))]
-    return [trial for trial in trials if trial.number in going_on]
+class _Trials:
+    """What the trials have come to, and which may train next: that depends on what has ended, and not on when."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan, self.folder = plan, folder
+        self.rungs = plan.rungs or (0,)
+        self.varied = _proposed(plan, folder) if plan.search else list(plan.varied)
+        self.problems = [""] * plan.count
+        self.under_way: set[int] = set()
+        self.marks = [self._marks(index) for index in range(len(self.varied))]
+        self.ended: dict[int, Trial] = {}
+
+    def write(self) -> list[Trial]:
+        """All trials as they are now, which `trials.csv` has as well."""
+        trials = [self._trial(index, verdicts) for index, verdicts in enumerate(self._verdicts())]
+        rest = range(len(trials), self.plan.count)
+        trials += [Trial(index + 1, self._path(index), {}, "waiting") for index in rest]
+        write_trials(trials, self.folder / "trials.csv")
+        return trials
+
+    def note(self, event: Ended) -> None:
+        """A task has ended."""
+        index = int(event.task.name) - 1
+        self.under_way.remove(index)
+        before, self.marks[index] = len(self.marks[index]), self._marks(index)
+        if event.code or len(self.marks[index]) == before:
+            self.problems[index] = event.last.removeprefix("error: ") or f"it ended with exit code {event.code}"
+
+    def tasks(self) -> Iterator[Task | None]:
+        """Those that may run, one after another; None while they have to wait for others, until all have ended."""
+        while True:
+            verdicts = self._verdicts()
+            while self._may_propose(verdicts):
+                self._propose(verdicts)
+                verdicts.append([])
+            ready = [index for index, passed in enumerate(verdicts) if self._may_train(index, passed)]
+            if ready:
+                index = min(ready, key=lambda index: (-len(verdicts[index]), index))  # those that are further first
+                self.under_way.add(index)
+                yield self._begun(index, self.rungs[len(verdicts[index])])
+            elif self.under_way:
+                yield None
+            else:
+                return
+
+    def _verdicts(self) -> list[list[bool]]:
+        failed = [bool(problem) for problem in self.problems[: len(self.marks)]]
+        return verdicts_of(self.marks, failed, len(self.rungs), self.plan.keep, waits=self.plan.waits)
+
+    def _may_train(self, index: int, passed: list[bool]) -> bool:
+        here = not self.problems[index] and index not in self.under_way
+        return here and all(passed) and len(self.marks[index]) == len(passed)
+
+    def _has_ended(self, index: int, passed: list[bool]) -> bool:
+        return not all(passed) or bool(self.problems[index]) or len(self.marks[index]) == len(self.rungs)
+
+    def _may_propose(self, verdicts: list[list[bool]]) -> bool:
+        """Whether there is a further trial, and all those have ended that it is to know of."""
+        if self.plan.search is None or len(self.varied) == self.plan.count:
+            return False
+        known = len(self.varied) + 1 - self.plan.search.at_once
+        return all(self._has_ended(index, verdicts[index]) for index in range(max(0, known)))
+
+    def _propose(self, verdicts: list[list[bool]]) -> None:
+        assert self.plan.search is not None
+        trials = [self._trial(index, passed) for index, passed in enumerate(verdicts)]
+        self.varied.append(propose(self.plan.search, trials))
+        self.marks.append([])
+        with replacing(self.folder / _PROPOSED) as file:
+            file.write((json.dumps(self.varied, indent=1) + "\n").encode())
+
+    def _trial(self, index: int, passed: list[bool]) -> Trial:
+        if index in self.ended:
+            return self.ended[index]
+        going_on = all(passed)
+        trial = Trial.read(
+            index + 1,
+            self._path(index),
+            self.varied[index],
+            self.problems[index],
+            wanted=self.rungs[len(passed)] if going_on else 0,
+            stopped=not going_on,
+        )
+        if self._has_ended(index, passed):
+            self.ended[index] = trial
+        return trial
+
+    def _marks(self, index: int) -> list[float]:
+        """What it had reached at each rung that it has got to, whatever it did after that."""
+        marks = []
+        for epochs in self.rungs:
+            trial = Trial.read(index + 1, self._path(index), {}, wanted=epochs)
+            if trial.state != "done":
+                break
+            mark = trial.chosen_by if not epochs else dict(enumerate(trial.curve, 1)).get(epochs)
+            marks.append(-math.inf if mark is None else mark)
+        return marks
+
+    def _begun(self, index: int, epochs: int) -> Task:
+        path = make_folder(self._path(index))
+        with replacing(path / "recipe.toml") as file:
+            file.write(as_toml(self.plan.recipe(index + 1, self.varied[index])).encode())
+        return _task(self.plan.data, path, epochs)
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"{index + 1:0{len(str(self.plan.count))}d}"
 
 
-def _or_worst(score: float | None) -> float:
-    return -math.inf if score is None else score
+def _proposed(plan: Plan, folder: Path) -> list[Mapping[str, Any]]:
+    """The settings that the search in a folder has proposed so far."""
+    path = folder / _PROPOSED
+    try:
+        varied = json.loads(path.read_bytes()) if path.exists() else []
+        assert plan.search is not None
+        if not isinstance(varied, list) or len(varied) > plan.count:
+            raise ValueError("it is no list of trials")
+        for values in varied:
+            if set(values) != set(plan.search.space):
+                raise ValueError("a trial has other fields than the search")
+            plan.recipe(0, values)
+    except (OSError, ValueError, TypeError, RecursionError, OptionError) as error:
+        raise OptionError(f"{path} is damaged ({' '.join(str(error).split()):.200}): begin a new sweep") from error
+    return varied
 
 
 def _task(data: str, folder: Path, epochs: int) -> Task:
@@ -138,7 +232,20 @@ def _task(data: str, folder: Path, epochs: int) -> Task:
     def words() -> list[object]:
         begun: list[object] = ["--resume"] if checkpoint.exists() else []
         until: list[object] = ["--epochs", epochs] if epochs else []
-        return ["train", "--data", data, "--recipe", folder / "recipe.toml", "--output", folder, *until, *begun]
+        # a problem is kept in English, and told in the language of whoever reads it
+        return [
+            "train",
+            "--language",
+            "en",
+            "--data",
+            data,
+            "--recipe",
+            folder / "recipe.toml",
+            "--output",
+            folder,
+            *until,
+            *begun,
+        ]
 
     def progress() -> object:
         return checkpoint.stat().st_mtime_ns if checkpoint.exists() else None

@@ -11,8 +11,10 @@ from chainrule.training.range_test import RangeTest, find_learning_rate
 from chainrule.training.targets import Units
 from chainrule.training.trainer import Trainer
 from chainrule.training.watch import watch
+from chainrule.training.whole_batch import BATCH_NORMS
 
 __all__ = [
+    "BATCH_NORMS",
     "Ensemble",
     "Epoch",
     "Evaluation",

@@ -9,7 +9,7 @@ from chainrule.arrays import Array
 from chainrule.layers import Sequential
 from chainrule.summation import PairwiseSum
 
-__all__ = ["Alone", "Workers", "add_parts", "share_of"]
+__all__ = ["Alone", "Workers", "add_parts", "divide", "flattened", "share_of", "take_total"]
 
 _FIGURES = 2
 """Loss and accuracy, which are sent along with the gradients."""
@@ -72,29 +72,43 @@ def add_parts(
         noise: seeds each part; it ends in the same state on all workers.
         workers: the workers that share the parts.
     """
-    parts = min(parts, len(x))
-    cuts = np.linspace(0, len(x), parts + 1).round().astype(int)
-    seeds = noise.integers(2**63, size=parts)
+    cuts, seeds = divide(len(x), parts, noise)
     buffers = list(network.buffers.values())
     before = [buffer.value.copy() for buffer in buffers]
     gradients = network.gradients
-    length = gradients.size + sum(buffer.value.size for buffer in buffers) + _FIGURES
-    own = PairwiseSum(length, gradients.dtype)
-    for number in share_of(parts, *workers.rank_and_size()):
+    own = PairwiseSum(gradients.size + sum(buffer.value.size for buffer in buffers) + _FIGURES, gradients.dtype)
+    for number in share_of(len(seeds), *workers.rank_and_size()):
         first, stop = cuts[number : number + 2]
         share = float(stop - first) / len(x)
         rng = np.random.default_rng(seeds[number])
         figures = add_gradients(x[first:stop], labels[first:stop], share, rng)
-        means = [share * buffer.value.ravel() for buffer in buffers]
-        told = np.array([share * (figure or 0.0) for figure in figures], gradients.dtype)
-        own.add(number, 1, np.concatenate([gradients, *means, told]).astype(gradients.dtype, copy=False))
+        own.add(number, 1, flattened(network, share, figures))
         gradients.fill(0)
         for buffer, value in zip(buffers, before, strict=True):
             buffer.value = value
-    total = workers.all_reduce(own, parts)
-    place = gradients.size
-    gradients[...] = total[:place]
-    for buffer in buffers:
+    return take_total(network, workers.all_reduce(own, len(seeds)))
+
+
+def divide(samples: int, parts: int, noise: np.random.Generator) -> tuple[Array, Array]:
+    """Where each part begins (and the last one ends), and a seed for each; of fewer samples than parts, one each."""
+    parts = min(parts, samples)
+    return np.linspace(0, samples, parts + 1).round().astype(int), noise.integers(2**63, size=parts)
+
+
+def flattened(network: Sequential, share: float, figures: tuple[float, float | None]) -> Array:
+    """What a part adds: gradients, buffers, loss and accuracy, all but the first times its share."""
+    gradients = network.gradients
+    means = [share * buffer.value.ravel() for buffer in network.buffers.values()]
+    told = np.array([share * (figure or 0.0) for figure in figures], gradients.dtype)
+    flat: Array = np.concatenate([gradients, *means, told]).astype(gradients.dtype, copy=False)
+    return flat
+
+
+def take_total(network: Sequential, total: Array) -> tuple[float, float]:
+    """Give the network the gradients and buffers of a sum of `flattened`; returns its loss and accuracy."""
+    place = network.gradients.size
+    network.gradients[...] = total[:place]
+    for buffer in network.buffers.values():
         buffer.value = total[place : place + buffer.value.size].reshape(buffer.value.shape)
         place += buffer.value.size
     loss, right = total[-_FIGURES:]

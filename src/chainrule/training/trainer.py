@@ -6,7 +6,7 @@ It is a generator, not a framework: `fit` yields epochs, `steps` yields steps, a
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
@@ -28,6 +28,7 @@ from chainrule.training.evaluate import Batches, evaluate
 from chainrule.training.history import Epoch, History, Step
 from chainrule.training.parts import Alone, Workers, add_parts
 from chainrule.training.progress import check_count, read_epoch, read_form, read_generator, read_sums
+from chainrule.training.whole_batch import BATCH_NORMS, WholeBatch, norms_of
 
 __all__ = ["Trainer"]
 
@@ -47,7 +48,9 @@ class Trainer:
         clip_norm: the largest norm that all gradients together may have; longer ones are scaled down.
         average: a WeightAverage that follows the weights; validation then measures the averaged ones.
         accumulate: parts into which a batch is divided; their gradients add up to the batch's, and memory is needed
-            for one part only. (BatchNorm sees each part by itself; its running statistics are the parts' mean.)
+            for one part only.
+        batch_norm: what BatchNorm normalizes over where there are several parts: "part" (its running statistics are the
+            parts' mean), or "batch", which needs memory for all parts that this worker has.
         workers: who share the parts of each batch, each with a trainer of its own made alike; the same bytes come out
             however many they are.
 
@@ -75,10 +78,13 @@ class Trainer:
         clip_norm: float | None = None,
         average: WeightAverage | None = None,
         accumulate: int = 1,
+        batch_norm: str = "part",
         workers: Workers | None = None,
     ) -> None:
         if accumulate < 1:
             raise OptionError(f"accumulate must be 1 part or more, got {accumulate}")
+        if batch_norm not in BATCH_NORMS:
+            raise OptionError(f"batch_norm must be {' or '.join(BATCH_NORMS)}, got {batch_norm!r}")
         self.workers = workers or Alone()
         if (size := self.workers.rank_and_size()[1]) > accumulate:
             raise OptionError(
@@ -91,6 +97,8 @@ class Trainer:
         self.clip_norm = clip_norm
         self.average = average
         self.accumulate = accumulate
+        self.batch_norm = batch_norm
+        self._whole = WholeBatch() if batch_norm == "batch" and any(norms_of(network)) else None
         self.epoch = 0
         self.step = 0
         self.history = History()
@@ -265,6 +273,7 @@ class Trainer:
             "clip_norm": self.clip_norm,
             "seed": self.seed,
             "accumulate": self.accumulate,
+            "batch_norm": self.batch_norm,
             "history": [asdict(epoch) for epoch in self.history],
             "best": self.best and asdict(self.best),
             "run": run or {},
@@ -279,8 +288,10 @@ class Trainer:
         """
         saved = load_checkpoint(path)
         try:
-            progress = {"accumulate": 1, "best": None} | saved.progress  # 0.2 had no parts, nor a best epoch
-            own_way = {"loss": to_config(self.loss), "clip_norm": self.clip_norm, "accumulate": self.accumulate}
+            # 0.2 had no parts, nor a best epoch
+            progress: dict[str, Any] = {"accumulate": 1, "batch_norm": "part", "best": None} | saved.progress
+            own_way: dict[str, Any] = {"loss": to_config(self.loss), "clip_norm": self.clip_norm}
+            own_way |= {"accumulate": self.accumulate, "batch_norm": self.batch_norm}
             for what, own in own_way.items():
                 if progress[what] != own:
                     raise ModelFileError(
@@ -329,20 +340,29 @@ class Trainer:
         return [p for p in parameters if p.size >= _LARGE and p.value.ndim == 2 and not p.frozen]
 
     def _add_gradients(
-        self, x: Array, labels: Array, share: float, rng: np.random.Generator
+        self,
+        x: Array,
+        labels: Array,
+        share: float,
+        rng: np.random.Generator,
+        network: Sequential | None = None,
+        agreed: Callable[[float], bool] = math.isfinite,
     ) -> tuple[float, float | None]:
-        """Forward and backward; gradients are added times `share`, unless the loss is not finite."""
-        logits, cache = self.network.forward(x, train=True, rng=rng)
+        """Forward, and backward if the loss is `agreed` to; gradients are added times `share`."""
+        network = self.network if network is None else network
+        logits, cache = network.forward(x, train=True, rng=rng)
         loss, dlogits = self.loss(logits, labels)
-        if math.isfinite(loss):
-            self.network.backward(dlogits if share == 1 else dlogits * share, cache, input_gradient=False)
+        if agreed(loss):
+            network.backward(dlogits if share == 1 else dlogits * share, cache, input_gradient=False)
         return loss, self._accuracy(logits, labels)
 
     def _add_parts(self, x: Array, labels: Array) -> tuple[float, float | None]:
         """Like `_add_gradients` for the whole batch, but part by part: means weighted by their samples."""
-        loss, right = add_parts(
-            self.network, self._add_gradients, x, labels, self.accumulate, self._noise, self.workers
-        )
+        rest = x, labels, self.accumulate, self._noise, self.workers
+        if self._whole is None:
+            loss, right = add_parts(self.network, self._add_gradients, *rest)
+        else:
+            loss, right = self._whole.add_parts(self.network, self._add_gradients, *rest)
         self._check_loss(loss)
         return loss, right if self.loss.classifies else None
 
