@@ -76,7 +76,7 @@ def test_broken_data(folder, rejects, tmp_path, damage, told):
         (["train", "--warmup", "-1"], "--warmup must be 0 or more, got -1"),
         (["train", "--epochs", "1", "--warmup", "600"], "--warmup 600 is not shorter than the training of 600 steps"),
         (["import", "missing.onnx", "x.safetensors"], "cannot read missing.onnx: there is no such file"),
-        (["import", "missing.onnx", "x", "--input-shape", "1,a"], "--input-shape must be lengths above 0"),
+        (["import", "missing.onnx", "x", "--input-shape", "1,a"], "--input-shape must be positive lengths"),
         (["import", "missing.onnx", "x", "--input-scale", "0"], "--input-scale must be above 0, got 0.0"),
         (["export", "missing.safetensors", "x.onnx"], "cannot read missing.safetensors"),
         (["export", "nothing", "x.onnx"], "no model 'nothing': name a file, or one of "),

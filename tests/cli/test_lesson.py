@@ -61,7 +61,7 @@ def test_what_a_solution_shows_is_right(lesson, tmp_path, number):
 
 def test_bad_input(lesson, tmp_path):
     assert "no lesson 99: there are 1 to 21" in lesson(99).stderr
-    assert "no exercise at exercise_04_relu.py: chainrule lesson 4 writes it" in lesson(4, "--check").stderr
+    assert "no exercise at exercise_04_relu.py: write it with chainrule lesson 4" in lesson(4, "--check").stderr
     for text, message in (
         ("class Relu(:\n", f"{FILE}, line 1: invalid syntax"),
         ("x = 1\n1 / 0\n", f"{FILE} cannot be run: ZeroDivisionError: division by zero ({FILE}, line 2)"),

@@ -145,7 +145,7 @@ def test_what_does_not_fit_together(trained, rejects, small_folder, tmp_path):
         ("are for pictures and classes", "train", "--data", "shakespeare", "--mixup", 0.2),
         ("are for pictures and classes", "train", "--data", "shakespeare", "--augment"),
         ("--tokens must be characters", "train", "--data", "shakespeare", "--tokens", "words"),
-        ("writes text, and", "evaluate", model, "--data", small_folder),
+        ("is a language model, and", "evaluate", model, "--data", small_folder),
         ("is a text, and cnn does not read text", "evaluate", "cnn", "--data", "shakespeare"),
         ("which is not one of the", "evaluate", model, "--data", "hongloumeng"),
         ("was trained on a text, not on pictures: chainrule write", "predict", model, "none.png"),

@@ -141,7 +141,7 @@ def test_under_mpiexec_as_well(small_folder, tmp_path, undisturbed):
         (["--workers", 0], "--workers must be 1 or more, got 0"),
         (["--workers", 2, "--engine", "pigeons"], "no engine 'pigeons': use mpi or ray"),
         (["--engine", "ray"], "--engine ray starts workers: give --workers as well"),
-        (["--workers", 2, "--address", "127.0.0.1:9"], "give --engine ray as well"),
+        (["--workers", 2, "--address", "127.0.0.1:9"], "add --engine ray"),
         (["--workers", 2, "--engine", "ray", "--address", "127.0.0.1:9"], "no Ray cluster answers at 127.0.0.1:9"),
         (["--workers", 2, "--timeout", 0], "--timeout must be above 0 seconds and at most 1,000,000, got 0"),
         (["--workers", 3, "--batch-size", 2], "--workers 3 is more than a batch has samples (2): use fewer workers"),
