@@ -71,7 +71,7 @@ def test_a_wheel_without_kernels_is_not_taken_for_one_with_them(checks, tmp_path
 @pytest.mark.long
 def test_the_source_distribution_has_what_a_wheel_is_built_from(tmp_path):
     pytest.importorskip("scikit_build_core")
-    backend = "from scikit_build_core import build; build.build_sdist({!r})".format(str(tmp_path))
+    backend = f"from scikit_build_core import build; build.build_sdist({str(tmp_path)!r})"
     subprocess.run([sys.executable, "-c", backend], cwd=ROOT, check=True, capture_output=True)
     (archive,) = tmp_path.glob("*.tar.gz")
     with tarfile.open(archive) as tar:

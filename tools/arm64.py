@@ -3,8 +3,9 @@
     python tools/arm64.py build/arm64 tests/kernels
     python tools/arm64.py build/arm64 dist/chainrule-0.3.0-cp311-cp311-manylinux_2_17_aarch64.whl
 
-With a wheel, that is installed instead, and nothing is compiled. It runs on Debian, with Debian's cross compiler and QEMU. Debian's Python for ARM64 is unpacked into the folder, not
-installed; NumPy, nanobind and the test dependencies come from PyPI. Afterwards build/arm64/python is an ARM64 Python
+With a wheel, that is installed instead, and nothing is compiled. It runs on Debian, with Debian's cross compiler and
+QEMU. Debian's Python for ARM64 is unpacked into the folder, not installed; NumPy, nanobind and the test dependencies
+come from PyPI. Afterwards build/arm64/python is an ARM64 Python
 with chainrule. Exit code 1 if a test failed, 2 if something is missing.
 """
 
