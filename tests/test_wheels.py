@@ -1,4 +1,4 @@
-"""The wheels: what `make wheels` checks, on wheels that are right and wrong, and on one built from the source distribution."""
+"""What `make wheels` checks, on wheels that are right and wrong; and what the source distribution contains."""
 
 import importlib
 import subprocess

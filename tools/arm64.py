@@ -5,8 +5,8 @@
 
 With a wheel, that is installed instead, and nothing is compiled. It runs on Debian, with Debian's cross compiler and
 QEMU. Debian's Python for ARM64 is unpacked into the folder, not installed; NumPy, nanobind and the test dependencies
-come from PyPI. Afterwards build/arm64/python is an ARM64 Python
-with chainrule. Exit code 1 if a test failed, 2 if something is missing.
+come from PyPI. Afterwards build/arm64/python is an ARM64 Python with chainrule.
+Exit code 1 if a test failed, 2 if something is missing.
 """
 
 import os

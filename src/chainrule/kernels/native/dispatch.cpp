@@ -34,9 +34,9 @@ struct Processor {
     bool avx2, avx512;
 };
 
-// CPUID says what the processor can do, XCR0 which registers the system saves (Intel's Software Developer's Manual, volume 1,
-// sections 14.3 and 15.2). __builtin_cpu_supports would say the same, but asks a library that Zig and clang-cl do not link:
-// with Zig's it denies everything.
+// CPUID says what the processor can do, XCR0 which registers the system saves (Intel Software Developer Manual, volume 1,
+// sections 14.3 and 15.2). __builtin_cpu_supports would say the same, but asks the run-time library of the compiler, and
+// Zig's denies everything.
 Processor processor() {
     constexpr unsigned fma = 1u << 12, saves = 1u << 27;                              // leaf 1, ECX
     constexpr unsigned avx2 = 1u << 5;                                                // leaf 7, EBX
