@@ -18,7 +18,7 @@ GLIBC = (2, 17)
 STABLE = 12
 """From 3.12 on one wheel with the stable ABI serves all; nanobind has none for 3.11."""
 
-TOOLS = ("build", "ziglang==0.17.1", "auditwheel>=6.5", "abi3audit>=0.0.20", "scikit-build-core>=0.11")
+TOOLS = ("build", "ziglang==0.17.1", "auditwheel>=6.5", "abi3audit>=0.0.20", "scikit-build-core>=0.11", "nanobind>=2.4")
 BUILDERS = ("build", "scikit-build-core>=0.11", "nanobind>=2.4", "cmake>=3.26", "ninja")
 
 
