@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.cli.checked import report
+from chainrule.cli.terminal import speak
 from chainrule.scratch import watch
 from chainrule.scratch.time_layers import TimeLSTM
 from chainrule.scratch.watch import watching
@@ -29,7 +30,7 @@ layer.backward(np.ones_like(layer.forward(np.random.randn(5, 11, 3))))
 
 
 @pytest.mark.parametrize("factor", [1, 2])
-def test_long_sequences_of_a_large_layer_are_cut_short_and_that_is_told(monkeypatch, tmp_path, factor):
+def test_long_sequences_of_a_large_layer_are_cut_short_and_that_is_told(monkeypatch, tmp_path, capsys, factor):
     monkeypatch.setattr(watch, "_LARGE", 20)
     checks = []
     with watching(tmp_path / "script.py", checks.append):
@@ -42,7 +43,13 @@ def test_long_sequences_of_a_large_layer_are_cut_short_and_that_is_told(monkeypa
         ("TimeLSTM", 6, (4, 11)),
     ]
     assert [check.check.ok for check in checks] == [factor == 1, True]
-    told = report(checks, [], "en").splitlines()[-1]
+    report(checks, [])
+    told = capsys.readouterr().out.splitlines()[-1]
     for steps, name in ((2, "TimeWeights"), (4, "TimeLSTM")):
         assert re.search(rf"on the first {steps} of 11 steps, \d+ elements or more of each gradient: {name}", told)
-    assert "只读前 4 步（共 11 步）" in report(checks, [], "zh")
+    speak("zh")
+    try:
+        report(checks, [])
+    finally:
+        speak("en")
+    assert "只读前 4 步（共 11 步）" in capsys.readouterr().out

@@ -7,11 +7,15 @@ from hypothesis import strategies as st
 
 from chainrule.data.paper import Ink, find_page_ink
 from chainrule.vision import Comparison, compare
+from chainrule.vision.cells import find_cells
 from chainrule.vision.cuts import cut
 from chainrule.vision.marks import name_mark
+from chainrule.vision.numbers import tell_numbers
 from chainrule.vision.pieces import Piece, find_groups, find_pieces
+from chainrule.vision.reading import Candidate
 from chainrule.vision.rules import Frame, remove_rules
 from chainrule.vision.tilt import find_tilt
+from chainrule.vision.view import View
 
 
 def ring(size: int = 40, pen: int = 6) -> np.ndarray:
@@ -97,6 +101,36 @@ def test_cells_of_one_row_of_boxes_are_one_number():
     digits = [piece(ring(), left, 100) for left in (10, 90, 170)]
     assert len(find_groups(digits, [])) == 3
     assert len(find_groups(digits, [Frame(0, 230, (90, 94), (150, 146))])) == 1
+
+
+def test_a_printed_bar_does_not_hide_digits_much_lower():
+    digits = [piece(ring(), left, 400) for left in range(10, 710, 100)]
+    bar = np.ones((100, 700), np.float32)
+    bar[30:70, 20:680:60] = bar[30:70, 25:680:60] = 0  # with bright words in it
+    assert len(find_groups([piece(bar), *digits], [])) == len(digits)
+
+
+@pytest.mark.parametrize("is_parted", [True, False])
+def test_a_line_with_a_gap_elsewhere_parts_the_digits_beside_it(is_parted):
+    printed = np.zeros((300, 302), bool)
+    printed[::75] = printed[:, ::100] = True
+    printed[70:80, 98:103] = False  # two cells are one, in each of two rows
+    printed[:75, 100] &= is_parted
+    digits = [piece(ring(), left, 20 + 75 * row) for row in range(4) for left in (50, 110, 220)]
+    groups = find_groups(digits, [], find_cells(printed))
+    assert [len(group.pieces) for group in groups[:2]] == ([1, 1] if is_parted else [2, 1])
+    assert all(len(group.pieces) == 1 for group in groups[2:])
+
+
+@pytest.mark.parametrize(("confidence", "found"), [(0.55, ["38"]), (0.45, [])])
+def test_a_number_of_doubtful_digits_is_none(confidence, found):
+    view = View(1.0, 0.0, (200, 200), (200, 200), 0, 0)
+    pixels = np.zeros((28, 28), np.uint8)
+    reading = [
+        Candidate(piece(ring(), 10, 10), pixels, 3, 0.999, 0.0),
+        Candidate(piece(ring(), 60, 10), pixels, 8, confidence, 0.0),
+    ]
+    assert [number.text for number in tell_numbers(reading, tuple("0123456789"), view, 40, 0.98)] == found
 
 
 def test_dust_is_no_piece():

@@ -29,7 +29,18 @@ _SECTIONS = {
     ],
     ("Guides", "指南"): [
         f"{name}.md"
-        for name in ("data", "recipes", "models", "reading", "text", "page", "exchange", "notebooks", "scaling")
+        for name in (
+            "commands",
+            "data",
+            "recipes",
+            "models",
+            "reading",
+            "text",
+            "page",
+            "exchange",
+            "notebooks",
+            "scaling",
+        )
     ],
     ("Background", "背景"): [
         f"{name}.md" for name in ("architecture", "correctness", "results", "performance", "reliability", "kernels")

@@ -31,6 +31,20 @@ _ROW = 2.2
 """Height of a row of form boxes, in heights of a digit; a higher frame is a table."""
 
 
+_STROKE = 0.35
+"""Width of a stroke of a digit, as a share of its height, at most."""
+
+
+_FULL = 0.3
+"""Ink of one digit, in squares of its height, at most; the rest of a printed bar or a long word does not count."""
+
+_FLAT = 0.3
+"""Height of a bar, as a share of its width, at most."""
+
+_PARTED = 0.8
+"""Share of the rows between two digits in which a printed line stands, from which it parts them."""
+
+
 @dataclass(frozen=True)
 class Piece:
     """Ink that hangs together."""
@@ -152,18 +166,23 @@ def _may_be_digits(piece: Piece, usual: float) -> bool:
 
 def _is_stain(piece: Piece) -> bool:
     """Without strokes: pale, or a filled shape."""
-    thick = 2 * float(ndimage().distance_transform_edt(np.pad(piece.ink > 0.3, 1)).max())
-    if thick <= 0.35 * piece.height:
+    thick = _thickness(piece)
+    if thick <= _STROKE * piece.height:
         return False
     return thick > 0.5 * min(piece.width, piece.height) if piece.peak <= 0.8 else thick > 0.6 * piece.height
 
 
+def _thickness(piece: Piece) -> float:
+    """Diameter of the largest disc of ink in it."""
+    return 2 * float(ndimage().distance_transform_edt(np.pad(piece.ink > 0.3, 1)).max())
+
+
 def _usual_height(pieces: list[Piece]) -> float:
-    """The height at which half of the ink is in taller pieces."""
-    if not pieces:
+    """The height at which half of the ink is in taller pieces; a bar, a finger or a desk in view is not writing."""
+    order = sorted((p for p in pieces if _thickness(p) <= _STROKE * p.height), key=lambda piece: piece.height)
+    if not order:
         return 1.0
-    order = sorted(pieces, key=lambda piece: piece.height)
-    ink = np.cumsum([piece.area for piece in order])
+    ink = np.cumsum([min(piece.area, _FULL * piece.height**2) for piece in order])
     return float(order[int(np.searchsorted(ink, ink[-1] / 2))].height)
 
 
@@ -185,6 +204,9 @@ def _stacked(piece: Piece, other: Piece, usual: float) -> bool:
     over = min(right, c) - max(left, a)
     if over < 0.5 * min(piece.width, other.width) or max(piece.width, other.width) > 1.5 * usual:
         return False
+    flat, full = (piece, other) if piece.height < other.height else (other, piece)
+    if flat.height < _FLAT * flat.width and flat.width > full.width:
+        return False  # what is left of a printed line
     gap = max(top, b) - min(bottom, d)
     tall = max(bottom, d) - min(top, b)
     return gap <= 0.15 * usual and tall <= max(1.3 * usual, 1.02 * max(piece.height, other.height))
@@ -224,6 +246,9 @@ def _linked(digits: list[Piece], frames: list[Frame], cells: Cells | None) -> li
     place = place_pieces([piece.box for piece in digits], [piece.ink for piece in digits], cells)
     firm = (place[:, np.newaxis] >= 0) & (place[np.newaxis] >= 0)
     other = firm & (place[:, np.newaxis] != place[np.newaxis])
+    if cells is not None:
+        for one, two in np.argwhere(firm & ~other & (gap > 0) & (gap <= _GAP * taller) & (level > 0)):
+            other[one, two] |= _is_line_between(digits[one].box, digits[two].box, cells)
     apart |= other & ~same
     together = firm & ~other
     if cells is not None:
@@ -241,6 +266,13 @@ def _linked(digits: list[Piece], frames: list[Frame], cells: Cells | None) -> li
             sets = [new if value == old else value for value in sets]
     members = [[digits[i] for i in np.flatnonzero(np.array(sets) == value)] for value in dict.fromkeys(sets)]
     return [sorted(group, key=lambda piece: piece.middle) for group in members]
+
+
+def _is_line_between(one: Box, two: Box, cells: Cells) -> bool:
+    """Whether a printed line stands between two digits beside each other, though elsewhere it has a gap."""
+    top, bottom = min(one[1], two[1]), max(one[3], two[3])
+    between = cells.labels[top:bottom, one[2] : two[0]] == 0
+    return bool(between.any(axis=1).mean() >= _PARTED)
 
 
 def _frame_around(piece: Piece, frames: list[Frame]) -> int:
