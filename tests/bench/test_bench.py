@@ -81,7 +81,7 @@ def test_the_command_writes_numbers_and_pictures(chainrule, tmp_path):
     found, missing = load_peers()
     assert (sorted(found) + missing) != []
     assert report["missing"] == missing
-    assert all(f"{name} is not installed and left out" in result.stderr for name in missing)
+    assert all(f"{name} is not installed: skipped" in result.stderr for name in missing)
     assert report["versions"]["Python"] == sys.version.split()[0]
     assert set(report["inference"]) == {
         f"{name}, {count}" for name in ("two-layer", "simple-conv", "lenet") for count in ("1 image", "500 images")

@@ -82,7 +82,10 @@ def test_broken_data(folder, rejects, tmp_path, damage, told):
         (["export", "nothing", "x.onnx"], "no model 'nothing': name a file, or one of "),
         (["predict", "freehand"], "no picture to read"),
         (["predict", "x.png", "--unsure-below", "2"], "--unsure-below must be from 0 to 1, got 2.0"),
-        (["train", "--find-learning-rate", "--resume"], "--find-learning-rate begins anew and alone: leave --resume"),
+        (
+            ["train", "--find-learning-rate", "--resume"],
+            "--find-learning-rate starts a new run in one process: leave out --resume",
+        ),
         (["train", "--colour", "red"], "No such option: --colour"),
         (["tarin"], "No such command 'tarin'"),
         (["evaluate"], "Missing argument"),

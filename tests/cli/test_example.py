@@ -24,7 +24,7 @@ def test_what_is_there_is_kept(chainrule, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "lesson.py").write_text("print(1)\n")
     told = chainrule("example", "--output", "mine", cwd=tmp_path)
-    assert "lesson.py: was there, and is kept" in told.stdout
+    assert "lesson.py: already there, kept" in told.stdout
     assert (tmp_path / "mine" / "lesson.py").read_text() == "print(1)\n"
     assert (tmp_path / "mine" / "seven.png").exists()
 

@@ -29,7 +29,7 @@ def test_a_lesson_from_its_text_to_a_right_exercise(lesson, tmp_path):
     assert (wrong.returncode, wrong.stdout.splitlines()[0]) == (1, "✗ dx is not there: nothing sets or returns it")
     text = (tmp_path / FILE).read_text()
     (tmp_path / FILE).write_text(text.replace(EMPTY, "        return np.where(self.mask, 0, dout)"))
-    assert "it was there, and is kept" in lesson(4).stdout
+    assert "already there, kept" in lesson(4).stdout
     right = lesson(4, "--check")
     assert (right.returncode, right.stdout) == (
         0,
@@ -77,7 +77,7 @@ def test_bad_input(lesson, tmp_path):
 def test_in_a_terminal_the_reader_goes_on_or_leaves(tmp_path, in_terminal):
     code, shown = in_terminal("lesson", "4", typed=b"\nq\n", cwd=tmp_path)
     assert code == 0
-    assert shown.count("Enter: go on") == 2
+    assert shown.count("Enter: continue") == 2
     assert "Exercise" not in shown
     assert "\x1b[" in shown  # colours
     assert not list(tmp_path.iterdir())

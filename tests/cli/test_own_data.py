@@ -159,7 +159,7 @@ def test_other_commands_on_numbers_to_predict(homes, chainrule, rejects, tmp_pat
     told = chainrule("data", "info", homes / "homes.csv")
     assert told.returncode == 0, told.stderr
     assert "target 1" in told.stdout
-    assert "takes data with classes" in rejects("race", "--data", homes / "homes.csv")
+    assert "needs data with classes" in rejects("race", "--data", homes / "homes.csv")
     for options, cure in (
         (["--label-smoothing", 0.1], "are about classes"),
         (["--augment"], "change pictures"),

@@ -60,7 +60,7 @@ def test_a_resumed_recipe_equals_an_uninterrupted_one(recipe, small_folder, chai
     ]
     assert events[0] == events[1]
     line = rejects("train", "--resume", "--recipe", "lesson", "--output", tmp_path / "parts")
-    assert "differs from the run to be resumed" in line
+    assert "differs from the run to resume" in line
 
 
 def test_early_stopping_keeps_the_best_epoch_and_calibrates_it(small_folder, chainrule, tmp_path):

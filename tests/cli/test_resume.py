@@ -51,7 +51,7 @@ def test_a_signal_saves_and_says_how_to_resume(sent, code, small_folder, chainru
     assert process.returncode == code
     assert "Traceback" not in told
     command = f"chainrule train --resume --output {tmp_path / 'run'}"
-    assert f"go on with: {command}" in told
+    assert f"continue with: {command}" in told
     result = chainrule(*command.split()[1:])
     assert result.returncode == 0, result.stderr
     assert "resuming after step" in result.stderr
@@ -82,7 +82,7 @@ def test_a_schedule_is_resumed_as_it_was_planned(small_folder, chainrule, reject
     process.communicate(timeout=60)
     assert process.returncode == 130
     line = rejects("train", "--resume", "--epochs", 90, "--output", tmp_path / "run")
-    assert "--epochs 90 differs from the run to be resumed (60): leave it out" in line
+    assert "--epochs 90 differs from the run to resume (60): leave it out" in line
     assert chainrule("train", "--resume", "--output", tmp_path / "run").returncode == 0
     models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "run")]
     assert models[0] == models[1]
@@ -184,7 +184,7 @@ def test_more_epochs_later_equal_all_at_once(small_folder, chainrule, tmp_path):
 def test_resuming_with_other_options_is_refused(small_folder, chainrule, rejects, tmp_path):
     chainrule("train", "--data", small_folder, "--epochs", 1, "--output", tmp_path)
     line = rejects("train", "--resume", "--batch-size", 50, "--output", tmp_path)
-    assert line == "error: --batch-size 50 differs from the run to be resumed (100): leave it out"
+    assert line == "error: --batch-size 50 differs from the run to resume (100): leave it out"
 
 
 def test_resuming_nothing_is_refused(rejects, tmp_path):
@@ -198,10 +198,10 @@ def test_resuming_a_checkpoint_made_in_python_is_refused(small, rejects, tmp_pat
     trainer = cr.Trainer(net, loss=cr.SoftmaxCrossEntropy(), optimizer=cr.SGD(0.1), seed=0)
     list(trainer.fit(small[0], epochs=1, checkpoint=tmp_path / "checkpoint.safetensors"))
     line = rejects("train", "--resume", "--output", tmp_path)
-    assert "was not written by chainrule train: go on with Trainer.resume in Python" in line
+    assert "was not written by chainrule train: resume it with Trainer.resume in Python" in line
 
 
 def test_starting_anew_in_the_folder_of_a_run_says_so(small_folder, chainrule, tmp_path):
     for _ in range(2):
         result = chainrule("train", "--data", small_folder, "--epochs", 1, "--output", tmp_path)
-    assert f"replacing the run in {tmp_path} (--resume would go on with it)" in result.stderr
+    assert f"replacing the run in {tmp_path} (--resume would continue it)" in result.stderr

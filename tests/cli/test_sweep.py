@@ -110,7 +110,7 @@ def test_a_signal_stops_the_trials_as_well(small_folder, chainrule, tmp_path):
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=120)
     assert process.returncode == 143, told
-    assert f"stopped; go on with: chainrule sweep --resume --output {folder}" in told
+    assert f"stopped; continue with: chainrule sweep --resume --output {folder}" in told
     assert training(folder / "1") is None
 
 
@@ -152,11 +152,11 @@ def test_from_python_as_well(small_folder, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "name the .toml file of the sweep"),
+        ([], "name the sweep's .toml file"),
         (["{plan}", "--workers", 0], "--workers must be 1 or more, got 0"),
         (["{plan}", "--ensemble", 5], "--ensemble must be from 0 to the number of trials, 4, got 5"),
         (["{plan}", "--engine", "pigeons"], "no engine 'pigeons': use local or ray"),
-        (["{plan}", "--address", "127.0.0.1:1"], "give --engine ray as well"),
+        (["{plan}", "--address", "127.0.0.1:1"], "add --engine ray"),
         (["none.toml"], "cannot read the sweep none.toml: there is no such file"),
         (["--resume", "--output", "{folder}"], "there is no sweep in"),
     ],

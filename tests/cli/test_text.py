@@ -148,7 +148,7 @@ def test_what_does_not_fit_together(trained, rejects, small_folder, tmp_path):
         ("writes text, and", "evaluate", model, "--data", small_folder),
         ("is a text, and cnn does not read text", "evaluate", "cnn", "--data", "shakespeare"),
         ("which is not one of the", "evaluate", model, "--data", "hongloumeng"),
-        ("learned a text, no pictures: chainrule write", "predict", model, "none.png"),
+        ("was trained on a text, not on pictures: chainrule write", "predict", model, "none.png"),
         ("the network was not trained on a text", "write", "cnn"),
         ("no model 'nobody'", "write", "nobody"),
         ("the prompt has '€' at character 1", "write", model, "--prompt", "€"),

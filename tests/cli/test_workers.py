@@ -103,7 +103,7 @@ def test_a_signal_saves_and_another_number_of_workers_goes_on(
     process.send_signal(sent)
     _, told = process.communicate(timeout=300)
     assert process.returncode == code, told
-    assert f"go on with: chainrule train --resume --output {tmp_path / 'run'}" in told
+    assert f"continue with: chainrule train --resume --output {tmp_path / 'run'}" in told
     assert "Traceback" not in told
     others = [] if code == 143 else ["--workers", 3]
     result = chainrule("train", "--resume", "--output", tmp_path / "run", *others)
@@ -143,7 +143,7 @@ def test_under_mpiexec_as_well(small_folder, tmp_path, undisturbed):
         (["--workers", 2, "--timeout", 0], "--timeout must be above 0 seconds and at most 1,000,000, got 0"),
         (["--workers", 3, "--batch-size", 2], "--workers 3 is more than a batch has samples (2): use fewer workers"),
         (["--workers", 3, "--accumulate", 2], "--workers 3 needs a batch in 3 parts or more, and it has 2"),
-        (["--workers", 2, "--find-learning-rate"], "leave --resume and --workers out"),
+        (["--workers", 2, "--find-learning-rate"], "leave out --resume and --workers"),
         (["--workers", 2, "--model", "nothing"], "no model 'nothing'"),
     ],
 )

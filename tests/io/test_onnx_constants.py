@@ -75,7 +75,7 @@ def test_every_operator_of_constants_computes_what_onnx_says(capsys):
     ],
 )
 def test_constants_that_do_not_fit_or_are_too_large(operator, attributes, values):
-    with pytest.raises(ModelFileError, match="it computes"):
+    with pytest.raises(ModelFileError, match="it computes|its constants do not fit"):
         constant_of(operator, attributes, {place: np.asarray(value) for place, value in enumerate(values)})
 
 

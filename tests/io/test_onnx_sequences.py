@@ -123,16 +123,16 @@ def test_a_graph_without_first_states_or_biases():
 @pytest.mark.parametrize(
     ("kind", "attributes", "told"),
     [
-        ("RNN", {"activations": ["Relu"]}, "an RNN with activations = relu"),
-        ("LSTM", {"direction": "reverse"}, "an LSTM with direction = reverse"),
-        ("LSTM", {"clip": 3.0}, "an LSTM with a clip"),
-        ("GRU", {"linear_before_reset": 0}, "a GRU with linear_before_reset = 0"),
+        ("RNN", {"activations": ["Relu"]}, "its RNN has activations = relu"),
+        ("LSTM", {"direction": "reverse"}, "its LSTM has direction = reverse"),
+        ("LSTM", {"clip": 3.0}, "its LSTM has a clip"),
+        ("GRU", {"linear_before_reset": 0}, "its GRU has linear_before_reset = 0"),
     ],
 )
 def test_what_no_layer_does_is_told(kind, attributes, told):
     nodes = [*begins(1), FIRST, recurrence(kind, **attributes), node("Squeeze", ["Y", "i_one"], ["y1"])]
     nodes.append(node("Transpose", ["y1"], ["y"], perm=[1, 0, 2]))
-    with pytest.raises(ModelFileError, match=f"it has {told}, which no layer does"):
+    with pytest.raises(ModelFileError, match=f"{told}, which no layer supports"):
         from_onnx(model(nodes, weights(kind, 1) | numbers(1), (STEPS, FEATURES)))
 
 

@@ -79,9 +79,9 @@ def test_the_command_writes_a_notebook_and_keeps_one_that_is_there(chainrule, tm
     path = tmp_path / "lesson_04_relu.ipynb"
     assert json.loads(path.read_text(encoding="utf-8"))["nbformat"] == 4
     path.write_text("mine")
-    assert "it was there, and is kept" in chainrule("lesson", 4, "--notebook", cwd=tmp_path).stdout
+    assert "already there, kept" in chainrule("lesson", 4, "--notebook", cwd=tmp_path).stdout
     assert path.read_text() == "mine"
     chinese = chainrule("lesson", 4, "--notebook", "--file", "课.ipynb", "-l", "zh", cwd=tmp_path)
     assert chinese.stdout == "笔记本：课.ipynb\n"
     assert "ReLU 层" in (tmp_path / "课.ipynb").read_text(encoding="utf-8")
-    assert "leave --check" in chainrule("lesson", 4, "--notebook", "--check", cwd=tmp_path).stderr
+    assert "leave out --check" in chainrule("lesson", 4, "--notebook", "--check", cwd=tmp_path).stderr

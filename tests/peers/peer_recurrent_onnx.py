@@ -61,7 +61,7 @@ def test_a_recurrence_of_pytorch_is_read(name, dynamo, tmp_path):
 @pytest.mark.parametrize(
     ("recurrence", "told"),
     [
-        (nn.RNN(4, 5, batch_first=True, nonlinearity="relu"), "an RNN with activations = relu"),
+        (nn.RNN(4, 5, batch_first=True, nonlinearity="relu"), "its RNN has activations = relu"),
         (nn.GRU(4, 5), "GRU of a batch that does not come first"),
     ],
 )

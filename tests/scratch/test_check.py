@@ -310,7 +310,7 @@ def test_a_wrong_layer_of_a_script_is_found(script, chainrule):
     assert "MyAffine (own.py:12)" in rows["MyAffine", "db"]
     assert "SoftmaxWithLoss (chainrule)" in rows["SoftmaxWithLoss", "dx"]
     assert "MyRelu.backward (net.py:12): dx is dout itself" in checked.stdout
-    assert lines[-2] == "Net.gradient (net.py:24): wrong as well, as its layers are: fix them first"
+    assert lines[-2] == "Net.gradient (net.py:24): wrong as well, because its layers are: fix them first"
     assert lines[-1] == "7 of 7 gradients compared, 3 wrong"
 
 
@@ -321,7 +321,10 @@ def test_a_script_that_is_right(script, chainrule):
     assert told.stdout.splitlines()[-1] == "每个 backward 都是其 forward 的导数：7 个梯度比较了 7 个，全部一致"
     late = chainrule("run", script, "--check")
     assert late.returncode == 0
-    assert "--check is passed on to the script; before it, it is ours: chainrule run --check net.py" in late.stderr
+    assert (
+        "--check is passed to the script; to use chainrule's, put it before the script: chainrule run --check net.py"
+        in late.stderr
+    )
     script.write_text("print('no layers')")
     assert "nothing was checked" in chainrule("run", "--check", script).stdout
     assert chainrule("run", "--check", "--language", "fr", script).returncode == 2

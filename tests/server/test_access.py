@@ -106,7 +106,7 @@ def test_no_token_is_said():
     with serving("--host", "0.0.0.0", "--no-token") as (address, process):
         assert "token" not in address
         assert httpx.get(f"{address}/api/models").status_code == 200
-        assert "no token: whoever reaches this address" in process.stderr.readline()
+        assert "no token: anyone who can reach this address" in process.stderr.readline()
 
 
 @pytest.mark.parametrize(

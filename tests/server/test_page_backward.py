@@ -55,20 +55,26 @@ def four_networks(tmp_path_factory):
     """A server of networks with nearly every kind of brick: pictures, a table, a text, and what `serve` has."""
     folder = tmp_path_factory.mktemp("networks")
     branch = cr.Residual(cr.Conv2D(4, 3, padding="same"), cr.BatchNorm(), cr.SiLU())
+    both = cr.Parallel(cr.Sequential(cr.Conv2D(2, 1), cr.ReLU()), cr.Conv2D(2, 3, padding="same"))
     picture = cr.Sequential(
-        cr.Scale(1 / 255), cr.Conv2D(4, 5, stride=2), branch, cr.AvgPool2D(2), cr.GroupNorm(2), cr.Tanh(),
+        cr.Scale(1 / 255), cr.Conv2D(4, 5, stride=2), both, branch, cr.AvgPool2D(2), cr.GroupNorm(2), cr.Tanh(),
         cr.GlobalAvgPool2D(), cr.LayerNorm(), cr.Dropout(0.2), cr.Affine(10),
     ).build((1, 28, 28))  # fmt: skip
     cr.save(picture, folder / "picture.safetensors", labels="0123456789")
     table = cr.Sequential(cr.Affine(8), cr.Sigmoid(), cr.Softmax(), cr.Affine(3)).build((4,))
     cr.save(table, folder / "table.safetensors", labels=["no", "yes", "perhaps"])
-    with serving("two-layer", "char-gpt", folder / "picture.safetensors", folder / "table.safetensors") as (found, _):
+    price = cr.Sequential(cr.Standardize(0.5, 2.0), cr.Affine(6), cr.ELU(), cr.Affine(1)).build((4,))
+    cr.save(price, folder / "price.safetensors")
+    files = [folder / f"{name}.safetensors" for name in ("picture", "table", "price")]
+    with serving("two-layer", "char-gpt", *files) as (found, _):
         yield found
 
 
-@pytest.mark.parametrize("model", ["two-layer", "picture", "table", "char-gpt"])
+@pytest.mark.parametrize("model", ["two-layer", "picture", "table", "price", "char-gpt"])
 def test_every_state_shows_words_and_numbers_that_add_up(open_page, four_networks, model):
-    source = {"table": "numbers:1,-2,0.5,3", "char-gpt": "text:To be"}.get(model, "mnist:0")
+    source = {"table": "numbers:1,-2,0.5,3", "price": "numbers:1,-2,0.5,3", "char-gpt": "text:To be"}.get(
+        model, "mnist:0"
+    )
     page = open_page(f"place=backward&model={model}&input={source}", at=four_networks)
     until(page, "document.querySelector('#stages button')")
     stages = page.locator("#stages button").count()
@@ -136,6 +142,37 @@ def test_a_number_is_followed_from_the_logits_to_the_picture_and_its_path_is_pin
     assert again.locator("#path li button").all_inner_texts() == steps
     again.click("#unpin")
     assert not again.locator("#path").is_visible()
+
+
+def test_batch_norm_shows_its_three_terms_as_in_training(open_page, four_networks):
+    page = open_page("place=backward&model=picture&input=mnist:0", at=four_networks)
+    page.click("#stages button:has-text('BatchNorm')")
+    canvas = page.locator("#backward-detail .made canvas").first
+    canvas.click(position={"x": 9, "y": 9})
+    until(page, "document.querySelectorAll('#terms tbody tr:not(.rest)').length === 2")  # one term, and the sum
+    page.check("#mode")
+    until(page, "document.querySelectorAll('#terms tbody tr:not(.rest)').length === 4")
+    parts, whole = shown_sum(page)
+    assert len(parts) in (3, 4)  # rounding may be told
+    assert sum(parts) == whole
+    assert "mode=train" in page.url
+    page.locator("#backward-detail .made canvas").nth(1).click(position={"x": 3, "y": 3})
+    page.click("#check-button")
+    until(page, "document.querySelector('#check')?.textContent.includes('They agree')")
+
+
+def test_the_row_of_bricks_says_that_there_are_more(open_page, four_networks):
+    page = open_page("place=inside&model=picture&input=mnist:0", at=four_networks, size=(1024, 700))
+    more = page.locator("#inside-bricks .more.on")
+    more.wait_for(state="visible")
+    assert not page.locator("#inside-bricks .more.back").is_visible()
+    for _ in range(20):
+        if not more.is_visible():
+            break
+        more.click()
+        page.wait_for_timeout(400)
+    assert page.locator("#inside-bricks .brick").last.is_visible()
+    assert page.locator("#inside-bricks .more.back").is_visible()
 
 
 def test_the_label_that_teaches_is_asked_for_where_none_was_chosen(open_page, mnist):

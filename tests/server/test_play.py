@@ -212,7 +212,14 @@ def test_a_network_that_predicts_a_number_is_no_classifier(open_page, tmp_path):
         assert "%" not in page.locator("#draw").inner_text()
         page.wait_for_selector("#inside-bricks .brick >> nth=3")
         page.click("#tab-backward")
-        assert "predicts a number" in page.locator("#backward").inner_text()
+        page.fill("#target", "2")
+        page.locator("#target").press("Tab")
+        loss = (expected - 2) ** 2
+        until(page, "document.querySelector('#loss-value')?.textContent.includes('− 2)²')")
+        assert float(page.locator("#loss-value").inner_text().rpartition("= ")[2]) == pytest.approx(loss, rel=1e-3)
+        page.click("#step")
+        shown = page.locator("#logits td.gradient").inner_text().replace("−", "-")
+        assert float(shown) == pytest.approx(2 * (expected - 2), rel=1e-3)
 
 
 def test_wrong_settings_are_told_in_words(open_page):

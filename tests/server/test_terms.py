@@ -8,6 +8,7 @@ import pytest
 import chainrule as cr
 from catalogue import CATALOGUE
 from chainrule.layers.trace import TraceRow
+from chainrule.server.inside import trace_sample
 from chainrule.server.number import explain_number
 from chainrule.server.problems import ProblemError
 from chainrule.server.terms import explain, explainable, products, reads
@@ -117,6 +118,63 @@ def test_every_number_is_the_traces_and_its_path_begins_at_the_loss(label):
             for step in steps[1:]:
                 assert step.value == gradient(trace[step.place], step.array)[tuple(step.index)]
     np.testing.assert_array_equal(net.gradients, before)
+
+
+def branched() -> cr.Sequential:
+    inner = cr.Sequential(cr.Conv2D(3, 3, padding="same"), cr.BatchNorm(), cr.ReLU())
+    both = cr.Parallel(inner, cr.Conv2D(2, 1), cr.Sequential())
+    added = cr.Parallel(cr.Sequential(cr.Affine(5), cr.Tanh()), cr.Affine(5), join="sum")
+    return cr.Sequential(cr.Conv2D(2, 2), both, cr.Dropout(0.3), cr.GlobalAvgPool2D(), added, cr.Affine(4)).build(
+        (2, 6, 6), seed=3
+    )
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_paths_go_through_branches(train):
+    net, sample = branched(), np.random.default_rng(1).normal(size=(2, 6, 6)).astype(np.float32)
+    trace = trace_sample("net", net, sample, 2, train=train)
+    seen = set()
+    for row in trace.rows:
+        for array in explainable(row):
+            true = gradient(row, array)
+            index = tuple(int(i) for i in np.unravel_index(np.abs(true).argmax(), true.shape))
+            told = explain_number("net", net, sample, 2, row.name, array, index, train=train)
+            assert told.value == true[index]
+            assert told.path[0].place == "loss"
+            for step in told.path[1:]:
+                assert step.value == gradient(trace[step.place], step.array)[tuple(step.index)]
+            seen |= {step.place for step in told.path}
+            if array == "dx" and row.name != "0.Conv2D":
+                assert told.onward is not None or not told.goes_into
+    told, onwards = explain_number("net", net, sample, 2, "loss", "dlogits", (0,), train=train), []
+    while told.onward is not None and told.goes_into:
+        onwards.append(told.onward.place)
+        index = tuple(told.onward.index)
+        told = explain_number("net", net, sample, 2, told.onward.place, told.onward.array, index, train=train)
+    assert onwards[-1] == ("3.GlobalAvgPool2D" if train else "0.Conv2D")  # in training Dropout drops that one
+    assert train or any(place.startswith("1.Parallel.") for place in onwards)
+    assert {"1.Parallel.0.Sequential.0.Conv2D", "1.Parallel.1.Conv2D", "4.Parallel.1.Affine"} <= seen
+
+
+def test_the_parts_of_parallel_are_its_branches():
+    net, sample = branched(), np.random.default_rng(1).normal(size=(2, 6, 6)).astype(np.float32)
+    told = explain_number("net", net, sample, 2, "1.Parallel", "dx", (1, 2, 2))
+    trace = net.trace(sample[np.newaxis], np.array([2]))
+    parts = {term.factors[0].name: term.value for term in told.terms}
+    for name in ("0.Sequential", "1.Conv2D", "2.Sequential"):
+        assert parts[f"{name}.dx"] == trace[f"1.Parallel.{name}"].dx[0, 1, 2, 2]
+
+
+def test_a_network_that_predicts_numbers():
+    net = cr.Sequential(cr.Affine(5), cr.Tanh(), cr.Affine(2)).build((3,), seed=1)
+    sample = np.array([0.5, -1.0, 2.0], np.float32)
+    trace = net.trace(sample[np.newaxis], np.full((1, 2), 1.5, np.float32), cr.MeanSquaredError())
+    told = explain_number("net", net, sample, 1.5, "loss", "dlogits", (1,))
+    assert told.value == trace.doutputs[0, 1] == pytest.approx(float(trace.outputs[0, 1]) - 1.5, rel=1e-6)
+    assert {term.factors[1].name for term in told.terms} == {"y", "−t"}
+    told = explain_number("net", net, sample, 1.5, "0.Affine", "W", (2, 3))
+    assert told.value == trace["0.Affine"].gradients["W"][2, 3]
+    assert [step.place for step in told.path] == ["loss", "2.Affine", "1.Tanh", "0.Affine"]
 
 
 def test_where_a_number_goes_is_what_depends_on_it():

@@ -62,9 +62,9 @@ def test_views_move_the_picture_and_fill_with_black(x):
 
 
 def test_what_cannot_vote_together(x):
-    with pytest.raises(OptionError, match="one network or more"):
+    with pytest.raises(OptionError, match="at least one network"):
         Ensemble([])
-    with pytest.raises(OptionError, match="one view or more"):
+    with pytest.raises(OptionError, match="at least one network and one view"):
         Ensemble([network(0)], views=())
     with pytest.raises(OptionError, match="have the same labels, got .*'c'.* and .*'d'"):
         Ensemble([network(0), network(1, "abd")])

@@ -81,7 +81,7 @@ def test_a_field_that_cannot_be(place, value, checkpoint, tmp_path):
     before = state(trainer)
     with pytest.raises(ModelFileError) as refused:
         trainer.resume(path)
-    assert "start anew" in str(refused.value) or "without resuming first" in str(refused.value)
+    assert "start again" in str(refused.value) or "without resuming first" in str(refused.value)
     assert state(trainer) == before
 
 

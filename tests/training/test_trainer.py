@@ -255,7 +255,7 @@ def test_a_batch_is_divided_into_as_many_parts_as_asked_for(samples, accumulate,
 @pytest.mark.parametrize("make", [trainer, full_trainer])
 def test_the_best_weights_are_kept_when_training_goes_on_and_gets_worse(make):
     t = make()
-    with pytest.raises(OptionError, match="no epoch was measured"):
+    with pytest.raises(OptionError, match="no epoch was evaluated"):
         t.use_best()
     for epoch in t.fit(data(), validation=data(200), epochs=40, batch_size=4):
         if epoch.number == 8:
@@ -366,7 +366,7 @@ def test_ctrl_c_stops_between_steps_saves_and_says_how_to_go_on(tmp_path):
     with pytest.raises(KeyboardInterrupt) as caught:
         list(first.fit(data(), epochs=3, batch_size=4, checkpoint=path))
     assert first.step == 8  # the current step was finished
-    assert f"saved after step 8: trainer.resume({str(path)!r}) goes on" in caught.value.__notes__
+    assert f"saved after step 8: continue with trainer.resume({str(path)!r})" in caught.value.__notes__
     second, whole = make(), make()
     second.resume(path)
     assert second.step == 8
@@ -401,17 +401,17 @@ def test_checkpoints_of_something_else_are_refused(tmp_path):
     list(t.fit(data(), epochs=1, batch_size=4, checkpoint=path))
     other = cr.Sequential(cr.Affine(3)).build((5,), seed=0)
     loss, sgd = cr.SoftmaxCrossEntropy(), cr.SGD(0.05, momentum=0.9)
-    with pytest.raises(ModelFileError, match="is of another network"):
+    with pytest.raises(ModelFileError, match="was saved with a different network"):
         cr.Trainer(other, loss=loss, optimizer=sgd).resume(path)
-    with pytest.raises(ModelFileError, match="is of another optimizer"):
+    with pytest.raises(ModelFileError, match="was saved with a different optimizer"):
         trainer(momentum=0.5).resume(path)
-    with pytest.raises(ModelFileError, match="is of another clip_norm"):
+    with pytest.raises(ModelFileError, match="was saved with a different clip_norm"):
         cr.Trainer(t.network, loss=loss, optimizer=sgd, clip_norm=1.0).resume(path)
-    with pytest.raises(ModelFileError, match="is of another average"):
+    with pytest.raises(ModelFileError, match="was saved with a different average"):
         cr.Trainer(t.network, loss=loss, optimizer=sgd, average=cr.WeightAverage()).resume(path)
-    with pytest.raises(ModelFileError, match="is of another accumulate"):
+    with pytest.raises(ModelFileError, match="was saved with a different accumulate"):
         cr.Trainer(t.network, loss=loss, optimizer=sgd, accumulate=2).resume(path)
-    with pytest.raises(ModelFileError, match="is of another loss"):
+    with pytest.raises(ModelFileError, match="was saved with a different loss"):
         cr.Trainer(t.network, loss=cr.MeanSquaredError(), optimizer=sgd).resume(path)
     cr.save(other, path)
     with pytest.raises(ModelFileError, match="is not a checkpoint"):
@@ -440,7 +440,7 @@ def test_a_checkpoint_of_before_there_were_parts_and_a_best_epoch_goes_on(tmp_pa
 def test_going_on_with_another_batch_size_in_the_middle_of_an_epoch():
     t = trainer()
     next(t.steps(data(), batch_size=4))
-    with pytest.raises(OptionError, match="the epoch under way was begun with"):
+    with pytest.raises(OptionError, match="the current epoch was started with"):
         next(t.steps(data(), batch_size=5))
 
 

@@ -9,6 +9,7 @@ from chainrule.data.paper import Ink, find_page_ink
 from chainrule.vision import Comparison, compare
 from chainrule.vision.cells import find_cells
 from chainrule.vision.cuts import cut
+from chainrule.vision.hands import _settled
 from chainrule.vision.marks import name_mark
 from chainrule.vision.numbers import tell_numbers
 from chainrule.vision.pieces import Piece, find_groups, find_pieces
@@ -131,6 +132,13 @@ def test_a_number_of_doubtful_digits_is_none(confidence, found):
         Candidate(piece(ring(), 60, 10), pixels, 8, confidence, 0.0),
     ]
     assert [number.text for number in tell_numbers(reading, tuple("0123456789"), view, 40, 0.98)] == found
+
+
+def test_a_lone_sign_that_looks_a_little_like_print_is_writing():
+    looks, areas = np.zeros((30, 5)), np.full(30, 100.0)
+    alone = np.zeros((30, 30))
+    assert _settled(np.array([0.9]), looks[:1], areas[:1], alone[:1, :1])[0] < 0
+    assert (_settled(np.full(30, 0.9), looks, areas, alone) > 0).all()
 
 
 def test_dust_is_no_piece():

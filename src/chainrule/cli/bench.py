@@ -10,7 +10,7 @@ from chainrule.bench import SECTIONS, rows, versions
 from chainrule.bench.fair import begin_fairly
 from chainrule.bench.peers import load_peers
 from chainrule.bench.report import as_json
-from chainrule.cli.terminal import language, note, say_table, show
+from chainrule.cli.terminal import language, note, say_fields, say_table, show, translated
 from chainrule.errors import OptionError
 from chainrule.files import make_folder, replacing
 from chainrule.plots import plot_ratios
@@ -27,7 +27,7 @@ def bench(
         "runs/bench"
     ),
 ) -> None:
-    """Measure chainrule next to PyTorch, JAX, scikit-learn and ONNX Runtime, as far as they are installed.
+    """Compare chainrule with PyTorch, JAX, scikit-learn and ONNX Runtime, if installed.
 
     All do the same work by turns in one run; a ratio says how many times as long as chainrule the other takes. Without
     --only: training, inference and start, some minutes.
@@ -45,14 +45,15 @@ def bench(
     make_folder(output)
     peers, missing = load_peers()
     for name in missing:
-        note(f"{name} is not installed and left out")
+        note(f"{name} is not installed: skipped")
     report: dict[str, Any] = {"versions": versions(peers), "rounds": rounds, "missing": missing}
     for name in chosen:
-        note(f"{name}: {SECTIONS[name].__doc__}")
+        note(f"{name}: {translated(SECTIONS[name].__doc__)}")
         section: dict[str, Any] = {}
         ratios: dict[str, dict[str, float]] = {}
         for title, results in SECTIONS[name](peers, rounds):
-            say_table((title, "ratio", "from ... to", "median"), rows(title, results))
+            measured = [(translated(way), *map(translated, cells)) for way, *cells in rows(title, results)]
+            say_table((title, "ratio", "from ... to", "median"), measured)
             show("")
             section[title] = as_json(results)
             ratios[title] = {way: result.ratio for way, result in results.items()}
@@ -60,6 +61,5 @@ def bench(
         plot_ratios(ratios, output / f"{name}.png", f"{name}: how many times as long as chainrule (1)")
     with replacing(output / "bench.json") as file:
         file.write(json.dumps(report, indent=1, allow_nan=False).encode() + b"\n")
-    for name, version in report["versions"].items():
-        show(f"{name}: {version}")
+    say_fields(report["versions"])
     note(f"written to {output}: bench.json, {', '.join(f'{name}.png' for name in chosen)}")

@@ -1,8 +1,9 @@
 """Messages in another language: an English sentence is recognized by its template, and said by the template's twin.
 
 The library says what it has to say in English. Here at the edge a sentence such as "cannot write a.png: the disk is
-full" is found to be an instance of "cannot write {path}: {error}", and its fields are put into the translation of that;
-a field that is a message itself is marked there: {error!t}.
+full" is found to be an instance of "cannot write {path}: {error}", and its fields are put into the translation of that.
+There a field that is a message itself is marked {error!t}, and one that is a number {n!n}: "{low} to {high}" of numbers
+is not found in any sentence with "to".
 """
 
 import re
@@ -16,8 +17,9 @@ from chainrule.text import Language
 
 __all__ = ["FIELD", "Catalogue", "catalogue_of"]
 
-FIELD = re.compile(r"\{([A-Za-z_]\w*)(!t)?\}")
-"""A field of a template; with !t, in a translation, one that is translated too."""
+FIELD = re.compile(r"\{([A-Za-z_]\w*)(![tn])?\}")
+"""A field of a template; in a translation, with !t one that is translated too, with !n one that must be a number."""
+_NUMBER = re.compile(r" *[-+]?(\d[\d,.]*(e[-+]\d+)?%?|nan|inf)")
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,14 @@ class _Template:
 
     pieces: tuple[str, ...]
     names: tuple[str, ...]
+    numbers: frozenset[str]
     translation: str
 
     @classmethod
     def of(cls, english: str, translation: str) -> "_Template":
         parts = FIELD.split(english)
-        return cls(tuple(parts[::3]), tuple(parts[1::3]), translation)
+        numbers = frozenset(name for name, mark in FIELD.findall(translation) if mark == "!n")
+        return cls(tuple(parts[::3]), tuple(parts[1::3]), numbers, translation)
 
     @property
     def rank(self) -> tuple[bool, int]:
@@ -51,7 +55,8 @@ class _Template:
                 return None
             values.append(sentence[place:found])
             place = found + len(piece)
-        return dict(zip(self.names, [*values, sentence[place:end]], strict=True))
+        fields = dict(zip(self.names, [*values, sentence[place:end]], strict=True))
+        return fields if all(_NUMBER.fullmatch(fields[name]) for name in self.numbers) else None
 
 
 class Catalogue:
@@ -78,7 +83,7 @@ class Catalogue:
     def _filled(self, translation: str, values: Mapping[str, str]) -> str:
         def value(field: re.Match[str]) -> str:
             said = values[field[1]]
-            return self.translated(said) if field[2] else said
+            return self.translated(said) if field[2] == "!t" else said
 
         return FIELD.sub(value, translation)
 

@@ -33,7 +33,7 @@ def report(checks: Sequence[Watched], uncalled: Sequence[str]) -> None:
             sentences.append(f"{place}: could not be run on {watched.samples} samples: {check.failure}")
             skipped.append(f"{watched.name}.{watched.method}")
         elif watched.method == "gradient" and not check.ok and not layers_ok:
-            sentences.append(f"{place}: wrong as well, as its layers are: fix them first")
+            sentences.append(f"{place}: wrong as well, because its layers are: fix them first")
         else:
             sentences += [f"{place}: {finding.text(language())}" for finding in check.findings]
         skipped += [f"{watched.name}: {finding.text(language())}" for finding in check.skipped]
@@ -43,7 +43,7 @@ def report(checks: Sequence[Watched], uncalled: Sequence[str]) -> None:
     for sentence in sentences:
         say(sentence)
     if constants:
-        say(f"read by forward and without a gradient, so taken as constant: {_listed(constants)}")
+        say(f"used in forward but without a gradient, so treated as constant: {_listed(constants)}")
     last = [_verdict(checks, complete=not uncalled), *_cuts(checks)]
     last += [f"not compared: {'; '.join(skipped)}"] if skipped else []
     last += [_uncalled(uncalled)] if uncalled else []

@@ -17,12 +17,12 @@ from chainrule.plots import plot_sheet
 
 __all__ = ["data"]
 
-data = typer.Typer(cls=Group, help="What data is bundled, what it looks like, where it lies.")
+data = typer.Typer(cls=Group, help="The available data: what is bundled, what it looks like, where it is stored.")
 
 
 @data.command("list", cls=Command)
 def _list() -> None:
-    """Name the data that is bundled or can be downloaded.
+    """List the data that is bundled or can be downloaded.
 
     Example: chainrule data list
     """
@@ -93,7 +93,7 @@ def _show(
     source: Annotated[str, typer.Argument(help=DATA)] = "mnist",
     augment: Annotated[bool, typer.Option("--augment", help="Also show each picture as training sees it.")] = False,
     rows: Annotated[int, typer.Option(min=1, max=100, help="Pictures of each class, or with --augment in all.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Decides how they are changed.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for the changes.")] = 0,
     output: Annotated[Path, typer.Option(help="The contact sheet, as PNG.")] = Path("sheet.png"),
 ) -> None:
     """Draw a contact sheet: some pictures of each class, or with --augment each as it is and changed in eleven ways.
@@ -103,7 +103,7 @@ def _show(
     train, _ = load(source, tell=note)
     x, y = train.head(5000)
     if y is None or x.ndim != 4 or x.dtype != np.uint8:
-        raise DataError(f"{source} holds {x.dtype} of shape {x.shape[1:]} a sample: pictures of bytes can be drawn")
+        raise DataError(f"{source} holds {x.dtype} of shape {x.shape[1:]} a sample: only uint8 pictures can be drawn")
     if augment:
         shown, ways = x[:rows], 12
         changed = [shown, *(USUAL(shown, np.random.default_rng([seed, way])) for way in range(1, ways))]

@@ -25,7 +25,7 @@ def evaluate(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help=f"{MODEL} Several vote.")],
     data: Annotated[str, typer.Option(help=DATA)] = "mnist",
     shifts: Annotated[
-        int, typer.Option(help="Look at each picture also moved by up to so many pixels, and take the mean.")
+        int, typer.Option(help="Also classify each picture shifted by up to this many pixels, and average the results.")
     ] = 0,
     confusion: Annotated[Path | None, typer.Option(help="Write the confusion matrix as PNG.")] = None,
 ) -> None:
@@ -81,7 +81,7 @@ def evaluate(
 def _tell_numbers(networks: list[Sequential], test: Part) -> None:
     """A network that predicts numbers: how much it explains, and how far off it is."""
     if len(networks) > 1:
-        raise OptionError("only networks that tell classes apart can vote: measure one network at a time")
+        raise OptionError("only classifiers can vote: measure one network at a time")
     result = measure(networks[0], test, MeanSquaredError())
     say_fields(
         {
@@ -97,11 +97,11 @@ def _tell_numbers(networks: list[Sequential], test: Part) -> None:
 def _tell_text(networks: list[Sequential], models: list[str], test: Part, data: str) -> None:
     """A network that writes text: how well it foretells another."""
     if len(networks) > 1:
-        raise OptionError("only networks that tell classes apart can vote: measure one network at a time")
+        raise OptionError("only classifiers can vote: measure one network at a time")
     if not isinstance(test, Text):
-        raise DataError(f"{models[0]} writes text, and {data} is none: use --data with a text")
+        raise DataError(f"{models[0]} is a language model, and {data} is not a text: pass a text with --data")
     if test.preparation != networks[0].preparation:
-        raise DataError(f"{data} is a text, and {models[0]} does not read text: use data as it learned from")
+        raise DataError(f"{data} is a text, and {models[0]} does not read text: use data like its training data")
     say_fields(fields_of_text(measure(networks[0], test), test))
 
 
@@ -120,7 +120,7 @@ def _fitting(test: Dataset | Shards, network: Sequential, model: str, data: str)
     if isinstance(like, TablePreparation) and like.task == "regression" and test.classes:
         raise DataError(f"{data} has classes, {model} predicts numbers: use data with numbers to predict")
     if not test.classes and network.labels is not None:
-        raise DataError(f"{data} has numbers to predict, {model} tells classes apart: use data with classes")
+        raise DataError(f"{data} has numbers to predict, {model} is a classifier: use data with classes")
     if not test.classes and (y := test.head(1)[1]) is not None and y.shape[1:] != (outputs,):
         raise DataError(f"{data} has {y.shape[1]} numbers a sample to predict, {model} gives {outputs}")
     return test

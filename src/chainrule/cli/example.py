@@ -56,7 +56,7 @@ def example(
 ) -> None:
     """Write something to try the commands on: seven.png, page.jpg, flats.csv and lesson.py.
 
-    A file that is there already is yours, and is kept. Nothing is downloaded.
+    Existing files are kept. Nothing is downloaded.
 
     Example: chainrule example
     """
@@ -64,7 +64,7 @@ def example(
     for name, (make, command) in _FILES.items():
         path = output / name
         if path.exists():
-            say(f"{path}: was there, and is kept")
+            say(f"{path}: already there, kept")
             continue
         with replacing(path) as file:
             file.write(make())

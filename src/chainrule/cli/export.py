@@ -21,7 +21,10 @@ def export(
     output: Annotated[Path, typer.Argument(help="The file to write, usually .onnx.")],
     softmax: Annotated[bool, typer.Option("--softmax", help="Give probabilities instead of logits.")] = False,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Keep weights in eight bits, a quarter of the size; tells what that costs.")
+        bool,
+        typer.Option(
+            "--int8", help="Store weights in eight bits, a quarter of the size; reports the cost in accuracy."
+        ),
     ] = False,
     data: Annotated[str, typer.Option(help=f"What --int8 is measured on. {DATA}")] = "mnist",
     pixels: Annotated[bool, typer.Option("--pixels", help="Read uint8 pixels instead of float32 numbers.")] = False,

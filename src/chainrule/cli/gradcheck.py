@@ -18,7 +18,7 @@ _TEXTS = 2
 
 def gradcheck(
     model: Annotated[str | None, typer.Argument(help=f"{MODEL} A new two-layer network if not given.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides inputs, noise and sampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for inputs, noise and sampling.")] = 0,
 ) -> None:
     """Compare backpropagation with numerical derivatives, array by array; exit 1 if they differ.
 

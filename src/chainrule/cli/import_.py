@@ -18,14 +18,16 @@ def import_model(
     source: Annotated[Path, typer.Argument(metavar="IN.onnx", help="An ONNX model.")],
     output: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The model file to write.")],
     input_shape: Annotated[
-        str, typer.Option(help="The shape of a sample where the model leaves it open, such as 1,28,28.")
+        str, typer.Option(help="The shape of a sample if the model does not specify it, such as 1,28,28.")
     ] = "",
     input_scale: Annotated[
         float | None,
-        typer.Option(help="What pixels were divided by before the model, such as 255: it then reads bytes."),
+        typer.Option(
+            help="The number pixels were divided by before the model, such as 255: the network then reads bytes."
+        ),
     ] = None,
 ) -> None:
-    """Make a network of bricks from an ONNX model: it computes the same, and can be trained on.
+    """Convert an ONNX model to a network of layers that computes the same and can be trained further.
 
     Example: chainrule import digits.onnx digits.safetensors
     """
@@ -49,5 +51,5 @@ def _shape(text: str) -> tuple[int, ...]:
     except ValueError:
         shape = (0,)
     if min(shape) < 1:
-        raise OptionError(f"--input-shape must be lengths above 0 with commas between, such as 1,28,28, got {text!r}")
+        raise OptionError(f"--input-shape must be positive lengths separated by commas, such as 1,28,28, got {text!r}")
     return shape

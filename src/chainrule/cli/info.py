@@ -18,14 +18,14 @@ _OPTIONAL = ("typer", "rich", "pillow", "matplotlib", "scipy", "fastapi", "uvico
 
 
 def info() -> None:
-    """Tell versions, kernels, machine and folders: what to put into a bug report.
+    """Show versions, kernels, machine and folders, for bug reports.
 
     Example: chainrule info
     """
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     native = f"{', '.join(WITHOUT_TWIN)}; {translated(FOR_NUMPY)}"
     rows = [
-        ("chainrule", translated(f"{__version__} in {Path(__file__).parents[1]}")),
+        ("chainrule", f"{__version__} ({Path(__file__).parents[1]})"),
         ("python", platform.python_version()),
         ("numpy", np.__version__),
         (translated("kernels"), translated(IMPLEMENTATION)),

@@ -31,7 +31,7 @@ def chosen_language(words: Sequence[str], environment: Mapping[str, str]) -> tup
         if word == "--" or (rest[0] == "run" and len(rest) > 1 and not word.startswith("-")):
             rest += left
     if named not in (None, "en", "zh"):
-        raise OptionError(f"--language {named!r} is not there: choose en or zh")
+        raise OptionError(f"--language {named!r} is not supported: choose en or zh")
     return ("zh" if named == "zh" else "en" if named else terminal_language(environment)), rest
 
 

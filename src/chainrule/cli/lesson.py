@@ -23,9 +23,11 @@ _IMPORT = re.compile(r"^(import|from) (?!chainrule\.lessons).*$", re.MULTILINE)
 
 
 def lesson(
-    number: Annotated[int | None, typer.Argument(help="Which lesson; none: the list of them.")] = None,
+    number: Annotated[int | None, typer.Argument(help="Lesson number; if not given, lists the lessons.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Check your exercise of this lesson.")] = False,
-    file: Annotated[Path | None, typer.Option("--file", help="Where it is. Otherwise the one of this folder.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="The exercise file; the one in this folder if not given.")
+    ] = None,
     solution: Annotated[bool, typer.Option("--solution", help="Show how the exercise can be solved.")] = False,
     notebook: Annotated[
         bool, typer.Option("--notebook", help="Write the lesson as a Jupyter notebook into this folder, or to --file.")
@@ -42,14 +44,14 @@ def lesson(
     lessons = find_lessons(language())
     if number is None:
         say_table(("lesson", "title"), [(lesson.number, lesson.title) for lesson in lessons])
-        note("chainrule lesson NUMBER begins one; --language zh: in Chinese")
+        note("chainrule lesson NUMBER starts one; --language zh: in Chinese")
         return
     chosen = next((lesson for lesson in lessons if lesson.number == number), None)
     if chosen is None:
         raise OptionError(f"no lesson {number}: there are 1 to {len(lessons)}")
     if notebook:
         if check or solution:
-            raise OptionError("--notebook writes the whole lesson: leave --check and --solution out")
+            raise OptionError("--notebook writes the whole lesson: leave out --check and --solution")
         _write_notebook(chosen, file or Path(f"lesson_{chosen.name}.ipynb"))
         return
     path = file or Path(f"exercise_{chosen.name}.py")
@@ -82,7 +84,7 @@ def _tour(chosen: Lesson) -> bool:
         exec(compile(cell.text, f"lesson {chosen.number}", "exec"), namespace)
         print(flush=True)
         if place + 1 < exercise and stdout.is_terminal and sys.stdin.isatty():
-            answer = input(translated("Enter: go on    q: leave") + " ")
+            answer = input(translated("Enter: continue    q: quit") + " ")
             if answer.strip().lower() == "q":
                 return False
     _show_cell(cells[exercise])
@@ -105,7 +107,7 @@ def _show_cell(cell: Cell) -> None:
 
 def _begin_exercise(chosen: Lesson, path: Path) -> None:
     if path.exists():
-        say(f"your exercise: {path} (it was there, and is kept)")
+        say(f"your exercise: {path} (already there, kept)")
     else:
         code = [cell.text for cell in chosen.cells if cell.is_code and not cell.exercise]
         imports = list(dict.fromkeys(match.group() for text in code for match in _IMPORT.finditer(text)))
@@ -118,7 +120,7 @@ def _begin_exercise(chosen: Lesson, path: Path) -> None:
 
 def _write_notebook(chosen: Lesson, path: Path) -> None:
     if path.exists():
-        say(f"notebook: {path} (it was there, and is kept)")
+        say(f"notebook: {path} (already there, kept)")
         return
     with replacing(path) as file:
         file.write(to_notebook(chosen).encode())
@@ -128,7 +130,7 @@ def _write_notebook(chosen: Lesson, path: Path) -> None:
 def _check(chosen: Lesson, path: Path) -> None:
     """Say whether the exercise in this file is right; exit 1 if not."""
     if not path.is_file():
-        raise FileError(f"no exercise at {path}: chainrule lesson {chosen.number} writes it")
+        raise FileError(f"no exercise at {path}: write it with chainrule lesson {chosen.number}")
     key = _exercise(chosen)[0]
     name = EXERCISES[key].class_name
     try:

@@ -35,16 +35,14 @@ def predict(
         ),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(help="In place of pictures, a .csv or .npz file, every row of which is predicted.")
+        str | None, typer.Option(help="Instead of pictures, a .csv or .npz file; every row is predicted.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write the predictions to a .csv or .json file.")] = None,
     layout: Annotated[
         str, typer.Option(help=f"Of --data: {' or '.join(LAYOUTS)} (ID and prediction, as its competitions ask for).")
     ] = "full",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    unsure_below: Annotated[
-        float, typer.Option(help="Confidence below which a picture is no digit, or one that cannot be told.")
-    ] = 0.8,
+    unsure_below: Annotated[float, typer.Option(help="Confidence below which a prediction is marked unsure.")] = 0.8,
 ) -> None:
     """Say what pictures show, or what the rows of a file give: class and confidence, or a number, of each.
 
@@ -107,9 +105,9 @@ def _preparation(networks: Sequence[Sequential], names: Sequence[str]) -> Pictur
         shape = network.input_shape or ()
         own = network.preparation or usual_preparation(shape, network.labels)
         if isinstance(own, TablePreparation):
-            raise DataError(f"{name} learned rows of a table, no pictures: predict {name} --data FILE.csv")
+            raise DataError(f"{name} was trained on rows of a table, not on pictures: predict {name} --data FILE.csv")
         if isinstance(own, TextPreparation):
-            raise DataError(f"{name} learned a text, no pictures: chainrule write {name}")
+            raise DataError(f"{name} was trained on a text, not on pictures: chainrule write {name}")
         if own is None:
             raise DataError(f"{name} reads {name_shape(shape)}, not pictures (N, 1 or 3, height, width): use --data")
         found.append(replace(own, black=0.0, white=255.0))  # which is about arrays
@@ -138,7 +136,7 @@ def _records(
                 row: Array = next(rows)
                 if not np.isfinite(row).all():
                     raise DataError(
-                        f"what {name} computes of {path} is no number: its weights are too large; train it anew"
+                        f"what {name} computes of {path} is no number: its weights are too large; train it again"
                     )
                 yield _record(path, row, classes, unsure_below)
             advance(first + len(some), "")
@@ -175,4 +173,4 @@ def _tell(records: Sequence[dict[str, Any]], unsure_below: float) -> None:
         rows.append((record["image"], name, f"{record['confidence']:.1%}"))
     say_table(("image", "class", "confidence"), rows)
     if any(record.get("sure") is False for record in records):
-        note(f"unsure: confidence below {unsure_below:.0%}, so it is none of the classes, or one that cannot be told")
+        note(f"unsure: confidence below {unsure_below:.0%}, so it may be none of the classes")

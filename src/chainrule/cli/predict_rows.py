@@ -86,7 +86,7 @@ def _predicted(
     numbers: Sequence[Any] = ids if ids is not None else range(1, len(samples) + 1)
     if isinstance(like, TablePreparation) and like.task == "regression":
         if len(networks) > 1:
-            raise OptionError("only networks that tell classes apart can vote: name one network")
+            raise OptionError("only classifiers can vote: name one network")
         values = np.concatenate([networks[0](x) for x, _ in samples.batches(1000)])[:, 0]
         _check_finite(values, name)
         return (counter, label), [
@@ -107,7 +107,9 @@ def _predicted(
 def _check_finite(values: Array, name: str) -> None:
     if not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise DataError(f"what {name} computes of row {row + 1} is no number: its weights are too large; train it anew")
+        raise DataError(
+            f"what {name} computes of row {row + 1} is no number: its weights are too large; train it again"
+        )
 
 
 def _csv(records: Sequence[dict[str, Any]]) -> str:

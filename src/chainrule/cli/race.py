@@ -17,28 +17,28 @@ __all__ = ["race"]
 
 def race(
     data: Annotated[str, typer.Option(help=DATA)] = "mnist",
-    seconds: Annotated[float, typer.Option(help="About how long it may take.")] = 20.0,
+    seconds: Annotated[float, typer.Option(help="Approximate duration in seconds.")] = 20.0,
     batch_size: Annotated[int, typer.Option(min=1, help="Images in the batch.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="Decides network, batch and order.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed for network, batch and order.")] = 0,
 ) -> None:
-    """The lesson's point, measured: the same gradient, numerically and by backpropagation.
+    """Measure the same gradient computed numerically and by backpropagation.
 
     Example: chainrule race --seconds 10
     """
     train, test = load(data, tell=note)
     if not (isinstance(train, Dataset) and isinstance(test, Dataset)):
-        raise DataError(f"{data} lies in shards: race takes data that fits into memory")
+        raise DataError(f"{data} is in shards: race needs data that fits into memory")
     if not train.classes:
-        raise DataError(f"{data} has numbers to predict: race takes data with classes")
+        raise DataError(f"{data} has numbers to predict: race needs data with classes")
     sizes = f"{math.prod(train.sample_shape)}-50-{len(train.classes)}"
     note(f"a {sizes} network, a batch of {batch_size}: the gradient of all parameters, three ways")
     rows: list[RaceRow] = []
     for row in run(train, test, seconds=seconds, batch_size=batch_size, seed=seed):
-        note(f"{translated(row.way)}: {_seconds(row.seconds)} a gradient")
+        note(f"{translated(row.way)}: {_seconds(row.seconds)} per gradient")
         rows.append(row)
     fastest = rows[-1].seconds
     say_table(
-        ("way to the gradient", "a gradient", "ratio", "difference", f"steps in {rows[0].wall:g} s", "accuracy"),
+        ("method", "per gradient", "ratio", "difference", f"steps in {rows[0].wall:g} s", "accuracy"),
         [
             (
                 translated(row.way),

@@ -31,27 +31,29 @@ def read(
     ] = None,
     expect: Annotated[
         Path | None,
-        typer.Option(help="A CSV with the columns image,number, a row a number in reading order, to compare with."),
+        typer.Option(help="A CSV to compare with: columns image,number, one row per number in reading order."),
     ] = None,
     table_out: Annotated[
         Path | None,
-        typer.Option("--table", help="Write the numbers of one photograph as a CSV: a row a line, a column a column."),
+        typer.Option("--table", help="Write the numbers of one photograph as a CSV, one row per line of the page."),
     ] = None,
     steps: Annotated[
-        Path | None, typer.Option(help="A folder for a picture after each step, to see why something was misread.")
+        Path | None, typer.Option(help="A folder for the picture after each step, to see why something was misread.")
     ] = None,
-    unsure_below: Annotated[float, typer.Option(help="Confidence of a digit below which its number is unsure.")] = SURE,
+    unsure_below: Annotated[
+        float, typer.Option(help="If a digit's confidence is below this, its number is unsure.")
+    ] = SURE,
 ) -> None:
     """Read the handwritten numbers in photographs or scans.
 
-    What is no number is left out; numbers that cannot be told for sure end in "?".
+    Anything that is not a number is skipped; uncertain numbers end in "?".
 
     Example: chainrule read page.jpg --annotated seen.png
     """
     if not 0 <= unsure_below <= 1:
         raise OptionError(f"--unsure-below must be from 0 to 1, got {unsure_below}")
     if table_out is not None and len(images) > 1:
-        raise OptionError(f"--table writes the numbers of one photograph, got {len(images)}: read them one by one")
+        raise OptionError(f"--table writes the numbers of one photograph, got {len(images)}: read them one at a time")
     expected = None if expect is None else _expected(expect, images)
     network = None if model is None else open_model(model)
     records: list[dict[str, object]] = []
@@ -87,7 +89,8 @@ def read(
         say_table(heads if expected is None else (*heads, "expected"), rows)
     if expected is not None:
         say(
-            f"exact   {total.exact} of {total.numbers} numbers ({total.accuracy:.1%}), {total.extra} read where none is"
+            f"exact   {total.exact} of {total.numbers} numbers ({total.accuracy:.1%}), "
+            f"{total.extra} read where there is none"
         )
         say(f"digits  {total.errors} errors in {total.digits} ({total.digit_error_rate:.1%})")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.checked import report
-from chainrule.cli.terminal import loop_bars, note, stderr
+from chainrule.cli.terminal import loop_bars, note, stderr, translated
 from chainrule.errors import ChainruleError
 from chainrule.scratch.answer import Course
 from chainrule.scratch.cures import cure
@@ -22,10 +22,8 @@ __all__ = ["run"]
 
 def run(
     script: Annotated[Path, typer.Argument(help="A Python script of the lesson.")],
-    arguments: Annotated[list[str] | None, typer.Argument(help="Passed on to the script.")] = None,
-    ours: Annotated[
-        bool, typer.Option("--ours", help="Take chainrule's modules also where you have your own.")
-    ] = False,
+    arguments: Annotated[list[str] | None, typer.Argument(help="Passed to the script.")] = None,
+    ours: Annotated[bool, typer.Option("--ours", help="Prefer chainrule's modules to your own.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Compare each backward of the script with numerical gradients.")
     ] = False,
@@ -52,7 +50,10 @@ def run(
         note(f"working directory: {folder}, for {needed}")
     working = folder if needed is not None else Path.cwd()
     for option in {"--check", "--ours"} & set(arguments or []):
-        note(f"{option} is passed on to the script; before it, it is ours: chainrule run {option} {script.name}")
+        note(
+            f"{option} is passed to the script; to use chainrule's, put it before the script: "
+            f"chainrule run {option} {script.name}"
+        )
     checks: list[Watched] = []
     with ExitStack() as block:
         course = block.enter_context(started(script, arguments or [], working, ours))
@@ -68,7 +69,7 @@ def run(
 
 
 def _say_that_it_begins(network: str) -> None:
-    note(f"checking {network}: each gradient beside numerical differentiation")
+    note(f"checking {network}: comparing each gradient with numerical differentiation")
 
 
 def _run(tree: ast.Module, script: Path, course: Course, goes_on: bool) -> bool:
@@ -94,6 +95,5 @@ def _run(tree: ast.Module, script: Path, course: Course, goes_on: bool) -> bool:
 
 
 def _say_whose(course: Course) -> None:
-    whose = course.whose()
-    if whose:
-        note(whose)
+    if whose := course.whose():
+        note("; ".join(map(translated, whose.split("; "))))

@@ -27,24 +27,24 @@ def serve(
         ),
     ] = None,
     host: Annotated[
-        str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in as well.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 allows access from other machines.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(help="0 picks a free port.")] = 8000,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Another name that this server is called by, such as that of a proxy."),
+        typer.Option(metavar="NAME", help="Another host name of this server, such as a proxy's."),
     ] = None,
     token: Annotated[
         bool | None,
         typer.Option(
             "--token/--no-token",
-            help="Let in only who has the token of the printed address. By default where other machines can come in.",
+            help="Require the token in the printed address. On by default if other machines have access.",
             show_default=False,
         ),
     ] = None,
     browse: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in the browser.")] = True,
 ) -> None:
-    """Open a page to draw digits, look inside the network, walk the backward pass and train (Ctrl-C ends it).
+    """Open a page to draw digits, look inside the network, step through the backward pass and train (Ctrl-C to stop).
 
     Example: chainrule serve
     """
@@ -56,8 +56,8 @@ def serve(
     def ready(address: str) -> None:
         show(address)
         if token is False and host not in ("127.0.0.1", "localhost", "::1"):
-            note("no token: whoever reaches this address can use the server")
-        note("Ctrl-C ends it")
+            note("no token: anyone who can reach this address can use the server")
+        note("press Ctrl-C to stop")
         if browse and stderr.is_terminal:
             webbrowser.open(address)
 

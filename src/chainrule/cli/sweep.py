@@ -37,27 +37,27 @@ _DRAWN = 4
 
 
 def sweep(
-    plan: Annotated[Path | None, typer.Argument(help="A .toml file; with --resume it may be left out.")] = None,
-    workers: Annotated[int, typer.Option(help="Trainings at once, each a process of its own.")] = 1,
+    plan: Annotated[Path | None, typer.Argument(help="A .toml file; optional with --resume.")] = None,
+    workers: Annotated[int, typer.Option(help="Number of trainings that run at once, each in its own process.")] = 1,
     engine: Annotated[str, typer.Option(help=f"Where they run: {', '.join(_ENGINES)}.")] = "local",
     address: Annotated[
         str | None, typer.Option(help="host:port of a Ray cluster's head; without it this machine is the cluster.")
     ] = None,
-    ensemble: Annotated[int, typer.Option(help="Let so many of the best vote in the end.")] = 0,
+    ensemble: Annotated[int, typer.Option(help="At the end, let this many of the best networks vote.")] = 0,
     output: Annotated[
         Path | None, typer.Option(help="Folder for the trials; runs/NAME OF THE FILE if not given.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the sweep in the folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the sweep in the folder.")] = False,
 ) -> None:
-    """Train a recipe over a grid, over random draws, over seeds; keep everything, and name the best.
+    """Train a recipe over a grid, random draws or seeds; keep all results, and name the best.
 
-    Writes trials.csv, trials.png, and for each trial the folder of an ordinary training. Trials that are killed go on
-    from their checkpoints.
+    Writes trials.csv, trials.png, and for each trial the folder of an ordinary training. Interrupted trials
+    resume from their checkpoints.
 
     Example: chainrule sweep rates.toml --workers 2
     """
     if plan is None and not (resume and output):
-        raise OptionError("name the .toml file of the sweep (or, to go on with one, --resume --output FOLDER)")
+        raise OptionError("name the sweep's .toml file (or resume one with --resume --output FOLDER)")
     folder = output or Path("runs") / (plan.stem if plan else "")
     chosen = read_plan(plan) if plan else load_sweep(folder)
     if ensemble < 0 or ensemble > len(chosen.recipes):
@@ -75,7 +75,7 @@ def _ended_by_signals(folder: Path) -> Iterator[None]:
         with interrupted_by_all_signals():
             yield
     except KeyboardInterrupt as stop:
-        note(f"\nstopped; go on with: chainrule sweep --resume --output {shlex.quote(str(folder))}")
+        note(f"\nstopped; continue with: chainrule sweep --resume --output {shlex.quote(str(folder))}")
         raise typer.Exit(128 + (stop.args[0] if stop.args else signal.SIGINT)) from None
 
 
@@ -85,7 +85,7 @@ def _places(engine: str, workers: int, address: str | None) -> Places:
     if engine == "ray":
         return RayCluster(workers, address)
     if address is not None:
-        raise OptionError("--address is that of a Ray cluster: give --engine ray as well")
+        raise OptionError("--address needs a Ray cluster: add --engine ray")
     return LocalProcesses(workers)
 
 
@@ -148,11 +148,9 @@ def _table(trials: Sequence[Trial], columns: int | None) -> str:
 
 def _line(trial: Trial) -> str:
     varied = ", ".join(f"{name} {value}" for name, value in trial.varied.items())
-    settings = translated(f"{varied} after epoch {len(trial.epochs)}")
-    if trial.state == "failed":
-        return f"{settings}: {translated(trial.problem)}"
     reached = f"test loss {_figure(trial.loss)}" if trial.accuracy is None else f"test accuracy {trial.accuracy:.2%}"
-    return f"{settings}: {translated(reached)}"
+    told = trial.problem if trial.state == "failed" else reached
+    return translated(f"{varied} after epoch {len(trial.epochs)}: {told}")
 
 
 def _figure(value: float | None) -> str:
@@ -178,7 +176,7 @@ def _tell(plan: Plan, trials: Sequence[Trial], folder: Path) -> None:
         behind = [translated(name) for name in ("seeds", "mean", "deviation", "standard error")]
         show("\n" + table([*names, *behind], rows, columns))
     if not best:
-        raise OptionError(f"no trial has come to its end: {failed[0].problem}" if failed else "no trial has ended")
+        raise OptionError(f"no trial finished: {failed[0].problem}" if failed else "no trial has finished")
     first = best[0]
     number = trials.index(first)
     recipe = plan.recipes[number]
@@ -194,7 +192,7 @@ def _tell(plan: Plan, trials: Sequence[Trial], folder: Path) -> None:
     )
     if len(best) > 1 and not recipe.validation:
         note(
-            "the best was chosen by the test data, so it looks better than it is: hold data out with "
+            "the best was chosen by the test data, so it looks better than it is: hold out data with "
             "validation = 0.1 in [fixed]"
         )
     again = ["chainrule", "train", "--data", plan.data, "--recipe", first.folder / "recipe.toml"]
@@ -220,7 +218,7 @@ def _fields(trials: Sequence[Trial]) -> Mapping[str, list[tuple[Any, float]]]:
 
 def _vote(data: str, trials: Sequence[Trial]) -> None:
     if trials[0].accuracy is None:
-        raise OptionError("only networks that tell classes apart can vote: leave --ensemble out")
+        raise OptionError("only classifiers can vote: leave out --ensemble")
     _, test = load(data, tell=note)
     voted = evaluate(Ensemble([load_model(trial.model) for trial in trials]), test)
     assert voted.accuracy is not None

@@ -105,8 +105,8 @@ def note(text: object) -> None:
 
 
 def fail(message: str) -> None:
-    """Why a command cannot go on, to stderr, in one line."""
-    print(f"{translated('error:')} {message}".replace("： ", "：", 1), file=sys.stderr)
+    """Why a command cannot go on, to stderr, in one line; on a terminal broken between words."""
+    print(_fitting(f"{translated('error:')} {message}".replace("： ", "：", 1), stderr), file=sys.stderr)
 
 
 def silence() -> None:

@@ -59,7 +59,7 @@ def divided(recipe: Recipe, samples: int, workers: int, *, chosen: bool) -> Reci
     if workers > parts:
         raise OptionError(
             f"--workers {workers} needs a batch in {workers} parts or more, and it has {parts}: use fewer workers, or "
-            f"begin with --accumulate {workers}"
+            f"start with --accumulate {workers}"
         )
     return recipe.changed(accumulate=parts)
 

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from chainrule.interrupt import interrupted_by_all_signals
 from chainrule.io import load_checkpoint
 from chainrule.layers import Sequential
 from chainrule.models import LANGUAGE_MODELS, NETWORKS
+from chainrule.parallel import MPIWorkers
 from chainrule.plots import plot_learning_rates
 from chainrule.recipes import NAMES, OPTIMIZERS, SCHEDULES, Recipe, read_recipe
 from chainrule.training import Units, find_learning_rate
@@ -45,31 +46,40 @@ def train(
     ] = None,
     label_column: Annotated[
         str | None,
-        typer.Option(help="Of a CSV file, the column to learn: its name or number, first or last; told if not given."),
+        typer.Option(help="The label column of a CSV file: its name or number, first or last; detected if not given."),
     ] = None,
     task: Annotated[
-        str | None, typer.Option(help="Of a table: classification or regression; told from the label's column.")
+        str | None,
+        typer.Option(
+            help="The task for a table: classification or regression; detected from the label column if not given."
+        ),
     ] = None,
     missing: Annotated[
-        str, typer.Option(help="Gaps in a table: mean (of the training rows) or drop (leave their rows out).")
+        str,
+        typer.Option(
+            help="Missing values in a table: mean (fill in the mean of the training rows) or drop (drop their rows)."
+        ),
     ] = "mean",
     prepare: Annotated[
         str | None,
         typer.Option(help="Pictures in folders: fit (as they are) or center (cropped and centered as MNIST's digits)."),
     ] = None,
-    size: Annotated[int, typer.Option(help="Height and width to which pictures in folders are brought.")] = 28,
+    size: Annotated[int, typer.Option(help="Height and width to which pictures in folders are resized.")] = 28,
     color: Annotated[bool, typer.Option("--color", help="Keep the colors of pictures in folders.")] = False,
     tokens: Annotated[
         str | None,
-        typer.Option(help="What a text is divided into: characters (if not given), bytes, or pairs (of bytes)."),
+        typer.Option(help="How a text is tokenized: characters (the default), bytes, or pairs (of bytes)."),
     ] = None,
-    context: Annotated[int, typer.Option(help="Tokens of a text that a network reads at once.")] = 64,
-    vocabulary: Annotated[int, typer.Option(help="With --tokens pairs, how many there are.")] = 512,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out pictures that do not open.")] = False,
+    context: Annotated[int, typer.Option(help="Context length: the tokens that the network reads at once.")] = 64,
+    vocabulary: Annotated[int, typer.Option(help="Vocabulary size for --tokens pairs.")] = 512,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip pictures that cannot be opened.")] = False,
     augment: Annotated[
-        bool, typer.Option("--augment", help="Train on pictures that are turned, moved, bent a little each time.")
+        bool, typer.Option("--augment", help="Rotate, shift and warp each training picture slightly at random.")
     ] = False,
-    mixup: Annotated[float | None, typer.Option(help="Mix pictures and their labels by twos; 0.2 is usual.")] = None,
+    mixup: Annotated[
+        float | None,
+        typer.Option(help="Strength of mixup, which blends pairs of pictures and their labels; 0.2 is usual."),
+    ] = None,
     validation: Annotated[
         float | None,
         typer.Option(
@@ -79,13 +89,15 @@ def train(
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option(help="End after so many epochs without a better one, and keep the best; needs --validation."),
+        typer.Option(
+            help="Stop after this many epochs without improvement and keep the best epoch; needs --validation."
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help=f"One of: {', '.join([*NETWORKS, *LANGUAGE_MODELS])}.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training data, in all; 20 in lesson.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step; 100 in lesson.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Total passes over the training data; 20 in lesson.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step; 100 in lesson.")] = None,
     accumulate: Annotated[
-        int | None, typer.Option(help="Parts into which a batch is divided, to need less memory.")
+        int | None, typer.Option(help="Number of parts into which each batch is split, to save memory.")
     ] = None,
     learning_rate: Annotated[
         float | None,
@@ -97,19 +109,21 @@ def train(
         str | None,
         typer.Option(help=f"One of: {', '.join(OPTIMIZERS)}; if not given sgd, or adam for networks that convolve."),
     ] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="How strongly weights are drawn to zero.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Strength of weight decay.")] = None,
     schedule: Annotated[
-        str | None, typer.Option(help=f"How the rate changes over the training: {', '.join(SCHEDULES)}.")
+        str | None, typer.Option(help=f"How the learning rate changes during training: {', '.join(SCHEDULES)}.")
     ] = None,
-    warmup: Annotated[int | None, typer.Option(help="Steps in which the rate rises to its value.")] = None,
+    warmup: Annotated[
+        int | None, typer.Option(help="Steps over which the learning rate rises to its full value.")
+    ] = None,
     label_smoothing: Annotated[
-        float | None, typer.Option(help="Share of each label that is spread over all classes.")
+        float | None, typer.Option(help="Share of each label that is distributed evenly over all classes.")
     ] = None,
     average: Annotated[
         float | None, typer.Option(help="Keep a running mean of the weights with this decay; 0.999 is usual.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Decides weights and order; the same seed gives the same bytes.")
+        int | None, typer.Option(help="Seed for weights and order; the same seed gives the same bytes.")
     ] = None,
     workers: Annotated[
         int | None,
@@ -120,17 +134,17 @@ def train(
     ] = None,
     engine: Annotated[str, typer.Option(help=f"What starts the workers: {', '.join(ENGINES)}.")] = ENGINES[0],
     timeout: Annotated[
-        float, typer.Option(help="Seconds after which a worker that does not answer is taken for dead.")
+        float, typer.Option(help="Seconds without an answer after which a worker is considered dead.")
     ] = 300,
     output: Annotated[Path | None, typer.Option(help="Folder for the results; runs/MODEL if not given.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
-    half: Annotated[bool, typer.Option("--half", help="Write the model in float16, half as large.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the checkpoint in the folder.")] = False,
+    half: Annotated[bool, typer.Option("--half", help="Save the model in float16, at half the size.")] = False,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Log for TensorBoard as well, into the folder.")
+        bool, typer.Option("--tensorboard", help="Also write a TensorBoard log to the folder.")
     ] = False,
     range_test: Annotated[
         bool,
-        typer.Option("--find-learning-rate", help="Do not train: try rates, draw the loss, propose one."),
+        typer.Option("--find-learning-rate", help="Do not train: try learning rates, plot the loss, and suggest one."),
     ] = False,
 ) -> None:
     """Train a network by backpropagation and measure it.
@@ -141,7 +155,7 @@ def train(
     Example: chainrule train --epochs 5 --output runs/first
     """
     if range_test and (resume or workers):
-        raise OptionError("--find-learning-rate begins anew and alone: leave --resume and --workers out")
+        raise OptionError("--find-learning-rate starts a new run in one process: leave out --resume and --workers")
     workers = launched(command.obj, workers, engine)
     given: dict[str, Any] = {
         "augment": USUAL.arguments() if augment else None,
@@ -162,8 +176,6 @@ def train(
         "seed": seed,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    base = recipe or (model if model in LANGUAGE_MODELS else None)
-    chosen = (read_recipe(base) if base else Recipe()).changed(**given)
     reading = Reading(
         skip_bad=skip_bad,
         label_column=label_column,
@@ -177,33 +189,86 @@ def train(
         vocabulary=vocabulary,
     )
     source: dict[str, Any] = {"data": data, **reading.as_dict()}
+    asked = _Asked(
+        recipe=recipe,
+        changes=given,
+        source=source,
+        named={name: value for name, value in source.items() if _is_given(command, name)},
+        flags={"half": half, "tensorboard": tensorboard},
+        output=output,
+        resume=resume,
+    )
+    chosen = asked.settings()
     with _ended_by_signals(), together(workers, timeout) as among:
-        if resume:
-            folder = output or _folder(recipe, chosen)
-            sources = {name: value for name, value in source.items() if _is_given(command, name)}
-            same = chosen.as_dict() if recipe else given
-            if accumulate is None and chosen.accumulate == 1:  # workers have chosen another number of parts
+        _run(asked, chosen, among, range_test=range_test)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the command line asks for.
+
+    Attributes:
+        recipe: its name or file, if one was given.
+        changes: the settings that differ from it.
+        source: the data and how it is read; `named` are those of its options that were given.
+        flags: what is written beside the model.
+        output: the folder, if one was given.
+        resume: whether the run in the folder is resumed.
+    """
+
+    recipe: str | None
+    changes: dict[str, Any]
+    source: dict[str, Any]
+    named: dict[str, Any]
+    flags: dict[str, bool]
+    output: Path | None
+    resume: bool
+
+    def settings(self, usual: str | None = None) -> Recipe:
+        """The recipe with its changes; without a name, the one that is usual for the data."""
+        model = self.changes.get("model")
+        base = self.recipe or (model if model in LANGUAGE_MODELS else usual)
+        return (read_recipe(base) if base else Recipe()).changed(**self.changes)
+
+    def resumed(self, chosen: Recipe) -> tuple[Recipe, dict[str, Any]]:
+        """Recipe and source: those of the run that is resumed, or of a new one."""
+        source = dict(self.source)
+        if self.resume:
+            same = chosen.as_dict() if self.recipe else dict(self.changes)
+            if (
+                "accumulate" not in self.changes and chosen.accumulate == 1
+            ):  # workers have chosen another number of parts
                 same.pop("accumulate", None)
-            chosen, source = _resumed(folder / CHECKPOINT, same, sources)
-        source["half"] = half or source.get("half", False)  # either may be asked for later as well
-        source["tensorboard"] = tensorboard or source.get("tensorboard", False)
+            chosen, source = _resumed(self.folder(chosen) / CHECKPOINT, same, self.named)
+        for name, flag in self.flags.items():
+            source[name] = flag or source.get(name, False)  # either may be asked for later as well
         if chosen.writes_text:
             source["tokens"] = source["tokens"] or Characters.kind
-        train_data, test_data = load(source["data"], tell=note, **{name: source[name] for name in _READING})
-        if not (resume or recipe or model) and (usual := _usual_recipe(train_data)):
-            chosen = read_recipe(usual).changed(**given)
-        folder = output or _folder(recipe, chosen)
-        portions = _portions(train_data, test_data, chosen)
-        if among is not None:
-            kept = resume or accumulate is not None
-            chosen = divided(chosen, len(portions.learned), among.size, chosen=kept)
-        network = chosen.network(portions.learned)
-        trainer = chosen.trainer(network, len(portions.learned), among)
-        with holding(make_folder(folder)) if among is None or among.rank == 0 else nullcontext():
-            if range_test:
-                _find_learning_rate(network, portions.learned, chosen, folder)
-            else:
-                train_and_write(trainer, portions, chosen, source, folder, resume=resume, workers=among)
+        return chosen, source
+
+    def folder(self, chosen: Recipe) -> Path:
+        """Where the run is written."""
+        return self.output or Path("runs") / (Path(self.recipe).stem if self.recipe else chosen.model)
+
+
+def _run(asked: _Asked, chosen: Recipe, among: MPIWorkers | None, *, range_test: bool) -> None:
+    """Load the data, then train on it, or find a learning rate for it."""
+    chosen, source = asked.resumed(chosen)
+    train_data, test_data = load(source["data"], tell=note, **{name: source[name] for name in _READING})
+    if not (asked.resume or asked.recipe or "model" in asked.changes) and (usual := _usual_recipe(train_data)):
+        chosen = asked.settings(usual)
+    folder = asked.folder(chosen)
+    portions = _portions(train_data, test_data, chosen)
+    if among is not None:
+        kept = asked.resume or "accumulate" in asked.changes
+        chosen = divided(chosen, len(portions.learned), among.size, chosen=kept)
+    network = chosen.network(portions.learned)
+    trainer = chosen.trainer(network, len(portions.learned), among)
+    with holding(make_folder(folder)) if among is None or among.rank == 0 else nullcontext():
+        if range_test:
+            _find_learning_rate(network, portions.learned, chosen, folder)
+        else:
+            train_and_write(trainer, portions, chosen, source, folder, resume=asked.resume, workers=among)
 
 
 @contextmanager
@@ -230,7 +295,7 @@ def _resumed(checkpoint: Path, given: dict[str, Any], sources: dict[str, Any]) -
             raise TypeError("the data has no name, or a flag is none")
     except (AttributeError, KeyError, TypeError, ValueError, OptionError) as error:
         raise ModelFileError(
-            f"{checkpoint} was not written by chainrule train: go on with Trainer.resume in Python"
+            f"{checkpoint} was not written by chainrule train: resume it with Trainer.resume in Python"
         ) from error
     before = recipe.as_dict() | source
     for name, value in (given | sources).items():
@@ -238,7 +303,7 @@ def _resumed(checkpoint: Path, given: dict[str, Any], sources: dict[str, Any]) -
             recipe = recipe.changed(epochs=value)
         elif value != before[name]:
             raise OptionError(
-                f"--{name.replace('_', '-')} {value} differs from the run to be resumed ({before[name]}): leave it out"
+                f"--{name.replace('_', '-')} {value} differs from the run to resume ({before[name]}): leave it out"
             )
     return recipe, source
 
@@ -276,7 +341,7 @@ def _portions(train: Part, test: Part, recipe: Recipe) -> Portions:
         note(f"every sample is of class {train.classes[int(train.y[0])]}: there is nothing to tell apart")
     if isinstance(train, Text) and (recipe.mixup or recipe.label_smoothing or recipe.augment):
         raise OptionError(
-            "--mixup, --label-smoothing and --augment are for pictures and classes: leave them out of texts"
+            "--mixup, --label-smoothing and --augment are for pictures and classes: leave them out for texts"
         )
     if not train.classes and (recipe.mixup or recipe.label_smoothing):
         raise OptionError("--mixup and --label-smoothing are about classes, and this data has numbers to predict")
@@ -295,14 +360,10 @@ def _usual_recipe(data: Part) -> str | None:
     return "table" if isinstance(data, Dataset) and data.x.ndim == 2 and data.x.dtype != np.uint8 else None
 
 
-def _folder(recipe: str | None, chosen: Recipe) -> Path:
-    return Path("runs") / (Path(recipe).stem if recipe else chosen.model)
-
-
 def _held_out(train: Part, recipe: Recipe) -> tuple[Part, Part]:
     """Training data, and what is kept from it to measure epochs on."""
     if isinstance(train, Text):
         return train.divided(1 - recipe.validation)
     if not isinstance(train, Dataset):
-        raise OptionError("--validation divides data that fits into memory: keep shards of your own for it")
+        raise OptionError("--validation needs data that fits into memory: hold out shards of your own")
     return train.split(1 - recipe.validation, recipe.seed)

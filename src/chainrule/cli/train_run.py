@@ -72,7 +72,7 @@ def train_and_write(
         run["id"] = trainer.resume(checkpoint).get("id")
         note(f"resuming after step {trainer.step:,} in epoch {trainer.epoch + 1}")
     elif checkpoint.exists():
-        note(f"replacing the run in {folder} (--resume would go on with it)")
+        note(f"replacing the run in {folder} (--resume would continue it)")
     note(f"{chosen.model}: {network.values.size:,} parameters, {len(data.learned):,} {translated(_things(data))}")
     if workers is None or workers.rank == 0:  # the others wait for it no shorter than for a start
         _check_gradients(network, data.learned, chosen)
@@ -81,7 +81,7 @@ def train_and_write(
         note(f"{workers.size} workers, each batch in {chosen.accumulate} parts")
         work = network.values.size, network.summary().multiply_adds, chosen.batch_size
         if workers.size > 1 and not pays(*work, workers.size):
-            note(f"{chosen.model} is too small for this to pay: a step takes less time than the workers need to talk")
+            note(f"{chosen.model} is too small to benefit: a step takes less time than the workers' communication")
         if workers.rank:
             for _ in _epochs(trainer, data, chosen, []):
                 pass
@@ -169,7 +169,7 @@ def _run(
         with uninterrupted():
             save()
             command = f"chainrule train --resume --output {checkpoint.parent}"
-            note(f"\nstopped after step {trainer.step:,} and saved; go on with: {command}")
+            note(f"\nstopped after step {trainer.step:,} and saved; continue with: {command}")
         raise
 
 

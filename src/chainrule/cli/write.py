@@ -15,19 +15,17 @@ __all__ = ["write"]
 
 def write(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file that `chainrule train` wrote of a text.")],
-    prompt: Annotated[str | None, typer.Option(help="What the text begins with; a new line if not given.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="The beginning of the text; a new line if not given.")] = None,
     length: Annotated[
-        int, typer.Option(help="Tokens to write behind it: characters, if the model learned these.")
+        int, typer.Option(help="Number of tokens to generate: characters, if the model was trained on characters.")
     ] = 500,
-    temperature: Annotated[
-        float, typer.Option(help="Higher is bolder; 0 writes the most probable token always.")
-    ] = 0.8,
+    temperature: Annotated[float, typer.Option(help="Higher is bolder; 0 always picks the most probable token.")] = 0.8,
     top_k: Annotated[
-        int | None, typer.Option(help="Draw from so many most probable tokens; from all if not given.")
+        int | None, typer.Option(help="Sample from this many most probable tokens; from all if not given.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the draws; the same seed writes the same text.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for sampling; the same seed gives the same text.")] = 0,
 ) -> None:
-    """Write text as the model learned it, each piece as soon as it is drawn.
+    """Generate text with a model trained on text, token by token.
 
     Example: chainrule write runs/char-gpt/model.safetensors --prompt "ROMEO:" --length 300
     """

@@ -47,13 +47,13 @@ def check_order(place: Place, channels_last: bool | None) -> None:
         return
     if channels_last is None:
         raise ModelFileError(
-            f"{place.name} has one number per number of an image, and the file does not say in which order: pass "
-            "channels_last=True if the Keras model keeps images as (H, W, C), the default there, or "
+            f"{place.name} has one number per value of an image, and the file does not say in which order: pass "
+            "channels_last=True if the Keras model keeps images as (H, W, C), Keras's default, or "
             "channels_last=False for (C, H, W)"
         )
     if place.image == UNKNOWN:
         raise ModelFileError(
-            f"at {place.name} an image's numbers are mixed with others, or become an image again, so the order in "
+            f"at {place.name} an image's values are mixed with others or reshaped, so their order in "
             "the Keras model is unknown: convert its arrays to the order (C, H, W) and pass channels_last=False"
         )
 

@@ -42,7 +42,9 @@ class Checkpoint:
         now = decode(encode(describe(network) | _describe(optimizer, average)))
         for what in ("network", "optimizer", "average"):
             if now[what] != self.description[what]:
-                raise ModelFileError(f"{self.path} is of another {what}: resume with the same one, or start anew")
+                raise ModelFileError(
+                    f"{self.path} was saved with a different {what}: resume with the same one, or start again"
+                )
         check_arrays(network, self.network)
         if self.best:
             check_arrays(network, self.best)
@@ -51,9 +53,7 @@ class Checkpoint:
             if type(steps[what]) is not int or not 0 <= steps[what] < 2**53:
                 raise ModelFileError(f"{self.path} is damaged: the {what} has done {steps[what]!r:.40} steps")
         if not isinstance(frozen, list) or not set(frozen) <= set(network.parameters):
-            raise ModelFileError(
-                f"{self.path} is damaged: it freezes something that is not a parameter of this network"
-            )
+            raise ModelFileError(f"{self.path} is damaged: it freezes a parameter that this network does not have")
         for name, array in (self.optimizer | self.average).items():
             if array.dtype != network.values.dtype or not np.isfinite(array).all():
                 raise ModelFileError(f"{self.path} is damaged: {name} of {array.dtype} is not finite {network.dtype}")

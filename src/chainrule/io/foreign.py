@@ -125,7 +125,8 @@ class _Sides:
         shown = dict(list(choices.items())[:_SHOWN])
         more = f" (and {len(choices) - _SHOWN} more layers)" if len(choices) > _SHOWN else ""
         raise ModelFileError(
-            f"it fits in several ways, and its names do not decide: keep one name of each list in mapping={shown}{more}"
+            "its arrays fit in several ways, and the names do not decide: keep one name of each list in "
+            f"mapping={shown}{more}"
         )
 
     def _check_complete(self, layers: Sequence[Place], domains: Sequence[int]) -> None:
@@ -142,9 +143,9 @@ class _Sides:
             place = alone[0]
             ours = ", ".join(f"{_join(place, own)} {place.arrays[own].shape}" for own in self.wanted[place.name])
             theirs = ", ".join(f"{name} {self.theirs[name].shape}" for name in left)
-            raise ModelFileError(f"nothing in it fits {place.name} ({ours}); left are: {theirs or 'none'}")
+            raise ModelFileError(f"none of its arrays fit {place.name} ({ours}); unused: {theirs or 'none'}")
         if left:
-            raise ModelFileError(f"it has {', '.join(left)} as well, and the network has no layer for it")
+            raise ModelFileError(f"the network has no layer for its {', '.join(left)}")
 
     def _found(self, place: Place, module: str) -> dict[str, str] | None:
         """The arrays of a module for those of a layer, without those the mapping names; None if they do not fit."""

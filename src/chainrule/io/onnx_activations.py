@@ -50,7 +50,7 @@ def _softmax(node: Node) -> Part:
 def _gelu(node: Node) -> Part:
     approximate = node.attributes.get("approximate", b"none")
     if approximate not in (b"none", b"tanh"):
-        raise ModelFileError(f"it has a Gelu approximated by {approximate!r:.40}: only tanh is known")
+        raise ModelFileError(f"it has a Gelu approximated by {approximate!r:.40}: only tanh is supported")
     return Part(GELU(tanh=approximate == b"tanh"))
 
 
@@ -68,7 +68,7 @@ def _selu(node: Node) -> Part:
     for name, expected in _SELU.items():
         got = float(node.attributes.get(name, expected))
         if abs(got - expected) > 1e-6:
-            raise ModelFileError(f"it has a Selu with {name} = {got}, only {expected} is known")
+            raise ModelFileError(f"it has a Selu with {name} = {got}: only {expected} is supported")
     return Part(SELU())
 
 
@@ -80,7 +80,7 @@ def _prelu(node: Node) -> Part:
         return Part(PReLU(), {"slopes": slopes.ravel()})
     axis = int(np.argmax(slopes.shape))
     if slopes.size != slopes.shape[axis] or slopes.ndim - axis not in (1, 3):
-        raise ModelFileError(f"it has a PRelu with slopes of {slopes.shape}: only one for each channel is known")
+        raise ModelFileError(f"it has a PRelu with slopes of {slopes.shape}: only one for each channel is supported")
     # (C, 1, 1) belongs to (C, H, W), and (C,) to (C,), where the last axis is the first
     return Part(PReLU(shared=False), {"slopes": slopes.ravel()}, rank=slopes.ndim - axis)
 

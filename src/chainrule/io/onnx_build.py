@@ -107,7 +107,7 @@ class _Building:
             return
         self._left[0] -= 1
         if self._left[0] < 0:
-            raise ModelFileError(f"it has branches that share so much that they are more than {_MOST_LAYERS:,} layers")
+            raise ModelFileError(f"its branches share so many layers that they would become more than {_MOST_LAYERS:,}")
         shape = layer.build(self.seen.shape, np.random.default_rng(0))
         for name, array in (arrays or {}).items():
             holder = getattr(layer, name)
@@ -142,7 +142,9 @@ class _Building:
         assert layer is not None
         kind = type(layer).__name__
         if part.rank not in (None, len(seen.shape)):
-            raise ModelFileError(f"it has a {kind} over axis {part.rank} of {len(seen.shape)}, not the last")
+            raise ModelFileError(
+                f"it has a {kind} over axis {part.rank} of {len(seen.shape)}: only the last is supported"
+            )
         if part.channels_last and not seen.channels_last:
             raise ModelFileError(f"it has a {kind} over axes that are not the channels, or not height and width")
         if part.axis is not None and seen.shape:
@@ -219,7 +221,7 @@ class _Building:
         self.add(Transpose(order))
         count = math.prod(seen.shape[axis] for axis in gone)
         if not count:
-            raise ModelFileError(f"it has a {reduction.operator} of no numbers, along an axis of length 0")
+            raise ModelFileError(f"it has a {reduction.operator} over an axis of length 0")
         if rank == 2 and len(gone) == 1:
             self.add(MaxPool1D(count) if reduction.largest else GlobalAvgPool1D())
         else:
@@ -281,7 +283,9 @@ class _Building:
         ):
             return Positions()
         if self.seen.flattened is not None:
-            raise ModelFileError("it has one constant per number between the flattened image and the weights")
+            raise ModelFileError(
+                "it has one constant per value between the flattened image and the weights, which no layer supports"
+            )
         return ScaleShift(tuple(numbers) if numbers else (1,) * len(self.seen.shape))
 
     def _fitted(self, operator: str, value: Array) -> Array:

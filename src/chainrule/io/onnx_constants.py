@@ -36,7 +36,7 @@ def constant_of(operator: str, attributes: _Attributes, values: _Values) -> Arra
             result = np.asarray(CONSTANT[operator](attributes, values))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         told = " ".join(str(error).split())[:100]
-        raise ModelFileError(f"it computes {operator} of constants that do not fit ({told})") from error
+        raise ModelFileError(f"its constants do not fit {operator} ({told})") from error
     _bounded(result.shape)
     return result
 
@@ -44,7 +44,7 @@ def constant_of(operator: str, attributes: _Attributes, values: _Values) -> Arra
 def _bounded(shape: Any) -> tuple[int, ...]:
     lengths = tuple(int(length) for length in np.ravel(np.asarray(shape, object)))
     if any(length < 0 for length in lengths) or math.prod(lengths) > LARGEST:
-        raise ModelFileError(f"it computes a constant of {list(lengths)[:8]}, more than {LARGEST:,} numbers")
+        raise ModelFileError(f"it computes a constant of shape {list(lengths)[:8]}, more than {LARGEST:,} numbers")
     return lengths
 
 

@@ -160,7 +160,7 @@ def _input_shape(value: Any, given: Shape | None) -> Shape:
 def _texts(labels: str) -> tuple[str, ...]:
     names = parse_json(labels)
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise ModelFileError("its labels are not a list of texts")
+        raise ModelFileError("its labels are not a list of strings")
     return tuple(names)
 
 

@@ -46,7 +46,9 @@ def power(node: Node) -> Part:
     """Pow with a constant exponent: a square or cube."""
     exponent = np.ravel(node.constants.get(1, ()))
     if exponent.size != 1 or float(exponent[0]) not in (2.0, 3.0):
-        raise ModelFileError(f"it has a Pow by {exponent.tolist() or 'something else'}: only by 2 and 3 is known")
+        raise ModelFileError(
+            f"it has a Pow by {exponent.tolist() or 'something else'}: only powers of 2 and 3 are supported"
+        )
     return power_of(int(exponent[0]))
 
 

@@ -191,5 +191,5 @@ JOINS: dict[str, Callable[[Node, list[list[Part]]], Part]] = {
 def _matrix(node: Node, place: int) -> Array:
     values = array(node, place)
     if values.ndim != 2:
-        raise ModelFileError(f"it has a {node.operator} with weights of {values.shape}, only matrices are known")
+        raise ModelFileError(f"it has a {node.operator} with weights of {values.shape}: only matrices are supported")
     return values

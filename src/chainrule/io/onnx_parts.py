@@ -110,7 +110,7 @@ def expect(node: Node, **expected: Any) -> None:
     for name, value in expected.items():
         got = node.attributes.get(name, value)
         if (list(got) if isinstance(value, list) else got) != value:
-            raise ModelFileError(f"it has a {node.operator} with {name} = {got}, only {value} is known")
+            raise ModelFileError(f"it has a {node.operator} with {name} = {got}: only {value} is supported")
 
 
 _STEPS = {

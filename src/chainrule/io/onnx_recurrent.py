@@ -207,9 +207,7 @@ def recurrent(node: Node) -> Part:
         "peepholes": 7 in node.constants and bool(np.any(node.constants[7])),
     }
     if told := [what for what, there in unknown.items() if there]:
-        raise ModelFileError(
-            f"it has {'an' if name in ('RNN', 'LSTM') else 'a'} {name} with {' and '.join(told)}, which no layer does"
-        )
+        raise ModelFileError(f"its {name} has {' and '.join(told)}, which no layer supports")
     W, R = array(node, 1), array(node, 2)
     B = array(node, 3) if 3 in node.constants else np.zeros((ways, 2 * kind.gates * size), np.float32)
     if R.shape != (ways, kind.gates * size, size) or W.shape[:2] != R.shape[:2] or B.shape != (ways, 2 * R.shape[1]):

@@ -18,7 +18,7 @@ __all__ = ["LARGER"]
 def _conv_transpose(node: Node) -> Part:
     W = array(node, 1)
     if W.ndim != 4:
-        raise ModelFileError(f"it has a ConvTranspose of {W.ndim - 2} dimensions, only 2 are known")
+        raise ModelFileError(f"it has a ConvTranspose of {W.ndim - 2} dimensions: only 2 are supported")
     expect(node, dilations=[1, 1])
     groups = int(node.attributes.get("group", 1))
     strides, more, padding = _cut(node, W.shape[2:])
@@ -59,7 +59,7 @@ def _resize(node: Node) -> Part:
     if len(factors) != 3 or factors[2 if last else 0] != 1:
         raise ModelFileError(f"it has a {node.operator} of other axes than the height and width of images")
     if not all(factor >= 1 and factor == int(factor) for factor in (down, across)):
-        raise ModelFileError(f"it has a {node.operator} by {told}: only whole factors of 1 or more are known")
+        raise ModelFileError(f"it has a {node.operator} by {told}: only whole factors of 1 or more are supported")
     corners = _corners(node, mode, int(down), int(across))
     layer = Upsample((int(down), int(across)), "nearest" if mode == "nearest" else "bilinear", corners)
     return Part(layer, channels_last=last)

@@ -35,12 +35,10 @@ def _reshape(node: Node) -> Part | None:
         return Part(Flatten())
     if node.operator != "Reshape" or 1 not in node.constants:
         axes = [int(axis) for axis in np.ravel(node.constants.get(1, node.attributes.get("axes", ())))]
-        raise ModelFileError(
-            f"it has a {node.operator} of axes {axes}: only what keeps the batch's axis first is known"
-        )
+        raise ModelFileError(f"it has a {node.operator} of axes {axes}: the batch axis must stay first")
     shape = [int(length) for length in array(node, 1)]
     if len(shape) < 2 or 0 in shape[1:] or shape[0] not in (-1, 0, 1) or shape[1:].count(-1) > 1:
-        raise ModelFileError(f"it has a Reshape to {shape}: only what keeps the batch's axis first is known")
+        raise ModelFileError(f"it has a Reshape to {shape}: the batch axis must stay first")
     return Part(Flatten() if len(shape) == 2 and shape[1] == -1 else Reshape(tuple(shape[1:])))
 
 

@@ -57,7 +57,7 @@ _POOLS: dict[tuple[str, int], Callable[..., Layer]] = {
 def _axes(node: Node, axes: int) -> int:
     """The number of axes that a window slides over."""
     if axes not in (1, 2):
-        raise ModelFileError(f"it has a {node.operator} of {axes} dimensions, only 1 and 2 are known")
+        raise ModelFileError(f"it has a {node.operator} of {axes} dimensions: only 1 and 2 are supported")
     return axes
 
 
@@ -79,7 +79,7 @@ def _padding(node: Node, axes: int) -> Any:
     pads = tuple(node.attributes.get("pads", (0,) * 2 * axes)) if auto != "VALID" else (0,) * 2 * axes
     if len(pads) != 2 * axes or min(pads) < 0:
         raise ModelFileError(
-            f"it has a {node.operator} with pads = {list(pads)}, only {2 * axes} of 0 or more are known"
+            f"it has a {node.operator} with pads = {list(pads)}: only {2 * axes} numbers of 0 or more are supported"
         )
     before, after = pads[:axes], pads[axes:]
     if axes == 1:

@@ -181,7 +181,7 @@ def _labels(names: Any, network: Sequential) -> tuple[str, ...] | None:
     if names is None:
         return None
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        raise ModelFileError("its labels are not a list of texts")
+        raise ModelFileError("its labels are not a list of strings")
     if network.output_shape != (len(names),):
         raise ModelFileError(f"its {len(names)} labels do not fit the network's outputs {network.output_shape}")
     return tuple(names)

@@ -88,7 +88,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for entry in fields(self):
-            _check_type(entry.name, getattr(self, entry.name), entry.type, "")
+            _check_type(entry.name, getattr(self, entry.name), entry.type)
         self._check_choices()
         self._check_ranges()
         self.make_optimizer(self.rate)  # raises for invalid settings before any work is done
@@ -191,8 +191,8 @@ class Recipe:
         known = {name: entry.default for name, entry in inspect.signature(Augment).parameters.items()}
         for name, value in self.augment.items():
             if name not in known:
-                raise OptionError(f"unknown key {name!r} in augment{_did_you_mean(name, list(known))}")
-            _check_type(name, value, type(known[name]), " in augment")
+                raise OptionError(f"unknown key {name!r} in augment: {_hint(name, list(known))}")
+            _check_type(f"augment.{name}", value, type(known[name]))
         return Augment(**self.augment) if self.augment else None
 
     def _check_choices(self) -> None:
@@ -231,14 +231,14 @@ def read_recipe(name: str | os.PathLike[str]) -> Recipe:
     known = [entry.name for entry in fields(Recipe)]
     for key in values:
         if key not in known:
-            raise OptionError(f"unknown key {key!r} in the recipe {name}{_did_you_mean(key, known)}")
+            raise OptionError(f"unknown key {key!r} in the recipe {name}: {_hint(key, known)}")
     try:
         return Recipe(**values)
     except OptionError as error:
         raise OptionError(f"in the recipe {name}: {error}") from error
 
 
-def _check_type(name: str, value: Any, annotation: Any, where: str) -> None:
+def _check_type(name: str, value: Any, annotation: Any) -> None:
     """Check for int, float (whole numbers are fine), str, a table, or None where allowed; True is not a number."""
     kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     if value is None and NoneType in kinds:
@@ -246,15 +246,15 @@ def _check_type(name: str, value: Any, annotation: Any, where: str) -> None:
     words = {int: "a whole number", float: "a number", str: "text"}
     wanted: Any = {int: int, float: int | float, str: str}.get(kinds[0], Mapping)
     if isinstance(value, int) and abs(value) >= _LARGEST:
-        raise OptionError(f"{name}{where} must be {words.get(kinds[0], 'a table')} below 2^63 in size")
+        raise OptionError(f"{name} must be {words.get(kinds[0], 'a table')} below 2^63 in size")
     if not isinstance(value, wanted) or isinstance(value, bool):
         got = "a table" if isinstance(value, Mapping) else repr(value)
-        raise OptionError(f"{name}{where} must be {words.get(kinds[0], 'a table')}, got {got}")
+        raise OptionError(f"{name} must be {words.get(kinds[0], 'a table')}, got {got}")
 
 
-def _did_you_mean(name: str, known: list[str]) -> str:
+def _hint(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, 1)
-    return f": did you mean {close[0]!r}?" if close else f": known are {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
 
 
 def _option(name: str) -> str:

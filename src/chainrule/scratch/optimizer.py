@@ -71,24 +71,22 @@ class AdaGrad:
         if self.h is None:
             self.h = _zeros(params)
         for key in _keys(params):
-            self.h[key] = self.h[key] + grads[key] * grads[key]
+            self.h[key] = self._added(self.h[key], grads[key])
             params[key] -= self.lr * grads[key] / (np.sqrt(self.h[key]) + 1e-7)
 
+    def _added(self, h: Any, g: Any) -> Any:
+        return h + g * g
 
-class RMSprop:
+
+class RMSprop(AdaGrad):
     """h <- decay h + (1 - decay) g^2; p <- p - lr g / (sqrt(h) + 1e-7)."""
 
     def __init__(self, lr: float = 0.01, decay_rate: float = 0.99) -> None:
-        self.lr = lr
+        super().__init__(lr)
         self.decay_rate = decay_rate
-        self.h: dict[Any, Any] | None = None
 
-    def update(self, params: State, grads: State) -> None:
-        if self.h is None:
-            self.h = _zeros(params)
-        for key in _keys(params):
-            self.h[key] = self.decay_rate * self.h[key] + (1 - self.decay_rate) * grads[key] * grads[key]
-            params[key] -= self.lr * grads[key] / (np.sqrt(self.h[key]) + 1e-7)
+    def _added(self, h: Any, g: Any) -> Any:
+        return self.decay_rate * h + (1 - self.decay_rate) * g * g
 
 
 class RMSProp(RMSprop):

@@ -1,6 +1,7 @@
 """The routes: what can be asked of the server, each in a few lines."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -33,7 +34,8 @@ from chainrule.server.inputs import (
     read_sample,
     read_text,
 )
-from chainrule.server.inside import Derivative, Walk, compare_derivative, pack_parameters, walk
+from chainrule.server.inside import Derivative, Walk, check_walk, compare_derivative, pack_parameters, walk
+from chainrule.server.line import Line, loss_line
 from chainrule.server.number import Number, explain_number
 from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
 from chainrule.server.sharing import Opened
@@ -54,6 +56,10 @@ _ModelName = Annotated[
 ]
 
 _Index = Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")]
+
+_AsInTraining = Annotated[
+    bool, Query(description="as in training, with this sample as the batch: BatchNorm takes its mean and variance")
+]
 
 _THREADS = 6
 """Requests that are worked on beside the event loop at the same time; each may hold some ten megabytes of JSON."""
@@ -175,11 +181,17 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
     routes = APIRouter()
 
     @routes.post("/api/trace", response_model=Walk, openapi_extra=BODY)
-    async def trace(request: Request, label: Annotated[str, Query(max_length=200)], model: _ModelName = None) -> Any:
+    async def trace(
+        request: Request,
+        label: Annotated[str, Query(max_length=200)],
+        model: _ModelName = None,
+        train: _AsInTraining = False,
+    ) -> Any:
         """One sample forward and backward through every layer, with the class it should have been."""
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
-        told = await run_in_threadpool(walk, served.name, served.network, sample, served.label(label), served.labels)
+        asked = (served.name, served.network, sample, served.label(label), served.labels)
+        told = await run_in_threadpool(walk, *asked, train=train)
         return Response(told.model_dump_json(), media_type="application/json")
 
     @routes.post("/api/unit", response_model=Unit, openapi_extra=BODY)
@@ -201,14 +213,34 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         parameter: Annotated[str, Query(max_length=200, description="such as 2.Affine.W")],
         index: _Index,
         model: _ModelName = None,
+        train: _AsInTraining = False,
     ) -> Any:
         """The loss's derivative with respect to one parameter, by backpropagation and by a central difference."""
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
         place = tuple(int(number) for number in index.split(","))
-        return await run_in_threadpool(
-            compare_derivative, served.network, sample, served.label(label), parameter, place
-        )
+        told = (served.network, sample, served.label(label), parameter, place)
+        return await run_in_threadpool(compare_derivative, *told, train=train)
+
+    @routes.post("/api/line", response_model=Line, openapi_extra=BODY)
+    async def line(
+        request: Request,
+        label: Annotated[str, Query(max_length=200)],
+        model: _ModelName = None,
+        other: Annotated[str | None, Query(max_length=200, description="none: down the gradient")] = None,
+        low: Annotated[float, Query(ge=-10, le=10)] = -0.5,
+        high: Annotated[float, Query(ge=-10, le=10)] = 1.5,
+        points: Annotated[int, Query(ge=2, le=61)] = 21,
+        digits: Annotated[int, Query(ge=0, le=500, description="test digits to measure on as well")] = 0,
+    ) -> Any:
+        """The loss along a line through the weights: towards those of another network, or down the gradient."""
+        served = await _find(model, shelf, trainings)
+        towards = None if other is None else (await _find(other, shelf, trainings)).network
+        sample = await read_sample(request, served)
+        check_walk(served.name, served.network, sample)
+        some = await run_in_threadpool(_digits, served, trainings, digits)
+        told = (served.network, towards, sample, served.label(label), np.linspace(low, high, points), some)
+        return await run_in_threadpool(loss_line, *told)
 
     @routes.post("/api/number", response_model=Number, openapi_extra=BODY)
     async def number(
@@ -218,16 +250,14 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or of the loss dlogits")],
         index: _Index,
         model: _ModelName = None,
+        train: _AsInTraining = False,
     ) -> Any:
         """One element of a gradient: the terms of its sum, its path down from the loss, and where it goes."""
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
         at = tuple(int(number) for number in index.split(","))
-        right = served.label(label)
-        if isinstance(right, float):
-            raise ProblemError(422, f"{served.name} predicts a number: only networks with classes are taken apart here")
-        told = (served.name, served.network, sample, right, place, array, at)
-        return await run_in_threadpool(explain_number, *told)
+        told = (served.name, served.network, sample, served.label(label), place, array, at)
+        return await run_in_threadpool(explain_number, *told, train=train)
 
     return routes
 
@@ -289,6 +319,15 @@ def _page(metrics: Metrics) -> APIRouter:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return routes
+
+
+def _digits(served: Served, trainings: Trainings, count: int) -> tuple[Array, Array] | None:
+    """So many test digits as the network takes them, and their places among its classes; None where it reads others."""
+    if not count or served.kind != "digit" or math.prod(served.shape) != 784:
+        return None
+    x, y = trainings.data()[1].head(count)
+    assert y is not None
+    return x.reshape(-1, *served.shape), np.array([served.labels.index(str(label)) for label in y])
 
 
 def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One sample through a network, forward and backward, with every number in between; and one derivative both ways."""
 
 import math
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -17,8 +18,13 @@ from chainrule.server.problems import ProblemError
 from chainrule.server.terms import explainable
 from chainrule.server.wire import Packed, pack
 
-__all__ = ["Derivative", "Place", "Walk", "compare_derivative", "last_step", "pack_parameters", "trace_sample", "walk"]
+__all__ = [
+    "Derivative", "Place", "Walk", "check_walk", "compare_derivative", "gradient_of", "last_step", "loss_of",
+    "pack_parameters", "trace_sample", "walk",
+]  # fmt: skip
 
+_SEED = 0
+"""Of what Dropout drops in a pass as in training."""
 _LARGEST_WALK = 20_000_000
 """Numbers of all activations and parameters at most."""
 
@@ -53,7 +59,10 @@ class Walk(BaseModel):
     places: list[Place]
     x: Packed = Field(description="the sample")
     logits: Packed
-    dlogits: Packed = Field(description="the loss's gradient with respect to the logits: p - onehot(label)")
+    dlogits: Packed = Field(
+        description="the loss's gradient with respect to the logits: p - onehot(label); where numbers are predicted, "
+        "2 (y - label) / n"
+    )
 
 
 class Derivative(BaseModel):
@@ -70,22 +79,40 @@ class Derivative(BaseModel):
     loss_below: float
 
 
-def trace_sample(model: str, network: Sequential, sample: Array, label: int | float) -> Trace:
-    """The passes of one sample (*input_shape); of a text (n,) the loss is that of the token behind it."""
+def trace_sample(model: str, network: Sequential, sample: Array, label: int | float, *, train: bool = False) -> Trace:
+    """The passes of one sample (*input_shape); of a text (n,) the loss is that of the token behind it.
+
+    train: as in training, with this sample as the batch: BatchNorm takes its mean and variance, and Dropout drops
+    numbers, the same ones each time.
+    """
+    check_walk(model, network, sample)
+    labels_of_steps, loss = _question(network, sample, label)
+    rng = np.random.default_rng(_SEED) if train else None
+    return network.trace(sample[np.newaxis], labels_of_steps, loss, train=train, rng=rng)
+
+
+def check_walk(model: str, network: Sequential, sample: Array) -> None:
+    """Raise ProblemError where a pass of this sample has more numbers than the page takes."""
     memory = sum(math.prod(row.output_shape) for row in network.summary().rows) + _shares(network, len(sample))
     if 3 * memory + network.values.size > _LARGEST_WALK:
         raise ProblemError(422, f"{model} is too large to be walked through: {memory:,} activations a sample")
-    labels_of_steps, loss = _question(network, sample, label)
-    return network.trace(sample[np.newaxis], labels_of_steps, loss)
 
 
-def walk(model: str, network: Sequential, sample: Array, label: int | float, labels: tuple[str, ...]) -> Walk:
+def walk(
+    model: str,
+    network: Sequential,
+    sample: Array,
+    label: int | float,
+    labels: tuple[str, ...],
+    *,
+    train: bool = False,
+) -> Walk:
     """`trace_sample` as the page takes it.
 
     Where `labels` is empty, `label` is a number that the network should have predicted, and the loss is the square of
     the difference.
     """
-    trace = trace_sample(model, network, sample, label)
+    trace = trace_sample(model, network, sample, label, train=train)
     in_steps = _reads_steps(network)
     places: list[Place] = []
     rows = trace.rows
@@ -121,7 +148,13 @@ def walk(model: str, network: Sequential, sample: Array, label: int | float, lab
 
 
 def compare_derivative(
-    network: Sequential, sample: Array, label: int | float, parameter: str, index: tuple[int, ...]
+    network: Sequential,
+    sample: Array,
+    label: int | float,
+    parameter: str,
+    index: tuple[int, ...],
+    *,
+    train: bool = False,
 ) -> Derivative:
     """d loss / d parameter[index] by backpropagation and by a central difference, on a float64 copy."""
     exact = network.astype("float64")
@@ -133,16 +166,20 @@ def compare_derivative(
     x = sample[np.newaxis].astype(np.int64 if exact.takes_indices else np.float64)
     labels, loss = _question(exact, sample, label)
     exact.gradients.fill(0)
-    if exact.answers_steps:
-        logits, _, cache = exact.run(x)
-    else:
-        logits, cache = exact.forward(x)
+
+    def forward() -> tuple[Array, Any]:
+        rng = np.random.default_rng(_SEED) if train else None
+        if exact.answers_steps:
+            return exact.run(x, train=train, rng=rng)[::2]
+        return exact.forward(x, train=train, rng=rng)
+
+    logits, cache = forward()
     exact.backward(loss(logits, labels)[1], cache, input_gradient=False)
     back = float(holder.grad[index])
     seen: list[float] = []
 
     def value() -> float:
-        seen.append(loss(exact.run(x)[0] if exact.answers_steps else exact(x), labels)[0])
+        seen.append(loss(forward()[0], labels)[0])
         return seen[-1]
 
     numerical = central_difference(value, holder.value, index)
@@ -158,6 +195,24 @@ def compare_derivative(
         loss_above=seen[0],
         loss_below=seen[1],
     )
+
+
+def loss_of(network: Sequential, sample: Array, label: int | float) -> float:
+    """The loss of one sample (*input_shape), in inference."""
+    labels, loss = _question(network, sample, label)
+    x = sample[np.newaxis]
+    return loss(network.run(x)[0] if network.answers_steps else network(x), labels)[0]
+
+
+def gradient_of(network: Sequential, sample: Array, label: int | float) -> dict[str, Array]:
+    """The gradient of one sample's loss with respect to each parameter, in inference, as float64."""
+    own = network.copy()
+    own.gradients.fill(0)
+    labels, loss = _question(own, sample, label)
+    x = sample[np.newaxis]
+    logits, cache = own.run(x)[::2] if own.answers_steps else own.forward(x)
+    own.backward(loss(logits, labels)[1], cache, input_gradient=False)
+    return {name: parameter.grad.astype(np.float64) for name, parameter in own.parameters.items()}
 
 
 def _question(network: Sequential, sample: Array, label: int | float) -> tuple[Array, Loss]:

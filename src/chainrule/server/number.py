@@ -1,27 +1,27 @@
 """One number of the backward pass: the terms that made it, its path down from the loss, and where it goes next.
 
-A path follows the largest term of each sum upwards, to the loss's gradient with respect to one logit. Where a number
-goes is found by a backward pass of a 1 at its place through the layer below.
+A path follows the largest term of each sum upwards, to the loss's gradient with respect to one output. Where a number
+goes is found by a backward pass of a 1 at its place through the layer below (within layers made of layers: inner.py).
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 from pydantic import BaseModel, Field
 
 from chainrule.arrays import Array, Shape
 from chainrule.functions import softmax
-from chainrule.layers import Layer, Sequential
+from chainrule.layers import Layer, Residual, Sequential
 from chainrule.layers.trace import Trace, TraceRow
+from chainrule.server.inner import Inner, plain_row
 from chainrule.server.inside import last_step, trace_sample
 from chainrule.server.problems import ProblemError
-from chainrule.server.terms import Factor, Group, explain, explainable, logit_terms, products, reads
+from chainrule.server.terms import Factor, Group, explain, explainable, products, reads
 
 __all__ = ["LOSS", "Number", "NumberFactor", "NumberTerm", "Step", "explain_number"]
 
 LOSS = "loss"
-"""The place of the gradient with respect to the logits, whose array is "dlogits"."""
+"""The place of the gradient with respect to the logits, or predicted numbers, whose array is "dlogits"."""
 _TERMS = 8
 _FEW = 3
 _ROUNDING = 1e-3
@@ -72,16 +72,26 @@ class Number(BaseModel):
 
 
 def explain_number(
-    model: str, network: Sequential, sample: Array, label: int, place: str, array: str, index: tuple[int, ...]
+    model: str,
+    network: Sequential,
+    sample: Array,
+    label: int | float,
+    place: str,
+    array: str,
+    index: tuple[int, ...],
+    *,
+    train: bool = False,
 ) -> Number:
     """The element at `index` of dx, or of a parameter's gradient, at `place`, for one sample (*input_shape).
+
+    A `label` that is a float is the number that the network should have predicted. `train`: as `trace_sample` has it.
 
     Raises:
         ProblemError: there is no such place, array or index, or nothing is known of what it is made of.
     """
-    trace = trace_sample(model, network, sample, label)
+    trace = trace_sample(model, network, sample, label, train=train)
     layers = dict(_named(network.copy()))  # those of the trace are recorders, and backward adds to gradients
-    walked = _Walked(trace, [replace(row, layer=layers[row.name]) for row in trace.rows], label)
+    walked = _Walked(trace, [plain_row(row, layers[row.name]) for row in trace.rows], label)
     if place == LOSS:
         gradient, names = last_step(trace.doutputs), ["dlogits"]
     else:
@@ -104,11 +114,12 @@ def explain_number(
 class _Walked:
     """A trace whose layers are the network's own."""
 
-    def __init__(self, trace: Trace, rows: list[TraceRow], label: int) -> None:
+    def __init__(self, trace: Trace, rows: list[TraceRow], label: int | float) -> None:
         self.trace = trace
         self.rows = rows
+        self.inner = Inner(rows)
         self.label = label
-        self.probabilities = softmax(last_step(trace.outputs).astype(np.float64))[0]
+        self.outputs = last_step(trace.outputs).astype(np.float64)[0]
 
     def gradient(self, row: TraceRow | None, array: str) -> Array:
         """dx with the batch's axis, a parameter's gradient without it."""
@@ -117,7 +128,11 @@ class _Walked:
         return found
 
     def terms(self, row: TraceRow | None, array: str, flat: int) -> list[Group]:
-        return logit_terms(self.probabilities, self.label, flat) if row is None else explain(row, array, flat)
+        if row is not None:
+            return (self.inner.terms(row, flat) if array == "dx" else None) or explain(row, array, flat)
+        if isinstance(self.label, float):
+            return _output_terms(self.outputs, self.label, flat)
+        return _logit_terms(softmax(self.outputs), self.label, flat)
 
     def number(self, row: TraceRow | None, array: str, shape: Shape, flat: int) -> Number:
         """The element number `flat` of the array; row None: of the gradient with respect to the logits."""
@@ -145,23 +160,25 @@ class _Walked:
 
     def _shapes(self, row: TraceRow | None) -> dict[str, Shape]:
         if row is None:
-            return dict.fromkeys(("p", "onehot"), self.probabilities.shape)
+            return dict.fromkeys(("p", "onehot", "y", "t"), self.outputs.shape)
         assert row.dy is not None
         own = {name: parameter.shape for name, parameter in row.layer.parameters.items()}
-        return {"x": row.x.shape[1:], "dy": row.dy.shape[1:], **own}
+        within = {other.name: other.x.shape[1:] for other in self.inner.within(row)}
+        return {"x": row.x.shape[1:], "dy": row.dy.shape[1:], **own, **within}
 
     def _path(self, row: TraceRow | None, array: str, shape: Shape, flat: int, groups: list[Group]) -> list[Step]:
         """From the loss down: each step is the largest term of the next."""
         path: list[Step] = []
         while row is not None:
             value = float(self.gradient(row, array).flat[flat])
-            read, factor = _largest(groups)
+            source, read, factor = _largest(groups)
             path.append(
                 Step(place=row.name, array=array, index=_index(flat, shape), flat=flat, value=value, factor=factor)
             )
             if read is None:
                 return path[::-1]
-            row, array, flat = self._above(row), "dx", read
+            row, flat = self._above(row, read) if source == "dy" else (self._innermost(source), read)
+            array = "dx"
             if row is not None:
                 assert row.dx is not None
                 if "dx" not in explainable(row):
@@ -175,14 +192,26 @@ class _Walked:
 
     def _from_loss(self, path: list[Step]) -> bool:
         """Whether what stands above the path's last place is the loss."""
-        return not path or next(row for row in self.rows if row.name == path[-1].place).dy is self.trace.doutputs
+        if not path:
+            return True
+        row = next(row for row in self.rows if row.name == path[-1].place)
+        while (outer := self.inner.above(row, 0)) is not None:
+            row = outer[0]
+        return row.dy is self.trace.doutputs
 
-    def _above(self, row: TraceRow) -> TraceRow | None:
-        """The place whose dx is this place's dy: the nearest one behind it, and within that the innermost."""
+    def _above(self, row: TraceRow, flat: int) -> tuple[TraceRow | None, int]:
+        """The place whose dx is this place's dy, or has it as a part: the nearest one behind it, and within that the
+        innermost; and where the element of dy stands in its dx."""
         at = next(index for index, other in enumerate(self.rows) if other is row)
-        found = next((index for index in range(at + 1, len(self.rows)) if self.rows[index].dx is row.dy), None)
+        found = next((other for other in self.rows[at + 1 :] if other.dx is row.dy), None)
         if found is None:
-            return None
+            outer = self.inner.above(row, flat)
+            return (None, flat) if outer is None else self._above(*outer)
+        return self._innermost(found.name), flat
+
+    def _innermost(self, name: str) -> TraceRow:
+        """The place of that name, or one within it that has the same dx."""
+        found = next(index for index, other in enumerate(self.rows) if other.name == name)
         while found + 1 < len(self.rows) and self._is_inside(found + 1, found):
             found += 1
         return self.rows[found]
@@ -198,19 +227,26 @@ class _Walked:
         else:
             end = next(index for index, other in enumerate(self.rows) if other is row)
             gradient = self.gradient(row, "dx")
-        below = next((other for other in reversed(self.rows[:end]) if other.dy is gradient), None)
+        below = self._reader(gradient, end)
         if below is None:
-            return None, 0
+            return self._joined(row, flat)
+        while (part := self.inner.below(below, flat)) is not None:
+            gradient, flat = part
+            below = self._reader(gradient, end)
+            assert below is not None
         dy = np.zeros_like(gradient)
         dy.flat[flat] = 1
         for parameter in below.layer.parameters.values():
             parameter.grad.fill(0)
-        dx = below.layer.backward(dy, below.layer.run(below.x)[2])
+        dx = below.layer.backward(dy, below.cache)
         reached = {"dx": (dx, below.dx)} if dx is not None and below.dx is not None else {}
         own = below.layer.parameters
         reached = reached or {name: (own[name].grad, below.gradients[name]) for name in below.gradients}
         for array, (slopes, values) in reached.items():
             into = int((slopes != 0).sum())
+            around = self.inner.around(below)
+            if not into and around is not None and around.dy is below.dy and isinstance(around.layer, Residual):
+                return self._step(around, flat), 1  # past the branch
             most = int(np.abs(slopes).argmax()) if into or slopes.size != gradient.size else flat
             shape = values.shape[1:] if array == "dx" else values.shape
             step = Step(
@@ -224,9 +260,37 @@ class _Walked:
             return step, into
         return None, 0
 
+    def _reader(self, gradient: Array, end: int) -> TraceRow | None:
+        """The last place before number `end` whose dy this is."""
+        return next((other for other in reversed(self.rows[:end]) if other.dy is gradient), None)
+
+    def _joined(self, row: TraceRow | None, flat: int) -> tuple[Step | None, int]:
+        """The element of the layer around this one that the first layer of a branch adds to."""
+        outer = None if row is None else self.inner.joined(row)
+        return (None, 0) if outer is None else (self._step(outer, flat), 1)
+
+    def _step(self, row: TraceRow, flat: int) -> Step:
+        """An element of dx that another one is added to."""
+        assert row.dx is not None
+        index, value = _index(flat, row.dx.shape[1:]), float(row.dx.flat[flat])
+        return Step(place=row.name, array="dx", index=index, flat=flat, value=value, factor=1.0)
+
     def _earlier(self) -> int:
-        """How many logits stand before those of the last step."""
-        return self.trace.doutputs.size - len(self.probabilities)
+        """How many outputs stand before those of the last step."""
+        return self.trace.doutputs.size - len(self.outputs)
+
+
+def _logit_terms(probabilities: Array, label: int, index: int) -> list[Group]:
+    """The loss's gradient with respect to a logit: p - onehot."""
+    p = Factor("p", probabilities[[index]].astype(np.float64), "p", np.array([[index]]))
+    return [(p,), (Factor("onehot", np.array([-1.0 if index == label else 0.0]), "onehot", np.array([[index]])),)]
+
+
+def _output_terms(outputs: Array, target: float, index: int) -> list[Group]:
+    """The gradient of the mean squared error with respect to an output: 2 / n (y - target)."""
+    share, at = Factor("2/n", np.array([2 / outputs.size])), np.array([[index]])
+    y = Factor("y", outputs[[index]].astype(np.float64), "y", at)
+    return [(share, y), (share, Factor("−t", np.array([-target]), "t", at))]
 
 
 def _named(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
@@ -256,16 +320,17 @@ def _factor(factor: Factor, i: int, shapes: dict[str, Shape]) -> NumberFactor:
     return NumberFactor(name=factor.name, index=index, value=float(factor.values[i]))
 
 
-def _largest(groups: list[Group]) -> tuple[int | None, float]:
-    """Of the terms that read one number of dy: that number's place in the largest, and what it was multiplied by."""
-    best: tuple[float, int | None, float] = (-1.0, None, 0.0)
+def _largest(groups: list[Group]) -> tuple[str, int | None, float]:
+    """Of the terms that read one number of dy, or of the dx of a layer within: the array of the largest, the number's
+    place there, and what it was multiplied by."""
+    best: tuple[float, str, int | None, float] = (-1.0, "dy", None, 0.0)
     for group in groups:
         values = products([group])
-        dy = next((factor for factor in group if factor.name == "dy"), None)
+        dy = next((factor for factor in group if factor.name == "dy" or factor.name.endswith(".dx")), None)
         if dy is None or dy.at is None or not values.size:
             continue
         at = int(np.abs(values).argmax())
         others = [factor.values[at] for factor in group if factor is not dy]
         if abs(values[at]) > best[0]:
-            best = float(abs(values[at])), int(dy.at[at, 0]), float(np.prod(others))
-    return best[1], best[2]
+            best = float(abs(values[at])), dy.array, int(dy.at[at, 0]), float(np.prod(others))
+    return best[1:]

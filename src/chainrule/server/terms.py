@@ -42,14 +42,17 @@ from chainrule.layers import (
     MaxPool2D,
     Mish,
     Pad,
+    Parallel,
     PointwiseAffine,
     Positions,
     PReLU,
     ReLU,
     Reshape,
+    Residual,
     RMSNorm,
     Scale,
     ScaleShift,
+    Sequential,
     Sigmoid,
     SiLU,
     Slice,
@@ -64,7 +67,7 @@ from chainrule.layers import (
 from chainrule.layers.geometry import as_image
 from chainrule.layers.trace import TraceRow
 
-__all__ = ["Factor", "Group", "explain", "explainable", "logit_terms", "products", "reads"]
+__all__ = ["Factor", "Group", "explain", "explainable", "products", "reads"]
 
 _LARGEST_SLOPES = 2**24
 """Numbers of y times numbers of x at most, where slopes are found one y at a time."""
@@ -91,9 +94,9 @@ _Rule = Callable[[TraceRow, int], list[Group]]
 
 
 def explainable(row: TraceRow) -> list[str]:
-    """The gradients of this place that `explain` can take apart: "dx", and names of parameters."""
+    """The gradients of this place that can be taken apart: "dx", and names of parameters."""
     names = [name for name in row.gradients if _rule(row.layer, name) is not None]
-    known = _rule(row.layer, "dx") is not None
+    known = type(row.layer) in _OF_LAYERS or _rule(row.layer, "dx") is not None
     return [*(["dx"] if row.dx is not None and (known or _fits(row)) else []), *names]
 
 
@@ -116,12 +119,6 @@ def reads(groups: list[Group]) -> dict[str, Array]:
             if factor.array and factor.at is not None:
                 found.setdefault(factor.array, []).append(factor.at.ravel())
     return {name: np.unique(np.concatenate(places)) for name, places in found.items()}
-
-
-def logit_terms(probabilities: Array, label: int, index: int) -> list[Group]:
-    """The loss's gradient with respect to a logit: p - onehot."""
-    p = Factor("p", probabilities[[index]].astype(np.float64), "p", np.array([[index]]))
-    return [(p,), (Factor("onehot", np.array([-1.0 if index == label else 0.0]), "onehot", np.array([[index]])),)]
 
 
 def _rule(layer: Layer, array: str) -> _Rule | None:
@@ -368,6 +365,8 @@ def _slopes(row: TraceRow, flat: int) -> list[Group]:
     return [(_dy(row, used[kept]), Factor("slope", slopes[kept]))]
 
 
+_OF_LAYERS = (Sequential, Residual, Parallel)
+"""Their dx is the sum of those within them (inner.py)."""
 _ELEMENTWISE = (
     Clip, Dropout, ELU, GELU, HardSigmoid, HardSwish, LeakyReLU, Mish, PReLU, ReLU, SELU, Scale, ScaleShift, SiLU,
     Sigmoid, Softplus, Standardize, Tanh,

@@ -1,4 +1,4 @@
-"""Calibration: a confidence of 90 % that is right nine times in ten.
+"""Calibration: predictions with a confidence of 90 % are right nine times in ten.
 
 Logits are divided by one number, the temperature, that makes the loss on data the network has not learned from as low
 as it can be (Guo et al. 2017, arXiv:1706.04599). It is stored as the network's last layer, Scale(1 / temperature), so
@@ -21,10 +21,10 @@ _FEWEST = 100
 
 
 def calibrate(network: Sequential, data: Batches, batch_size: int = 1000) -> Sequential:
-    """A network of the same layers and Scale(1 / temperature), the temperature fitted on `data`.
+    """A network of the same layers and Scale(1 / temperature), with the temperature fitted on `data`.
 
     Args:
-        network: built, ends in logits; a temperature that it has already is replaced.
+        network: built, ends in logits; an existing temperature is replaced.
         data: labelled, 100 samples or more, none of which the network was trained on.
 
     Raises:
@@ -49,10 +49,10 @@ def fit_temperature(logits: Array, labels: Array) -> float:
     """logits (N, C), labels (N,) -> the temperature from 0.1 to 10 at which the mean cross-entropy is lowest.
 
     Raises:
-        DataError: fewer than 100 samples, from which nothing can be said.
+        DataError: fewer than 100 samples, too few to fit it.
     """
     if len(logits) < _FEWEST:
-        raise DataError(f"calibration needs {_FEWEST} samples or more, got {len(logits)}: hold more data out")
+        raise DataError(f"calibration needs {_FEWEST} samples or more, got {len(logits)}: hold out more data")
     loss = SoftmaxCrossEntropy()
     exact = logits.astype(np.float64)
 

@@ -1,4 +1,4 @@
-"""Ensemble: several networks, or several views of each picture, that decide together."""
+"""Ensemble: several networks, or several views of each picture, that vote."""
 
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -13,15 +13,15 @@ from chainrule.layers import Sequential
 __all__ = ["Ensemble", "View", "shifted"]
 
 View: TypeAlias = Callable[[Array], Array]
-"""A batch (N, ...) -> the same batch seen otherwise, such as moved by a pixel."""
+"""A batch (N, ...) -> the same batch in another view, such as shifted by a pixel."""
 
 
 class Ensemble:
     """The mean of the probabilities of all networks over all views of x; used like a network.
 
     Args:
-        networks: built, one or more, that read and tell apart the same.
-        views: how each sample is looked at, such as `shifted(1)` (test-time augmentation); by default as it is.
+        networks: built, one or more, with the same inputs and classes.
+        views: of each sample, such as `shifted(1)` (test-time augmentation); by default the sample itself.
 
     Raises:
         OptionError: no network or no view, or networks that differ in input, outputs or labels.
@@ -34,13 +34,13 @@ class Ensemble:
 
     def __init__(self, networks: Sequence[Sequential], views: Sequence[View] = (lambda x: x,)) -> None:
         if not networks or not views:
-            raise OptionError("an ensemble needs one network or more, and one view or more")
+            raise OptionError("an ensemble needs at least one network and one view")
         first = networks[0]
         for network in networks[1:]:
             for what in ("input_shape", "output_shape", "labels"):
                 own, other = getattr(first, what), getattr(network, what)
                 if own != other:
-                    raise OptionError(f"networks that vote have the same {what}, got {own} and {other}")
+                    raise OptionError(f"networks that vote must have the same {what}, got {own} and {other}")
         self.networks = tuple(networks)
         self.views = tuple(views)
 
@@ -78,9 +78,9 @@ class Ensemble:
 
 
 def shifted(pixels: int = 1) -> tuple[View, ...]:
-    """Views of pictures (N, C, H, W) moved by up to so many pixels down and across: (2 pixels + 1)^2 of them.
+    """Views of pictures (N, C, H, W) shifted by up to this many pixels down and across: (2 pixels + 1)^2 of them.
 
-    What moves in is black (0).
+    Uncovered pixels are black (0).
     """
     if pixels < 0:
         raise OptionError(f"pixels must be 0 or more, got {pixels}")
@@ -89,7 +89,7 @@ def shifted(pixels: int = 1) -> tuple[View, ...]:
 
 
 class _Move:
-    """x (N, C, H, W) -> the same, moved."""
+    """x (N, C, H, W) -> the same, shifted."""
 
     def __init__(self, down: int, across: int) -> None:
         self.down, self.across = down, across
@@ -108,5 +108,5 @@ class _Move:
 
 
 def _overlap(by: int, length: int) -> tuple[slice, slice]:
-    """Where to, and where from, when a line of this length moves."""
+    """The target and source slices for shifting a line of this length."""
     return slice(max(by, 0), max(length + min(by, 0), 0)), slice(max(-by, 0), max(length - max(by, 0), 0))

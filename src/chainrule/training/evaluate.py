@@ -1,4 +1,4 @@
-"""How good a network is on labelled data."""
+"""Evaluates a network on labelled data."""
 
 import math
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Classifier(Protocol):
 
 
 class Batches(Protocol):
-    """What training and evaluation see of the data."""
+    """What training and evaluation need of the data."""
 
     def __len__(self) -> int: ...
     def batches(
@@ -41,8 +41,8 @@ class Batches(Protocol):
 class Evaluation:
     """loss: mean over n samples. accuracy: 0..1. confusion: counts (C, C), row true class, column predicted.
 
-    calibration_error: how far confidences lie from accuracy, 0..1 (`metrics.calibration_error`). These are None where
-    the loss knows no classes, and then r_squared is the share of the targets' variance that is explained (1 at best, 0
+    calibration_error: how far confidences are from accuracy, 0..1 (`metrics.calibration_error`). These are None if
+    the loss has no classes, and then r_squared is the share of the targets' variance that is explained (1 at best, 0
     for always predicting the mean) and absolute_error the mean of |prediction - target|.
     """
 
@@ -56,9 +56,9 @@ class Evaluation:
 
     @property
     def trouble(self) -> str | None:
-        """What is plainly wrong with a trained network: worse than a constant answer, or no better than one; else None.
+        """What is clearly wrong with a trained network (it is no better than a constant prediction); None otherwise.
 
-        Of classes, the best constant prediction answers with each class's share p of the data; its loss is
+        For classes, the best constant prediction is each class's share p of the data; its loss is
         -sum(p log p).
         """
         if self.r_squared is not None and not self.r_squared > 0:
@@ -75,7 +75,7 @@ class Evaluation:
         return None
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it: the figures, and the confusion matrix where there are not too many classes."""
+        """HTML for notebooks: the figures, and the confusion matrix unless there are too many classes."""
         parts = [note(self.trouble, "bad")] if self.trouble else []
         if self.confusion is not None and len(self.confusion) <= _MOST_SHOWN:
             lines = [(place, *line) for place, line in enumerate(_shaded(self.confusion))]
@@ -110,13 +110,13 @@ def _shaded(counts: Array) -> list[list[Html]]:
 
 
 def evaluate(network: Classifier, data: Batches, loss: Loss | None = None, batch_size: int = 1000) -> Evaluation:
-    """Run `network` over `data` in inference mode, `batch_size` samples at a time, of texts fewer.
+    """Run `network` over `data` in inference mode, `batch_size` samples at a time (fewer for texts).
 
     Args:
         network: built, or an Ensemble; not changed.
         data: a Dataset, or anything with its `batches`.
-        loss: by default SoftmaxCrossEntropy, or SequenceCrossEntropy where there is a label for each step, or
-            MeanSquaredError where labels are floating numbers (N, outputs) and no shares of classes.
+        loss: by default SoftmaxCrossEntropy, or SequenceCrossEntropy if there is a label for each step, or
+            MeanSquaredError if labels are floating-point numbers (N, outputs) other than class probabilities.
 
     Raises:
         DataError: the data has no labels.

@@ -1,4 +1,4 @@
-"""What an epoch brought, and the record of all of them: in a notebook and as CSV."""
+"""Metrics for one epoch, and the history of all epochs: in a notebook and as CSV."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from chainrule.markup import fragment, lines, note, pictures, rows
 __all__ = ["Epoch", "History", "Step", "write_history"]
 
 _FIRST, _LAST = 3, 12
-"""Epochs that a notebook shows of a long training; those in between are left out."""
+"""The first and last epochs of a long training that a notebook shows; it skips those in between."""
 
 
 class Step(NamedTuple):
@@ -37,9 +37,9 @@ class Step(NamedTuple):
 class Epoch:
     """One pass over the training data.
 
-    Training loss and accuracy are averages over the epoch's batches, each as it was before its update; validation is
-    measured at the end. Accuracies are 0..1, None where the loss knows no classes or there is no validation data; a
-    validation loss beyond all numbers is None as well.
+    Training loss and accuracy are averages over the epoch's batches, each before its update; validation is
+    measured at the end. Accuracies are 0..1, None if the loss has no classes or there is no validation data; a
+    validation loss that is not finite is None too.
     """
 
     number: int
@@ -55,7 +55,7 @@ class Epoch:
     def is_better_than(self, other: "Epoch | None") -> bool:
         """Whether this epoch's validation beats another's: the accuracy, and where that is equal or unknown, the loss.
 
-        An epoch without validation beats none.
+        An epoch without validation is never better.
         """
         if self.validation_loss is None:
             return False
@@ -77,7 +77,7 @@ class Epoch:
 
 
 class History(list[Epoch]):
-    """Epochs in their order, a list like any other; a notebook shows curves and a table."""
+    """A list of epochs in order; a notebook shows curves and a table."""
 
     def _repr_html_(self) -> str:
         if not self:
@@ -97,7 +97,7 @@ class History(list[Epoch]):
 
 
 def _known(history: Sequence[Epoch], *named: tuple[str, str]) -> list[tuple[str, list[float | None]]]:
-    """Of each column of Epoch its name for people and its numbers, where there are any."""
+    """The display name and the values of each of these columns of Epoch that has any."""
     curves = [(name, [getattr(epoch, column) for epoch in history]) for name, column in named]
     return [(name, values) for name, values in curves if any(value is not None for value in values)]
 
@@ -118,7 +118,7 @@ def _cells(epoch: Epoch) -> tuple[object, ...]:
 
 
 def write_history(history: Sequence[Epoch], path: str | os.PathLike[str]) -> None:
-    """A CSV file with a row an epoch, columns named as in Epoch; what is None is left empty."""
+    """Write a CSV file with one row per epoch and Epoch's column names; None becomes an empty cell."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
     writer.writeheader()

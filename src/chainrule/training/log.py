@@ -1,8 +1,8 @@
-"""The log of a run while it goes on: JSON lines, and TensorBoard's events where asked for.
+"""The log of a run in progress: JSON lines, and TensorBoard events on request.
 
 Each line of the log is one JSON object with "event": "start" (what was asked for), "step" (every so many steps),
-"epoch" or "end". A resumed run takes away what lies after the checkpoint and writes on, so that the log of a run that
-was interrupted reads like that of one that was not.
+"epoch" or "end". A resumed run removes what was written after the checkpoint and continues, so that the log of an
+interrupted run reads like that of an uninterrupted one.
 """
 
 import json
@@ -24,11 +24,11 @@ __all__ = ["JsonLog", "Log", "TensorBoardLog"]
 
 _OF_STEPS = ("loss", "learning_rate", "images_per_second")
 _OF_EPOCHS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
-"""What TensorBoard is told."""
+"""The values that go to TensorBoard."""
 
 
 class Log(Protocol):
-    """What a run tells to whoever keeps a log."""
+    """What receives the steps and epochs of a run."""
 
     def step(self, step: Step) -> None: ...
     def epoch(self, epoch: Epoch) -> None: ...
@@ -37,20 +37,20 @@ class Log(Protocol):
 
 
 class JsonLog:
-    """A line a record into `path`, each written at once.
+    """Writes one line per record to `path`, each immediately.
 
-    The log of an earlier run stays until this one has something to show: `saved` says that there is a checkpoint, and
-    a block or program that ends in an error before that leaves it as it was.
+    The log of an earlier run stays until this one has a checkpoint, which `saved` reports; if the block or program ends
+    in an error before that, the earlier log is unchanged.
 
     Args:
         path: of the file.
-        after: the step of the checkpoint from which the run goes on; what lies behind it is taken away. 0 begins anew.
-        every: steps between two that are written.
-        run: the "id" in the start record of the run that goes on; the lines of another run are taken away.
+        after: the step of the checkpoint that the run resumes from; later lines are removed. 0 starts a new log.
+        every: write every so many steps.
+        run: the "id" in the start record of the resumed run; the lines of any other run are removed.
 
     Attributes:
-        is_new: whether no line was there to go on from.
-        epochs: the numbers of those that are told in the lines that were.
+        is_new: whether there was no line to continue from.
+        epochs: the numbers of the epochs in the lines that were kept.
 
     Raises:
         FileError: it cannot be written.
@@ -78,7 +78,7 @@ class JsonLog:
             self.saved()
 
     def write(self, event: str, values: Mapping[str, Any]) -> None:
-        """One line: {"event": event, **values}."""
+        """Write one line: {"event": event, **values}."""
         try:
             self._file.write((json.dumps({"event": event} | dict(values), allow_nan=False) + "\n").encode())
             self._file.flush()
@@ -86,23 +86,23 @@ class JsonLog:
             raise FileError(f"cannot write {self.path}: {explain(error)}") from error
 
     def saved(self) -> None:
-        """There is a checkpoint of what was told: from now on the log is at `path`."""
+        """A checkpoint of everything logged so far exists: from now on the log is at `path`."""
         if self._is_beside:
             self._is_beside = False
             self._beginning.close()
             self._file = open(self.path, "ab")  # noqa: SIM115 (closed by `close`)
 
     def step(self, step: Step) -> None:
-        """Every so many steps, one line."""
+        """Write one line every so many steps."""
         if step.number % self.every == 0:
             self.write("step", step._asdict())
 
     def epoch(self, epoch: Epoch) -> None:
-        """One line."""
+        """Write one line."""
         self.write("epoch", asdict(epoch))
 
     def close(self) -> None:
-        """No more is written."""
+        """Stop writing."""
         self._beginning.close()
         self._file.close()
 
@@ -116,9 +116,9 @@ class JsonLog:
 
 
 class TensorBoardLog:
-    """The same as events that `tensorboard --logdir FOLDER` shows.
+    """Writes the same as events that `tensorboard --logdir FOLDER` shows.
 
-    A signal waits while tensorboardX works: broken off between its threads, it would wait for them for ever.
+    Signals are held back while tensorboardX works: interrupted between its threads, it would wait for them forever.
 
     Raises:
         MissingExtraError: tensorboardX is not installed.
@@ -128,7 +128,7 @@ class TensorBoardLog:
         try:
             from tensorboardX import SummaryWriter
         except ModuleNotFoundError:
-            raise MissingExtraError("tensorboardX", "a log for TensorBoard", "tensorboard") from None
+            raise MissingExtraError("tensorboardX", "TensorBoard logging", "tensorboard") from None
         self.every = every
         # The file's own name is made of seconds, and a run of the same second would replace an earlier one's events.
         # TensorBoard reads the files in the order of their names, so what makes the name unique goes up with time.
@@ -136,22 +136,22 @@ class TensorBoardLog:
         self._writer = SummaryWriter(os.fspath(folder), purge_step=after + 1 if after else None, filename_suffix=suffix)
 
     def step(self, step: Step) -> None:
-        """Every so many steps: loss, learning rate and images a second."""
+        """Every so many steps, write loss, learning rate and images per second."""
         if step.number % self.every == 0:
             self._add("step", {name: getattr(step, name) for name in _OF_STEPS}, step.number)
 
     def epoch(self, epoch: Epoch) -> None:
-        """Losses and accuracies, where they are known."""
+        """Write losses and accuracies, if known."""
         values = {name: getattr(epoch, name) for name in _OF_EPOCHS}
         self._add("epoch", {name: value for name, value in values.items() if value is not None}, epoch.step)
 
     def saved(self) -> None:
-        """What was told is on disk as well."""
+        """Flush to disk."""
         with uninterrupted():
             self._writer.flush()
 
     def close(self) -> None:
-        """Everything is on disk."""
+        """Flush to disk and stop writing."""
         with uninterrupted():
             self._writer.close()
 
@@ -162,7 +162,7 @@ class TensorBoardLog:
 
 
 def _kept(path: Path, after: int, run: str | None) -> list[bytes]:
-    """The lines of the run's log up to a step; a last line that was cut off by the end of the run is left out."""
+    """The lines of the run's log up to a step, without a last line that was cut off when the run ended."""
     kept: list[bytes] = []
     try:
         lines = path.read_bytes().splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""How a batch is divided into parts, by one process or many: the same gradient to the byte, whoever computes which."""
+"""How one or many processes divide a batch into parts: the gradient is the same to the byte, whoever computes which."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -12,14 +12,14 @@ from chainrule.summation import PairwiseSum
 __all__ = ["Alone", "Workers", "add_parts", "share_of"]
 
 _FIGURES = 2
-"""Loss and share of right answers, which travel behind the gradients."""
+"""Loss and accuracy, which are sent along with the gradients."""
 
 
 class Workers(Protocol):
     """The processes that train one network together, as the trainer sees them; `parallel` has those of MPI.
 
     Attributes:
-        stopping: whether one of them was asked to end, which all know after the same step.
+        stopping: whether one of them was asked to stop; all learn of it after the same step.
     """
 
     stopping: bool
@@ -34,7 +34,7 @@ class Workers(Protocol):
 
 
 class Alone:
-    """One worker that does it all."""
+    """A single worker that does everything."""
 
     stopping = False
 
@@ -59,7 +59,7 @@ def add_parts(
     noise: np.random.Generator,
     workers: Workers,
 ) -> tuple[float, float]:
-    """Leave the gradient of a batch in the network, and return the mean loss and accuracy.
+    """Store the gradient of a batch in the network, and return the mean loss and accuracy.
 
     Each part starts from the same buffers (running means) and has random numbers of its own; gradients and buffers are
     means over the parts, weighted by their samples, added in a fixed order.
@@ -68,9 +68,9 @@ def add_parts(
         network: its gradients are zero.
         add_gradients: forward and backward of x and labels, its gradients times a share; returns loss and accuracy.
         x, labels: the whole batch (N, ...).
-        parts: at most; of fewer samples, one each.
-        noise: gives each part a seed, and comes out the same for all workers.
-        workers: who share the parts.
+        parts: the number of parts, at most one per sample.
+        noise: seeds each part; it ends in the same state on all workers.
+        workers: the workers that share the parts.
     """
     parts = min(parts, len(x))
     cuts = np.linspace(0, len(x), parts + 1).round().astype(int)

@@ -1,4 +1,4 @@
-"""Whether what a checkpoint says of a training's progress can be: every field's type and range, before any is used."""
+"""Validates the training progress in a checkpoint: every field's type and range, before any is used."""
 
 import math
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from chainrule.training.history import Epoch
 __all__ = ["check_count", "read_epoch", "read_form", "read_generator", "read_sums"]
 
 _LARGEST = 2**53
-"""What JSON's readers everywhere tell apart; a step a microsecond would take three centuries."""
+"""The largest integer that all JSON readers represent exactly."""
 
 
 def check_count(value: Any, what: str, most: int = _LARGEST) -> int:
     """A whole number from 0 to `most`.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not.
     """
     if type(value) is not int or not 0 <= value <= most:
         raise ValueError(f"{what} is {value!r:.40}, and must be a whole number from 0 to {most}")
@@ -29,7 +29,7 @@ def read_epoch(values: Any) -> Epoch:
     """An Epoch from its fields.
 
     Raises:
-        TypeError, ValueError: a field is missing, or cannot be.
+        TypeError, ValueError: a field is missing or invalid.
     """
     epoch = Epoch(**values)
     for name, value in values.items():
@@ -43,10 +43,10 @@ def read_epoch(values: Any) -> Epoch:
 
 
 def read_form(values: Any, position: Any) -> dict[str, int] | None:
-    """Samples and batch size of the epoch under way, in which `position` steps are done.
+    """Samples and batch size of the current epoch, of which `position` steps are done.
 
     Raises:
-        KeyError, TypeError, ValueError: they cannot be, or have fewer steps.
+        KeyError, TypeError, ValueError: they are invalid, or have fewer steps.
     """
     if values is None:
         check_count(position, "position", 0)
@@ -59,7 +59,7 @@ def read_form(values: Any, position: Any) -> dict[str, int] | None:
 
 
 def read_sums(values: Any, like: Mapping[str, float]) -> dict[str, float]:
-    """Sums of the epoch under way, with the names of `like`.
+    """Sums of the current epoch, with the names of `like`.
 
     Raises:
         KeyError, TypeError, ValueError: one is missing or not finite.
@@ -73,7 +73,7 @@ def read_generator(state: Any) -> np.random.PCG64:
     """A generator in this state.
 
     Raises:
-        KeyError, TypeError, ValueError, OverflowError: it is none.
+        KeyError, TypeError, ValueError, OverflowError: it is not one of PCG64.
     """
     generator = np.random.PCG64()
     generator.state = state

@@ -1,4 +1,4 @@
-"""The lesson's proof before the lesson's training: does backpropagation give this network's gradients on this data?"""
+"""The gradient check before training: does backpropagation give this network's gradients on this data?"""
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def _row_of_loss(loss: Loss, labels: Array, shape: Shape, sample: int, rng: np.r
 
 
 def _mixed(data: Batches, rng: np.random.Generator) -> tuple[Array, Array]:
-    """A few samples drawn by chance, of as many classes as they can be."""
+    """A few random samples, of as many classes as possible."""
     x, labels = next(data.batches(_CANDIDATES, rng))
     if labels is None:
         raise DataError("the data has no labels to learn from: use labelled data")
@@ -63,5 +63,5 @@ def _mixed(data: Batches, rng: np.random.Generator) -> tuple[Array, Array]:
 
 
 def _size(x: Array) -> float:
-    """How far the values lie apart; of equal ones, how large they are; 1 if they are zeros."""
+    """The spread of the values; their magnitude if they are all equal; 1 if they are zeros."""
     return float(x.std() or np.abs(x).max(initial=0) or 1.0)

@@ -1,6 +1,6 @@
-"""The lesson's race: the gradient by numerical differentiation against the gradient by backpropagation.
+"""A race: the gradient by numerical differentiation against the gradient by backpropagation.
 
-Three ways to the same numbers, on one TwoLayerNet and one batch:
+Three methods to compute the same numbers, on one TwoLayerNet and one batch:
 
     numerical              two whole forward passes for each parameter, as the definition says
     numerical, clever      two passes for each parameter, but only through what that parameter touches
@@ -27,10 +27,10 @@ _LEARNING_RATE = 0.1
 
 @dataclass(frozen=True)
 class RaceRow:
-    """One way to the gradient.
+    """One method to compute the gradient.
 
     Attributes:
-        way: which.
+        way: its name.
         seconds: for one whole gradient; extrapolated where `measured` is smaller than `parameters`.
         measured, parameters: parameters whose derivative was computed, of how many.
         difference: largest difference from backpropagation, relative to the array's largest gradient.
@@ -92,7 +92,7 @@ def _rows(data: Batches, batch_size: int, seed: int | None) -> Iterator[tuple[Ar
 def _measure(
     probes: Iterator[tuple[str, tuple[Array, ...], Array]], exact: dict[str, Array], limit: float
 ) -> tuple[float, int, float]:
-    """Run through probes until `limit` seconds are over: time, how many derivatives, largest relative difference."""
+    """Run probes for `limit` seconds: the time taken, the number of derivatives, the largest relative difference."""
     started, measured, difference = time.perf_counter(), 0, 0.0
     for name, where, derivatives in probes:
         measured += derivatives.size
@@ -104,7 +104,7 @@ def _measure(
 
 
 def _probe_plainly(net: TwoLayerNet, x: Array, t: Array, seed: int) -> Iterator[tuple[str, tuple[Array, ...], Array]]:
-    """Each parameter by the definition, in random order, so that a part is a fair sample."""
+    """Each parameter by the definition, in random order, so that any part is a fair sample."""
     places = [(name, index) for name, array in net.params.items() for index in np.ndindex(array.shape)]
     order = np.random.default_rng(seed).permutation(len(places))
 
@@ -118,7 +118,7 @@ def _probe_plainly(net: TwoLayerNet, x: Array, t: Array, seed: int) -> Iterator[
 
 
 def _probe_cleverly(net: TwoLayerNet, x: Array, t: Array) -> Iterator[tuple[str, tuple[Array, ...], Array]]:
-    """A weight into hidden unit j changes that unit alone; a weight into output k that logit alone."""
+    """A weight into hidden unit j changes only that unit; a weight into output k only that logit."""
     W1, b1, W2, b2 = net.params.values()
     a = x @ W1 + b1
     hidden = np.maximum(a, 0)
@@ -150,7 +150,7 @@ def _probe_cleverly(net: TwoLayerNet, x: Array, t: Array) -> Iterator[tuple[str,
 
 
 def _shift(a: Array, by: Array) -> Array:
-    """How far relu(a) moves when a moves."""
+    """The change of relu(a) when a changes."""
     moved: Array = np.maximum(a + by, 0) - np.maximum(a, 0)
     return moved
 

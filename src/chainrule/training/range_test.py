@@ -1,4 +1,4 @@
-"""Which learning rate? Raise it from step to step and watch the loss: the learning-rate range test.
+"""The learning-rate range test: raise the rate from step to step and watch the loss.
 
 (Smith 2015, arXiv:1506.01186.) A short training on a copy of the network, from a rate at which nothing moves to one at
 which everything breaks; the rate to use lies where the loss still falls, below where it is lowest and rises again.
@@ -24,7 +24,7 @@ __all__ = ["RangeTest", "find_learning_rate"]
 
 _BROKEN = 4.0
 _SHARE = 1 / 3
-"""Of the rate at which the loss is lowest, chosen by measurement: docs/decisions/017-which-learning-rate.md."""
+"""The share of the rate with the lowest loss that is proposed; docs/decisions/017-which-learning-rate.md."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class RangeTest:
     proposal: float
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it: the loss from rate to rate."""
+        """HTML for notebooks: the loss against the rate."""
         return fragment(str(self), lines([("smoothed loss", self.smoothed), ("loss of a step", self.losses)]))
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ def find_learning_rate(
         data: labelled.
         loss: to be watched.
         optimizer: makes the optimizer from a learning rate, such as `lambda rate: SGD(rate, momentum=0.9)`.
-        batch_size: samples a step.
+        batch_size: samples per step.
         first, last: the range.
         steps: how many rates are tried, 10 or more.
         seed: decides the batches.

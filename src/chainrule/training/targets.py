@@ -1,4 +1,4 @@
-"""Numbers to predict are learned with mean 0 and standard deviation 1, and given in their own units.
+"""Targets are learned with mean 0 and standard deviation 1, and predicted in their own units.
 
 So one learning rate serves prices and percentages alike, and a loss of 1 is that of always predicting the mean. The way
 back is the network's last layer, so that it is saved, exported and served with it.
@@ -18,7 +18,7 @@ __all__ = ["Units"]
 
 @dataclass(frozen=True)
 class Units:
-    """Mean and standard deviation of each number to predict.
+    """Mean and standard deviation of each target.
 
     Example:
         >>> units = Units.of(train)

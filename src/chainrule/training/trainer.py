@@ -1,4 +1,4 @@
-"""Trainer: forward, loss, backward, update; again and again, and resumable at any step.
+"""Trainer: forward, loss, backward, update; repeated, and resumable at any step.
 
 It is a generator, not a framework: `fit` yields epochs, `steps` yields steps, and stopping early is `break`.
 """
@@ -32,7 +32,7 @@ from chainrule.training.progress import check_count, read_epoch, read_form, read
 __all__ = ["Trainer"]
 
 _LARGE = 1 << 18
-"""Weights of so many numbers do not stay in a processor's cache from backward to the update."""
+"""Arrays of this many weights do not stay in the processor's cache from backward to the update."""
 _NONE_HELD = nullcontext()
 
 
@@ -112,13 +112,13 @@ class Trainer:
         validation: Batches | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Iterator[Epoch]:
-        """Train until `epochs` epochs are done in all, those before a `resume` included; yield each as it ends.
+        """Train until `epochs` epochs are done in total, including those before a `resume`; yield each as it ends.
 
         Args:
             data: a Dataset, or anything with its `batches`.
             epochs: 1 or more.
-            batch_size: samples a step.
-            validation: measured after each epoch.
+            batch_size: samples per step.
+            validation: evaluated after each epoch.
             checkpoint: written after each epoch, and on Ctrl-C, SIGTERM and SIGHUP, which all raise KeyboardInterrupt.
 
         Raises:
@@ -142,14 +142,14 @@ class Trainer:
             if checkpoint is not None:
                 with uninterrupted():
                     self.save(checkpoint)
-                interrupt.add_note(f"saved after step {self.step:,}: trainer.resume({str(checkpoint)!r}) goes on")
+                interrupt.add_note(f"saved after step {self.step:,}: continue with trainer.resume({str(checkpoint)!r})")
             raise
         return epoch
 
     def steps(self, data: Batches, *, batch_size: int = 100) -> Iterator[Step]:
-        """The steps that are left of the epoch under way; `end_epoch` closes it.
+        """The remaining steps of the current epoch; `end_epoch` closes it.
 
-        A step is whole or not done at all, also under Ctrl-C, so `save` may be called between any two.
+        A step is completed or not done at all, even on Ctrl-C, so `save` may be called between any two.
         """
         self._start(len(data), batch_size)
         steps_in_epoch = math.ceil(len(data) / batch_size)
@@ -194,7 +194,7 @@ class Trainer:
             started = time.perf_counter()  # what the caller does between steps is not training
 
     def end_epoch(self, validation: Batches | None = None) -> Epoch:
-        """Measure, record and count the epoch whose steps are done.
+        """Evaluate, record and count the epoch whose steps are done.
 
         Raises:
             DivergenceError: the parameters are no longer finite.
@@ -230,18 +230,18 @@ class Trainer:
         return epoch
 
     def use_best(self) -> Epoch:
-        """Give the network the weights of the best epoch; returns that epoch.
+        """Give the network the weights of the best epoch; return that epoch.
 
         Raises:
-            OptionError: no epoch was measured: give `fit` or `end_epoch` validation data.
+            OptionError: no epoch was evaluated: give `fit` or `end_epoch` validation data.
         """
         if self.best is None:
-            raise OptionError("no epoch was measured, so none is the best: train with validation data")
+            raise OptionError("no epoch was evaluated, so there is no best one: train with validation data")
         fill(self.network, self._best_arrays)
         return self.best
 
     def use_average(self) -> None:
-        """Give the network the averaged weights, where there is an average; its own are lost."""
+        """Give the network the averaged weights, if there is an average; its own are lost."""
         if self.average is not None:
             self.average.apply(self.network)
 
@@ -272,10 +272,10 @@ class Trainer:
         save_checkpoint(path, self.network, self.optimizer, progress, self.average, self._best_arrays)
 
     def resume(self, path: str | os.PathLike[str]) -> dict[str, Any]:
-        """Go on from a checkpoint as if nothing had happened; returns the `run` that was saved with it.
+        """Resume from a checkpoint as if nothing had happened; return the `run` that was saved with it.
 
         Raises:
-            ModelFileError: no checkpoint, or one of another network, optimizer or loss.
+            ModelFileError: not a checkpoint, or one for another network, optimizer or loss.
         """
         saved = load_checkpoint(path)
         try:
@@ -283,7 +283,9 @@ class Trainer:
             own_way = {"loss": to_config(self.loss), "clip_norm": self.clip_norm, "accumulate": self.accumulate}
             for what, own in own_way.items():
                 if progress[what] != own:
-                    raise ModelFileError(f"{path} is of another {what}: resume with the same one, or start anew")
+                    raise ModelFileError(
+                        f"{path} was saved with a different {what}: resume with the same one, or start again"
+                    )
             epoch, step = check_count(progress["epoch"], "epoch"), check_count(progress["step"], "step")
             form = read_form(progress["form"], progress["position"])
             sums = read_sums(progress["sums"], self._sums)
@@ -295,7 +297,7 @@ class Trainer:
             run, seed = dict(progress["run"]), check_count(progress["seed"], "seed", 2**128)
             saved.restore(self.network, self.optimizer, self.average)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            raise ModelFileError(f"{path} is a damaged checkpoint ({error}): start anew") from error
+            raise ModelFileError(f"{path} is a damaged checkpoint ({error}): start again") from error
         self.best, self._best_arrays = best, saved.best
         self.history, self._sums, self._form = history, sums, form
         self.epoch, self.step, self._position = epoch, step, progress["position"]
@@ -304,7 +306,7 @@ class Trainer:
         return run
 
     def _learn(self, x: Array, labels: Array, large: Sequence[Parameter]) -> tuple[float, float | None]:
-        """One step: loss and accuracy of the batch before its update. The gradients of `large` may wait for it."""
+        """Do one step; return loss and accuracy of the batch before it. Gradients of `large` may be deferred."""
         with np.errstate(over="ignore", invalid="ignore"):  # overflow is told by the loss, below
             with held(large) if large else _NONE_HELD:
                 if self.accumulate == 1:
@@ -320,7 +322,7 @@ class Trainer:
         return loss, right
 
     def _may_hold(self) -> list[Parameter]:
-        """Weights whose gradients need not be in memory: the large ones, where nothing but the optimizer reads them."""
+        """Weights whose gradients need not be in memory: the large ones, if only the optimizer reads them."""
         if self.clip_norm is not None or self.accumulate > 1 or not self.optimizer.takes_products:
             return []
         parameters = self.network.parameters.values()
@@ -337,7 +339,7 @@ class Trainer:
         return loss, self._accuracy(logits, labels)
 
     def _add_parts(self, x: Array, labels: Array) -> tuple[float, float | None]:
-        """As `_add_gradients` for the whole batch, a part at a time: the mean of means, weighted by their samples."""
+        """Like `_add_gradients` for the whole batch, but part by part: means weighted by their samples."""
         loss, right = add_parts(
             self.network, self._add_gradients, x, labels, self.accumulate, self._noise, self.workers
         )
@@ -349,7 +351,7 @@ class Trainer:
             raise self._diverged(f"the loss became {loss}")
 
     def _accuracy(self, logits: Array, labels: Array) -> float | None:
-        """Of labels that the loss has looked at already."""
+        """The accuracy, for labels that the loss has already checked."""
         if not self.loss.classifies:
             return None
         if labels.ndim != 1:
@@ -361,7 +363,7 @@ class Trainer:
             raise OptionError(f"batch_size must be 1 or more, got {batch_size}")
         form = {"samples": samples, "batch_size": batch_size}
         if self._position and form != self._form:
-            raise OptionError(f"the epoch under way was begun with {self._form}, got {form}: go on with the same")
+            raise OptionError(f"the current epoch was started with {self._form}, got {form}: continue with the same")
         self._form = form
 
     def _check_finite(self) -> None:

@@ -1,4 +1,4 @@
-"""Epochs shown as they come: in a notebook one table that is redrawn, elsewhere a line for each."""
+"""Shows epochs as they finish: in a notebook one table that is redrawn, elsewhere one line each."""
 
 import sys
 import time
@@ -9,14 +9,14 @@ from chainrule.training.history import Epoch, History
 __all__ = ["watch"]
 
 _SECONDS = 0.5
-"""Between two drawings: a notebook keeps up with these however short the epochs are."""
+"""Seconds between redraws, so that a notebook keeps up however short the epochs are."""
 
 
 def watch(epochs: Iterable[Epoch]) -> Iterator[Epoch]:
-    """Pass each epoch on and show it; a notebook gets one output with curves and a table, not one for each epoch.
+    """Yield each epoch and show it; a notebook gets one output with curves and a table, not one per epoch.
 
     Args:
-        epochs: of `Trainer.fit`.
+        epochs: from `Trainer.fit`.
 
     Example:
         >>> for epoch in watch(trainer.fit(train, validation=test, epochs=10)):
@@ -47,7 +47,7 @@ def _in_notebook() -> bool:
 
 
 def _output() -> Callable[[History], None]:
-    """A function that puts a history in place of the one that it has shown before."""
+    """A function that replaces the history it showed before."""
     from IPython.display import display
 
     shown: Callable[[History], None] = display(History(), display_id=True).update  # type: ignore[no-untyped-call]

@@ -37,6 +37,9 @@ _BESIDE = 0.6
 _USUAL = 4.0
 """Logits that count at most for how much of the page is print."""
 
+_BEFORE = (0.25, 3.0)
+"""Pieces of print and of writing that a page is taken to have before any is seen: a lone sign is writing."""
+
 _ALIKE = 0.1
 """Distance of print and writing in a feature, in standard deviations, up to which they look alike."""
 
@@ -133,7 +136,7 @@ def _settled(shape: Array, looks: Array, areas: Array, beside: Array) -> Array:
         printed = 1 / (1 + np.exp(-logits))
         sums = [float((weight * share).sum()) for share in (printed, 1 - printed)]
         # a page without print has little that looks like it, and one of print little else
-        usual = float(np.clip(np.log((sums[0] + 1) / (sums[1] + 1)), -_USUAL, _USUAL))
+        usual = float(np.clip(np.log((sums[0] + _BEFORE[0]) / (sums[1] + _BEFORE[1])), -_USUAL, _USUAL))
         if min(sums) < _FEW:
             look = np.zeros_like(shape)
             continue

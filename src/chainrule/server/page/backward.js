@@ -1,19 +1,17 @@
 // The place "Backward": loss, p - onehot, then brick by brick dy -> dx and dW, with a check of any weight.
 
-import { fill, make, makeBrick, title } from "./bricks.js";
+import { fill, lineUp, make, makeBrick, title } from "./bricks.js";
 import { colour, largest, short } from "./colours.js";
-import { LOGITS_FORMULA, LOSS_FORMULA } from "./formulas.js";
-import { maths } from "./maths.js";
-import { LOSS, lookAt, lookAway, pointAt, showChosen, showPath, writeElement } from "./number.js";
+import { $ } from "./dom.js";
+import { said, showLogits, showLoss, shown } from "./loss.js";
+import { lookAway, showChosen, showPath } from "./number.js";
 import { showPlace } from "./place.js";
 import { hasSaliency, saliencyPicture } from "./saliency.js";
-import { chooseLabel, on, scene, trueLabel } from "./scene.js";
-import { namesOf, tilesOfPlace, tokenStrip, visible } from "./sequence.js";
+import { chooseLabel, on, predictsNumbers, scene, trueLabel } from "./scene.js";
+import { namesOf, tilesOfPlace, tokenStrip } from "./sequence.js";
 import { change, onChange, state } from "./state.js";
 import { t } from "./text.js";
 
-const MOST_LABELS = 20;
-const $ = (id) => document.getElementById(id);
 const row = $("backward-bricks");
 const detail = $("backward-detail");
 let bricks = [];
@@ -40,6 +38,11 @@ export function startBackward() {
   $("step").addEventListener("click", () => go(stage() + 1));
   $("play").addEventListener("click", () => play(!playing));
   $("label").addEventListener("change", () => chooseLabel($("label").value));
+  $("target").addEventListener("change", () => $("target").value && chooseLabel($("target").value));
+  $("mode").addEventListener("change", () => {
+    change({ mode: $("mode").checked ? "train" : "" });
+    chooseLabel(trueLabel());
+  });
   $("overlay").addEventListener("change", () => change({ overlay: $("overlay").checked ? "1" : "" }));
   $("common").addEventListener("change", () => change({ scale: $("common").checked ? "common" : "" }));
   on("model", showLabels);
@@ -51,6 +54,7 @@ export function startBackward() {
     if (names.has("pin") || names.has("weight")) showPath($("path"), markPath);
     $("overlay").checked = Boolean(state.overlay);
     $("common").checked = state.scale === "common";
+    $("mode").checked = state.mode === "train";
   });
 }
 
@@ -72,14 +76,13 @@ function play(on) {
   $("play").textContent = t(playing ? "pause" : "play");
 }
 
-/** What a label is called: tokens are made visible. */
-function shown(label) {
-  return scene.card.kind === "text" ? visible(label) : label;
-}
-
 export function showLabels() {
   const labels = scene.card?.labels ?? [];
   if (scene.card) $("overlay-field").hidden = ["text", "numbers"].includes(scene.card.kind);
+  $("label-field").hidden = predictsNumbers();
+  $("target-field").hidden = !predictsNumbers();
+  $("mode-field").hidden = !scene.card?.bricks.some((brick) => /BatchNorm|Dropout|Residual|Parallel|Sequential/.test(brick.layer));
+  if (predictsNumbers()) $("target").value = trueLabel();
   $("label").replaceChildren(...labels.map((label) => make("option", { value: label }, shown(label))));
   $("label").value = trueLabel();
 }
@@ -94,10 +97,10 @@ export function showBackward() {
     lookAway();
     return;
   }
-  $("label").value = walk.label;
-  const said = scene.prediction.label;
-  $("asked").textContent = said === walk.label ? t("askedSame", shown(said)) : t("asked", shown(said), shown(walk.label));
+  if (!predictsNumbers()) $("label").value = walk.label;
+  $("asked").textContent = t(scene.prediction.label === walk.label ? "askedSame" : "asked", said(), shown(walk.label));
   $("common").checked = state.scale === "common";
+  $("mode").checked = state.mode === "train";
   const gradients = [walk.dlogits, ...walk.places.flatMap((place) => [place.dy, place.dx, ...place.gradients.map(([, a]) => a)])];
   most = Math.max(...gradients.filter(Boolean).map((array) => largest(array.data)));
   const names = namesOf(scene.prediction);
@@ -114,8 +117,7 @@ export function showBackward() {
     brick.array = place.dy;
     return brick;
   })];
-  row.replaceChildren(...bricks.flatMap((brick, index) =>
-    index ? [make("span", { className: "arrow", ariaHidden: "true" }, "←"), brick.element] : [brick.element]));
+  lineUp(row, bricks, "←");
   showStage();
   showPath($("path"), markPath);
 }
@@ -151,7 +153,7 @@ function showStage() {
     brick.element.classList.toggle("open", now - 2 === count - index);
   });
   $("stages").replaceChildren(...Array.from({ length: stages() }, (_, index) => {
-    const name = index === 0 ? t("s_loss") : index === 1 ? t("s_logits") : (walk.places[count - index + 1]?.kind ?? t("s_input"));
+    const name = index === 0 ? t("s_loss") : index === 1 ? t(predictsNumbers() ? "s_outputs" : "s_logits") : (walk.places[count - index + 1]?.kind ?? t("s_input"));
     const button = make("button", { type: "button", onclick: () => go(index) }, name);
     if (index === now) button.setAttribute("aria-current", "step");
     return make("li", {}, button);
@@ -162,62 +164,12 @@ function showStage() {
   const index = count - now + 1;
   const scale = now < 2 ? largest(walk.dlogits.data) : scaleOf(walk.places[Math.max(0, index)]);
   showLegend(state.scale === "common" ? most : scale);
-  if (now === 0) showLoss();
-  else if (now === 1) showLogits(state.scale === "common" ? most : scale);
+  if (now === 0) showLoss(detail);
+  else if (now === 1) showLogits(detail, state.scale === "common" ? most : scale);
   else if (index < 0) showInput();
   else showPlace(detail, index, scale);
   showPath($("path"), markPath);
   bricks[Math.max(0, count - now + 2)]?.element.scrollIntoView?.({ block: "nearest", inline: "center" });
-}
-
-function showLoss() {
-  const { walk } = scene;
-  const p = walk.probabilities[scene.card.labels.indexOf(walk.label)];
-  fill(
-    detail,
-    make("h3", {}, t("s_loss")),
-    make("div", { className: "formula" }, maths(LOSS_FORMULA)),
-    make("p", {}, t("lossStage", shown(walk.label), short(p), short(walk.loss))),
-    make("p", { className: "maths", id: "loss-value" }, `loss = −log p(${shown(walk.label)}) = ${short(walk.loss)}`),
-    scene.card.kind === "text" ? make("p", { className: "hint" }, t("lossOfText")) : null,
-  );
-}
-
-function showLogits(scale) {
-  const { walk } = scene;
-  const { labels } = scene.card;
-  const head = make("tr", {}, ...["", "logit", "p", "onehot", "p − onehot"].map((text) => make("th", { scope: "col" }, text)));
-  let listed = labels.map((_, i) => i);
-  if (labels.length > MOST_LABELS) { // the most probable, and the one that it should be
-    const truth = labels.indexOf(walk.label);
-    listed = listed.sort((a, b) => walk.probabilities[b] - walk.probabilities[a]).slice(0, MOST_LABELS);
-    if (!listed.includes(truth)) listed.push(truth);
-  }
-  const body = listed.map((i) => {
-    const label = labels[i];
-    const gradient = make("td", { className: "gradient" }, short(walk.dlogits.data[i]));
-    const [red, green, blue] = colour(walk.dlogits.data[i], scale, true);
-    gradient.style.borderLeftColor = `rgb(${red} ${green} ${blue})`;
-    const choose = () => { change({ weight: writeElement(LOSS, "dlogits", [i]) }); showChosen(); };
-    const button = make("button", { type: "button", className: "logit", onclick: choose }, shown(label));
-    const line = make("tr", { onpointerenter: () => pointAt("dlogits", [i]) }, make("th", { scope: "row" }, button), ...[
-      short(walk.logits.data[i]), short(walk.probabilities[i]), label === walk.label ? "1" : "0",
-    ].map((text) => make("td", {}, text)), gradient);
-    line.addEventListener("pointerleave", () => pointAt("dlogits", null));
-    return line;
-  });
-  const panel = make("div", { id: "number", tabIndex: -1, role: "status" });
-  fill(
-    detail,
-    make("h3", {}, t("s_logits")),
-    make("div", { className: "formula" }, maths(LOGITS_FORMULA)),
-    make("p", {}, t("logitsStage")),
-    make("p", { className: "hint" }, t("chooseLogit")),
-    listed.length < labels.length ? make("p", { className: "hint" }, t("someLabels", MOST_LABELS, labels.length.toLocaleString())) : null,
-    make("div", { className: "columns" },
-      make("div", { className: "wide" }, make("table", { id: "logits" }, make("thead", {}, head), make("tbody", {}, ...body))), panel),
-  );
-  lookAt(LOSS, {}, panel);
 }
 
 /** The gradient has arrived at the picture. */

@@ -58,6 +58,7 @@ export function indexOf(flat, shape) {
   return index;
 }
 
+const MOST_MARKS = 60; // cells of an array that are marked at the same time
 const NAMES = 14; // pixels for the names of rows or columns
 const NAMED = 8; // of a cell, from which on there is room for a name
 
@@ -68,6 +69,8 @@ function fit(space, cells) {
 }
 
 export class Board {
+  array; tiles; most; rooted; size; width; least; strong; cell; left; shown; gap; across; down; picture;
+
   /** `size`: the longest side in pixels, of a sequence its height, `width` then its width. `onPoint` and `onPick` get the
    * number's place, or null. */
   constructor({ size = 140, width = size, label = "", onPoint = null, onPick = null }) {
@@ -117,9 +120,10 @@ export class Board {
     this.#paint();
   }
 
-  /** Mark cells by an array of slopes of the same size (null: none). */
+  /** Mark cells by an array of slopes of the same size (null: none), the strongest of many. */
   mark(slopes) {
     this.marks = slopes;
+    if (slopes) this.least = Math.abs([...slopes].sort((a, b) => Math.abs(b) - Math.abs(a))[MOST_MARKS] ?? 0);
     this.#paint();
   }
 
@@ -154,7 +158,7 @@ export class Board {
     const [wide, high] = this.cell;
     context.imageSmoothingEnabled = Math.min(wide, high) < 1;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    context.drawImage(this.picture, this.left, 0, ...this.shown);
+    context.drawImage(this.picture, this.left, 0, this.shown[0], this.shown[1]);
     const ink = getComputedStyle(document.documentElement);
     if (this.marks) {
       const most = largest(this.marks);
@@ -163,7 +167,7 @@ export class Board {
       context.lineWidth = 1;
       this.#each((flat, x, y) => {
         const slope = flat < 0 ? 0 : this.marks[flat];
-        if (!slope || Math.abs(slope) < 0.02 * most) return;
+        if (Math.abs(slope) <= this.least || Math.abs(slope) < 0.02 * most) return;
         context.globalAlpha = 0.25 + 0.75 * Math.min(1, Math.abs(slope) / most);
         const [from, top] = [this.left + x * wide, y * high];
         if (Math.min(wide, high) >= 4) context.strokeRect(from + 0.5, top + 0.5, wide - 1, high - 1);

@@ -43,10 +43,30 @@ export function makeBrick({ name, heading, shape, nested = false, onOpen = null,
   return { element, board, head };
 }
 
+/** The bricks in a row, with arrows between; where there are more than fit, buttons at its ends say so and scroll. */
+export function lineUp(row, bricks, arrow) {
+  const ends = [{ className: "back", sign: "‹", way: -1 }, { className: "on", sign: "›", way: 1 }].map(({ className, sign, way }) => make("button", {
+    type: "button", className: `more ${className}`, tabIndex: -1, ariaLabel: t(way < 0 ? "moreLeft" : "moreRight"),
+    onclick: () => row.scrollBy({ left: way * 0.8 * row.clientWidth }),
+  }, sign));
+  const parts = bricks.flatMap((brick, index) => (index ? [make("span", { className: "arrow", ariaHidden: "true" }, arrow), brick.element] : [brick.element]));
+  row.replaceChildren(ends[0], ...parts, ends[1]);
+  const cue = () => {
+    ends[0].hidden = row.scrollLeft < 2;
+    ends[1].hidden = row.scrollLeft + row.clientWidth > row.scrollWidth - 2;
+  };
+  row.onscroll = cue;
+  watched.get(row)?.disconnect();
+  watched.set(row, new ResizeObserver(cue));
+  watched.get(row).observe(row);
+}
+
+const watched = new WeakMap(); // rows of bricks
+
 /** A table of names and values. */
 export function facts(rows) {
   return make("table", { className: "facts" }, make("tbody", {}, ...rows.map(([name, ...values]) =>
-    make("tr", {}, make("th", { scope: "row" }, name), ...values.map((value) => make("td", {}, value))))));
+    make("tr", {}, name ? make("th", { scope: "row" }, name) : make("td"), ...values.map((value) => make("td", {}, value))))));
 }
 
 /** The picture's shape where a place's input is one, seen through Flatten and Scale: for weights as pictures. */

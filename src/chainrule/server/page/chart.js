@@ -31,21 +31,28 @@ export function scale(values) {
   return sorted.length > 9 && usual > 0 && most > usual ? { top: usual, clipped: most } : { top: 1.05 * most, clipped: null };
 }
 
-/** `curves`: [{name, className, points: [[step, value], ...], dots}]; `at`: a step to mark; `format` of the values. */
-export function drawChart(element, curves, { low = 0, high = null, at = null, format = String, namesBelow = false, namesLeft = false } = {}) {
+/**
+ * `curves`: [{name, className, points: [[step, value], ...], dots}]; `at`: a step to mark; `format` of the values; `first`:
+ * where the axis begins; `across` names its places.
+ * @param {any} element
+ * @param {any[]} curves
+ * @param {{low?: number, high?: number | null, at?: number | null, format?: (value: number) => string, namesBelow?: boolean,
+ *   namesLeft?: boolean, first?: number, across?: ((position: number) => string) | null}} look
+ */
+export function drawChart(element, curves, { low = 0, high = null, at = null, format = String, namesBelow = false, namesLeft = false, first = 0, across = null } = {}) {
   element.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   const all = curves.flatMap((curve) => curve.points);
   const last = Math.max(1, ...all.map(([step]) => step));
   const { top, clipped } = high === null ? scale(all.map(([, value]) => value)) : { top: high, clipped: null };
-  const x = (step) => LEFT + ((WIDTH - LEFT - 8) * step) / last;
+  const x = (step) => LEFT + ((WIDTH - LEFT - 8) * (step - first)) / (last - first);
   const y = (value) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - 8) * (Math.min(value, top) - low)) / (top - low || 1);
   const parts = [];
   for (const value of ticks(low, top)) {
     parts.push(svg("line", { x1: LEFT, x2: WIDTH - 8, y1: y(value), y2: y(value), class: "grid" }));
     parts.push(svg("text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, format(value)));
   }
-  for (const step of ticks(0, last)) {
-    if (step === Math.floor(step)) parts.push(svg("text", { x: x(step), y: HEIGHT - 7, "text-anchor": "middle" }, step.toLocaleString()));
+  for (const step of ticks(first, last)) {
+    if (across || step === Math.floor(step)) parts.push(svg("text", { x: x(step), y: HEIGHT - 7, "text-anchor": "middle" }, across ? across(step) : step.toLocaleString()));
   }
   curves.forEach((curve, index) => {
     const path = curve.points.filter(([, value]) => Number.isFinite(value)).map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(" ");

@@ -3,7 +3,7 @@
 import { askAbout } from "./api.js";
 import { facts, make } from "./bricks.js";
 import { maths } from "./maths.js";
-import { sampleInput, scene, tell, trueLabel } from "./scene.js";
+import { question, sampleInput, tell } from "./scene.js";
 import { t } from "./text.js";
 
 const exact = (value) => value.toExponential(8);
@@ -14,7 +14,7 @@ export function makeCheck(parameter, index) {
   const run = async () => {
     result.textContent = t("checking");
     try {
-      const query = { model: scene.card.name, label: trueLabel(), parameter, index: String(index) };
+      const query = { ...question(), parameter, index: String(index) };
       showComparison(result, await askAbout(sampleInput(), "/api/gradient", query));
     } catch (error) {
       result.textContent = "";
@@ -30,7 +30,7 @@ function showComparison(result, found) {
   const difference = found.loss_above - found.loss_below;
   result.replaceChildren(
     make("div", { className: "formula" }, maths('frac{∂ loss}{∂ w} ≈ frac{loss ( w + h ) − loss ( w − h )}{2 h}')),
-    make("div", { className: "wide" }, facts([
+    make("div", { className: "wide", tabIndex: 0 }, facts([
       [t("lossAbove"), make("output", { id: "loss-above" }, String(found.loss_above))],
       [t("lossBelow"), make("output", { id: "loss-below" }, String(found.loss_below))],
       [t("lossDifference"), make("output", {}, difference.toExponential(11))],

@@ -2,6 +2,7 @@
 
 import { ask, askAbout, unpack } from "./api.js";
 import { make } from "./bricks.js";
+import { $, all } from "./dom.js";
 import { expectInput, inputSize, on, scene, tell, useInput } from "./scene.js";
 import { change, state } from "./state.js";
 import { restorePrompt } from "./prompt.js";
@@ -11,7 +12,6 @@ import { decode, encode } from "./strokes.js";
 import { has, t } from "./text.js";
 
 const PEN = 18;
-const $ = (id) => document.getElementById(id);
 const ink = $("ink");
 const pen = ink.getContext("2d");
 let strokes = []; // each a list of [x, y] in pixels of the canvas
@@ -52,7 +52,7 @@ export function startDrawing() {
     const file = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
     if (file) take(file);
   });
-  for (const kind of ["dragover", "drop"]) {
+  for (const kind of /** @type {const} */ (["dragover", "drop"])) {
     document.addEventListener(kind, (event) => {
       event.preventDefault();
       $("paper").classList.toggle("dropping", kind === "dragover");
@@ -120,9 +120,9 @@ async function drawn() {
   $("reading").replaceChildren();
   if (!strokes.length) return useInput(null);
   const blob = await new Promise((done) => ink.toBlob(done, "image/png"));
-  const looked = useInput({ blob, drawn: true });
-  readPage(blob, false);
-  return looked;
+  reading?.abort();
+  await useInput({ blob, drawn: true });
+  if (scene.input?.blob === blob) readPage(blob, false); // it takes longer, and the answer comes first
 }
 
 async function take(file) {
@@ -172,7 +172,7 @@ function showKind() {
   $("paper").hidden = numbers || text;
   $("numbers-input").hidden = !numbers;
   $("prompt-input").hidden = $("writing").hidden = !text;
-  for (const element of document.querySelectorAll("#draw [data-hide=tools]")) element.hidden = text || numbers;
+  for (const element of all("#draw [data-hide=tools]")) element.hidden = text || numbers;
   for (const id of ["tab-draw", "draw-title"]) {
     $(id).dataset.t = text ? "write" : "draw";
     $(id).textContent = t(text ? "write" : "draw");

@@ -1,12 +1,12 @@
 // Files dropped onto the page or chosen: data to learn from, models and trainings to look at. Pictures are for "Draw".
 
 import { ask } from "./api.js";
+import { $ } from "./dom.js";
 import { addModel, on, tell, useModel } from "./scene.js";
 import { change } from "./state.js";
 import { t } from "./text.js";
 import { showTraining, useData } from "./play.js";
 
-const $ = (id) => document.getElementById(id);
 const FILES = /\.(csv|tsv|txt|data|safetensors|onnx)$/i;
 
 export function startDropping() {

@@ -4,6 +4,10 @@ import { ask, post } from "./api.js";
 import { t } from "./text.js";
 
 export class Run {
+  id; settings; points; onNews;
+  /** @type {any} */
+  progress;
+
   /** `onNews` is called with the run and whether there is a new snapshot. */
   constructor({ progress, points = [] }, onNews) {
     Object.assign(this, { id: progress.id, settings: progress.settings, progress, points, onNews });

@@ -80,14 +80,14 @@ const FORMULAS = {
   Standardize: ELEMENT('frac{1}{"deviation"}'),
   ScaleShift: [...ELEMENT('"scale"'), '"dscale" = Σ dy · x', '"dshift" = Σ dy'],
   BatchNorm: [
-    'dx = frac{γ}{σ} dy " in inference, as here"',
+    'dx = frac{γ}{σ} dy " in inference"',
     'dx = frac{γ}{σ} ( dy − mean{dy} − h · mean{dy · h} ) " in training"', "dγ = Σ dy · h", "dβ = Σ dy",
   ],
   LayerNorm: NORM,
   GroupNorm: NORM,
   InstanceNorm: NORM,
   RMSNorm: ["dx = frac{1}{σ} ( dh − h · mean{dh · h} ) , dh = γ · dy", "dγ = Σ dy · h"],
-  Dropout: ['dx_{j} = dy_{j} " in inference, as here"', 'dx_{j} = frac{dy_{j} · keep_{j}}{1 − "rate"} " in training"'],
+  Dropout: ['dx_{j} = dy_{j} " in inference"', 'dx_{j} = frac{dy_{j} · keep_{j}}{1 − "rate"} " in training"'],
   Sequential: OTHER,
   Residual: ["dx = dy + dy frac{∂ f}{∂ x}"],
   Parallel: ["dx = Σ_{b} dx_{b}"],
@@ -95,6 +95,9 @@ const FORMULAS = {
 
 export const LOSS_FORMULA = 'loss = − log p_{"label"} , p_{k} = frac{e^{z_{k}}}{Σ_{i} e^{z_{i}}}';
 export const LOGITS_FORMULA = "dz_{k} = frac{∂ loss}{∂ z_{k}} = p_{k} − onehot_{k}";
+
+export const SQUARES_FORMULA = "loss = frac{1}{n} Σ_{k} ( y_{k} − t )^{2}";
+export const SQUARES_GRADIENT = "dy_{k} = frac{∂ loss}{∂ y_{k}} = frac{2}{n} ( y_{k} − t )";
 
 /** The formulas of a kind of brick; of one that has none here, the chain rule itself. */
 export function formulasOf(kind) {

@@ -2,7 +2,7 @@
 
 import { askAbout, unpack } from "./api.js";
 import { Board, tilesOfWeights } from "./board.js";
-import { facts, fill, make, makeBrick, pictureBefore, title } from "./bricks.js";
+import { facts, fill, lineUp, make, makeBrick, pictureBefore, title } from "./bricks.js";
 import { largest, short } from "./colours.js";
 import { on, parametersOf, sampleInput, scene, tell } from "./scene.js";
 import { betweenFigures, namesOf, nearestRows, tilesOfPlace, tilesOfTable, tokenStrip } from "./sequence.js";
@@ -45,8 +45,7 @@ export function showInside() {
     brick.board.show(place.y, { tiles: tilesOfPlace(place.y, walk, null) });
     bricks.push(brick);
   });
-  row.replaceChildren(...bricks.flatMap((brick, index) =>
-    index ? [make("span", { className: "arrow", ariaHidden: "true" }, "→"), brick.element] : [brick.element]));
+  lineUp(row, bricks, "→");
   showDetail();
 }
 

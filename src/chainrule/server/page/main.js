@@ -1,6 +1,7 @@
 // Starts the page: places, language, colours, the address, and the places' own parts.
 
 import { startBackward, showBackward, showLabels } from "./backward.js";
+import { $, all } from "./dom.js";
 import { nameSamples, restoreInput, showAnswer, startDrawing } from "./draw.js";
 import { make } from "./bricks.js";
 import { startPrompt } from "./prompt.js";
@@ -9,13 +10,13 @@ import { showSaliency } from "./saliency.js";
 import { loadModels, on, scene, tell, useModel } from "./scene.js";
 import { address, change, onChange, readAddress, state } from "./state.js";
 import { language, speak, t } from "./text.js";
+import { showCompare, startCompare } from "./compare.js";
 import { openTraining, restorePlay, showPlay, startPlay } from "./play.js";
 import { startDropping } from "./drop.js";
 import { nameOf, showWords, startWords } from "./words.js";
 import { restoreTraining, showSettings, showState, startTraining } from "./train.js";
 
-const $ = (id) => document.getElementById(id);
-const PLACES = ["draw", "inside", "backward", "train", "playground"];
+const PLACES = ["draw", "inside", "backward", "compare", "train", "playground"];
 const HIDES = ["model", "share", "tools", "samples", "train"];
 const wide = matchMedia("(min-width: 60rem)");
 
@@ -57,7 +58,7 @@ function showTheme() {
 
 function showHidden() {
   const hidden = new Set(state.hide.split(","));
-  for (const element of document.querySelectorAll("[data-hide]")) {
+  for (const element of all("[data-hide]")) {
     element.classList.toggle("left-out", hidden.has(element.dataset.hide));
   }
 }
@@ -79,6 +80,7 @@ function showAll() {
   showSettings();
   showState();
   showPlay();
+  showCompare();
   showWords();
 }
 
@@ -137,6 +139,7 @@ startDrawing();
 startPrompt();
 startInside();
 startBackward();
+startCompare();
 startTraining();
 startPlay();
 startDropping();
@@ -145,7 +148,10 @@ startSharing();
 on("problem", showProblem);
 on("model", showModels);
 onChange((names) => {
-  if (names.has("place")) showPlace();
+  if (names.has("place")) {
+    showPlace();
+    showCompare();
+  }
   if (names.has("theme")) showTheme();
   if (names.has("hide")) showHidden();
   if (names.has("lang") || names.has("theme")) showAll();

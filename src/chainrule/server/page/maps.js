@@ -4,16 +4,17 @@ import { ask } from "./api.js";
 import { make } from "./bricks.js";
 import { drawChart } from "./chart.js";
 import { short } from "./colours.js";
+import { $ } from "./dom.js";
 import { classPicture, unitPicture } from "./plane.js";
 import { tell } from "./scene.js";
 import { t } from "./text.js";
 
 const EVERY = 80; // milliseconds between two maps, so that other work gets its turn
-const $ = (id) => document.getElementById(id);
 
 let shown = null; // the maps on the page
 let chosen = null; // [layer, unit] whose map stands in the large one
 let asking = false;
+let again = false; // once more when the answer is there
 let buttons = [];
 
 function bytes(packed, Kind) {
@@ -35,10 +36,8 @@ export async function showMaps(run, plane, data) {
     draw(plane, data);
     return;
   }
-  if (asking) {
-    asking = "again";
-    return;
-  }
+  again = asking;
+  if (asking) return;
   asking = true;
   try {
     shown = await ask(`/api/map/${run.id}?size=50`);
@@ -51,7 +50,6 @@ export async function showMaps(run, plane, data) {
     if (error.status !== 422) tell("problem", run.closed ? null : error); // 422: weights that are no numbers any more, or no map
     await new Promise((done) => setTimeout(done, EVERY));
   }
-  const again = asking === "again";
   asking = false;
   if (again && !run.closed) showMaps(run, plane, data);
 }

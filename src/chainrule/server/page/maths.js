@@ -4,6 +4,8 @@
 //   frac{a}{b}  sqrt{a}  mean{a}      fractions, roots, a bar
 //   "words"                           upright text
 
+import { has, t } from "./text.js";
+
 const TOKEN = /"[^"]*"|\p{L}+|\d+(?:\.\d+)?|\S/gu;
 const OF_ONE = { sqrt: "msqrt", mean: "mover" };
 
@@ -48,12 +50,13 @@ function atom(tokens) {
     const inner = atom(tokens);
     return token === "sqrt" ? node("msqrt", inner) : node("mover", inner, node("mo", "¯"));
   }
-  if (token.startsWith('"')) return node("mtext", token.slice(1, -1));
+  if (token.startsWith('"')) return node("mtext", worded(token.slice(1, -1)).replace(/^ | $/g, "\u00a0"));
   if (/^\d/.test(token)) return node("mn", token);
   return node(/^\p{L}/u.test(token) && token !== "Σ" ? "mi" : "mo", token);
 }
 
-/** A number for a notation, in brackets where it is negative and stands behind a sign. */
-export function numeral(text, behind = false) {
-  return behind && /^[−-]/.test(text) ? `( ${text} )` : text;
+/** Words of a formula in the language of the page; numbers and names stay as they are. */
+function worded(text) {
+  const words = text.trim();
+  return has(`w ${words}`) ? text.replace(words, t(`w ${words}`)) : text;
 }

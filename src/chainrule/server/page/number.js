@@ -5,12 +5,12 @@ import { fill, make } from "./bricks.js";
 import { makeCheck } from "./check.js";
 import { short } from "./colours.js";
 import { maths } from "./maths.js";
-import { parametersOf, sampleInput, scene, tell } from "./scene.js";
+import { parametersOf, predictsNumbers, question, sampleInput, scene, tell } from "./scene.js";
 import { change, state } from "./state.js";
 import { t } from "./text.js";
 
 export const LOSS = "loss";
-const NAMES = { slope: "∂y/∂x", gamma: "γ", beta: "β" };
+export const NAMES = { slope: "∂y/∂x", gamma: "γ", beta: "β" };
 let view = null; // {place, boards by array, panel} of the brick that is shown
 let asked = 0;
 const answers = new WeakMap(); // by walk
@@ -27,7 +27,8 @@ export function writeElement(place, array, index) {
 
 /** What a gradient is called: dW of the parameter W. */
 function nameOf(array) {
-  return array === "dx" ? "dx" : array === "dlogits" ? "dz" : `d${NAMES[array] ?? array}`;
+  if (array === "dlogits") return predictsNumbers() ? "dy" : "dz";
+  return array === "dx" ? "dx" : `d${NAMES[array] ?? array}`;
 }
 
 /** An element in words: dW[3, 4]. */
@@ -79,7 +80,7 @@ async function numberOf(place, array, index) {
   const known = answers.get(walk);
   const key = writeElement(place, array, index);
   if (!known.has(key)) {
-    const query = { model: scene.card.name, label: walk.label, place, array, index: String(index) };
+    const query = { ...question(), label: walk.label, place, array, index: String(index) };
     known.set(key, await askAbout(sampleInput(), "/api/number", query));
     if (known.size > 500) known.delete(known.keys().next().value);
   }
@@ -146,7 +147,7 @@ function termsTable(number) {
   lines.push(line("sum", called(number), "", show(sum)));
   const valueHead = shift ? `${t("valueHead")} · 1e${shift}`.replace("-", "−") : t("valueHead");
   const head = make("tr", {}, ...[t("termHead"), t("factorHead"), valueHead].map((text) => make("th", { scope: "col" }, text)));
-  return make("div", { className: "wide" }, make("table", { id: "terms" }, make("thead", {}, head), make("tbody", {}, ...lines)));
+  return make("div", { className: "wide", tabIndex: 0 }, make("table", { id: "terms" }, make("thead", {}, head), make("tbody", {}, ...lines)));
 }
 
 function nameFactor({ name, index }) {
@@ -215,7 +216,7 @@ export async function showPath(strip, mark) {
     if (scene.walk !== walk || state.pin !== writeElement(element.place, element.array, element.index)) return undefined;
     const chosen = readElement(state.weight);
     const steps = path.map((step, at) => {
-      const name = step.place === LOSS ? t("s_logits") : step.place;
+      const name = step.place === LOSS ? t(predictsNumbers() ? "s_outputs" : "s_logits") : step.place;
       const button = make("button", { type: "button", onclick: () => follow(step) }, make("b", {}, name), ` ${called(step)} = ${short(step.value)}`);
       if (chosen?.place === step.place && chosen.array === step.array) button.setAttribute("aria-current", "step");
       return make("li", {}, at ? make("span", {}, `· ${short(step.factor)} →`) : null, button);

@@ -5,10 +5,10 @@ import { fill, make, pictureBefore } from "./bricks.js";
 import { largest, short } from "./colours.js";
 import { formulasOf } from "./formulas.js";
 import { maths } from "./maths.js";
-import { lookAt, pointAt, showChosen, writeElement } from "./number.js";
+import { lookAt, NAMES, pointAt, showChosen, writeElement } from "./number.js";
 import { parametersOf, scene } from "./scene.js";
 import { lengths, lengthsFigure, namesOf, tilesOfPlace, tilesOfTable, tokenStrip } from "./sequence.js";
-import { change } from "./state.js";
+import { change, state } from "./state.js";
 import { has, t } from "./text.js";
 
 /** Everything about the place of that number, in `detail`; `most` has the full colour among its gradients. */
@@ -37,7 +37,7 @@ export function showPlace(detail, index, most) {
         showChosen();
       },
     };
-    return figure(array, array === "dx" ? "dx" : `d${array}`, values, tiles, gradient, act);
+    return figure(array, array === "dx" ? "dx" : `d${NAMES[array] ?? array}`, values, tiles, gradient, act);
   };
   const tilesOfParameter = (array) => tilesOfTable(place, array, scene.card.labels, names) ?? tilesOfWeights(array.shape, before);
   const read = make("div", { className: "columns" });
@@ -49,7 +49,8 @@ export function showPlace(detail, index, most) {
   ];
   const sentence = [t("brickStage", place.layer)];
   if (place.gradients.length) sentence.push(t("brickWeights"));
-  if (has(`m_${place.kind}`)) sentence.push(t(`m_${place.kind}`));
+  const [words, inTraining] = [`m_${place.kind}`, `m_${place.kind}_train`];
+  if (has(words)) sentence.push(t(state.mode === "train" && has(inTraining) ? inTraining : words));
   if (last && names) sentence.push(t("endOfText"));
   const without = [...(place.dx ? ["dx"] : []), ...place.gradients.map(([name]) => name)].filter((name) => !place.explained.includes(name));
   const panel = make("div", { id: "number", tabIndex: -1, role: "status" });
@@ -69,7 +70,7 @@ export function showPlace(detail, index, most) {
     read,
   );
   showWeights(place, (name, array) => {
-    if (panel.isConnected) read.append(figure(`weight ${name}`, name, array, tilesOfParameter(array), {}));
+    if (panel.isConnected) read.append(figure(`weight ${name}`, NAMES[name] ?? name, array, tilesOfParameter(array), {}));
   }).then(() => panel.isConnected && showChosen());
   lookAt(place.name, boards, panel);
 }

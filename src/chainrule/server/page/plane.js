@@ -40,6 +40,8 @@ export function classPicture(shares, count, size) {
 }
 
 export class Plane {
+  canvas; onAdd; onErase; points; background; low; high;
+
   /** `onAdd(x, y, klass)` where klass null is the chosen one, `onErase(index)`. */
   constructor(canvas, { onAdd, onErase }) {
     Object.assign(this, { canvas, onAdd, onErase, points: [], background: null, low: [-1.1, -1.1], high: [1.1, 1.1] });

@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { make } from "./bricks.js";
+import { $, all } from "./dom.js";
 import { deadWords, faultOf, numeral, Run } from "./follow.js";
 import { showPlayCharts, showMaps } from "./maps.js";
 import { Plane } from "./plane.js";
@@ -17,7 +18,6 @@ const SPEEDS = ["10", "100", "1000", ""];
 const [MOST_LAYERS, MOST_UNITS] = [6, 16];
 const FIELDS = ["shape", "classes", "noise", "activation", "play-optimizer", "play-rate", "play-batch", "decay", "play-speed"];
 const FAULTS = { noise: "noiseFault", "play-rate": "rateFault", "play-batch": "batchFault", decay: "decayFault" };
-const $ = (id) => document.getElementById(id);
 
 let run = null;
 let points = []; // {x, y, klass, held}
@@ -206,8 +206,9 @@ function settings() {
   };
 }
 
-function hear(found) {
+function hear(found, isNew) {
   if (found !== run) return;
+  if (isNew) tell("trained", run.id);
   showState();
   showPlayCharts(run, data);
   showMaps(run, plane, data);
@@ -251,7 +252,7 @@ export function showPlay() {
   offer("play-optimizer", OPTIMIZERS, (value) => value);
   offer("play-speed", [...new Set([...SPEEDS, state["play-speed"]])], (value) => (value ? t("speed_n", value) : t("speed_full")));
   for (const id of ["noise", "play-rate", "play-batch", "decay"]) $(id).value = numeral(state[id]);
-  for (const field of document.querySelectorAll("#play-settings .made")) field.hidden = Boolean(data) || state.shape === "own";
+  for (const field of all("#play-settings .made")) field.hidden = Boolean(data) || state.shape === "own";
   $("layer-units").replaceChildren(...unitCounts().map((count, index) => {
     const input = make("input", { type: "number", min: 1, max: MOST_UNITS, step: "1", value: count, ariaLabel: t("unitsOf", index + 1) });
     input.addEventListener("change", () => {

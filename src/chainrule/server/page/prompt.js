@@ -2,12 +2,12 @@
 
 import { askAbout } from "./api.js";
 import { make } from "./bricks.js";
+import { $ } from "./dom.js";
 import { expectInput, on, scene, tell, useInput } from "./scene.js";
 import { change } from "./state.js";
 import { t } from "./text.js";
 
 const LENGTH = 200;
-const $ = (id) => document.getElementById(id);
 let waiting = null;
 let writing = null;
 let written = "";

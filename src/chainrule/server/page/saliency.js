@@ -1,10 +1,10 @@
 // The gradient at the network's input as a picture: which pixels speak for the loss, and which against.
 
 import { colour, largest } from "./colours.js";
+import { $ } from "./dom.js";
 import { scene } from "./scene.js";
 import { state } from "./state.js";
 
-const $ = (id) => document.getElementById(id);
 
 /** dx of the network's input over what the network saw, on the paper of "Draw". */
 export function showSaliency() {

@@ -54,7 +54,7 @@ export function useInput(input) {
 }
 
 /** Whether a network can read an input: a text, a picture file, or as many numbers as it takes. */
-function fits(input, card) {
+export function fits(input, card) {
   if (card.kind === "text" || input.text !== undefined) return card.kind === "text" && input.text !== undefined;
   if (input.blob) return card.kind !== "numbers";
   return input.pixels.length === inputSize(card);
@@ -113,7 +113,7 @@ export async function look() {
 /** The label that backward starts from: what was chosen; else what a sample is and was not taken for; else the second
  * most probable, since the gradient of a right and certain answer is next to nothing. */
 export function trueLabel() {
-  if (scene.card?.answers === "numbers") return state.label.trim() !== "" && Number.isFinite(Number(state.label)) ? state.label : "0";
+  if (predictsNumbers()) return state.label.trim() !== "" && Number.isFinite(Number(state.label)) ? state.label : "0";
   if (scene.card?.labels.includes(state.label)) return state.label;
   const { prediction, input } = scene;
   if (!prediction) return "";
@@ -122,9 +122,18 @@ export function trueLabel() {
   return (second ?? first).label;
 }
 
+/** Whether the network predicts numbers instead of classes. */
+export function predictsNumbers() {
+  return scene.card?.answers === "numbers";
+}
+
+/** What every question about the backward pass says: the network, the right answer, and whether it is as in training. */
+export function question() {
+  return { model: scene.card.name, label: trueLabel(), ...(state.mode === "train" ? { train: true } : {}) };
+}
+
 async function walkThrough(signal) {
-  const query = { model: scene.card.name, label: trueLabel() };
-  const walk = await askAbout(sampleInput(), "/api/trace", query, signal);
+  const walk = await askAbout(sampleInput(), "/api/trace", question(), signal);
   scene.walk = unpackWalk(walk);
   tell("walk");
 }
@@ -140,13 +149,15 @@ export async function chooseLabel(label) {
   if (!scene.prediction) return;
   try {
     await walkThrough(undefined);
+    tell("problem", null);
   } catch (error) {
     tell("problem", error);
+    if (state.mode === "train" && error.status === 422) change({ mode: "" }); // a batch of one has no variance
   }
 }
 
 /** Each place with its arrays; an input or gradient that the place before has already is taken from there. */
-function unpackWalk(walk) {
+export function unpackWalk(walk) {
   const places = [];
   walk.places.forEach((packed, index) => {
     const before = places[index - 1];

@@ -1,7 +1,7 @@
 // The scene: everything that a shared address brings back. It lives behind the # of the address.
 
 const USUAL = {
-  place: "draw", model: "", input: "", label: "", brick: "", unit: "", stage: "0", weight: "", pin: "", scale: "", overlay: "",
+  place: "draw", model: "", input: "", label: "", brick: "", unit: "", stage: "0", weight: "", pin: "", scale: "", overlay: "", mode: "", a: "", b: "",
   lang: "", theme: "", hide: "",
   training: "", playing: "", shape: "circles", classes: "2", noise: "0.2", points: "", units: "4,4", activation: "Tanh",
   "play-optimizer": "adam", "play-rate": "0.03", "play-batch": "20", decay: "0", "play-speed": "100",

@@ -8,6 +8,7 @@ export const BACKWARD = {
   stepOn: ["Next step", "下一步"],
   play: ["Play", "播放"],
   pause: ["Pause", "暂停"],
+  asInTraining: ["as in training", "按训练方式"],
   overlay: ["lay dx over the drawing", "把 dx 叠在图上"],
   common: ["one colour scale for all bricks", "所有积木共用色标"],
   asked: ["The network says {0}. Backward asks what would make it say {1}.", "网络说是 {0}。反向传播要问：怎样才能让它说是 {1}？"],
@@ -56,11 +57,31 @@ export const BACKWARD = {
   m_ReLU: ["A mask: what was cut off gets no gradient.", "一个掩码：被截掉的得不到梯度。"],
   m_MaxPool2D: ["The gradient goes to the place of the maximum, the others get 0.", "梯度传给最大值所在的位置，其余为 0。"],
   m_AvgPool2D: ["The gradient is shared evenly among the window.", "梯度在窗口内平均分配。"],
-  m_BatchNorm: ["In training x also moves mean and variance: three terms. In inference they are constants: one.", "训练时 x 还会改变均值和方差：三项。推理时它们是常数：一项。"],
+  m_BatchNorm: [
+    "Here mean and variance are constants, so dx has one term. “as in training” shows the three terms that it has where x moves them.",
+    "这里均值和方差是常数，所以 dx 只有一项。选“按训练方式”，可以看到 x 也改变它们时的三项。",
+  ],
+  m_BatchNorm_train: [
+    "This drawing is the batch: x moves the mean and the variance of its channel, so dx has three terms. Point at a number of dx to see them.",
+    "这幅图就是一个批次：x 会改变所在通道的均值和方差，所以 dx 有三项。指向 dx 的一个数，就能看到它们。",
+  ],
   m_Dropout: ["In inference everything passes; in training what was dropped gets 0.", "推理时全部通过；训练时被丢弃的得 0。"],
+  m_Dropout_train: ["What was dropped gets 0, and the rest is scaled up. What is dropped is the same each time.", "被丢弃的得 0，其余的放大。每次丢弃的都一样。"],
+  m_Residual: ["dx is the sum of dy, which goes past the branch, and of what comes back through it.", "dx 是两部分之和：绕过分支的 dy，和从分支传回来的梯度。"],
+  m_Parallel: ["Every branch reads x, so dx is the sum of what comes back through each.", "每个分支都读 x，所以 dx 是各分支传回来的梯度之和。"],
+  m_Sequential: ["dx is that of its first layer.", "dx 就是其中第一层的 dx。"],
   m_Flatten: ["The same numbers in the old shape.", "同样的数，回到原来的形状。"],
   s_loss: ["loss", "损失"],
   s_logits: ["p − onehot", "p − onehot"],
+  s_outputs: ["2 (y − t) / n", "2 (y − t) / n"],
+  squaresStage: [
+    "The network says {0}, and it should be {1}. The loss is the mean of the squared difference: {2}. Backward asks: how does the loss change when each number changes a little?",
+    "网络说是 {0}，应该是 {1}。损失是差的平方的平均值：{2}。反向传播要问的是：每个数变化一点点，损失会怎样变化？",
+  ],
+  outputsStage: [
+    "The square's slope is twice the difference: what the network said, less what it should have said. n is how many numbers it predicts.",
+    "平方的斜率是差的两倍：网络说的，减去它该说的。n 是它预测的数的个数。",
+  ],
   lossStage: [
     "The network says p({0}) = {1}. The loss is −log of it: {2}. Backward asks: how does the loss change when each "
       + "number changes a little?",

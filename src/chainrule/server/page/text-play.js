@@ -79,8 +79,4 @@ export const PLAY = {
   enter: ["Numbers", "数值"],
   numbersHint: ["Write {0} numbers with commas or spaces between them.", "写 {0} 个数，用逗号或空格隔开。"],
   unread: ["Not a digit yet: {0}", "还不是数字：{0}"],
-  backwardOfNumbers: [
-    "This network predicts a number, and Backward explains classes. Inside shows its bricks; programs can ask /api/trace for its gradients.",
-    "这个网络预测一个数，而“反向”页讲解的是分类。“内部”页展示它的积木；程序可以用 /api/trace 得到它的梯度。",
-  ],
 };

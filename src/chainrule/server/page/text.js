@@ -2,10 +2,15 @@
 // screen readers.
 
 import { PLAY } from "./text-play.js";
+import { COMPARE } from "./text-compare.js";
+import { all } from "./dom.js";
+import { WORDS } from "./text-formulas.js";
 import { BACKWARD } from "./text-backward.js";
 
 const TEXTS = {
   ...PLAY,
+  ...COMPARE,
+  ...WORDS,
   skip: ["Skip to the content", "跳到正文"],
   motto: ["The chain rule, visible and right at the same time", "看得见、也算得对的链式法则"],
   model: ["Model", "模型"],
@@ -73,6 +78,8 @@ const TEXTS = {
       + "click a brick to open it.",
     "每块积木对当前输入做了什么：蓝色为正，橙色为负。指向一个单元，看它由什么组成；点击积木可以展开。",
   ],
+  moreLeft: ["More bricks to the left", "左边还有积木"],
+  moreRight: ["More bricks to the right", "右边还有积木"],
   bricksLabel: ["Bricks, from left to right", "从左到右的积木"],
   needInput: ["Draw something first, or choose a test digit.", "请先写点东西，或选一个测试数字。"],
   input: ["input", "输入"],
@@ -242,8 +249,8 @@ export function speak(name) {
   const wanted = name || (navigator.language.startsWith("zh") ? "zh" : "en");
   place = Math.max(0, LANGUAGES.indexOf(wanted));
   document.documentElement.lang = place ? "zh-CN" : "en";
-  for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
-  for (const element of document.querySelectorAll("[data-t-label]")) {
+  for (const element of all("[data-t]")) element.textContent = t(element.dataset.t);
+  for (const element of all("[data-t-label]")) {
     element.setAttribute("aria-label", t(element.dataset.tLabel));
   }
 }

@@ -5,6 +5,7 @@ import { Board, tilesOfWeights } from "./board.js";
 import { make } from "./bricks.js";
 import { drawChart } from "./chart.js";
 import { short } from "./colours.js";
+import { $ } from "./dom.js";
 import { bars, sentence } from "./draw.js";
 import { deadWords, faultOf, numeral, Run } from "./follow.js";
 import { on, parametersOf, scene, tell } from "./scene.js";
@@ -15,7 +16,6 @@ const NETWORKS = ["two-layer", "mlp", "simple-conv", "lenet", "cnn-small", "cnn"
 const OPTIMIZERS = ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "muon"];
 const SPEEDS = ["", "1", "10", "100"];
 const GRADIENTS = ["backpropagation", "numerical", "both"];
-const $ = (id) => document.getElementById(id);
 
 let runs = []; // the training, and in a race the numerical one
 let shown = null; // the step that the timeline shows; null: the newest
@@ -135,6 +135,7 @@ function hear(run, isNew) {
   if (!runs.includes(run)) return;
   showState();
   if (run !== runs[0]) return;
+  if (isNew) tell("trained", run.id);
   if (isNew && shown === null) showSnapshot(); // the charts with it
   else showCharts();
 }

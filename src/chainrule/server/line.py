@@ -1,0 +1,96 @@
+"""The loss along a line through a network's weights: towards another network, or down the gradient.
+
+Legend: P positions on the line, K test digits.
+"""
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from chainrule.arrays import Array
+from chainrule.layers import Sequential
+from chainrule.losses import SoftmaxCrossEntropy
+from chainrule.server.inside import gradient_of, loss_of
+from chainrule.server.problems import ProblemError
+
+__all__ = ["Line", "loss_line"]
+
+_MOST_WORK = 10_000_000_000
+"""Multiplications and additions of all positions and test digits at most; there are fewer digits where it is more."""
+
+
+class Line(BaseModel):
+    """Weights w + a d, for each position a: d leads to the other network's weights, or is a step down the gradient g.
+
+    That step is as long as the tangent needs to reach a loss of 0: d = -g loss / |g|^2.
+    """
+
+    positions: list[float] = Field(description="(P,)")
+    loss: list[float | None] = Field(description="of the sample (P,); null where it is not finite")
+    rate: float | None = Field(description="the learning rate with which a step of SGD is d; null towards a network")
+    slope: float = Field(description="of the sample's loss at position 0, by backpropagation")
+    digits: int = Field(description="K, test digits that were measured on")
+    digits_loss: list[float | None] = Field(description="their mean loss (P,); empty of none")
+    digits_accuracy: list[float] = Field(description="(P,); empty of none")
+
+
+def loss_line(
+    network: Sequential,
+    other: Sequential | None,
+    sample: Array,
+    label: int | float,
+    positions: Array,
+    digits: tuple[Array, Array] | None = None,
+) -> Line:
+    """The losses of one sample (*input_shape) and of digits (K, *input_shape), (K,) along the line, in inference.
+
+    Running means and variances go along with the weights towards the other network.
+
+    Raises:
+        ProblemError: the networks differ in more than numbers.
+    """
+    if other is not None and not _alike(network, other):
+        raise ProblemError(
+            422, "these networks have different layers: a line leads between networks of the same layers"
+        )
+    gradient = gradient_of(network, sample, label)
+    start = {name: array.astype(np.float64) for name, array in network.arrays.items()}
+    square = sum(float(np.square(array).sum()) for array in gradient.values())
+    rate = loss_of(network, sample, label) / square if square else 0.0
+    direction = {name: -rate * array for name, array in gradient.items()}
+    if other is not None:
+        direction = {name: array.astype(np.float64) - start[name] for name, array in other.arrays.items()}
+    moved = network.copy()
+    own = {name: holder.value for name, holder in moved.parameters.items()}
+    own |= {name: holder.value for name, holder in moved.buffers.items()}
+    work = max(1, sum(row.multiply_adds for row in network.summary().rows)) * len(positions)
+    count = 0 if digits is None else min(len(digits[1]), max(1, _MOST_WORK // work))
+    line = Line(
+        positions=positions.tolist(),
+        loss=[],
+        rate=rate if other is None else None,
+        slope=sum(float((gradient[name] * direction[name]).sum()) for name in gradient),
+        digits=count,
+        digits_loss=[],
+        digits_accuracy=[],
+    )
+    for position in positions:
+        for name, way in direction.items():
+            own[name][...] = start[name] + position * way
+        line.loss.append(_finite(loss_of(moved, sample, label)))
+        if digits is not None:
+            pictures, labels = digits[0][:count], digits[1][:count]
+            logits = moved(pictures)
+            line.digits_loss.append(_finite(SoftmaxCrossEntropy()(logits, labels)[0]))
+            line.digits_accuracy.append(float((logits.argmax(axis=1) == labels).mean()))
+    return line
+
+
+def _alike(network: Sequential, other: Sequential) -> bool:
+    """Whether two networks consist of the same layers and differ in nothing but their numbers."""
+    kinds = [[(row.layer, row.output_shape) for row in one.summary().rows] for one in (network, other)]
+    shapes = [{name: array.shape for name, array in one.arrays.items()} for one in (network, other)]
+    return network.input_shape == other.input_shape and kinds[0] == kinds[1] and shapes[0] == shapes[1]
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,28 @@
+// Words within formulas, in English and Chinese.
+
+export const WORDS = {
+  "w in inference": ["in inference", "推理时"],
+  "w in training": ["in training", "训练时"],
+  "w max of window": ["max of window", "最大值属于窗口"],
+  "w is at": ["is at", "，它在"],
+  "w numbers in window": ["numbers in window", "窗口内的个数"],
+  "w if": ["if", "若"],
+  "w else": ["else", "否则"],
+  "w , else": [", else", "，否则"],
+  "w , else slope": [", else slope", "，否则斜率"],
+  "w slope": ["slope", "斜率"],
+  "w low": ["low", "下界"],
+  "w high": ["high", "上界"],
+  "w weight of": ["weight of", "权重："],
+  "w in": ["in", "在"],
+  "w axes moved back": ["axes moved back", "轴移回原处"],
+  "w over the copies of": ["over the copies of", "对所有副本求和："],
+  "w where": ["where", "若取了"],
+  "w was taken, else": ["was taken, else", "，否则"],
+  "w at the places of": ["at the places of", "，位置同"],
+  "w factor": ["factor", "系数"],
+  "w deviation": ["deviation", "标准差"],
+  "w scale": ["scale", "缩放"],
+  "w rate": ["rate", "比例"],
+  "w label": ["label", "答案"],
+};
