@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check check-page docs bench models accuracy clean
+.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check check-page wheels docs bench models accuracy clean
 
 help:  ## Show what each target does
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 16
@@ -11,7 +11,7 @@ help:  ## Show what each target does
 # Reinstalled when the C++ sources change, because installing compiles them.
 .venv/.installed: pyproject.toml CMakeLists.txt $(wildcard src/chainrule/kernels/native/*)
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all,ray]"
 	@touch $@
 
 demo: .venv/.installed  ## Train the two-layer network on the bundled MNIST and show the result
@@ -101,11 +101,15 @@ check: .venv/.installed check-page  ## Check format, lint, types, and that the i
 	$(BIN)/mypy
 	$(BIN)/python tools/shared_code.py build
 
+# Not in .venv: each version of Python that builds has an environment of its own under build/wheels.
+wheels:  ## Build the Linux wheels for x86-64 and ARM64, check their tags, and try them without a compiler (about 20 minutes)
+	$(PYTHON) tools/wheels
+
 docs: .venv/.installed  ## Build the documentation as plain files, in build/site
 	$(BIN)/python tools/site
 
 bench: .venv/.installed  ## Measure speed against PyTorch, JAX, scikit-learn and ONNX Runtime (installs them)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all,bench]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all,ray,bench]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 jax jaxlib
 	$(BIN)/chainrule bench --only training --only inference --only start --only accuracy --only growth \
 	  --output benchmarks/results

@@ -1,10 +1,12 @@
 """Build the native kernels for ARM64 with a cross compiler and run tests on them under emulation.
 
     python tools/arm64.py build/arm64 tests/kernels
+    python tools/arm64.py build/arm64 dist/chainrule-0.3.0-cp311-cp311-manylinux_2_17_aarch64.whl
 
-It runs on Debian, with Debian's cross compiler and QEMU. Debian's Python for ARM64 is unpacked into the folder, not
-installed; NumPy, nanobind and the test dependencies come from PyPI. Afterwards build/arm64/python is an ARM64 Python
-with chainrule. Exit code 1 if a test failed, 2 if something is missing.
+With a wheel, that is installed instead, and nothing is compiled. It runs on Debian, with Debian's cross compiler and
+QEMU. Debian's Python for ARM64 is unpacked into the folder, not installed; NumPy, nanobind and the test dependencies
+come from PyPI. Afterwards build/arm64/python is an ARM64 Python with chainrule.
+Exit code 1 if a test failed, 2 if something is missing.
 """
 
 import os
@@ -127,19 +129,35 @@ def build(folder: Path, python: Path) -> None:
     run("cmake", "--install", folder / "build", "--prefix", packages)
 
 
+def install_wheel(folder: Path, wheel: Path) -> None:
+    """Install a wheel of chainrule into folder/packages."""
+    shutil.rmtree(folder / "packages" / "chainrule", ignore_errors=True)
+    version = version_of(folder).removeprefix("python")
+    which = ("--only-binary=:all:", "--implementation=cp", f"--python-version={version}")
+    platforms = [f"--platform={name}" for name in PLATFORMS]
+    pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--upgrade")
+    run(*pip, "--target", folder / "packages", *which, *platforms, wheel)
+
+
 def main(folder: Path, tests: list[str]) -> int:
-    """Build, print the implementation, and run the tests; return the exit code."""
+    """Build or install, print the implementation, and run the tests; return the exit code."""
+    wheel = Path(tests.pop(0)).resolve() if tests and tests[0].endswith(".whl") else None
     try:
         install_tools()
         folder.mkdir(parents=True, exist_ok=True)
         python = write_starter(folder)
         unpack_python(folder)
         install_packages(folder)
-        build(folder, python)
+        if wheel:
+            install_wheel(folder, wheel)
+        else:
+            build(folder, python)
         run(python, "-c", "from chainrule import kernels; print(kernels.IMPLEMENTATION)")
     except (MissingError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if not tests:
+        return 0
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "CHAINRULE_KERNELS": "native"}
     return subprocess.run([str(python), "-m", "pytest", *tests], env=environment, cwd=ROOT, check=False).returncode
 

@@ -12,7 +12,11 @@
 #include "maths.hpp"
 
 // Before a loop whose arrays do not overlap: there are too many for the compiler to check whether they do.
+#if defined(__clang__)
+#define CHAINRULE_APART _Pragma("clang loop vectorize(assume_safety)")
+#else
 #define CHAINRULE_APART _Pragma("GCC ivdep")
+#endif
 
 namespace chainrule::CHAINRULE_ISA {
 namespace {

@@ -1,6 +1,7 @@
 // One step of an optimizer, parameters in place; those that read gradients clear them.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "simd.hpp"
@@ -40,14 +41,13 @@ template <class T>
 void sgd_update(T* values, T* gradients, T* velocity, T rate, T momentum, bool nesterov, Index size) {
     const Descent<T> descent{rate, momentum, nesterov};
     divide_update(size, [=](Index first, Index last) {
-        for (Index i = first; i < last; ++i) {
-            if (velocity == nullptr) {
-                descent.without(values[i], gradients[i]);
-            } else {
-                descent.with_momentum(values[i], gradients[i], velocity[i]);
-            }
-            gradients[i] = T(0);
+        // the question is outside the loops, because Clang makes no vectors of a loop that asks it
+        if (velocity == nullptr) {
+            for (Index i = first; i < last; ++i) descent.without(values[i], gradients[i]);
+        } else {
+            for (Index i = first; i < last; ++i) descent.with_momentum(values[i], gradients[i], velocity[i]);
         }
+        std::fill(gradients + first, gradients + last, T(0));
     });
 }
 
