@@ -63,7 +63,7 @@ def test_a_sweep_on_a_cluster_loses_nothing_when_workers_are_killed(small_folder
         assert chainrule("train", "--data", small_folder, *options).returncode == 0
         models = [(path / "model.safetensors").read_bytes() for path in (tmp_path / seed, folder / seed)]
         assert models[0] == models[1]
-    assert "best            trial" in said
+    assert "best           trial" in said
 
 
 @pytest.mark.long

@@ -91,7 +91,7 @@ class BatchNorm(Layer):
         else:
             mean, inverse_std = self.running_mean.value.copy(), 1 / np.sqrt(self.running_variance.value + self.epsilon)
             y = kernels.batch_norm_inference(flat, gamma, beta, mean, inverse_std, relu)
-        return y.reshape(x.shape), (train and count > 0, flat, mean, inverse_std, None)
+        return y.reshape(x.shape), (train and count > 0, flat, mean, inverse_std)
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         return self.normalize_backward(dy, cache)
@@ -99,8 +99,8 @@ class BatchNorm(Layer):
     @quiet
     def normalize_backward(self, dy: Array, cache: Any, y: Array | None = None) -> Array:
         """`backward`; y is the output of the fused ReLU, if there is one."""
-        of_batch, x, mean, inverse_std, whole = cache
-        if whole is not None:
+        of_batch, x, mean, inverse_std = cache
+        if isinstance(of_batch, tuple):
             return self._part_backward(dy, cache, y)
         # y = gamma (x - mean) / sqrt(variance + epsilon) + beta; in training mean and variance are functions of x
         backward = kernels.batch_norm_backward if of_batch else kernels.batch_norm_inference_backward
@@ -127,11 +127,11 @@ class BatchNorm(Layer):
         self._keep(mean, variance, int(count[0]))
         inverse_std = 1 / np.sqrt(variance + self.epsilon)
         y = kernels.batch_norm_inference(x, self.gamma.value, self.beta.value, mean, inverse_std, relu)
-        return y.reshape(shape), (True, x, mean, inverse_std, (across, int(count[0])))
+        return y.reshape(shape), ((across, int(count[0])), x, mean, inverse_std)
 
     def _part_backward(self, dy: Array, cache: Any, y: Array | None) -> Array:
         """`normalize_backward` of a part: its own dgamma and dbeta, and a dx that knows of all parts."""
-        _, x, mean, inverse_std, (across, count) = cache
+        (across, count), x, mean, inverse_std = cache
         upstream = dy.reshape(x.shape)
         if y is not None:
             upstream = upstream * (y.reshape(x.shape) > 0)
