@@ -29,7 +29,8 @@ class Scripted:
             def code(self):
                 if code is not None or name in places.stopped:
                     places.at_once -= 1
-                    log.write_text(places.told)
+                    with log.open("a") as file:
+                        file.write(places.told)
                     return 130 if code is None else code
                 return None
 
@@ -77,7 +78,7 @@ def test_what_was_done_when_it_was_killed_is_not_run_again(tmp_path):
 
 
 def test_a_folder_that_is_still_held_is_waited_for(tmp_path):
-    places = Scripted(1, {"a": [2, 2, 0]}, told="error: another training is writing into x: wait until it ends\n")
+    places = Scripted(1, {"a": [2, 2, 0]}, told="error: another training is writing into x: wait until it ends\n...\n")
     (ended,) = [event for event in run_tasks(tasks(tmp_path, "a"), places) if event]
     assert (ended.code, places.started) == (0, ["a"] * 3)
 

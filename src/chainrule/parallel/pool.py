@@ -127,7 +127,7 @@ def run_tasks(tasks: Iterable[Task | None], places: Places) -> Generator[Ended |
         places: where they run.
     """
     coming, waiting, running = iter(tasks), deque[Task](), dict[str, tuple[Task, Running]]()
-    tries, seen = defaultdict[str, int](int), dict[str, object]()
+    tries, seen, begun = defaultdict[str, int](int), dict[str, object](), dict[str, int]()
     task: object = None
     try:
         while running or waiting or task is not _NO_MORE:
@@ -140,6 +140,7 @@ def run_tasks(tasks: Iterable[Task | None], places: Places) -> Generator[Ended |
                     yield Ended(task, 0, "")
                     continue
                 seen[task.name] = task.progress()
+                begun[task.name] = task.log.stat().st_size if task.log.exists() else 0
                 running[task.name] = task, places.start([str(word) for word in task.words()], task.log)
             for ended, process in list(running.values()):
                 code = process.code()
@@ -151,7 +152,8 @@ def run_tasks(tasks: Iterable[Task | None], places: Places) -> Generator[Ended |
                 if was_killed and ended.done():
                     code, was_killed = 0, False
                 tries[ended.name] = 0 if ended.progress() != seen[ended.name] else tries[ended.name] + was_killed
-                if (code == 2 and any(busy in last for busy in _BUSY)) or (was_killed and tries[ended.name] < _TRIES):
+                is_busy = code == 2 and _is_busy(ended.log, begun[ended.name])
+                if is_busy or (was_killed and tries[ended.name] < _TRIES):
                     waiting.append(ended)
                 else:
                     yield Ended(ended, code, last)
@@ -168,6 +170,12 @@ def _taken(coming: Iterator[Task | None], waiting: deque[Task]) -> object:
     """The next task of those that come, else of those that were killed; None or _NO_MORE if there is none now."""
     task = next(coming, _NO_MORE)
     return waiting.popleft() if waiting and not isinstance(task, Task) else task
+
+
+def _is_busy(log: Path, begin: int) -> bool:
+    """Whether a start said so; a process of an earlier one may have told of its epochs since."""
+    said = log.read_bytes()[begin:].decode(errors="replace") if log.exists() else ""
+    return any(busy in said for busy in _BUSY)
 
 
 def _last_line(log: Path) -> str:

@@ -7,6 +7,7 @@ training are on one node, since Ray does not connect processes as MPI does, and 
 """
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +22,9 @@ __all__ = ["launch_on_ray"]
 
 _OPTIONS = ("--engine", "--address")
 """What only this launcher reads."""
+
+_AGAIN = 30.0
+"""Seconds in which a loss is told once: a start fails while workers of the one before still write into the folder."""
 
 
 def launch_on_ray(
@@ -73,10 +77,12 @@ class _Noting:
     def __init__(self, cluster: RayCluster, note: Callable[[str], None]) -> None:
         self.cluster, self.note = cluster, note
         self.count = cluster.count
+        self.noted = -_AGAIN
         self.starts = 0
 
     def start(self, words: Sequence[str], log: Path) -> Running:
-        if self.starts:
+        if self.starts and time.monotonic() - self.noted > _AGAIN:
+            self.noted = time.monotonic()
             self.note("Ray has lost the workers: going on from the last checkpoint")
         self.starts += 1
         return self.cluster.start(words, log)
