@@ -165,12 +165,12 @@ class Trainings:
             training.join(2.0)
 
     def _make_room(self) -> None:
-        """Where there are too many, throw the one away that nobody has watched for longest."""
+        """Where there are too many, throw one away: that has ended, or that nobody has watched for longest."""
         if len(self._all) < _MOST:
             return
-        oldest = min(self._all.values(), key=lambda training: training.watched)
-        ended = oldest.progress().state in ("stopped", "failed")
-        if not ended and time.monotonic() - oldest.watched < _UNWATCHED:
+        ended = {name for name, one in self._all.items() if one.progress().state in ("stopped", "failed")}
+        oldest = min(self._all.values(), key=lambda training: (training.name not in ended, training.watched))
+        if oldest.name not in ended and time.monotonic() - oldest.watched < _UNWATCHED:
             raise ProblemError(429, f"{_MOST} trainings are being watched already: stop one of them")
         oldest.stop()
         del self._all[oldest.name]
