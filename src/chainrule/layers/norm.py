@@ -99,6 +99,7 @@ class BatchNorm(Layer):
     @quiet
     def normalize_backward(self, dy: Array, cache: Any, y: Array | None = None) -> Array:
         """`backward`; y is the output of the fused ReLU, if there is one."""
+        # of_batch: whether by the batch's own mean and variance; of a part, what adds over all parts, and their count
         of_batch, x, mean, inverse_std = cache
         if isinstance(of_batch, tuple):
             return self._part_backward(dy, cache, y)

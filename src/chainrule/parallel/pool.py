@@ -147,12 +147,14 @@ def run_tasks(tasks: Iterable[Task | None], places: Places) -> Generator[Ended |
                 if code is None:
                     continue
                 del running[ended.name]
-                last = _last_line(ended.log)
+                said = ended.log.read_bytes() if ended.log.exists() else b""
+                last = _last_line(said)
                 was_killed = code < 0 or code > 128
                 if was_killed and ended.done():
                     code, was_killed = 0, False
                 tries[ended.name] = 0 if ended.progress() != seen[ended.name] else tries[ended.name] + was_killed
-                is_busy = code == 2 and _is_busy(ended.log, begun[ended.name])
+                # a process of an earlier start may have told of its epochs after this one's last words
+                is_busy = code == 2 and any(busy.encode() in said[begun[ended.name] :] for busy in _BUSY)
                 if is_busy or (was_killed and tries[ended.name] < _TRIES):
                     waiting.append(ended)
                 else:
@@ -172,12 +174,6 @@ def _taken(coming: Iterator[Task | None], waiting: deque[Task]) -> object:
     return waiting.popleft() if waiting and not isinstance(task, Task) else task
 
 
-def _is_busy(log: Path, begin: int) -> bool:
-    """Whether a start said so; a process of an earlier one may have told of its epochs since."""
-    said = log.read_bytes()[begin:].decode(errors="replace") if log.exists() else ""
-    return any(busy in said for busy in _BUSY)
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+def _last_line(said: bytes) -> str:
+    lines = said.decode(errors="replace").splitlines()
     return next((line for line in reversed(lines) if line.strip()), "")

@@ -6,6 +6,7 @@ the process that watches the workers is lost, all begin again on another node, f
 training are on one node, since Ray does not connect processes as MPI does, and its own collectives need PyTorch.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -77,14 +78,14 @@ class _Noting:
     def __init__(self, cluster: RayCluster, note: Callable[[str], None]) -> None:
         self.cluster, self.note = cluster, note
         self.count = cluster.count
-        self.noted = -_AGAIN
-        self.starts = 0
+        self.noted: float | None = None
 
     def start(self, words: Sequence[str], log: Path) -> Running:
-        if self.starts and time.monotonic() - self.noted > _AGAIN:
+        if self.noted is None:
+            self.noted = -math.inf  # the first start is no loss
+        elif time.monotonic() - self.noted > _AGAIN:
             self.noted = time.monotonic()
             self.note("Ray has lost the workers: going on from the last checkpoint")
-        self.starts += 1
         return self.cluster.start(words, log)
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
 """Which cell of a table or a form each piece of ink stands in: cells are what printed lines part from each other.
 
 No rectangle is looked for, so that tables may lean, bend and run out of the photograph; where a line has a gap, two
-cells are one. On squared paper, too, lines part the page: there most digits stand on a line, or fill a square.
+cells are one (pieces.py looks once more for a line between two digits of one cell). On squared paper, too, lines part
+the page: there most digits stand on a line, or fill a square.
 """
 
 from collections.abc import Sequence

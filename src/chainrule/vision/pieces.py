@@ -5,6 +5,7 @@ number; digits in one row of boxes do whatever their distance. Dots and bars joi
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -70,6 +71,11 @@ class Piece:
     def middle(self) -> float:
         """Column of the middle."""
         return (self.box[0] + self.box[2]) / 2
+
+    @cached_property
+    def thickness(self) -> float:
+        """Diameter of the largest disc of ink in it."""
+        return 2 * float(ndimage().distance_transform_edt(np.pad(self.ink > 0.3, 1)).max())
 
 
 @dataclass(frozen=True)
@@ -166,20 +172,15 @@ def _may_be_digits(piece: Piece, usual: float) -> bool:
 
 def _is_stain(piece: Piece) -> bool:
     """Without strokes: pale, or a filled shape."""
-    thick = _thickness(piece)
+    thick = piece.thickness
     if thick <= _STROKE * piece.height:
         return False
     return thick > 0.5 * min(piece.width, piece.height) if piece.peak <= 0.8 else thick > 0.6 * piece.height
 
 
-def _thickness(piece: Piece) -> float:
-    """Diameter of the largest disc of ink in it."""
-    return 2 * float(ndimage().distance_transform_edt(np.pad(piece.ink > 0.3, 1)).max())
-
-
 def _usual_height(pieces: list[Piece]) -> float:
     """The height at which half of the ink is in taller pieces; a bar, a finger or a desk in view is not writing."""
-    order = sorted((p for p in pieces if _thickness(p) <= _STROKE * p.height), key=lambda piece: piece.height)
+    order = sorted((p for p in pieces if p.thickness <= _STROKE * p.height), key=lambda piece: piece.height)
     if not order:
         return 1.0
     ink = np.cumsum([min(piece.area, _FULL * piece.height**2) for piece in order])
