@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,11 +25,14 @@ from chainrule.layers import Sequential
 from chainrule.server.access import Access
 from chainrule.server.answers import MOST_NAMED, SURE, Health, NumberRead, Prediction, Reading, Sample
 from chainrule.server.batching import Batcher
+from chainrule.server.exercises import exercise_routes
 from chainrule.server.guard import Guard, Metrics
 from chainrule.server.inputs import (
     BODY,
     PICTURE_BODY,
     TEXT_BODY,
+    Index,
+    ModelName,
     check_pixels,
     read_picture,
     read_sample,
@@ -51,12 +55,6 @@ from chainrule.vision import annotate, read_numbers, readers
 __all__ = ["create_app"]
 
 _PAGE = Path(__file__).parent / "page"
-_ModelName = Annotated[
-    str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
-]
-
-_Index = Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")]
-
 _AsInTraining = Annotated[
     bool, Query(description="as in training, with this sample as the batch: BatchNorm takes its mean and variance")
 ]
@@ -106,6 +104,7 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None, op
     for routes in (
         _asking(shelf, trainings),
         _explaining(shelf, trainings),
+        exercise_routes(partial(_find, shelf=shelf, trainings=trainings)),
         _showing(shelf, trainings),
         training_routes(trainings),
         file_routes(shelf, trainings),
@@ -130,7 +129,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
     page_readers = readers()
 
     @routes.post("/api/predict", response_model=Prediction, openapi_extra=BODY)
-    async def predict(request: Request, model: _ModelName = None, steps: bool = False) -> Any:
+    async def predict(request: Request, model: ModelName = None, steps: bool = False) -> Any:
         """Which class a sample is: of a picture file, or of the numbers as JSON; of a text, which token comes next."""
         served = await _find(model, shelf, trainings)
         pictures: list[dict[str, str]] = []
@@ -154,7 +153,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
     @routes.post("/api/write", response_model=Written, openapi_extra=TEXT_BODY)
     async def write(
         request: Request,
-        model: _ModelName = None,
+        model: ModelName = None,
         length: Annotated[int, Query(ge=1, le=1000, description="tokens to write")] = 200,
         temperature: Annotated[float, Query(ge=0, le=100, description="0 takes the most probable token always")] = 0.8,
         top_k: Annotated[int | None, Query(ge=1, le=10**6, description="draw from so many most probable")] = None,
@@ -184,7 +183,7 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
     async def trace(
         request: Request,
         label: Annotated[str, Query(max_length=200)],
-        model: _ModelName = None,
+        model: ModelName = None,
         train: _AsInTraining = False,
     ) -> Any:
         """One sample forward and backward through every layer, with the class it should have been."""
@@ -199,7 +198,7 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         request: Request,
         place: Annotated[str, Query(max_length=200, description="such as 2.Affine")],
         unit: Annotated[int, Query(ge=0, le=10**9, description="its number in the output, counted row by row")],
-        model: _ModelName = None,
+        model: ModelName = None,
     ) -> Any:
         """One unit of a layer: what it is made of, and what it goes into."""
         served = await _find(model, shelf, trainings)
@@ -211,8 +210,8 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         request: Request,
         label: Annotated[str, Query(max_length=200)],
         parameter: Annotated[str, Query(max_length=200, description="such as 2.Affine.W")],
-        index: _Index,
-        model: _ModelName = None,
+        index: Index,
+        model: ModelName = None,
         train: _AsInTraining = False,
     ) -> Any:
         """The loss's derivative with respect to one parameter, by backpropagation and by a central difference."""
@@ -226,7 +225,7 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
     async def line(
         request: Request,
         label: Annotated[str, Query(max_length=200)],
-        model: _ModelName = None,
+        model: ModelName = None,
         other: Annotated[str | None, Query(max_length=200, description="none: down the gradient")] = None,
         low: Annotated[float, Query(ge=-10, le=10)] = -0.5,
         high: Annotated[float, Query(ge=-10, le=10)] = 1.5,
@@ -248,8 +247,8 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         label: Annotated[str, Query(max_length=200)],
         place: Annotated[str, Query(max_length=200, description='such as 2.Affine; "loss": of the logits')],
         array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or of the loss dlogits")],
-        index: _Index,
-        model: _ModelName = None,
+        index: Index,
+        model: ModelName = None,
         train: _AsInTraining = False,
     ) -> Any:
         """One element of a gradient: the terms of its sum, its path down from the loss, and where it goes."""
@@ -272,12 +271,12 @@ def _showing(shelf: Shelf, trainings: Trainings) -> APIRouter:
         return [served.card() for served in shelf]
 
     @routes.get("/api/model")
-    async def one_model(model: _ModelName = None) -> ModelCard:
+    async def one_model(model: ModelName = None) -> ModelCard:
         """One of them, or a snapshot of a training."""
         return (await _find(model, shelf, trainings)).card()
 
     @routes.get("/api/parameters", response_model=dict[str, Packed])
-    async def parameters(model: _ModelName = None) -> Any:
+    async def parameters(model: ModelName = None) -> Any:
         """All parameters of a network, by name."""
         served = await _find(model, shelf, trainings)
         packed = await run_in_threadpool(pack_parameters, served.network)

@@ -3,10 +3,10 @@
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import Request
+from fastapi import Query, Request
 from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
 
@@ -23,11 +23,19 @@ __all__ = [
     "PICTURES",
     "PICTURE_BODY",
     "TEXT_BODY",
+    "Index",
+    "ModelName",
     "check_pixels",
     "read_picture",
     "read_sample",
     "read_text",
 ]
+
+ModelName = Annotated[
+    str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
+]
+Index = Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")]
+"""Parameters of a query."""
 
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff")
 _LARGEST_NUMBER = 1e6

@@ -13,14 +13,15 @@ from chainrule.layers.recurrent import Recurrent
 from chainrule.layers.trace import Trace
 from chainrule.losses import Loss, MeanSquaredError, SoftmaxCrossEntropy
 from chainrule.numerical import STEP, central_difference
+from chainrule.parameters import Parameter
 from chainrule.sequence_losses import SequenceCrossEntropy
 from chainrule.server.problems import ProblemError
 from chainrule.server.terms import explainable
 from chainrule.server.wire import Packed, pack
 
 __all__ = [
-    "Derivative", "Place", "Walk", "check_walk", "compare_derivative", "gradient_of", "last_step", "loss_of",
-    "pack_parameters", "trace_sample", "walk",
+    "Derivative", "Place", "Walk", "check_walk", "compare_derivative", "find_parameter", "gradient_of", "last_step",
+    "loss_of", "pack_parameters", "trace_sample", "walk",
 ]  # fmt: skip
 
 _SEED = 0
@@ -158,11 +159,7 @@ def compare_derivative(
 ) -> Derivative:
     """d loss / d parameter[index] by backpropagation and by a central difference, on a float64 copy."""
     exact = network.astype("float64")
-    if parameter not in exact.parameters:
-        raise ProblemError(422, f"there is no parameter {parameter!r}: use one of {', '.join(exact.parameters)}")
-    holder = exact.parameters[parameter]
-    if len(index) != holder.value.ndim or any(not 0 <= i < n for i, n in zip(index, holder.value.shape, strict=True)):
-        raise ProblemError(422, f"{parameter} has the shape {holder.value.shape}, there is nothing at {index}")
+    holder = find_parameter(exact, parameter, index)
     x = sample[np.newaxis].astype(np.int64 if exact.takes_indices else np.float64)
     labels, loss = _question(exact, sample, label)
     exact.gradients.fill(0)
@@ -195,6 +192,16 @@ def compare_derivative(
         loss_above=seen[0],
         loss_below=seen[1],
     )
+
+
+def find_parameter(network: Sequential, parameter: str, index: tuple[int, ...]) -> Parameter:
+    """The parameter of that name, which has an element at `index`."""
+    if parameter not in network.parameters:
+        raise ProblemError(422, f"there is no parameter {parameter!r}: use one of {', '.join(network.parameters)}")
+    holder = network.parameters[parameter]
+    if len(index) != holder.value.ndim or any(not 0 <= i < n for i, n in zip(index, holder.value.shape, strict=True)):
+        raise ProblemError(422, f"{parameter} has the shape {holder.value.shape}, there is nothing at {index}")
+    return holder
 
 
 def loss_of(network: Sequential, sample: Array, label: int | float) -> float:
