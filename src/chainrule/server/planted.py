@@ -35,7 +35,8 @@ class PlantedPlace(BaseModel):
 
     name: str
     layer: str
-    gradients: dict[str, Packed] = Field(description="dx and dlogits of the first sample; of parameters by name")
+    gradient: Packed = Field(description="dx of the first sample; of the loss dlogits")
+    arrays: list[str] = Field(description="what can be checked: dx and the parameters; of the loss dlogits")
 
 
 class Planted(BaseModel):
@@ -110,7 +111,7 @@ def plant(model: str, network: Sequential, sample: Array, label: int | float, ta
     bug, at, wrong = _choose(batch, task)
     layers = [*map(repr, batch.network.layers), type(batch.loss).__name__]
     places = [
-        PlantedPlace(name=name, layer=layer, gradients={array: pack(values) for array, values in gradients.items()})
+        PlantedPlace(name=name, layer=layer, gradient=pack(next(iter(gradients.values()))), arrays=list(gradients))
         for name, layer, gradients in zip(batch.names, layers, wrong, strict=True)
     ]
     return Planted(samples=len(_BRIGHTNESS), loss=batch.loss_from(0), places=places, place=batch.names[at], bug=bug)

@@ -42,7 +42,7 @@ export function scale(values) {
 export function drawChart(element, curves, { low = 0, high = null, at = null, format = String, namesBelow = false, namesLeft = false, first = 0, across = null } = {}) {
   element.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   const all = curves.flatMap((curve) => curve.points);
-  const last = Math.max(1, ...all.map(([step]) => step));
+  const last = Math.max(across ? -Infinity : 1, ...all.map(([step]) => step));
   const { top, clipped } = high === null ? scale(all.map(([, value]) => value)) : { top: high, clipped: null };
   const x = (step) => LEFT + ((WIDTH - LEFT - 8) * (step - first)) / (last - first);
   const y = (value) => HEIGHT - BOTTOM - ((HEIGHT - BOTTOM - 8) * (Math.min(value, top) - low)) / (top - low || 1);

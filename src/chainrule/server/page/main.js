@@ -4,6 +4,7 @@ import { startBackward, showBackward, showLabels } from "./backward.js";
 import { $, all } from "./dom.js";
 import { nameSamples, restoreInput, showAnswer, startDrawing } from "./draw.js";
 import { make } from "./bricks.js";
+import { showExercises, startExercises } from "./exercises.js";
 import { startPrompt } from "./prompt.js";
 import { showInside, startInside } from "./inside.js";
 import { showSaliency } from "./saliency.js";
@@ -16,7 +17,7 @@ import { startDropping } from "./drop.js";
 import { nameOf, showWords, startWords } from "./words.js";
 import { restoreTraining, showSettings, showState, startTraining } from "./train.js";
 
-const PLACES = ["draw", "inside", "backward", "compare", "train", "playground"];
+const PLACES = ["draw", "inside", "backward", "exercises", "compare", "train", "playground"];
 const HIDES = ["model", "share", "tools", "samples", "train"];
 const wide = matchMedia("(min-width: 60rem)");
 
@@ -81,6 +82,7 @@ function showAll() {
   showState();
   showPlay();
   showCompare();
+  showExercises();
   showWords();
 }
 
@@ -139,6 +141,7 @@ startDrawing();
 startPrompt();
 startInside();
 startBackward();
+startExercises();
 startCompare();
 startTraining();
 startPlay();

@@ -27,6 +27,7 @@ export function writeElement(place, array, index) {
 
 /** What a gradient is called: dW of the parameter W. */
 function nameOf(array) {
+  if (array === "y") return "y";
   if (array === "dlogits") return predictsNumbers() ? "dy" : "dz";
   return array === "dx" ? "dx" : `d${NAMES[array] ?? array}`;
 }
@@ -54,7 +55,7 @@ export function showChosen() {
   }
 }
 
-function flatOf(index, shape) {
+export function flatOf(index, shape) {
   return index.reduce((sum, i, axis) => sum * shape[axis] + i, 0);
 }
 
@@ -74,7 +75,7 @@ export async function pointAt(array, index) {
 }
 
 /** What the server says of an element. */
-async function numberOf(place, array, index) {
+export async function numberOf(place, array, index) {
   const { walk } = scene;
   if (!answers.has(walk)) answers.set(walk, new Map());
   const known = answers.get(walk);
@@ -131,7 +132,7 @@ function rounded(values) {
 }
 
 /** The table of the terms, of the others together, and of the sum. */
-function termsTable(number) {
+export function termsTable(number, id = "terms") {
   const { whole, show, shift } = rounded([number.value, ...number.terms.map((term) => term.value)]);
   const [sum, ...parts] = whole;
   const rest = sum - parts.reduce((a, b) => a + b, 0);
@@ -147,10 +148,10 @@ function termsTable(number) {
   lines.push(line("sum", called(number), "", show(sum)));
   const valueHead = shift ? `${t("valueHead")} · 1e${shift}`.replace("-", "−") : t("valueHead");
   const head = make("tr", {}, ...[t("termHead"), t("factorHead"), valueHead].map((text) => make("th", { scope: "col" }, text)));
-  return make("div", { className: "wide", tabIndex: 0 }, make("table", { id: "terms" }, make("thead", {}, head), make("tbody", {}, ...lines)));
+  return make("div", { className: "wide", tabIndex: 0 }, make("table", { id, className: "terms" }, make("thead", {}, head), make("tbody", {}, ...lines)));
 }
 
-function nameFactor({ name, index }) {
+export function nameFactor({ name, index }) {
   return index.length ? `${NAMES[name] ?? name}[${index.join(",")}]` : (NAMES[name] ?? name);
 }
 

@@ -2,6 +2,7 @@
 
 const USUAL = {
   place: "draw", model: "", input: "", label: "", brick: "", unit: "", stage: "0", weight: "", pin: "", scale: "", overlay: "", mode: "", a: "", b: "",
+  exercise: "predict", task: "1",
   lang: "", theme: "", hide: "",
   training: "", playing: "", shape: "circles", classes: "2", noise: "0.2", points: "", units: "4,4", activation: "Tanh",
   "play-optimizer": "adam", "play-rate": "0.03", "play-batch": "20", decay: "0", "play-speed": "100",

@@ -3,6 +3,7 @@
 
 import { PLAY } from "./text-play.js";
 import { COMPARE } from "./text-compare.js";
+import { EXERCISES } from "./text-exercises.js";
 import { all } from "./dom.js";
 import { WORDS } from "./text-formulas.js";
 import { BACKWARD } from "./text-backward.js";
@@ -10,6 +11,7 @@ import { BACKWARD } from "./text-backward.js";
 const TEXTS = {
   ...PLAY,
   ...COMPARE,
+  ...EXERCISES,
   ...WORDS,
   skip: ["Skip to the content", "跳到正文"],
   motto: ["The chain rule, visible and right at the same time", "看得见、也算得对的链式法则"],
