@@ -272,7 +272,7 @@ def test_both_languages_have_every_text(open_page):
           speak("zh");
           const used = new Set();
           const files = ("main draw prompt inside sequence backward loss place compare number check train bricks scene "
-            + "docs play maps plane drop words follow chart").split(" ");
+            + "docs play maps plane drop words follow chart exercises predict planted descent task").split(" ");
           for (const file of files) {
             const code = await (await fetch(`/page/${file}.js`)).text();
             for (const [, name] of code.matchAll(/\\bt\\("(\\w+)"/g)) used.add(name);
@@ -337,7 +337,11 @@ def test_without_a_mouse(open_page):
     assert {"model", "share", "theme", "language", "clear", "undo", "photo", "more", "label", "step", "play"} <= reached
 
 
-@pytest.mark.parametrize("place", ["draw", "inside", "backward", "compare", "train"])
+@pytest.mark.parametrize(
+    "place",
+    ["draw", "inside", "backward", "compare", "train"]
+    + [f"exercises&exercise={kind}" for kind in ("predict", "bug", "step")],
+)
 @pytest.mark.parametrize(("size", "theme"), [((1400, 900), "light"), ((390, 844), "dark")])
 def test_axe_finds_nothing_serious(open_page, place, size, theme):
     from axe_playwright_python.sync_playwright import Axe
@@ -361,11 +365,10 @@ def test_axe_finds_nothing_serious(open_page, place, size, theme):
 
 def test_a_phone_shows_one_place_at_a_time_without_scrolling_sideways(open_page):
     page = open_page(size=(360, 740), has_touch=True)
-    for place in ("draw", "inside", "backward", "compare", "train", "playground"):
+    places = ("draw", "inside", "backward", "exercises", "compare", "train", "playground")
+    for place in places:
         page.tap(f"#tab-{place}")
-        assert [
-            page.locator(f"#{name}").is_visible() for name in ("draw", "inside", "backward", "train", "playground")
-        ] == [name == place for name in ("draw", "inside", "backward", "train", "playground")]
+        assert [page.locator(f"#{name}").is_visible() for name in places] == [name == place for name in places]
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 

@@ -14,7 +14,7 @@ import { t } from "./text.js";
 
 const CURVE = 41; // places of the curve
 const EXACT = 0.01; // of the step, that a new weight may be off
-let rate = "0.5";
+let rate = "0.1";
 let asked = 0;
 
 /** Every parameter that has a gradient: {place, array, gradient, index of its place}. */
@@ -173,5 +173,5 @@ async function drawCurve(chart, chosen, steps) {
     { name: t("stepTaken"), className: "c walk", points: steps.map(({ value, loss }) => [value, loss]), dots: true },
   ];
   const format = (value) => digits(value, 3).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
-  drawChart(chart, curves, { first: low, low: least - edge, high: most + edge, at: steps.at(-1).value, format, across: format });
+  drawChart(chart, curves, { first: low, low: least - edge, high: most + edge, format, across: format });
 }

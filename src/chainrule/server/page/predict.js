@@ -37,12 +37,16 @@ async function choose() {
   const random = numbersOf(task());
   for (let tries = 0; tries < TRIES; tries++) {
     const chosen = oneOf(oneOf(candidates(), random), random);
-    const { shape, data } = chosen.values;
+    const masked = chosen.of?.kind === "ReLU"; // what the mask stops is asked for too
+    const { shape } = chosen.values;
+    const { data } = masked ? chosen.of.dy : chosen.values;
     const flat = oneOf(Array.from(data.keys()).filter((at) => data[at] !== 0), random);
     if (flat === undefined) continue;
     const index = indexOf(flat, shape);
     const number = few(chosen.array === "y" ? await unitOf(chosen, flat, index) : await numberOf(chosen.place, chosen.array, index));
-    if (number.count && Math.abs(number.value) > 0.05 * sizes(number)) return { ...chosen, number };
+    const copied = number.count < 2 && number.terms[0]?.factors.length < 2;
+    if (masked) return { ...chosen, number, mask: ["y", index, chosen.of.y.data[flat]] };
+    if (number.count && !copied && Math.abs(number.value) > 0.05 * sizes(number)) return { ...chosen, number };
   }
   return null;
 }
@@ -120,9 +124,9 @@ export async function showPredict(box) {
     else answer(judge(value, number));
   });
   fill(box,
-    make("h3", {}, t("predictTitle", number.place === LOSS ? t("predictLoss") : `${number.place} ${chosen.of.layer}`, called(number)),
+    make("h3", {}, t("predictTitle", number.place === LOSS ? t("predictLoss") : number.place, called(number)),
       " ", make("small", {}, t("taskNumber", task()))),
-    formula(chosen), make("p", { className: "hint" }, t("predictHint")), given(number), form, told, read(chosen));
+    formula(chosen), make("p", { className: "hint" }, t("predictHint")), given(chosen), form, told, read(chosen));
   arrive(guess);
 }
 
@@ -134,7 +138,7 @@ export function judge(answer, number) {
   if (near(-number.value)) return "predictSign";
   if (number.rest && near(number.value - number.rest)) return "predictRest";
   const power = Math.round(Math.log10(Math.abs(answer / number.value)));
-  if (power && Math.abs(answer / 10 ** power - number.value) <= allowed) return "predictPoint";
+  if (Number.isFinite(power) && power && Math.abs(answer / 10 ** power - number.value) <= allowed) return "predictPoint";
   return "predictWrong";
 }
 
@@ -145,13 +149,15 @@ function formula({ place, array, of }) {
   return make("div", {}, ...own.map((notation) => make("div", { className: "formula" }, maths(notation))));
 }
 
-/** The numbers that it is made of. */
-function given(number) {
-  const signed = (value) => (value < 0 ? `(${digits(value)})` : digits(value));
-  const rows = number.terms.map(({ factors }) => [factors.map(nameFactor).join(" · "), factors.map(({ value }) => signed(value)).join(" · ")]);
+/** The numbers that it is made of; of a mask, the output that decides. */
+function given({ number, mask }) {
+  const signed = (value, at, all) => (value < 0 && all.length > 1 ? `(${digits(value)})` : digits(value));
+  const rows = mask
+    ? [...number.terms[0].factors.filter(({ name }) => name === "dy").map((factor) => [nameFactor(factor), digits(factor.value)]), [nameFactor({ name: mask[0], index: mask[1] }), digits(mask[2])]]
+    : number.terms.map(({ factors }) => [factors.map(nameFactor).join(" · "), factors.map(({ value }) => value).map(signed).join(" · ")]);
   if (number.rest) rows.push([t("otherTermsAre", others(number).toLocaleString()), digits(number.rest)]);
   return make("div", { className: "wide", tabIndex: 0 }, make("table", { id: "given", className: "facts" }, make("tbody", {},
-    ...rows.map(([name, value], at) => make("tr", {}, make("th", { scope: "row" }, at ? `+ ${name}` : name), make("td", {}, value))))));
+    ...rows.map(([name, value], at) => make("tr", {}, make("th", { scope: "row" }, at && !mask ? `+ ${name}` : name), make("td", {}, value))))));
 }
 
 /** The arrays that the listed numbers were read from, with these outlined. */
