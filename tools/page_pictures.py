@@ -25,6 +25,7 @@ SCENES = {
         "place=inside&model=char-gpt&input=text:ROMEO:%0ABut+soft&brick=2.TransformerBlock.0.Residual.1.Attention",
         (1280, 1500),
     ),
+    "exercises": ("place=exercises&model=two-layer&input=mnist:0&label=3&exercise=bug&task=3", (1440, 940)),
     "compare": ("place=train&model=two-layer&input=mnist:0&speed=100", (1280, 1130)),
     "play": ("place=playground&shape=spirals&classes=3&units=8,8&play-speed=1000", (1280, 860)),
     "train": ("place=train&input=mnist:3&gradient=both", (1280, 1060)),
@@ -61,6 +62,13 @@ def main() -> None:
                 page.wait_for_selector("#bars li")
             if name == "backward":
                 page.wait_for_selector("#terms")
+            if name == "exercises":
+                for at in (6, 5, 4, 3):  # from the loss down to the bug
+                    page.locator("#planted-bricks .brick").nth(at).get_by_role("button").click()
+                    page.wait_for_selector(f"#planted-bricks .brick >> nth={at} >> text=/agrees|differs/")
+                page.select_option("#bug-place", "3.ReLU")
+                page.select_option("#bug-kind", "mask")
+                page.click("#bug-answer")
             if name in ("train", "play", "compare"):
                 button = "#play-run" if name == "play" else "#run"
                 page.click(button)

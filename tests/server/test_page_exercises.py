@@ -168,7 +168,7 @@ def test_a_step_of_sgd_by_hand_moves_the_loss_as_promised(open_page, mnist):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     until(page, "location.hash.includes('weight=2.Affine.b')")
-    assert len(steps()) == 1
+    until(page, "document.querySelectorAll('#steps-taken tbody tr').length === 1")
 
 
 def test_exercises_of_other_networks_and_without_an_input(open_page, tmp_path):

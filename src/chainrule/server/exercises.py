@@ -53,6 +53,7 @@ def exercise_routes(find: Callable[[str | None], Awaitable[Served]]) -> APIRoute
         values: Annotated[
             str | None, Query(max_length=2000, pattern=VALUES, description="such as 0.1,-2; none: as it is")
         ] = None,
+        slopes: Annotated[bool, Query(description="whether the derivatives are wanted too")] = True,
         model: ModelName = None,
     ) -> Any:
         """The loss and its derivative with one weight set to other numbers."""
@@ -61,6 +62,6 @@ def exercise_routes(find: Callable[[str | None], Awaitable[Served]]) -> APIRoute
         at = tuple(int(number) for number in index.split(","))
         moved = [] if values is None else read_values(values)
         told = (served.name, served.network, sample, served.label(label), parameter, at, moved)
-        return await run_in_threadpool(move_weight, *told)
+        return await run_in_threadpool(move_weight, *told, slopes=slopes)
 
     return routes

@@ -23,7 +23,7 @@ class Spot(BaseModel):
 
     value: float
     loss: float | None
-    gradient: float | None
+    gradient: float | None = Field(description="null also where it was not asked for")
 
 
 class Weight(BaseModel):
@@ -60,6 +60,8 @@ def move_weight(
     parameter: str,
     index: tuple[int, ...],
     values: list[float],
+    *,
+    slopes: bool = True,
 ) -> Weight:
     """The loss of one sample (*input_shape), in inference, with parameter[index] at each of the values.
 
@@ -73,8 +75,8 @@ def move_weight(
     value, spots = float(held[index]), []
     for moved in values or [value]:
         held[index] = moved
-        loss, gradient = loss_of(exact, x, label), gradient_of(exact, x, label)[parameter][index]
-        spots.append(Spot(value=moved, loss=_finite(loss), gradient=_finite(float(gradient))))
+        gradient = float(gradient_of(exact, x, label)[parameter][index]) if slopes else math.nan
+        spots.append(Spot(value=moved, loss=_finite(loss_of(exact, x, label)), gradient=_finite(gradient)))
     return Weight(parameter=parameter, index=list(index), value=value, spots=spots)
 
 

@@ -6,7 +6,7 @@ import { fill, make, pictureBefore } from "./bricks.js";
 import { drawChart } from "./chart.js";
 import { largest } from "./colours.js";
 import { called, flatOf, readElement, writeElement } from "./number.js";
-import { sampleInput, scene, tell, trueLabel } from "./scene.js";
+import { parametersOf, sampleInput, scene, tell, trueLabel } from "./scene.js";
 import { namesOf, tilesOfTable } from "./sequence.js";
 import { change, state } from "./state.js";
 import { digits, written } from "./task.js";
@@ -17,9 +17,12 @@ const EXACT = 0.01; // of the step, that a new weight may be off
 let rate = "0.1";
 let asked = 0;
 
-/** Every parameter that has a gradient: {place, array, gradient, index of its place}. */
-function parameters() {
-  return scene.walk.places.flatMap((place, at) => place.gradients.map(([array, gradient]) => ({ place, array, gradient, at })));
+/** Every parameter: {place, array, gradient, index of its place}; one that two places share stands at the first. */
+async function parameters() {
+  const { walk } = scene;
+  const known = await parametersOf(scene.card.name);
+  const all = walk.places.flatMap((place, at) => place.gradients.map(([array, gradient]) => ({ place, array, gradient, at })));
+  return all.filter(({ place, array }) => `${place.name}.${array}` in known);
 }
 
 /** The weight that the address names, else the one with the largest gradient. */
@@ -37,21 +40,22 @@ function strongest(data) {
 }
 
 /** What the server computes of the weight at some values; none: as it is. */
-function lossAt({ place, array, gradient, flat }, values = []) {
+function lossAt({ place, array, gradient, flat }, values = [], slopes = true) {
   const query = { model: scene.card.name, label: trueLabel(), parameter: `${place.name}.${array}`, index: String(indexOf(flat, gradient.shape)) };
-  return askAbout(sampleInput(), "/api/weight", values.length ? { ...query, values: values.join(",") } : query);
+  return askAbout(sampleInput(), "/api/weight", values.length ? { ...query, values: values.join(","), slopes: String(slopes) } : query);
 }
 
 export async function showDescent(box) {
   const mine = ++asked;
   const { walk } = scene;
-  const all = parameters();
-  if (!all.length) {
-    fill(box, make("p", { className: "hint" }, t("stepNoWeights")));
-    return;
-  }
-  const chosen = chosenWeight(all);
   try {
+    const all = await parameters();
+    if (mine !== asked || scene.walk !== walk) return;
+    if (!all.length) {
+      fill(box, make("p", { className: "hint" }, t("stepNoWeights")));
+      return;
+    }
+    const chosen = chosenWeight(all);
     const { spots } = await lossAt(chosen);
     if (mine !== asked || scene.walk !== walk) return;
     show(box, all, chosen, spots);
@@ -161,7 +165,7 @@ async function drawCurve(chart, chosen, steps) {
   const room = Math.max(0.2, Math.abs(from.value), 3 * Math.abs(Number(rate) * from.gradient));
   const [low, high] = [Math.min(...values) - room, Math.max(...values) + room];
   const places = Array.from({ length: CURVE }, (_, at) => Number((low + ((high - low) * at) / (CURVE - 1)).toPrecision(8)));
-  const { spots } = await lossAt(chosen, places);
+  const { spots } = await lossAt(chosen, places, false);
   if (!chart.isConnected) return;
   const curve = [...spots, ...steps].filter(({ loss }) => loss !== null).sort((one, other) => one.value - other.value).map(({ value, loss }) => [value, loss]);
   const [least, most] = [Math.min(...curve.map(([, loss]) => loss)), Math.max(...curve.map(([, loss]) => loss))];
