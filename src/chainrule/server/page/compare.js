@@ -9,6 +9,7 @@ import { bars, sentence } from "./draw.js";
 import { fits, on, predictsNumbers, scene, trueLabel, unpackWalk } from "./scene.js";
 import { tilesOfPlace, visible } from "./sequence.js";
 import { change, onChange, state } from "./state.js";
+import { showSurface } from "./surface.js";
 import { t } from "./text.js";
 import { nameOf } from "./words.js";
 
@@ -50,6 +51,7 @@ export async function showCompare() {
   busy = true;
   try {
     await showChoices();
+    showSurface({ models: Object.fromEntries(SIDES.map((name) => [name, sides[name].select.value])), label: scene.walk ? rightLabel() : "" });
     await Promise.all([...SIDES.map(showSide), showLine()]);
   } finally {
     busy = false;
