@@ -227,6 +227,42 @@ def test_a_training_is_saved_and_opened(client, saved, tmp_path):
         assert opened["step"] == news["progress"]["step"]
 
 
+def test_snapshots_are_in_the_file_and_come_back(client, saved):
+    name = drop(client, saved, "mine.safetensors").json()["training"]
+    steps = client.get(f"/api/training/{name}").json()["progress"]["snapshots"]
+    assert len(steps) > 1
+    assert steps[0] == 0
+    asked = {"pixels": [0.5, -0.5]}
+    answers = [
+        client.post("/api/predict", params={"model": f"training:{name}:{step}"}, json=asked).json()["probabilities"]
+        for step in steps
+    ]
+    assert answers[0] != answers[-1]
+    current = client.post("/api/predict", params={"model": f"training:{name}"}, json=asked).json()["probabilities"]
+    assert answers[-1] == current
+
+
+@pytest.mark.parametrize(
+    ("change", "cure"),
+    [
+        (lambda rows: rows[:, 1:], "float32"),
+        (lambda rows: rows.astype(np.float64), "float32"),
+        (lambda rows: rows * np.float32("nan"), "not finite"),
+        (lambda rows: np.concatenate([rows, rows]), "float32"),
+        (lambda rows: None, "float32"),
+    ],
+)
+def test_snapshots_are_checked(saved, tmp_path, change, cure):
+    path = tmp_path / "training.safetensors"
+    path.write_bytes(saved)
+    arrays, metadata = read_safetensors(path)
+    changed = change(arrays.pop("training.snapshots"))
+    write_safetensors(path, arrays if changed is None else arrays | {"training.snapshots": changed}, metadata)
+    with pytest.raises(ModelFileError, match=f"damaged.*{cure}") as caught:
+        read_training(path)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "cure"),
     [
@@ -234,6 +270,9 @@ def test_a_training_is_saved_and_opened(client, saved, tmp_path):
         (lambda record: record | {"step": -1}, "step"),
         (lambda record: record | {"step": 1.5}, "step"),
         (lambda record: record | {"more": 1}, "more"),
+        (lambda record: record["snapshots"].reverse() or record["snapshots"].append(0), "order"),
+        (lambda record: record["snapshots"].extend(range(200)), "snapshots"),
+        (lambda record: record.update(snapshots=[]), "float32"),
         (lambda record: record["settings"].update(optimizer="nobody"), "nobody"),
         (lambda record: record["settings"].update(hidden=[10**6]), "hidden"),
         (lambda record: record["settings"]["data"].update(points=[]), "points"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chainrule.data import Preparation
 
 __all__ = [
+    "SNAPSHOTS",
     "check_arrays",
     "decode",
     "describe",
@@ -34,6 +35,9 @@ __all__ = [
     "reject_newer",
     "save",
 ]
+
+SNAPSHOTS = "training.snapshots"
+"""The array of a training's file that is none of the network's: earlier moments of it, a row each."""
 
 
 def save(
@@ -75,6 +79,8 @@ def load(path: str | os.PathLike[str], layers: Iterable[type[Layer]] = ()) -> Se
         ModelFileError: the file is damaged, was made by a newer chainrule, or its arrays do not fit its layers.
     """
     arrays, metadata = read_safetensors(path)
+    if "training" in metadata:  # a page saved it, with earlier moments of the network
+        arrays.pop(SNAPSHOTS, None)
     try:
         description = decode(metadata)
         reject_newer(description["chainrule"])
