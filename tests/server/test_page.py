@@ -272,7 +272,8 @@ def test_both_languages_have_every_text(open_page):
           speak("zh");
           const used = new Set();
           const files = ("main draw prompt inside sequence backward loss place compare number check train bricks scene "
-            + "docs play maps plane drop words follow chart exercises predict planted descent task surface").split(" ");
+            + "docs play maps plane drop words follow chart exercises predict planted descent "
+            + "task surface folder").split(" ");
           for (const file of files) {
             const code = await (await fetch(`/page/${file}.js`)).text();
             for (const [, name] of code.matchAll(/\\bt\\("(\\w+)"/g)) used.add(name);

@@ -1,8 +1,10 @@
 """Trainings and folders that are dropped onto the page, in a real browser."""
 
 import httpx
+import numpy as np
 import pytest
 
+from chainrule.data.images import encode_png
 from server.test_page import until
 
 pytestmark = pytest.mark.long
@@ -27,3 +29,22 @@ def test_a_dropped_training_brings_its_snapshots_back(open_page, own_address, tm
     page.keyboard.press("Home")
     until(page, "document.querySelector('#at').textContent.startsWith('step 0:')")
     until(page, f"document.querySelector('#reread').innerText !== {newest!r}")
+
+
+def test_a_chosen_folder_of_pictures_is_learned(open_page, tmp_path, mnist):
+    pictures = mnist[0]
+    for at in range(40):
+        folder = tmp_path / "digits" / ("one" if at % 2 else "other ones")
+        folder.mkdir(parents=True, exist_ok=True)
+        where = np.flatnonzero(pictures.y == at % 2)[at]
+        (folder / f"{at}.png").write_bytes(encode_png(np.kron(pictures.x[where, 0], np.ones((9, 9), np.uint8))))
+    (tmp_path / "digits" / "one" / "notes.txt").write_text("no picture")
+    page = open_page("place=playground")
+    page.set_input_files("#folder", tmp_path / "digits")
+    until(page, "document.querySelector('#data-card').textContent.includes('other ones')")
+    page.click("#play-once")
+    until(page, "document.querySelector('#play-state').textContent.includes('step 1')")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "1.txt").write_text("no picture")
+    page.set_input_files("#folder", tmp_path / "empty")
+    until(page, "document.querySelector('#problem').textContent.includes('empty has no pictures in folders')")

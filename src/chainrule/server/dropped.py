@@ -19,6 +19,7 @@ from chainrule.errors import ChainruleError, MissingExtraError
 from chainrule.io import load
 from chainrule.io.onnx_import import import_onnx
 from chainrule.layers import Layer, Parallel, Residual, Sequential
+from chainrule.server.folders import is_archive, unpack
 from chainrule.server.problems import ProblemError
 from chainrule.server.sharing import read_training
 from chainrule.server.shelf import ModelCard, Shelf
@@ -95,7 +96,10 @@ def receive(content: bytes, name: str, shelf: Shelf, trainings: Trainings) -> Re
             return _model(_told(load, path, name), name, shelf)
         if content[:1] == b"\x08" or name.lower().endswith(".onnx"):  # the field ir_version
             return _model(_told(import_onnx, _written(folder, content, "model.onnx"), name), name, shelf)
-        return _data(_written(folder, content, "table.csv"), content, name, trainings)
+        if is_archive(content):
+            return _data(unpack(content, folder), name, trainings)
+        _check_table(content, name)
+        return _data(_written(folder, content, "table.csv"), name, trainings)
 
 
 def _written(folder: str, content: bytes, name: str) -> Path:
@@ -144,12 +148,15 @@ def _work(layer: Layer, shape: Shape) -> tuple[Shape, int]:
     return output, inner + _COST * (math.prod(shape) + size) + places * weights
 
 
-def _data(path: Path, content: bytes, name: str, trainings: Trainings) -> Received:
+def _check_table(content: bytes, name: str) -> None:
     if len(content) > _LARGEST_TABLE:
         raise ProblemError(413, f"{name} is larger than {_LARGEST_TABLE >> 20} MiB: use chainrule train --data")
     cells = sum(map(content.count, (b",", b";", b"\t", b"|", b" ", b"\n", b"\r")))
     if cells > _MOST_CELLS:
         raise ProblemError(413, f"{name} has more than {_MOST_CELLS:,} cells: use chainrule train --data")
+
+
+def _data(path: Path, name: str, trainings: Trainings) -> Received:
     notes: list[str] = []
     train, test = _told(lambda path: load_data(path, tell=notes.append), path, name)
     if not (isinstance(train, Dataset) and isinstance(test, Dataset) and train.y is not None):

@@ -1,6 +1,7 @@
 // Files dropped onto the page or chosen: data to learn from, models and trainings to look at. Pictures are for "Draw".
 
 import { ask } from "./api.js";
+import { archive, filesOf } from "./folder.js";
 import { $ } from "./dom.js";
 import { addModel, on, tell, useModel } from "./scene.js";
 import { change } from "./state.js";
@@ -11,6 +12,14 @@ const FILES = /\.(csv|tsv|txt|data|safetensors|onnx)$/i;
 
 export function startDropping() {
   document.addEventListener("drop", (event) => {
+    const folders = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry?.isDirectory);
+    if (folders.length) {
+      event.preventDefault();
+      event.stopPropagation();
+      $("paper").classList.remove("dropping");
+      takeFolder(() => filesOf(folders), folders[0].name);
+      return;
+    }
     const file = event.dataTransfer?.files[0];
     if (!file || !FILES.test(file.name)) return; // a picture, perhaps
     event.preventDefault();
@@ -23,7 +32,25 @@ export function startDropping() {
     if (file) takeFile(file);
     event.target.value = "";
   });
+  $("folder").addEventListener("change", (event) => {
+    const files = [...event.target.files].map((file) => ({ file, path: file.webkitRelativePath }));
+    if (files.length) takeFolder(async () => files, files[0].path.split("/")[0]);
+    event.target.value = "";
+  });
   on("file", takeFile);
+}
+
+/** Pictures of a folder, with a folder in it for each class. */
+async function takeFolder(find, name) {
+  $("play-state").textContent = t("dropping", name);
+  try {
+    const packed = await archive(await find());
+    if (!packed) throw new Error(t("noPictures", name));
+    await takeFile(new File([packed], name));
+  } catch (error) {
+    $("play-state").textContent = "";
+    tell("problem", error);
+  }
 }
 
 async function takeFile(file) {

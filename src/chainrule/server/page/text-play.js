@@ -50,6 +50,8 @@ export const PLAY = {
     "Drop a CSV file onto the page, or choose one, to learn from it; a model or a saved training, to look at it.",
     "把 CSV 文件拖到页面上（或选择文件）即可用它训练；拖入模型或保存的训练即可查看。",
   ],
+  chooseFolder: ["Folder of pictures …", "图片文件夹…"],
+  noPictures: ["{0} has no pictures in folders: put each class into a folder of its own, such as pictures/cat/1.png.", "{0} 里没有按文件夹分类的图片：每一类放一个文件夹，例如 pictures/cat/1.png。"],
   chooseFile: ["File …", "文件…"],
   dropAgain: ["The server does not have that file any more: drop it again.", "服务器上已经没有那个文件：请再拖入一次。"],
   tookModel: ["{0} is now among the models.", "{0} 已加入模型列表。"],
