@@ -102,7 +102,7 @@ def file_routes(shelf: Shelf, trainings: Trainings) -> APIRouter:
 
     @routes.post("/api/files", openapi_extra=FILE_BODY)
     async def take_file(request: Request, name: Annotated[str, Query(max_length=200)] = "file") -> Received:
-        """A file: a training or model to look at (.safetensors, .onnx), a CSV file or an archive of pictures to learn from."""
+        """A training or model to look at (.safetensors, .onnx), or a CSV file or tar archive of pictures to learn from."""
         return await run_in_threadpool(receive, await request.body(), name, shelf, trainings)
 
     return routes
