@@ -48,3 +48,21 @@ def test_a_chosen_folder_of_pictures_is_learned(open_page, tmp_path, mnist):
     (tmp_path / "empty" / "1.txt").write_text("no picture")
     page.set_input_files("#folder", tmp_path / "empty")
     until(page, "document.querySelector('#problem').textContent.includes('empty has no pictures in folders')")
+
+
+def test_the_column_of_a_table_is_chosen(open_page, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"{int(x > 0)},{x:.3f},{'abc'[at % 3]},{x + 1:.3f}" for at, x in enumerate(rng.normal(size=60))]
+    (tmp_path / "ships.csv").write_text("survived,fare,deck,age\n" + "\n".join(rows))
+    page = open_page("place=draw", refused=True)
+    page.set_input_files("#file", tmp_path / "ships.csv")
+    until(page, "!document.querySelector('#columns').hidden")
+    page.select_option("#column", "survived")
+    page.click("#learn-column")
+    until(page, "document.querySelector('#data-card').textContent.includes('learns survived')")
+    assert page.locator("#problem").is_hidden()
+    page.select_option("#column", "fare")
+    page.click("#learn-column")
+    until(page, "document.querySelector('#data-card').textContent.includes('learns fare')")
+    page.click("#play-once")
+    until(page, "document.querySelector('#play-state').textContent.includes('step 1')")

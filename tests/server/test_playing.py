@@ -300,7 +300,7 @@ def test_a_record_is_checked(saved, tmp_path, change, cure):
         (b"", 422, "empty"),
         (b"\x00" * 1000, 422, ""),
         (b"\x08\x07nonsense", 422, "ONNX"),
-        (b"a,b\n1,2\n", 422, "call that column label"),
+        (b"a,b\n1,2\n", 422, "choose the column to learn"),
         (b"a,b,c\n" + b"1,2,3\n" * 400_000, 413, "1,000,000 cells"),
         (b"a,b,c\n" + b"1" * 9_000_000, 413, "8 MiB"),
         (b"a\n" + b"\n".join(b"%d" % i for i in range(50)), 422, ""),

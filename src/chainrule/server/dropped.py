@@ -70,7 +70,7 @@ class Received(BaseModel):
     data: TableCard | None = None
 
 
-def receive(content: bytes, name: str, shelf: Shelf, trainings: Trainings) -> Received:
+def receive(content: bytes, name: str, shelf: Shelf, trainings: Trainings, label_column: str | None = None) -> Received:
     """Find out what a file is by its content, and keep it.
 
     Args:
@@ -78,6 +78,7 @@ def receive(content: bytes, name: str, shelf: Shelf, trainings: Trainings) -> Re
         name: what it is called; only shown.
         shelf: where a network is put.
         trainings: where a training is put, or data to learn from.
+        label_column: of a table, the column to learn, where it is not the one that would be found.
 
     Raises:
         ProblemError: it is none of these, or too large.
@@ -99,7 +100,7 @@ def receive(content: bytes, name: str, shelf: Shelf, trainings: Trainings) -> Re
         if is_archive(content):
             return _data(unpack(content, folder), name, trainings)
         _check_table(content, name)
-        return _data(_written(folder, content, "table.csv"), name, trainings)
+        return _data(_written(folder, content, "table.csv"), name, trainings, label_column)
 
 
 def _written(folder: str, content: bytes, name: str) -> Path:
@@ -118,7 +119,7 @@ def _told(read: Callable[[Path], _T], path: Path, name: str) -> _T:
         raise
     except ChainruleError as error:
         text = " ".join(str(error).split()).replace(str(path), name)
-        text = _OPTION.sub(": call that column label in the file", text)
+        text = _OPTION.sub(": choose the column to learn (label_column)", text)
         raise ProblemError(422, text) from error
 
 
@@ -156,9 +157,9 @@ def _check_table(content: bytes, name: str) -> None:
         raise ProblemError(413, f"{name} has more than {_MOST_CELLS:,} cells: use chainrule train --data")
 
 
-def _data(path: Path, name: str, trainings: Trainings) -> Received:
+def _data(path: Path, name: str, trainings: Trainings, label_column: str | None = None) -> Received:
     notes: list[str] = []
-    train, test = _told(lambda path: load_data(path, tell=notes.append), path, name)
+    train, test = _told(lambda path: load_data(path, tell=notes.append, label_column=label_column), path, name)
     if not (isinstance(train, Dataset) and isinstance(test, Dataset) and train.y is not None):
         raise ProblemError(422, f"{name} has no labels to learn from")
     if train.x.size > _MOST_NUMBERS:

@@ -101,8 +101,14 @@ def file_routes(shelf: Shelf, trainings: Trainings) -> APIRouter:
         return Points(points=learned, held_out=measured)
 
     @routes.post("/api/files", openapi_extra=FILE_BODY)
-    async def take_file(request: Request, name: Annotated[str, Query(max_length=200)] = "file") -> Received:
-        """A training or model to look at (.safetensors, .onnx), or a CSV file or tar archive of pictures to learn from."""
-        return await run_in_threadpool(receive, await request.body(), name, shelf, trainings)
+    async def take_file(
+        request: Request,
+        name: Annotated[str, Query(max_length=200)] = "file",
+        label_column: Annotated[
+            str | None, Query(max_length=200, description="of a table: the column to learn")
+        ] = None,
+    ) -> Received:
+        """A training or model to look at (.safetensors, .onnx); a CSV file or tar archive of pictures to learn from."""
+        return await run_in_threadpool(receive, await request.body(), name, shelf, trainings, label_column)
 
     return routes

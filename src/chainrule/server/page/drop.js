@@ -2,12 +2,15 @@
 
 import { ask } from "./api.js";
 import { archive, filesOf } from "./folder.js";
+import { make } from "./bricks.js";
 import { $ } from "./dom.js";
 import { addModel, on, tell, useModel } from "./scene.js";
 import { change } from "./state.js";
 import { t } from "./text.js";
 import { showTraining, useData } from "./play.js";
 
+const TABLES = /\.(csv|tsv|txt|data)$/i;
+const MOST_COLUMNS = 300;
 const FILES = /\.(csv|tsv|txt|data|safetensors|onnx)$/i;
 
 export function startDropping() {
@@ -37,7 +40,7 @@ export function startDropping() {
     if (files.length) takeFolder(async () => files, files[0].path.split("/")[0]);
     event.target.value = "";
   });
-  on("file", takeFile);
+  on("file", (file) => takeFile(file));
 }
 
 /** Pictures of a folder, with a folder in it for each class. */
@@ -53,17 +56,39 @@ async function takeFolder(find, name) {
   }
 }
 
-async function takeFile(file) {
+/** The names of a table's columns, as its first line has them; none of pixels, or where the line has numbers. */
+async function columnsOf(file) {
+  if (!TABLES.test(file.name)) return [];
+  const [line] = (await file.slice(0, 65536).text()).replace(/^\ufeff/, "").split(/\r\n|\r|\n/, 1);
+  const count = (mark) => line.split(mark).length;
+  const mark = [",", ";", "\t", "|"].reduce((one, other) => (count(other) > count(one) ? other : one));
+  const names = line.split(mark).map((name) => name.trim().replace(/^"(.*)"$/, "$1"));
+  const named = names.length > 1 && names.length <= MOST_COLUMNS && names.every((name) => name && !name.includes('"') && Number.isNaN(Number(name)));
+  return named && new Set(names).size === names.length ? names : [];
+}
+
+/** Which column of a table is learned can be chosen, whether or not one was found. */
+async function offerColumns(file, learned) {
+  const names = await columnsOf(file);
+  $("columns").hidden = !names.length;
+  $("column").replaceChildren(...names.map((name) => make("option", { value: name }, name)));
+  $("column").value = names.includes(learned) ? learned : names.at(-1) ?? "";
+  $("learn-column").onclick = () => takeFile(file, $("column").value);
+}
+
+/** @param {File} file @param {string | null} column */
+async function takeFile(file, column = null) {
   $("play-state").textContent = t("dropping", file.name);
   try {
     const headers = { "Content-Type": "application/octet-stream" };
-    const query = new URLSearchParams({ name: file.name.slice(-200) });
+    const query = new URLSearchParams({ name: file.name.slice(-200), ...(column === null ? {} : { label_column: column }) });
     const received = await ask(`/api/files?${query}`, { method: "POST", body: file, headers });
     tell("problem", null);
     $("play-state").textContent = "";
     if (received.kind === "data") {
       change({ place: "playground" });
       useData(received.data);
+      await offerColumns(file, received.data.label);
     } else if (received.kind === "training") {
       await showTraining(received.training);
     } else {
@@ -75,5 +100,7 @@ async function takeFile(file) {
   } catch (error) {
     $("play-state").textContent = "";
     tell("problem", error);
+    await offerColumns(file, column);
+    if (!$("columns").hidden) change({ place: "playground" }); // where it is chosen
   }
 }

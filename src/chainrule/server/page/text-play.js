@@ -52,6 +52,8 @@ export const PLAY = {
   ],
   chooseFolder: ["Folder of pictures …", "图片文件夹…"],
   noPictures: ["{0} has no pictures in folders: put each class into a folder of its own, such as pictures/cat/1.png.", "{0} 里没有按文件夹分类的图片：每一类放一个文件夹，例如 pictures/cat/1.png。"],
+  columnToLearn: ["Column", "列"],
+  learnColumn: ["Learn it", "学习这一列"],
   chooseFile: ["File …", "文件…"],
   dropAgain: ["The server does not have that file any more: drop it again.", "服务器上已经没有那个文件：请再拖入一次。"],
   tookModel: ["{0} is now among the models.", "{0} 已加入模型列表。"],
