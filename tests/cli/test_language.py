@@ -215,6 +215,7 @@ def test_the_width_of_the_terminal_is_taken(chainrule):
     assert max(map(width, text.split("\n"))) in range(40, 51)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_results_fit_a_narrow_terminal(small_folder, tmp_path, language):
     shown = terminal(
@@ -243,6 +244,7 @@ def test_results_fit_a_narrow_terminal(small_folder, tmp_path, language):
     assert all(head in shown for head in heads)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_pages_and_sweeps_fit_a_narrow_terminal(chainrule, small_folder, tmp_path, language):
     assert chainrule("example", "--output", tmp_path).returncode == 0

@@ -63,6 +63,7 @@ def test_a_sweep_names_the_best_and_how_to_make_it_again(plan, small_folder, cha
     assert "is another one" in rejects("sweep", other, "--resume", "--output", folder)
 
 
+@pytest.mark.long
 def test_killed_workers_and_a_killed_sweep_lose_nothing(small_folder, chainrule, tmp_path):
     """And the models are those of the trainings alone."""
     plan, folder = tmp_path / "seeds.toml", tmp_path / "sweep"
@@ -125,6 +126,7 @@ def test_trials_that_fail_are_told_and_the_others_go_on(small_folder, chainrule,
     assert "trial 2 of 2: learning_rate 1e+30 after epoch 0: the" in result.stderr
 
 
+@pytest.mark.long
 def test_only_the_best_go_on_where_the_plan_says_so(small_folder, chainrule, tmp_path):
     plan, folder = tmp_path / "halving.toml", tmp_path / "sweep"
     plan.write_text(
@@ -143,6 +145,7 @@ def test_only_the_best_go_on_where_the_plan_says_so(small_folder, chainrule, tmp
     assert models[0] == models[1]
 
 
+@pytest.mark.long
 def test_a_search_goes_on_exactly_and_stops_the_poor_ones_early(small_folder, chainrule, tmp_path):
     """Killed in the middle and resumed with other workers, it tries, stops and chooses the same."""
     pytest.importorskip("optuna")
