@@ -96,9 +96,8 @@ def test_workers_go_on_when_the_launcher_is_killed(small_folder, tmp_path, undis
     assert model_of(tmp_path / "run") == undisturbed
 
 
-@pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_another_number_of_workers_goes_on(
     sent, code, small_folder, chainrule, tmp_path, undisturbed
 ):

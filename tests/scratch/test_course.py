@@ -215,13 +215,13 @@ def test_the_chinese_course(run):
 @pytest.mark.parametrize(
     "script",
     [
-        "ch04/train_neuralnet.py 2",
+        pytest.param("ch04/train_neuralnet.py 2", marks=pytest.mark.long),
         "ch05/gradient_check.py",
         "ch05/attributes.py",
         "ch05/buy_apple_orange.py",
         "ch06/batch_norm_gradient_check.py",
-        "ch06/weight_init_compare.py 2",
-        "ch07/gradient_check.py",
+        pytest.param("ch06/weight_init_compare.py 2", marks=pytest.mark.long),
+        pytest.param("ch07/gradient_check.py", marks=pytest.mark.long),
     ],
 )
 def test_the_check_finds_nothing_wrong_with_the_course(course, chainrule, script):
