@@ -14,7 +14,7 @@ from chainrule import cli, errors
 from chainrule.cli.catalogue import FIELD
 from chainrule.cli.help import Group, paragraphs
 
-__all__ = ["SOURCE", "helps", "known", "printed", "template"]
+__all__ = ["SOURCE", "help_texts", "known", "printed", "template"]
 
 SOURCE = Path(cr.__file__).parent
 ELSEWHERE = {"server", "estimators"}
@@ -138,6 +138,6 @@ def known() -> frozenset[str]:
 
 
 @cache
-def helps() -> dict[str, None]:
+def help_texts() -> dict[str, None]:
     """Help texts as they are shown; names of data and recipes in them are filled in."""
     return dict.fromkeys(text for text in _helps() if text)

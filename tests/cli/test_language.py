@@ -18,7 +18,7 @@ from chainrule.cli.language import chosen_language
 from chainrule.cli.terminal import speak, stdout
 from chainrule.errors import OptionError
 from chainrule.text import fields, table, width, wrap
-from messages import helps, known, printed
+from messages import help_texts, known, printed
 
 CHINESE = catalogue_of("zh")
 OF_TYPER = ("Input should be ", "Invalid value", "No such ", "Missing ", "Option ", "Got unexpected ")
@@ -76,7 +76,7 @@ def test_every_message_has_its_translation():
 
 
 def test_every_help_text_has_its_translation():
-    assert not [text for text in helps() if not is_translated(text)]
+    assert not [text for text in help_texts() if not is_translated(text)]
     for text in ("Arguments:", "Options:", "Commands:", "required", "default: 3"):
         assert is_translated(text)
 
@@ -105,7 +105,7 @@ def test_no_entry_is_left_over():
         return FIELD.sub("{}", text)
 
     shapes = {shape(text) for text in (*known(), *printed())}
-    shown = set(helps())
+    shown = set(help_texts())
     for english in CHINESE.messages:
         pattern = re.compile(".*".join(map(re.escape, FIELD.split(english)[::3])))
         is_help = english in shown or any(pattern.fullmatch(text) for text in shown)
