@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import chainrule as cr
-from parallel.starting import until
+from parallel.starting import training, until
 
 
 @pytest.fixture(scope="module")
@@ -86,18 +86,6 @@ def test_killed_workers_and_a_killed_sweep_lose_nothing(small_folder, chainrule,
         assert chainrule("train", "--data", small_folder, *options).returncode == 0
         alone, swept = (path / "model.safetensors" for path in (tmp_path / str(seed), folder / str(seed + 1)))
         assert alone.read_bytes() == swept.read_bytes()
-
-
-def training(folder: Path) -> int | None:
-    """The process that trains into a folder."""
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (path / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"train" in words and str(folder).encode() in words:
-            return int(path.name)
-    return None
 
 
 def test_a_signal_stops_the_trials_as_well(small_folder, chainrule, tmp_path):
