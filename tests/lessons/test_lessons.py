@@ -154,6 +154,26 @@ def test_mistakes_get_the_hint_that_fits(number, written, hint):
     assert any(hint in line for line in verdict.lines), verdict.lines
 
 
+@pytest.mark.parametrize(
+    ("number", "right", "swapped"),
+    [
+        (16, "return da @ self.Wx.T, da @ self.Wh.T", "return da @ self.Wh.T, da @ self.Wx.T"),
+        (
+            19,
+            "return dhs, (ds[:, :, None] * self.hs).sum(axis=1)",
+            "return (ds[:, :, None] * self.hs).sum(axis=1), dhs",
+        ),
+    ],
+)
+def test_the_order_of_the_gradients_counts(number, right, swapped):
+    key, unfinished, namespace = exercise(LESSONS[number - 1])
+    solved = EXERCISES[key].solved(unfinished)
+    assert right in solved
+    exec(solved.replace(right, swapped), namespace)
+    verdict = judge(key, namespace[EXERCISES[key].class_name])
+    assert verdict.lines == ("backward must return the gradients in the order in which forward takes its arguments",)
+
+
 def test_a_gradient_that_leans_on_the_batch_before_is_wrong():
     key, unfinished, namespace = exercise(LESSONS[7])
     exec(EXERCISES[key].solved(unfinished).replace("        self.loss(x, t)\n        dout", "        dout"), namespace)

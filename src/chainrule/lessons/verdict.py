@@ -1,7 +1,7 @@
 """Is an exercise solved? Checks the learner's class with numerical gradients and answers in words."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,10 @@ _WORDS = {
     "forward": (
         "forward was changed: leave it as it was and write backward",
         "forward 被改动了：请恢复原样，要写的是 backward",
+    ),
+    "order": (
+        "backward must return the gradients in the order in which forward takes its arguments",
+        "backward 返回梯度的顺序必须与 forward 接收参数的顺序相同",
     ),
     "fails": ("it fails: {}", "运行出错：{}"),
     "reminder": ("hint: {}", "想一想：{}"),
@@ -59,8 +63,8 @@ def judge(key: str, cls: Any, language: Language = "en") -> Verdict:
     compared = 0
     for number in range(_DRAWS):
         result, expected = _checked(exercise, cls, Draw(number))
-        if result is None:
-            return Verdict(False, (spoken(_WORDS["forward"], language),))
+        if isinstance(result, str):
+            return Verdict(False, (spoken(_WORDS[result], language),))
         if result.failure:
             return Verdict(False, (spoken(_WORDS["fails"], language).format(result.failure), reminder))
         if not result.ok:
@@ -83,8 +87,9 @@ def check(key: str, cls: Any, *, language: Language = "en") -> None:
     print(judge(key, cls, language))
 
 
-def _checked(exercise: Exercise, cls: Any, draw: Draw) -> tuple[LayerCheck | None, int]:
-    """The check of one draw, None if forward does not return what it must; and the number of gradients."""
+def _checked(exercise: Exercise, cls: Any, draw: Draw) -> tuple[LayerCheck | Literal["forward", "order"], int]:
+    """The check of one draw, or what is wrong before it: forward's result, the order of backward's; and the number of
+    gradients."""
     with same_random_numbers(cls):
         np.random.seed(draw.number)  # for dropout and initial weights; the learner's own state is restored afterwards
         try:
@@ -93,11 +98,22 @@ def _checked(exercise: Exercise, cls: Any, draw: Draw) -> tuple[LayerCheck | Non
             is_network = hasattr(cls, "gradient")
             out = layer.loss(*copies) if is_network else layer.forward(*copies)
             if not np.allclose(out, expected(), rtol=1e-4, atol=1e-6):
-                return None, gradients
+                return "forward", gradients
         except Exception as error:  # from the learner's code
             return LayerCheck((), (), describe(error)), 0
         if is_network:
             x, t = arguments
             return check_network(layer, x, t, seed=draw.number), gradients
         upstream = [np.ones_like(value) for value in out] if isinstance(out, tuple) else [1]
-        return check_layer(layer, arguments, None, upstream, draw.number), gradients
+        result = check_layer(layer, arguments, None, upstream, draw.number)
+        if result.ok and not result.failure and not _in_order(layer, out, arguments):
+            return "order", gradients
+        return result, gradients
+
+
+def _in_order(layer: Any, out: Any, arguments: list[Any]) -> bool:
+    """Whether the gradients that backward returns have the shapes of forward's arguments, in their order."""
+    outputs = out if isinstance(out, tuple) else (out,)
+    returned = layer.backward(*(np.ones_like(y) for y in outputs))
+    gradients = returned if isinstance(returned, tuple | list) else [returned]
+    return all(np.shape(dx) == np.shape(x) for dx, x in zip(gradients, arguments, strict=False))
