@@ -47,8 +47,8 @@ export const PLAY = {
   dataCard: ["{0}: learns {1} from {2} rows, measured on {3} others", "{0}：用 {2} 行学习 {1}，用另外 {3} 行测量"],
   theClass: ["the class", "类别"],
   dropHint: [
-    "Drop a CSV file onto the page, or choose one, to learn from it; a model or a saved training, to look at it.",
-    "把 CSV 文件拖到页面上（或选择文件）即可用它训练；拖入模型或保存的训练即可查看。",
+    "Drop a CSV file or a folder of pictures onto the page, or choose one, to learn from it; a model or a saved training, to look at it.",
+    "把 CSV 文件或图片文件夹拖到页面上（或选择文件）即可用它训练；拖入模型或保存的训练即可查看。",
   ],
   chooseFolder: ["Folder of pictures …", "图片文件夹…"],
   noPictures: ["{0} has no pictures in folders: put each class into a folder of its own, such as pictures/cat/1.png.", "{0} 里没有按文件夹分类的图片：每一类放一个文件夹，例如 pictures/cat/1.png。"],
