@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 __all__ = ["Hold", "holding_interrupts", "interrupted_by_all_signals", "uninterrupted"]
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+_Handler = Callable[[int, FrameType | None], Any] | int
 
 
 class _Signaled(KeyboardInterrupt):
@@ -26,7 +29,7 @@ class Hold:
     """`with hold:` a signal within the block takes effect at its end; entering it again and again costs little."""
 
     def __init__(self) -> None:
-        self.previous: dict[int, signal._HANDLER] = {}
+        self.previous: dict[int, _Handler] = {}
         self._within = False
         self._pending: tuple[int, FrameType | None] | None = None
 

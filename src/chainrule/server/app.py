@@ -46,7 +46,7 @@ from chainrule.server.trainings import Trainings
 from chainrule.server.unit import Unit, explain_unit
 from chainrule.server.wire import Packed, pack, show
 from chainrule.version import __version__
-from chainrule.vision import annotate, read_numbers, readers
+from chainrule.vision import Readers, annotate, read_numbers
 
 __all__ = ["create_app"]
 
@@ -106,6 +106,7 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None, op
     for routes in (
         _asking(shelf, trainings),
         _explaining(shelf, trainings),
+        _measuring(shelf, trainings),
         _showing(shelf, trainings),
         training_routes(trainings),
         file_routes(shelf, trainings),
@@ -127,7 +128,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
     routes = APIRouter()
     served_to_classes = [served for served in shelf if served.text is None and served.answers == "classes"]
     batchers = {served.name: Batcher(served.network) for served in served_to_classes}
-    page_readers = readers()
+    readers = Readers.bundled()
 
     @routes.post("/api/predict", response_model=Prediction, openapi_extra=BODY)
     async def predict(request: Request, model: _ModelName = None, steps: bool = False) -> Any:
@@ -171,7 +172,7 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         """The handwritten numbers in a photograph or scan."""
         content = await read_picture(request)
         loop, pictures = asyncio.get_running_loop(), request.app.state.pictures
-        return await loop.run_in_executor(pictures, _read, content, page_readers, annotated)
+        return await loop.run_in_executor(pictures, _read, content, readers, annotated)
 
     return routes
 
@@ -205,6 +206,30 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
         return await run_in_threadpool(explain_unit, served.network, sample, place, unit)
+
+    @routes.post("/api/number", response_model=Number, openapi_extra=BODY)
+    async def number(
+        request: Request,
+        label: Annotated[str, Query(max_length=200)],
+        place: Annotated[str, Query(max_length=200, description='such as 2.Affine; "loss": of the logits')],
+        array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or of the loss dlogits")],
+        index: _Index,
+        model: _ModelName = None,
+        train: _AsInTraining = False,
+    ) -> Any:
+        """One element of a gradient: the terms of its sum, its path down from the loss, and where it goes."""
+        served = await _find(model, shelf, trainings)
+        sample = await read_sample(request, served)
+        at = tuple(int(number) for number in index.split(","))
+        told = (served.name, served.network, sample, served.label(label), place, array, at)
+        return await run_in_threadpool(explain_number, *told, train=train)
+
+    return routes
+
+
+def _measuring(shelf: Shelf, trainings: Trainings) -> APIRouter:
+    """The loss at neighboring weights."""
+    routes = APIRouter()
 
     @routes.post("/api/gradient", response_model=Derivative, openapi_extra=BODY)
     async def gradient(
@@ -241,23 +266,6 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         some = await run_in_threadpool(_digits, served, trainings, digits)
         told = (served.network, towards, sample, served.label(label), np.linspace(low, high, points), some)
         return await run_in_threadpool(loss_line, *told)
-
-    @routes.post("/api/number", response_model=Number, openapi_extra=BODY)
-    async def number(
-        request: Request,
-        label: Annotated[str, Query(max_length=200)],
-        place: Annotated[str, Query(max_length=200, description='such as 2.Affine; "loss": of the logits')],
-        array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or of the loss dlogits")],
-        index: _Index,
-        model: _ModelName = None,
-        train: _AsInTraining = False,
-    ) -> Any:
-        """One element of a gradient: the terms of its sum, its path down from the loss, and where it goes."""
-        served = await _find(model, shelf, trainings)
-        sample = await read_sample(request, served)
-        at = tuple(int(number) for number in index.split(","))
-        told = (served.name, served.network, sample, served.label(label), place, array, at)
-        return await run_in_threadpool(explain_number, *told, train=train)
 
     return routes
 
@@ -348,10 +356,10 @@ def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:
     }
 
 
-def _read(content: bytes, networks: list[Sequential], annotated: bool) -> Reading:
+def _read(content: bytes, readers: Readers, annotated: bool) -> Reading:
     check_pixels(content)
     picture = read_colour(content)
-    numbers = read_numbers(picture, network=networks[0], voters=networks[1:])
+    numbers = read_numbers(picture, network=readers)
     return Reading(
         width=picture.shape[1],
         height=picture.shape[0],
