@@ -1,4 +1,4 @@
-"""Photographs of handwritten numbers, read."""
+"""Reads the handwritten numbers in photographs."""
 
 from chainrule.vision.compare import Comparison, compare
 from chainrule.vision.doubts import SURE

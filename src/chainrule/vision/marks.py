@@ -1,4 +1,4 @@
-"""Which pieces in a number are signs: the decimal point, commas, the minus, the separators of dates and times."""
+"""Which pieces in a number are signs: decimal point, comma, minus, separators of dates and times."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from chainrule.vision.pieces import Piece
 __all__ = ["is_equal", "is_slash", "long_comma", "name_mark"]
 
 _CLOSE = 0.05
-"""Distance of an apostrophe or a raised point from the digits beside it, as a share of their height, at least."""
+"""Minimum distance of an apostrophe or raised point from the digits beside it, as a share of their height."""
 
 
 def is_equal(one: Piece, two: Piece) -> bool:
-    """Whether two flat marks lie above each other as those of = do."""
+    """Whether two flat marks lie one above the other, as in =."""
     if any(piece.width < 1.5 * piece.height for piece in (one, two)):
         return False
     over = min(one.box[2], two.box[2]) - max(one.box[0], two.box[0])
@@ -29,10 +29,10 @@ def long_comma(piece: Piece, before: Piece | None, behind: Piece | None, height:
 
 
 def is_slash(piece: Piece, digits: list[Piece], before: Piece | None, behind: Piece | None) -> bool:
-    """Whether a stroke between two digits is a slash: straight, and longer than the digits at both ends.
+    """Whether a stroke between two digits is a slash: straight, and reaching beyond the digits at both ends.
 
     Args:
-        piece: what may be one.
+        piece: the stroke.
         digits: all others of the number.
         before: the digit on its left, if there is one.
         behind: the digit on its right.
@@ -81,7 +81,7 @@ def name_mark(piece: Piece, before: Piece | None, behind: Piece | None, height: 
 
 
 def _point(piece: Piece, place: float, solid: float, height: float, *, below: bool) -> str:
-    """What a small mark behind a digit is, by its place from the digits' top (0) to their bottom (1)."""
+    """What a small mark after a digit is, by its height between the digits' top (0) and bottom (1)."""
     dot = max(piece.width, piece.height) < 0.32 * height and piece.width * piece.height > (0.07 * height) ** 2
     slim = piece.width < 0.3 * height and 0.15 * height < piece.height < 0.5 * height
     long = piece.height > 1.5 * piece.width and piece.height > 0.2 * height
