@@ -48,8 +48,8 @@ class BatchNorm(Layer):
         epsilon: keeps the root away from zero.
 
     Attributes:
-        across: adds sums over this batch to those over the other parts of a larger one, where it is a part of one
-            (training/whole_batch.py); None for a batch by itself.
+        across: if this batch is part of a larger one, adds its sums to those of the other parts
+            (training/whole_batch.py); otherwise None.
     """
 
     across: Callable[[Array], Array] | None = None

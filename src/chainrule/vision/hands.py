@@ -149,7 +149,7 @@ def _settled(shape: Array, looks: Array, areas: Array, beside: Array) -> Array:
             deviations.append(deviation)
             # heavy tails, as of a t-distribution: no single feature decides
             likely.append((-np.log(deviation) - 2 * np.log1p(((looks - mean) / deviation) ** 2 / 3)).sum(axis=1))
-        # where print and writing look alike, nothing is learned from their looks
+        # if print and handwriting look alike, their look says nothing
         apart = float((np.abs(means[0] - means[1]) / np.hypot(*deviations)).max())
         look = np.clip(likely[0] - likely[1], -_LOOK, _LOOK) * np.clip(2 * (apart - _ALIKE), 0, 1)
     return logits

@@ -20,7 +20,7 @@ def is_equal(one: Piece, two: Piece) -> bool:
 
 
 def long_comma(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> str:
-    """ "," or "'" of a short stroke between two digits that begins or ends far beyond them; "" of a digit."""
+    """ "," or "'" for a short stroke between two digits that starts or ends far beyond them; "" for a digit."""
     if before is None or behind is None or piece.height > 0.7 * height or piece.width > 0.45 * height:
         return ""
     top, bottom = (before.box[1] + behind.box[1]) / 2, (before.box[3] + behind.box[3]) / 2
@@ -55,7 +55,7 @@ def is_slash(piece: Piece, digits: list[Piece], before: Piece | None, behind: Pi
 
 
 def name_mark(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> str:
-    """ ".", ",", "'" or "-", or "" for what is none of them reliably.
+    """ ".", ",", "'" or "-", or "" if it is not clearly one of them.
 
     Args:
         piece: a small piece of a number.
@@ -73,7 +73,7 @@ def name_mark(piece: Piece, before: Piece | None, behind: Piece | None, height: 
         return ""
     solid = piece.area / (piece.width * piece.height)
     if before is not None and (name := _point(piece, place, solid, height, below=piece.box[3] > bottom)):
-        # what is high and close to a digit is a bit of it
+        # a mark high up and close to a digit is a bit of that digit
         near = min(piece.box[0] - before.box[2], behind.box[0] - piece.box[2]) < _CLOSE * height
         return "" if near and place <= 0.8 else name
     flat = piece.width > 1.7 * piece.height and 0.25 * height < piece.width < 0.9 * height

@@ -10,7 +10,7 @@ from chainrule.vision.reading import Candidate
 
 __all__ = ["show_depth", "show_digits", "show_pieces", "show_readings", "show_rules"]
 
-# Okabe and Ito 2008: told apart also by colour-blind eyes
+# Okabe and Ito 2008: distinguishable by color-blind readers
 _COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))
 _SURE, _UNSURE = (0, 114, 178), (213, 94, 0)
 _COLUMNS = 12

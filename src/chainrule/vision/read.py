@@ -1,4 +1,4 @@
-"""From a photograph of handwritten numbers to what they say, where they are and how sure that is."""
+"""Reads a photograph of handwritten numbers: what they are, where they are, and with what confidence."""
 
 import os
 from collections.abc import Callable
@@ -27,28 +27,28 @@ from chainrule.vision.view import View
 __all__ = ["Page", "annotate", "lay_out", "read_numbers"]
 
 _LARGEST = 1600
-"""Pixels of the longer side at which a page is read; larger photographs are made smaller."""
+"""Pixels of the longer side at which a page is read; larger photographs are shrunk to it."""
 
 _SMALLEST = 600
-"""Smaller pictures are made as large."""
+"""Smaller pictures are enlarged to this size."""
 
 _CROPPED = 300
-"""Pixels of the longer side up to which a picture may be cut off close around a number."""
+"""Pixels of the longer side up to which a picture may be a tight crop of a number."""
 
 _THICK = 0.03
-"""Width of the pen in such a picture, as a share of the longer side; on a page it is about a hundredth."""
+"""Minimum pen width in a tight crop, as a share of the longer side; on a page it is about a hundredth."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What was found on a page before anything was read, step by step."""
+    """What was found on a page before reading, step by step."""
 
     picture: Array
-    """As it was looked at, (H, W) or (H, W, 3) uint8."""
+    """The picture at the size it is read at, (H, W) or (H, W, 3) uint8."""
 
     ink: Ink
     straight: Ink
-    """The same, turned so that lines are level."""
+    """The same, rotated so that lines are level."""
 
     depth: Array
     """The same without printed lines."""
@@ -58,7 +58,7 @@ class Page:
     view: View
 
     def crowded(self, group: Group) -> bool:
-        """Whether a number may go on beside where it seems to end."""
+        """Whether a number may continue beyond where it seems to end."""
         return goes_on(group.box, group.height, self.straight.depth > self.straight.low)
 
 
@@ -69,17 +69,17 @@ def read_numbers(
     unsure_below: float = SURE,
     steps: Callable[[str, Array], None] | None = None,
 ) -> list[Number]:
-    """The handwritten numbers in a photograph or scan, in reading order; an empty list where there are none.
+    """The handwritten numbers in a photograph or scan, in reading order; an empty list if there are none.
 
     Args:
         image: a file, or the pixels (H, W) or (H, W, 3) uint8.
-        network: reads single digits (1, size, size) uint8; several vote as `Readers`, which are also worth keeping for
-            many pages. If none is given, `Readers.bundled()`.
-        unsure_below: a number with a digit of less confidence is not `sure`.
+        network: reads single digits (1, size, size) uint8; or `Readers`, several that vote, which can be reused for
+            many pages. By default `Readers.bundled()`.
+        unsure_below: a number with a digit below this confidence is not `sure`.
         steps: called with a name and a picture (H, W, 3) uint8 after each step, to see why something was misread.
 
     Raises:
-        DataError: no picture, or none that can be read.
+        DataError: it is not a picture, or cannot be read.
         MissingExtraError: Pillow or scipy is not installed.
     """
     picture = image if isinstance(image, np.ndarray) else read_colour(image)
@@ -114,7 +114,7 @@ def lay_out(picture: Array, hands: Sequential | None = None) -> Page:
 
     Args:
         picture: the photograph.
-        hands: the network that tells writing from print; without one print is kept.
+        hands: the network that tells handwriting from print; without one, print is kept.
     """
     sheet = find_sheet(picture)
     margin = _margin(sheet.picture)
@@ -133,12 +133,12 @@ def lay_out(picture: Array, hands: Sequential | None = None) -> Page:
 
 
 def annotate(picture: Array, numbers: list[Number]) -> Array:
-    """The photograph (H, W) or (H, W, 3) uint8 with boxes and readings drawn into it, (H, W, 3) uint8."""
+    """The photograph (H, W) or (H, W, 3) uint8 with boxes and readings drawn on it, (H, W, 3) uint8."""
     return show_readings(picture, [(number.box, number.text, number.sure) for number in numbers])
 
 
 def _margin(picture: Array) -> int:
-    """Pixels of paper that a tight crop needs around it, 0 of a page: paper is looked for around thin strokes."""
+    """Pixels of paper to add around a tight crop, because paper is found around thin strokes; 0 for a page."""
     longest = max(picture.shape[:2])
     if longest > _CROPPED:
         return 0
@@ -149,7 +149,7 @@ def _margin(picture: Array) -> int:
 
 
 def _on_paper(picture: Array, margin: int) -> Array:
-    """The picture with so much paper around it, as bright as most of its border is."""
+    """The picture with a margin of paper around it, as bright as most of its border."""
     if not margin:
         return picture
     border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
@@ -161,7 +161,7 @@ def _on_paper(picture: Array, margin: int) -> Array:
 
 
 def _sized(picture: Array) -> tuple[Array, float]:
-    """The picture at the size at which it is read, and by how much it was made larger."""
+    """The picture at the size at which it is read, and the factor by which it was enlarged."""
     longest = max(picture.shape[:2])
     scale = min(1.0, _LARGEST / longest) if longest > _SMALLEST else min(4.0, _SMALLEST / longest)
     if scale == 1:
