@@ -1,8 +1,8 @@
 """How much ink each pixel of a photographed page holds, in any light: the paper's brightness is estimated around it.
 
 Most of a neighborhood is paper: its brightness is first a median over large windows, then the mean of nearby pixels
-without ink, which follows the edges of shadows. Ink absorbs a share of the light that the paper would reflect (on a dark
-board it adds light), so it is as deep in the shadow as in the sun.
+without ink, which follows the edges of shadows. Ink absorbs a share of the light that the paper would reflect (on a
+dark board it adds light), so it is as deep in the shadow as in the sun.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Ink:
 
 
 def find_page_ink(picture: Array) -> Ink:
-    """(H, W) or (H, W, 3) uint8, dark on light or light on dark -> the ink; if there is none, `low` exceeds all depths."""
+    """(H, W) or (H, W, 3) uint8, dark on light or light on dark -> its ink; without any, `low` is above every depth."""
     colour = picture[:, :, np.newaxis] if picture.ndim == 2 else picture
     # ink of any color darkens at least one channel (on a board: brightens it)
     bright = colour.min(axis=2)

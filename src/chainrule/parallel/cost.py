@@ -6,8 +6,8 @@ A step is the slowest worker's share of the batch, then one all-reduce of P numb
     step(N) = max over workers of compute(parts / N) + 2 (N - 1) latency + 2 (N - 1) / N  bytes / bandwidth
 
 So the computing time falls with N, and the communication does not: another worker pays off as long as it saves more in
-the first term than it adds to the others. (Thakur, Rabenseifner and Gropp 2005, "Optimization of Collective Communication
-Operations in MPICH"; Hockney's model of latency and bandwidth.)
+the first term than it adds to the others. (Thakur, Rabenseifner and Gropp 2005, "Optimization of Collective
+Communication Operations in MPICH"; Hockney's model of latency and bandwidth.)
 """
 
 from collections.abc import Sequence

@@ -44,7 +44,7 @@ _OPEN_MPI = {
 
 
 def launch(words: Sequence[str], workers: int, note: Callable[[str], None]) -> int:
-    """Run `chainrule WORDS` as several workers, restarting from the last checkpoint if one is lost; return the exit code.
+    """Run `chainrule WORDS` as several workers, again from the last checkpoint if one is lost; return the exit code.
 
     Ctrl-C, SIGTERM and SIGHUP ask the workers to save and end; a second signal ends them at once.
 

@@ -199,7 +199,7 @@ def _die_after(seconds: float) -> None:
 
 @contextmanager
 def _or_die(seconds: float) -> Iterator[None]:
-    """End this process unless the block finishes in this many seconds: for calls that cannot be interrupted otherwise."""
+    """End this process unless the block finishes in this many seconds: for calls that nothing else interrupts."""
     _die_after(seconds)
     try:
         yield

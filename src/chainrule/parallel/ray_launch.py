@@ -1,9 +1,9 @@
 """Starts the workers of one training on a node of a Ray cluster, and restarts them if Ray loses them.
 
 Ray finds a node with a core for each worker and starts there what `chainrule train --workers` starts here: MPI, which
-connects the workers; launch.py restarts them when one is lost. Ray's part is the level above: if the node or the process
-that watches the workers is lost, all start again on another node, from the last checkpoint. The workers of one training
-are on one node, since Ray does not connect processes as MPI does, and its own collectives need PyTorch.
+connects the workers; launch.py restarts them when one is lost. Ray's part is the level above: if the node or the
+process that watches the workers is lost, all start again on another node, from the last checkpoint. The workers of one
+training are on one node, since Ray does not connect processes as MPI does, and its own collectives need PyTorch.
 """
 
 import math
@@ -25,7 +25,7 @@ _OPTIONS = ("--engine", "--address")
 """Options for this launcher alone."""
 
 _AGAIN = 30.0
-"""Losses within this many seconds are reported once: a start fails while earlier workers still write into the folder."""
+"""Losses within so many seconds are reported once: a start fails while earlier workers still write into the folder."""
 
 
 def launch_on_ray(
