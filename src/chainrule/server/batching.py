@@ -83,7 +83,7 @@ def _deliver(batch: list[tuple[Array, asyncio.Future[Array]]], answers: Array | 
 
 
 def _seconds(network: Sequential) -> float:
-    """How long a sample takes."""
+    """Measure how long a sample takes."""
     assert network.input_shape is not None
     sample = np.zeros((1, *network.input_shape), np.float32)
     network(sample)

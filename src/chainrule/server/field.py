@@ -37,8 +37,8 @@ class Maps(BaseModel):
     step: int
     low: list[float] = Field(description="for each input: the left and the lower edge")
     high: list[float]
-    classes: Bytes = Field(description="(classes, size, size) uint8: probability * 255; of a number that is predicted "
-                           "one map, from `least` to `most`")  # fmt: skip
+    classes: Bytes = Field(description="(classes, size, size) uint8: probability * 255; for predicted numbers one map "
+                           "from `least` to `most`")  # fmt: skip
     least: float
     most: float
     units: list[UnitMaps]

@@ -60,7 +60,7 @@ class Walk(BaseModel):
     x: Packed = Field(description="the sample")
     logits: Packed
     dlogits: Packed = Field(
-        description="the loss's gradient with respect to the logits: p - onehot(label); where numbers are predicted, "
+        description="the loss's gradient with respect to the logits: p - onehot(label); if numbers are predicted, "
         "2 (y - label) / n"
     )
 

@@ -17,7 +17,7 @@ from chainrule.training import Units
 __all__ = ["Pair", "Task", "make_task"]
 
 Pair = tuple[Dataset, Dataset]
-"""Data to learn from, and to measure on."""
+"""Training and test data."""
 
 _LARGEST_NUMERICAL = 100_000
 _LARGEST_NETWORK = 20_000_000
@@ -35,7 +35,7 @@ class Task:
     network: Sequential
     loss: Loss
     constant: float
-    """The loss of always giving the same answer."""
+    """The loss of the best constant answer."""
     units: Units | None = None
 
     def finished(self, network: Sequential) -> Sequential:

@@ -112,7 +112,7 @@ def products(groups: list[Group]) -> Array:
 
 
 def reads(groups: list[Group]) -> dict[str, Array]:
-    """Which numbers were read, by array: flat positions in order."""
+    """The numbers read, by array: flat positions in order."""
     found: dict[str, list[Array]] = {}
     for group in groups:
         for factor in group:
@@ -366,7 +366,7 @@ def _slopes(row: TraceRow, flat: int) -> list[Group]:
 
 
 _OF_LAYERS = (Sequential, Residual, Parallel)
-"""Their dx is the sum of those within them (inner.py)."""
+"""Their dx is the sum of those of their inner layers (inner.py)."""
 _ELEMENTWISE = (
     Clip, Dropout, ELU, GELU, HardSigmoid, HardSwish, LeakyReLU, Mish, PReLU, ReLU, SELU, Scale, ScaleShift, SiLU,
     Sigmoid, Softplus, Standardize, Tanh,
