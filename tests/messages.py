@@ -14,7 +14,7 @@ from chainrule import cli, errors
 from chainrule.cli.catalogue import FIELD
 from chainrule.cli.help import Group, paragraphs
 
-__all__ = ["HELPS", "KNOWN", "PRINTED", "SOURCE", "template"]
+__all__ = ["SOURCE", "help_texts", "known", "printed", "template"]
 
 SOURCE = Path(cr.__file__).parent
 ELSEWHERE = {"server", "estimators"}
@@ -125,9 +125,19 @@ def _helps() -> Iterator[str]:
                     yield " ".join(parameter.help.split())
 
 
-PRINTED: dict[str, str] = dict(_printed())
-"""Messages that the command line prints -> the module that says them."""
-KNOWN = frozenset(_known())
-"""All texts in the source, with fields."""
-HELPS: dict[str, None] = dict.fromkeys(text for text in _helps() if text)
-"""Help texts as they are shown; names of data and recipes in them are filled in."""
+@cache
+def printed() -> dict[str, str]:
+    """Messages that the command line prints -> the module that says them."""
+    return dict(_printed())
+
+
+@cache
+def known() -> frozenset[str]:
+    """All texts in the source, with fields."""
+    return frozenset(_known())
+
+
+@cache
+def help_texts() -> dict[str, None]:
+    """Help texts as they are shown; names of data and recipes in them are filled in."""
+    return dict.fromkeys(text for text in _helps() if text)

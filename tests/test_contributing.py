@@ -39,6 +39,7 @@ def run(tree: Path, *words: str) -> str:
     return result.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("exported", [False, True], ids=["without-onnx", "with-onnx"])
 def test_a_layer_is_one_file_and_one_line(exported, tmp_path):
     skipped = shutil.ignore_patterns("__pycache__", "*.so", ".*_cache")

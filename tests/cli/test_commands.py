@@ -173,7 +173,7 @@ def test_range_test(small_folder, chainrule, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "model", [pytest.param(name, marks=[] if name in ("mlp", "lenet") else [pytest.mark.long]) for name in NETWORKS]
+    "model", [pytest.param(name, marks=[] if name == "mlp" else [pytest.mark.long]) for name in NETWORKS]
 )
 def test_every_named_network_trains_and_is_saved(small_folder, chainrule, tmp_path, model):
     assert model in chainrule("train", "--help", environment={"COLUMNS": "200"}).stdout

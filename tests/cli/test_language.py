@@ -18,7 +18,7 @@ from chainrule.cli.language import chosen_language
 from chainrule.cli.terminal import speak, stdout
 from chainrule.errors import OptionError
 from chainrule.text import fields, table, width, wrap
-from messages import HELPS, KNOWN, PRINTED
+from messages import help_texts, known, printed
 
 CHINESE = catalogue_of("zh")
 OF_TYPER = ("Input should be ", "Invalid value", "No such ", "Missing ", "Option ", "Got unexpected ")
@@ -71,12 +71,12 @@ def is_translated(text: str) -> bool:
 
 
 def test_every_message_has_its_translation():
-    missing = [text for text in PRINTED if text not in CHINESE.messages]
+    missing = [text for text in printed() if text not in CHINESE.messages]
     assert not missing, "add them to cli/messages.zh.toml"
 
 
 def test_every_help_text_has_its_translation():
-    assert not [text for text in HELPS if not is_translated(text)]
+    assert not [text for text in help_texts() if not is_translated(text)]
     for text in ("Arguments:", "Options:", "Commands:", "required", "default: 3"):
         assert is_translated(text)
 
@@ -104,12 +104,12 @@ def test_no_entry_is_left_over():
     def shape(text: str) -> str:
         return FIELD.sub("{}", text)
 
-    known = {shape(text) for text in (*KNOWN, *PRINTED)}
-    shown = set(HELPS)
+    shapes = {shape(text) for text in (*known(), *printed())}
+    shown = set(help_texts())
     for english in CHINESE.messages:
         pattern = re.compile(".*".join(map(re.escape, FIELD.split(english)[::3])))
         is_help = english in shown or any(pattern.fullmatch(text) for text in shown)
-        assert shape(english) in known or is_help or english.startswith(OF_TYPER), english
+        assert shape(english) in shapes or is_help or english.startswith(OF_TYPER), english
 
 
 @pytest.mark.parametrize(
@@ -215,6 +215,7 @@ def test_the_width_of_the_terminal_is_taken(chainrule):
     assert max(map(width, text.split("\n"))) in range(40, 51)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_results_fit_a_narrow_terminal(small_folder, tmp_path, language):
     shown = terminal(
@@ -243,6 +244,7 @@ def test_results_fit_a_narrow_terminal(small_folder, tmp_path, language):
     assert all(head in shown for head in heads)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_pages_and_sweeps_fit_a_narrow_terminal(chainrule, small_folder, tmp_path, language):
     assert chainrule("example", "--output", tmp_path).returncode == 0

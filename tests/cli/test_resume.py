@@ -42,7 +42,10 @@ def wait_for(process: subprocess.Popen, text: str) -> str:
     raise AssertionError(f"{text!r} was not printed")
 
 
-@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [("SIGTERM", 143), *(pytest.param(*pair, marks=pytest.mark.long) for pair in (("SIGINT", 130), ("SIGHUP", 129)))],
+)
 def test_a_signal_saves_and_says_how_to_resume(sent, code, small_folder, chainrule, tmp_path, uninterrupted):
     process = start(small_folder, tmp_path / "run")
     wait_for(process, "epoch   3")
@@ -88,12 +91,10 @@ def test_a_schedule_is_resumed_as_it_was_planned(small_folder, chainrule, reject
     assert models[0] == models[1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "is_used"),
-    [
-        ("lesson", False),
-        *(pytest.param(*pair, marks=pytest.mark.long) for pair in (("recipe cnn", True), ("logged", False))),
-    ],
+    [("lesson", False), ("recipe cnn", True), ("logged", False)],
 )
 def test_killed_at_random_moments_the_model_is_that_of_an_uninterrupted_run(name, is_used, model, tmp_path):
     """A fixed sample of `make chaos`. A run that finishes before its kill does not count, so another may be needed."""
@@ -120,6 +121,7 @@ def test_a_disk_that_is_full_or_read_only_leaves_nothing_half(tmp_path):
     assert 1 <= result["of them full"] < 4
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_before_it_had_a_log_has_all_its_epochs_there(small_folder, chainrule, tmp_path):
     """The log in the folder still belongs to an earlier run then."""
     for name in ("earlier", "run"):
@@ -133,6 +135,7 @@ def test_a_run_that_was_killed_before_it_had_a_log_has_all_its_epochs_there(smal
     assert (records[0]["event"], records[-1]["event"]) == ("start", "end")
 
 
+@pytest.mark.long
 def test_a_new_training_replaces_nothing_before_it_has_a_checkpoint(small_folder, chainrule, tmp_path):
     """If killed within its long first epoch, a run leaves the earlier run unchanged and resumable."""
     run = tmp_path / "run"

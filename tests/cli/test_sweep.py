@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import chainrule as cr
-from parallel.starting import until
+from parallel.starting import training, until
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,7 @@ def test_a_sweep_names_the_best_and_how_to_make_it_again(plan, small_folder, cha
     assert "is another one" in rejects("sweep", other, "--resume", "--output", folder)
 
 
+@pytest.mark.long
 def test_killed_workers_and_a_killed_sweep_lose_nothing(small_folder, chainrule, tmp_path):
     """And the models are those of the trainings alone."""
     plan, folder = tmp_path / "seeds.toml", tmp_path / "sweep"
@@ -85,18 +86,6 @@ def test_killed_workers_and_a_killed_sweep_lose_nothing(small_folder, chainrule,
         assert chainrule("train", "--data", small_folder, *options).returncode == 0
         alone, swept = (path / "model.safetensors" for path in (tmp_path / str(seed), folder / str(seed + 1)))
         assert alone.read_bytes() == swept.read_bytes()
-
-
-def training(folder: Path) -> int | None:
-    """The process that trains into a folder."""
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (path / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"train" in words and str(folder).encode() in words:
-            return int(path.name)
-    return None
 
 
 def test_a_signal_stops_the_trials_as_well(small_folder, chainrule, tmp_path):
@@ -125,6 +114,7 @@ def test_trials_that_fail_are_told_and_the_others_go_on(small_folder, chainrule,
     assert "trial 2 of 2: learning_rate 1e+30 after epoch 0: the" in result.stderr
 
 
+@pytest.mark.long
 def test_only_the_best_go_on_where_the_plan_says_so(small_folder, chainrule, tmp_path):
     plan, folder = tmp_path / "halving.toml", tmp_path / "sweep"
     plan.write_text(
@@ -143,6 +133,7 @@ def test_only_the_best_go_on_where_the_plan_says_so(small_folder, chainrule, tmp
     assert models[0] == models[1]
 
 
+@pytest.mark.long
 def test_a_search_goes_on_exactly_and_stops_the_poor_ones_early(small_folder, chainrule, tmp_path):
     """Killed in the middle and resumed with other workers, it tries, stops and chooses the same."""
     pytest.importorskip("optuna")

@@ -39,7 +39,7 @@ def model_of(folder: Path) -> bytes:
     return (folder / "model.safetensors").read_bytes()
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 4))])
 def test_any_number_of_workers_writes_the_same_model(workers, small_folder, chainrule, tmp_path, undisturbed):
     result = chainrule("train", "--data", small_folder, *LONG, "--workers", workers, "--output", tmp_path)
     assert result.returncode == 0, result.stderr
@@ -56,7 +56,7 @@ def test_any_number_of_workers_writes_the_same_model(workers, small_folder, chai
     ("rank", "sent", "options"),
     [
         (1, signal.SIGKILL, []),
-        (0, signal.SIGKILL, []),
+        pytest.param(0, signal.SIGKILL, [], marks=pytest.mark.long),
         pytest.param(1, signal.SIGSTOP, ["--timeout", 5], marks=pytest.mark.long),
         pytest.param(0, signal.SIGSTOP, ["--timeout", 5], marks=pytest.mark.long),
     ],
@@ -75,6 +75,7 @@ def test_a_lost_worker_costs_nothing_but_time(rank, sent, options, small_folder,
     assert worker(0, tmp_path / "run") is worker(1, tmp_path / "run") is None
 
 
+@pytest.mark.long
 def test_a_worker_lost_before_there_is_a_checkpoint(small_folder, tmp_path, undisturbed):
     process = start(tmp_path / "run", small_folder, 2)
     os.kill(until(lambda: worker(1, tmp_path / "run")), signal.SIGKILL)
@@ -84,6 +85,7 @@ def test_a_worker_lost_before_there_is_a_checkpoint(small_folder, tmp_path, undi
     assert model_of(tmp_path / "run") == undisturbed
 
 
+@pytest.mark.long
 def test_workers_go_on_when_the_launcher_is_killed(small_folder, tmp_path, undisturbed):
     process = start(tmp_path / "run", small_folder, 2)
     until(lambda: (tmp_path / "run" / "checkpoint.safetensors").exists())
@@ -94,6 +96,7 @@ def test_workers_go_on_when_the_launcher_is_killed(small_folder, tmp_path, undis
     assert model_of(tmp_path / "run") == undisturbed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_another_number_of_workers_goes_on(
     sent, code, small_folder, chainrule, tmp_path, undisturbed
@@ -112,6 +115,7 @@ def test_a_signal_saves_and_another_number_of_workers_goes_on(
     assert model_of(tmp_path / "run") == undisturbed
 
 
+@pytest.mark.long
 def test_workers_with_other_data_are_told_before_the_first_step(small_folder, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
@@ -127,6 +131,7 @@ def test_workers_with_other_data_are_told_before_the_first_step(small_folder, tm
     assert not (tmp_path / "run" / "checkpoint.safetensors").exists()
 
 
+@pytest.mark.long
 def test_under_mpiexec_as_well(small_folder, tmp_path, undisturbed):
     words = ["train", "--data", small_folder, *LONG, "--output", tmp_path]
     result = mpiexec("-n", 2, sys.executable, "-m", "chainrule", *words)

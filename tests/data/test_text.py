@@ -229,7 +229,7 @@ def test_files_in_memory_or_mapped(tmp_path, monkeypatch, tokens, large):
 
 
 def test_a_batch_of_a_long_text_reads_only_its_windows(tmp_path):
-    long = np.memmap(tmp_path / "tokens", np.uint8, "w+", shape=(2**33,))  # 8 GiB of zeros: a sparse file
+    long = np.memmap(tmp_path / "tokens", np.uint8, "w+", shape=(2**31,))  # 2 GiB of zeros: a sparse file
     text = Text(long, TextPreparation(Bytes(), 64), 6000)
     seen = [x for x, _ in islice(text.batches(12, np.random.default_rng(0)), 20)]
     assert len(seen) == 20

@@ -22,6 +22,8 @@ from fuzz.mutate import mutate
 SECONDS = 5
 """CPU seconds; the wall-clock limit is WAITING times as long, because a busy machine may be late."""
 WAITING = 6
+GRACE = 10
+"""Seconds more until a process that does not react to its alarm is killed."""
 MEMORY = 2**30
 """Allowed on top of the memory that the process has at the start."""
 
@@ -156,7 +158,7 @@ def _batch(
     done = numbers.start
     with contextlib.suppress(EOFError):
         while done < numbers.stop:
-            if not ours.poll(WAITING * SECONDS + 10):  # C code does not react to the alarm
+            if not ours.poll(WAITING * SECONDS + GRACE):  # C code does not react to the alarm
                 process.kill()
                 _count(result, "hang", name, seeds, seed, done, keep)
                 done += 1

@@ -38,6 +38,7 @@ def test_whole_files_are_read(name, tmp_path):
 def test_faults_are_counted(read, kind, monkeypatch, tmp_path):
     monkeypatch.setitem(READERS, "bad", Reader("bin", read, lambda folder: [b"12"]))
     monkeypatch.setattr(campaigns, "SECONDS", 0.2)
+    monkeypatch.setattr(campaigns, "GRACE", 1)
     result = campaigns.campaign("bad", 2, seed=0, keep=tmp_path)
     assert getattr(result, kind) == result.faults == 2
     assert len(list(tmp_path.iterdir())) == 2

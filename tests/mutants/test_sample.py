@@ -30,7 +30,7 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-@pytest.mark.parametrize("family", ["lessons", "scratch", "catalogue"])
+@pytest.mark.parametrize("family", ["lessons", "scratch", pytest.param("catalogue", marks=pytest.mark.long)])
 def test_every_mutant_of_a_sample_is_told_or_known_to_be_the_same(family):
     result = run(f"--families={family}", "--sample=100")
     assert result.returncode == 0, result.stdout + result.stderr

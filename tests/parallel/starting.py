@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["mpiexec", "until", "worker"]
+__all__ = ["mpiexec", "training", "until", "worker"]
 
 
 def mpiexec(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -34,6 +34,18 @@ def worker(rank: int, folder: Path) -> int | None:
         except OSError:  # it has ended
             continue
         if str(folder).encode() in words and f"OMPI_COMM_WORLD_RANK={rank}".encode() in environment:
+            return int(path.name)
+    return None
+
+
+def training(folder: Path) -> int | None:
+    """The process number of a training into a folder; None if there is none."""
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"train" in words and str(folder).encode() in words:
             return int(path.name)
     return None
 

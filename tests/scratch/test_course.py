@@ -79,6 +79,7 @@ def test_ch01_and_ch02(run, course):
     assert [line[-1] for line in run("ch02/xor_gate.py")] == ["0", "1", "1", "0"]
 
 
+@pytest.mark.long
 def test_pictures_of_the_book_are_opened_where_they_are_and_missed_by_name(run, course, chainrule):
     told = chainrule("run", course / "ch01" / "img_show.py", environment={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
     assert told.returncode == 1
@@ -91,6 +92,7 @@ def test_pictures_of_the_book_are_opened_where_they_are_and_missed_by_name(run, 
     shutil.rmtree(course / "dataset")
 
 
+@pytest.mark.long
 def test_ch03(run, course):
     assert run("ch03/functions_plot.py") == ["0.0975 0.0975 0.5108", "[0.018 0.245 0.737] 0.306"]
     lines = run("ch03/dataset_names.py")
@@ -213,13 +215,13 @@ def test_the_chinese_course(run):
 @pytest.mark.parametrize(
     "script",
     [
-        "ch04/train_neuralnet.py 2",
+        pytest.param("ch04/train_neuralnet.py 2", marks=pytest.mark.long),
         "ch05/gradient_check.py",
         "ch05/attributes.py",
         "ch05/buy_apple_orange.py",
         "ch06/batch_norm_gradient_check.py",
-        "ch06/weight_init_compare.py 2",
-        "ch07/gradient_check.py",
+        pytest.param("ch06/weight_init_compare.py 2", marks=pytest.mark.long),
+        pytest.param("ch07/gradient_check.py", marks=pytest.mark.long),
     ],
 )
 def test_the_check_finds_nothing_wrong_with_the_course(course, chainrule, script):

@@ -31,6 +31,7 @@ def test_pages_of_each_kind(kind, mnist):
     assert counts["F1"] >= least, counts
 
 
+@pytest.mark.long
 def test_a_page_is_the_same_again_and_every_kind_has_what_it_says(mnist):
     _, test = mnist
     for kind in KINDS:

@@ -41,31 +41,32 @@ void* from_system(std::size_t size) {
 
 void to_system(void* buffer) { std::free(block_of(buffer)); }
 
-// Free buffers, by size.
+// Free buffers, by size. When it is full, those of the size that was not used for the longest time make room.
 class Shelf {
 public:
     explicit Shelf(std::size_t most) : most_(most) {}
     ~Shelf() {
-        for (auto& [size, buffers] : buffers_)
-            for (void* buffer : buffers) to_system(buffer);
+        for (auto& [size, stack] : stacks_)
+            for (void* buffer : stack.buffers) to_system(buffer);
     }
     Shelf(const Shelf&) = delete;
     Shelf& operator=(const Shelf&) = delete;
 
     void* take(std::size_t size) {  // null if there is none
-        auto found = buffers_.find(size);
-        if (found == buffers_.end() || found->second.empty()) return nullptr;
-        void* buffer = found->second.back();
-        found->second.pop_back();
-        kept_ -= size;
-        return buffer;
+        auto found = stacks_.find(size);
+        if (found == stacks_.end() || found->second.buffers.empty()) return nullptr;
+        found->second.last_use = ++uses_;
+        return pop(size, found->second);
     }
 
     bool give(void* buffer) noexcept {
         const std::size_t size = static_cast<Header*>(block_of(buffer))->size;
-        if (kept_ + size > most_) return false;
+        if (size > most_) return false;
+        while (kept_ + size > most_) drop_oldest();
         try {
-            buffers_[size].push_back(buffer);
+            Stack& stack = stacks_[size];
+            stack.buffers.push_back(buffer);
+            stack.last_use = ++uses_;
         } catch (const std::bad_alloc&) {
             return false;  // no room to record it
         }
@@ -76,7 +77,29 @@ public:
     std::size_t kept() const { return kept_; }
 
 private:
-    std::map<std::size_t, std::vector<void*>> buffers_;
+    struct Stack {
+        std::vector<void*> buffers;
+        std::uint64_t last_use = 0;
+    };
+
+    void* pop(std::size_t size, Stack& stack) noexcept {
+        void* buffer = stack.buffers.back();
+        stack.buffers.pop_back();
+        kept_ -= size;
+        return buffer;
+    }
+
+    // Frees one buffer; there is one, since something is kept.
+    void drop_oldest() noexcept {
+        auto oldest = stacks_.end();
+        for (auto i = stacks_.begin(); i != stacks_.end(); ++i)
+            if (!i->second.buffers.empty() && (oldest == stacks_.end() || i->second.last_use < oldest->second.last_use))
+                oldest = i;
+        to_system(pop(oldest->first, oldest->second));
+    }
+
+    std::map<std::size_t, Stack> stacks_;
+    std::uint64_t uses_ = 0;
     std::size_t most_, kept_ = 0;
 };
 
