@@ -168,9 +168,10 @@ def test_the_search_finds(open_page, address, place, words, title):
     assert all(url.startswith((address, "data:", "blob:")) for url in page.asked)
 
 
-@pytest.mark.parametrize(("size", "theme"), [((1400, 900), "light"), ((390, 844), "dark")])
+@pytest.mark.parametrize(("size", "theme"), [((1400, 900), "light"), ((1400, 900), "dark"), ((390, 844), "dark")])
 @pytest.mark.parametrize(
-    "place", ["index.html", "tutorials/layer.html", "api/layers/conv.html", "zh/lessons/04_relu.html"]
+    "place",
+    ["index.html", "tutorials/layer.html", "performance.html", "api/layers/conv.html", "zh/lessons/04_relu.html"],
 )
 def test_axe_finds_nothing_serious(open_page, place, size, theme):
     from axe_playwright_python.sync_playwright import Axe
