@@ -149,6 +149,15 @@ def test_a_file_is_short_and_says_what_it_is(module):
     assert docstring.splitlines()[0][-1] in ".?:", "the first line is a sentence"
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_a_function_is_short(module):
+    """Its body, that is: a command's signature is the list of its options, and a docstring may list many arguments."""
+    for function in ast.walk(tree(module)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = function.body[1:] if ast.get_docstring(function) else function.body
+            assert not body or function.end_lineno - body[0].lineno < 60, f"{module}: {function.name}"
+
+
 @pytest.mark.parametrize("name", CPP)
 def test_a_file_of_cpp_is_short_and_says_what_it_is(name):
     lines = CPP[name].splitlines()

@@ -49,7 +49,7 @@ class ShapeError(ChainruleError, ValueError):
         super().__init__(problem if layer is None else f"{layer!r}{where} {problem}")
 
     def inside(self, index: int) -> "ShapeError":
-        """The same error, told from the network in which the layer stands at `index`."""
+        """The same error, as seen from the network that contains the layer at `index`."""
         return ShapeError(self.problem, self.layer, f"{index}.{self.place}".rstrip("."))
 
 
@@ -62,11 +62,11 @@ class OptionError(ChainruleError, ValueError):
 
 
 class NotBuiltError(ChainruleError, RuntimeError):
-    """A network is used before it has parameters."""
+    """The network has not been built."""
 
 
 class DivergenceError(ChainruleError, ArithmeticError):
-    """Training has left the finite numbers."""
+    """The loss is no longer finite."""
 
 
 class DataError(ChainruleError, ValueError):
@@ -82,11 +82,11 @@ class ModelFileError(FileError):
 
 
 class WorkerLostError(ChainruleError, RuntimeError):
-    """A process that works together with this one is dead, or does not answer."""
+    """Another process of the same training is dead or does not answer."""
 
 
 class MissingExtraError(ChainruleError, ImportError):
-    """An optional package is needed here and is not installed."""
+    """A required optional package is missing."""
 
     def __init__(self, package: str, purpose: str, extra: str = "app") -> None:
         super().__init__(f'{purpose} needs {package}: pip install "chainrule[{extra}]"')

@@ -1,7 +1,7 @@
-"""Does `backward` return the derivative of `forward`? Every array is compared with central differences.
+"""Does `backward` return the derivative of `forward`? Compares every gradient with central differences.
 
-The check is the strong one: in float64, at parameters moved off their first values, with a random upstream gradient
-(with a gradient of ones, errors that cancel in a sum stay unseen).
+The check is a strong one: in float64, with perturbed parameters and a random upstream gradient (a gradient of ones
+hides errors that cancel in a sum).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = ["GradientReport", "GradientRow", "check_array", "gradcheck"]
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _SHRINKING = (1, 10, 100, 1000, 10_000, 100_000, 1_000_000)
-"""Divisors of the step at which a disagreement is looked at again."""
+"""Divisors of the step at which a disagreement is checked again."""
 _WIDENINGS = 2
 _VISIBLE = 1e-3
-"""Rounding above this share of the largest gradient hides the array."""
+"""If rounding exceeds this share of the largest gradient, the array counts as hidden."""
 _ENOUGH = 3
-"""So many wrong elements of an array are looked at for kinks; more of them need no proof."""
+"""The maximum number of wrong elements per array that are examined for kinks; with more, the gradient is wrong."""
 _DISTANCES, _NEIGHBORS = (1e-3, 1e-4), 12
-"""Relative to the spread of an array: where the derivatives around a place are looked at, and how many of them."""
+"""Where the derivatives around an element are examined, relative to the array's spread, and how many of them."""
 
 
 def gradcheck(
@@ -51,21 +51,21 @@ def gradcheck(
 
     Args:
         layer: built or not.
-        shape: per-sample input shape; needed where the layer is not built.
-        batch: how many random samples, where `inputs` is not given.
+        shape: per-sample input shape; needed if the layer is not built.
+        batch: number of random samples, if `inputs` is not given.
         seed: decides inputs, upstream gradient, perturbation and sampling.
-        sample: elements checked in an array (None: all), the rest is left unchecked.
-        tolerance: largest relative error that is ok.
+        sample: maximum number of elements checked per array; None checks all.
+        tolerance: largest acceptable relative error.
         train: check the training pass; its random numbers are the same in every probe.
-        perturb: standard deviation of the noise added to the parameters, 0 to check them as they are.
-        inputs: (N, *shape); the upstream gradient is random all the same, unless a loss is given. Needed where the
-            layer reads indices (Embedding); they stay whole numbers and have no gradient to check.
-        loss, labels: check the gradient of this loss instead of a random upstream gradient.
+        perturb: standard deviation of the noise added to the parameters; 0 checks them as they are.
+        inputs: (N, *shape). Needed if the layer reads indices (Embedding), which stay whole numbers and have no
+            gradient to check. The upstream gradient is random in any case, unless a loss is given.
+        loss, labels: check the gradient of this loss instead of using a random upstream gradient.
 
     Raises:
-        OptionError: neither `shape` nor `inputs` for a layer that is not built; no `inputs` for one that reads indices.
+        OptionError: neither `shape` nor `inputs` for an unbuilt layer; no `inputs` for one that reads indices.
     """
-    # a stream of its own: inputs are often drawn from default_rng(seed) too
+    # a separate stream, because inputs are often drawn from default_rng(seed) too
     rng = np.random.default_rng(np.random.SeedSequence([seed, 20_260_902]))
     layer, x = _moved(layer, _input_shape(layer, shape, inputs), inputs, batch, perturb, rng)
     start = {name: parameter.grad.copy() for name, parameter in layer.parameters.items()}
@@ -96,7 +96,7 @@ def gradcheck(
 
 
 def _written_to(now: dict[str, Array], kept: dict[str, Array]) -> list[GradientRow]:
-    """A row for each array that backward changed and should not have; each gets its numbers back."""
+    """One row per array that backward changed but must not; the arrays are restored."""
     changed = [name for name in now if not _same(now[name], kept[name])]
     for name in changed:
         now[name][...] = kept[name]
@@ -112,7 +112,7 @@ def _compared(
     tolerance: float,
     rng: np.random.Generator,
 ) -> list[GradientRow]:
-    """A row for each array that `number` depends on."""
+    """One row per array that `number` depends on."""
     noise = max(_EPSILON * magnitude, _rounding_of(number, [*values.values()], rng))
     return [
         check_array(name, values[name], gradient, number, sample, tolerance, 10 * noise / STEP, rng)
@@ -125,7 +125,7 @@ def _compared(
 def _moved(
     layer: Layer, shape: Shape, inputs: Array | None, batch: int, perturb: float, rng: np.random.Generator
 ) -> tuple[Layer, Array]:
-    """A float64 copy with parameters off their first values and gradients that backward adds to, and its inputs."""
+    """A float64 copy with perturbed parameters and with gradients for backward to add to, and its inputs."""
     layer = layer.copy()
     layer.build(shape, rng)
     layer = layer.astype(np.float64)
@@ -141,7 +141,7 @@ def _moved(
 
 @dataclass(frozen=True)
 class _Objective:
-    """The number that is differentiated: the outputs times a random upstream gradient, or their loss."""
+    """The number to differentiate: the outputs times a random upstream gradient, or their loss."""
 
     upstream: Array
     loss: Loss | None
@@ -155,11 +155,11 @@ class _Objective:
         return float(np.sum(self.upstream * y)) if self.loss is None else self.loss(y, self._targets)[0]
 
     def gradient(self, y: Array) -> tuple[Array, float]:
-        """With respect to y, and how large the numbers are of which the objective is the sum."""
+        """The gradient with respect to y, and the magnitude of the terms that the objective sums."""
         if self.loss is None:
             return self.upstream.copy(), float(np.abs(self.upstream * y).sum())
         value, dy = _value_and_gradient(self.loss, y, self._targets)
-        # a softmax that is sure of itself has a loss near 0, whose digits are those of the sum of exponentials within
+        # a confident softmax has a loss near 0, whose precision is that of the sum of exponentials inside
         return dy, max(abs(value), abs(self.loss(np.zeros_like(y), self._targets)[0]), float(np.abs(dy * y).sum()))
 
 
@@ -173,7 +173,7 @@ def _value_and_gradient(loss: Loss, y: Array, labels: Any) -> tuple[float, Array
 def _without_input_gradient(
     layer: Layer, forward: Callable[[], tuple[Array, object]], dy: Array, expected: dict[str, Any]
 ) -> list[GradientRow]:
-    """A row for each parameter whose gradient is another one when the input's is not asked for, as in training."""
+    """One row per parameter whose gradient differs if the input's is not requested, as in training."""
     for parameter in layer.parameters.values():
         parameter.grad = np.zeros(parameter.shape)
     layer.backward(dy.copy(), forward()[1], input_gradient=False)
@@ -202,12 +202,12 @@ def _near(one: Any, other: Array) -> bool:
 
 
 def _less(gradient: Any, start: Array) -> Any:
-    """What backward added; what it put in its place, if that is no array of this shape."""
+    """What backward added to the gradient, or what replaced it if that is not an array of this shape."""
     return gradient - start if isinstance(gradient, np.ndarray) and gradient.shape == start.shape else gradient
 
 
 def _rounding_of(objective: Callable[[], float], arrays: Sequence[Array], rng: np.random.Generator) -> float:
-    """How far the objective moves when every number it reads moves in its last digit."""
+    """How far the objective moves if every number it reads changes in its last digit."""
     kept = [array.copy() for array in arrays]
     values = [objective()]
     try:
@@ -246,16 +246,15 @@ def check_array(
 
     Args:
         name: of the row.
-        values: probed in place and put back.
-        gradient: what backpropagation says, of the same shape.
-        objective: the number that is differentiated.
-        sample: up to so many elements are probed; None: all.
-        tolerance: largest relative error that is ok.
-        rounding: the part of a difference at the usual step that means nothing.
-        rng: draws the sample, and places around one that may lie on a kink.
+        values: probed in place and restored.
+        gradient: from backpropagation, of the same shape.
+        objective: the number to differentiate.
+        sample: maximum number of elements to probe; None: all.
+        tolerance: largest acceptable relative error.
+        rounding: the part of a difference at the usual step that is only rounding.
+        rng: draws the sample, and points around an element that may lie on a kink.
 
-    The step is STEP, more where the values are larger than 1 or where the gradient is too small for it beside the
-    rounding.
+    The step is STEP, or larger if values exceed 1 or if the gradient is too small to stand out from rounding.
     """
     if sample is None or values.size <= sample:
         chosen = np.arange(values.size)
@@ -283,7 +282,7 @@ def check_array(
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors))) if len(errors) else 0
     error = float(errors[worst]) if len(errors) else 0.0
     where = indices[worst] if indices else ()
-    # a gradient of zeros throughout shows that nothing gets through, not that what gets through is right
+    # a gradient of all zeros shows that nothing passes through, not that it would be right
     is_hidden = not wrong and hides >= _VISIBLE * largest
     hidden = len(indices) - len(kinks) if is_hidden else 0
     return GradientRow(name, values.shape, len(indices), error, where, tuple(kinks), error <= tolerance, hidden)
@@ -291,7 +290,7 @@ def check_array(
 
 @dataclass(frozen=True)
 class _Probe:
-    """An objective that reads `values`, the step at which it is probed, and its rounding."""
+    """An objective that reads `values`, the step for probing it, and its rounding."""
 
     objective: Callable[[], float]
     values: Array
@@ -300,7 +299,7 @@ class _Probe:
 
 
 def _step(values: Array, largest: float, tolerance: float, rounding: float) -> float:
-    """Relative to the spread of the values, and wider where rounding would hide the largest gradient."""
+    """The step, relative to the spread of the values, and wider if rounding would hide the largest gradient."""
     size = float(values.std()) if values.size else 1.0
     step = STEP * max(size, 1.0) if np.isfinite(size) else STEP
     for _ in range(_WIDENINGS):
@@ -313,10 +312,10 @@ def _step(values: Array, largest: float, tolerance: float, rounding: float) -> f
 def _on_kink(
     probe: _Probe, index: tuple[int, ...], analytic: float, tolerance: float, rng: np.random.Generator
 ) -> bool:
-    """Whether a derivative that disagrees at the usual step does so because of kinks, beside or at this place.
+    """Whether a derivative disagrees at the usual step because of kinks at or near this element.
 
-    It does if it agrees at a smaller step, at which rounding leaves the disagreement visible; or if what forward bends
-    within a step explains it at every step; or if there is no derivative at this place.
+    It does if it agrees at a smaller step where rounding would not hide the disagreement; or if forward's bending
+    within a step explains it at every step; or if there is no derivative at this element.
     """
     brackets = []
     for shrunk in _SHRINKING:
@@ -342,9 +341,9 @@ def _on_kink(
 def _is_among_neighbors(
     probe: _Probe, index: tuple[int, ...], analytic: float, tolerance: float, rng: np.random.Generator
 ) -> bool:
-    """Whether derivatives around this place stay apart however near, and the one in question is of their kind.
+    """Whether derivatives around this element differ however close they are, and the one in question is among them.
 
-    So it is where equal numbers of several windows meet, whose gaps along this element happen to cancel.
+    This happens where equal numbers of several windows meet and their gaps along this element cancel.
     """
     kept, size = probe.values.copy(), max(float(probe.values.std()), 1e-3)
     ranges = []

@@ -1,4 +1,4 @@
-"""What a gradient check found: a row for each array, as text and in a notebook."""
+"""The report of a gradient check: one row per array, as text and as HTML for notebooks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ class GradientRow:
     """One array: how far backpropagation is from the numerical gradient.
 
     `error` is the largest difference divided by the array's largest gradient, `worst` the element that has it.
-    `kinks` are elements at or beside a kink, left out of `error`: the probe crossed it (a ReLU's zero), so that they
-    disagree at the usual step and agree at a smaller one; or they lie on it (equal numbers in a MaxPool2D's window), so
-    that there is no derivative: those to the left and to the right differ.
-    `hidden` counts elements of which nothing is known: the whole array's gradient is zero (every unit is dead), or too
-    small beside the objective's digits.
+    `kinks` are elements at or near a kink, left out of `error`: either the probe crossed it (a ReLU's zero), so they
+    disagree at the usual step and agree at a smaller one; or they lie on it (equal numbers in a MaxPool2D's window),
+    where left and right derivatives differ and there is no derivative.
+    `hidden` counts elements that could not be checked: the whole array's gradient is zero (every unit is dead), or too
+    small compared with the objective's precision.
     """
 
     name: str
@@ -37,13 +37,13 @@ class GradientRow:
 
     @property
     def compared(self) -> int:
-        """Elements that the verdict rests on."""
+        """The number of elements that the verdict is based on."""
         return max(self.checked - len(self.kinks) - self.hidden, 0)
 
 
 @dataclass(frozen=True)
 class GradientReport:
-    """One row per array; `.ok` if every row is, also where nothing could be compared (`.compared` is 0 then)."""
+    """One row per array; `.ok` if every row is, even if nothing could be compared (then `.compared` is 0)."""
 
     rows: tuple[GradientRow, ...]
     tolerance: float
@@ -54,22 +54,22 @@ class GradientReport:
 
     @property
     def error(self) -> float:
-        """The worst relative error of all."""
+        """The largest relative error."""
         return max((row.error for row in self.rows), default=0.0)
 
     @property
     def compared(self) -> int:
-        """Gradients that the verdict rests on."""
+        """The number of gradients that the verdict is based on."""
         return sum(row.compared for row in self.rows)
 
     @property
     def kinks(self) -> int:
-        """Gradients left out because they lie on a kink or beside one."""
+        """The number of gradients left out because they lie at or near a kink."""
         return sum(len(row.kinks) for row in self.rows)
 
     @property
     def hidden(self) -> int:
-        """Gradients left out because they are zero throughout an array, or too small to be told from rounding."""
+        """The number of gradients left out because a whole array's are zero, or too small to tell from rounding."""
         return sum(row.hidden for row in self.rows)
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class GradientReport:
         return _HEADERS, [(*line, _verdict(row), kinks) for row, line, kinks in self._lines()]
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it, the verdict in colour and in words."""
+        """HTML for notebooks, with the verdict in color and in words."""
         lines = [
             (*line, Html(f'<span class="{"good" if row.ok else "bad"}">{cells(_verdict(row))}</span>'), kinks)
             for row, line, kinks in self._lines()
@@ -90,7 +90,7 @@ class GradientReport:
         return fragment("gradient check", verdict, rows(_HEADERS, lines))
 
     def _lines(self) -> list[tuple[GradientRow, tuple[object, ...], str]]:
-        """Each row, its cells up to the verdict, and its kinks."""
+        """Each row with its cells before the verdict, and its kinks."""
         return [
             (
                 row,

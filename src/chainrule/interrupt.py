@@ -1,10 +1,10 @@
-"""How Ctrl-C, SIGTERM and SIGHUP wait until a piece of work is whole, and end a training in the same way."""
+"""Lets Ctrl-C, SIGTERM and SIGHUP wait until a piece of work is complete, and end a training in the same way."""
 
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -14,19 +14,22 @@ __all__ = ["Hold", "holding_interrupts", "interrupted_by_all_signals", "uninterr
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
-class _Signaled(KeyboardInterrupt):
-    """By a signal other than that of Ctrl-C: its number.
+_Handler = Callable[[int, FrameType | None], Any] | int
 
-    A class of its own, since Python ends with SIGINT whenever a KeyboardInterrupt has gone through the `exec` of a
-    text, though it was caught.
+
+class _Signaled(KeyboardInterrupt):
+    """Raised for a signal other than Ctrl-C's, with its number as the argument.
+
+    It is a subclass because Python ends with SIGINT once a KeyboardInterrupt itself has passed through the `exec` of a
+    text, even if it was caught.
     """
 
 
 class Hold:
-    """`with hold:` a signal within the block takes effect at its end; entering it again and again costs little."""
+    """`with hold:` delays signals within the block until its end; it is cheap to enter repeatedly."""
 
     def __init__(self) -> None:
-        self.previous: dict[int, signal._HANDLER] = {}
+        self.previous: dict[int, _Handler] = {}
         self._within = False
         self._pending: tuple[int, FrameType | None] | None = None
 
@@ -52,10 +55,10 @@ class Hold:
 
 @contextmanager
 def holding_interrupts() -> Iterator[Hold]:
-    """A Hold that receives Ctrl-C, SIGTERM and SIGHUP as long as this block lasts.
+    """Yield a Hold that receives Ctrl-C, SIGTERM and SIGHUP within this block.
 
-    Outside `with hold:` they go where they went before. Only the main thread receives signals; in any other this does
-    nothing.
+    Outside `with hold:` they reach their previous handlers. Only the main thread receives signals; in any other thread
+    this does nothing.
     """
     hold = Hold()
     if not _in_main_thread():
@@ -76,18 +79,18 @@ def holding_interrupts() -> Iterator[Hold]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """A signal within the block takes effect at its end, so that what is done in it is done whole."""
+    """Delay signals until the end of the block, so that its work is completed."""
     with holding_interrupts() as hold, hold:
         yield
 
 
 @contextmanager
 def interrupted_by_all_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise KeyboardInterrupt within the block, as Ctrl-C does; its argument is their number.
+    """Within the block, SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, with their number as the argument.
 
-    One that is ignored stays so (SIGHUP under nohup), and one that the program receives itself stays its own. An
-    exception that is lost in a destructor, as Python loses all there, is sent again, and one that Python makes another
-    of (in the middle of a class, while a library is loaded) is itself again.
+    Ignored signals stay ignored (SIGHUP under nohup), and signals with a handler keep it. Python discards exceptions in
+    destructors: then the signal is sent again. If Python replaces the exception by another one (inside a class body,
+    while a library is loading), the original is raised.
     """
     taken = []
     if _in_main_thread():

@@ -37,19 +37,19 @@ _BINS = 24
 
 
 class Html(str):
-    """Markup that is safe as it stands; any other text is escaped."""
+    """Markup that is already safe; any other text is escaped."""
 
     __slots__ = ()
 
 
 def fragment(title: str, *parts: str) -> str:
-    """What a notebook shows of one object: its title and the parts below."""
+    """The HTML for one object in a notebook: its title and the parts below it."""
     body = "".join(map(cells, parts))
     return f'<div class="chainrule"><style>{_STYLE}</style><p><strong>{escape(title)}</strong></p>{body}</div>'
 
 
 def cells(content: object) -> Html:
-    """The content itself if it is markup, else its text, escaped."""
+    """The content unchanged if it is markup, otherwise its escaped text."""
     return content if isinstance(content, Html) else Html(escape(str(content)))
 
 
@@ -64,7 +64,7 @@ def rows(
     total: Sequence[object] | None = None,
     right: bool = False,
 ) -> Html:
-    """A table; numbers are flush right, or everything is. `total` is a last line that stands out."""
+    """A table; numbers (or everything) are right-aligned. `total` is an emphasized last row."""
     columns = len(headers)
     numeric = [right or (bool(lines) and all(_is_number(line[column]) for line in lines)) for column in range(columns)]
 
@@ -88,13 +88,13 @@ def _is_number(content: object) -> bool:
 
 
 def bar(share: float) -> Html:
-    """A bar of this share (0 to 1) of 80 pixels."""
+    """A bar of up to 80 pixels for a share from 0 to 1."""
     width = round(80 * min(max(share, 0.0), 1.0)) if np.isfinite(share) else 0
     return Html(f'<span class="bar" style="width:{width}px"></span>')
 
 
 def histogram(values: Array, height: int = 22) -> Html:
-    """How numbers are spread, as a small chart with a column for each of 24 ranges; nothing where there are none."""
+    """A small histogram with 24 columns; empty without numbers."""
     finite = np.asarray(values, np.float64).ravel()
     finite = finite[np.isfinite(finite)]
     if not finite.size:
@@ -117,9 +117,9 @@ def histogram(values: Array, height: int = 22) -> Html:
 
 
 def lines(curves: Sequence[tuple[str, Sequence[float | None]]], width: int = 260, height: int = 90) -> Html:
-    """Numbers in their order as lines, the first solid and the others dashed; gaps where there is no number.
+    """A small line chart, with the first series solid and the others dashed; missing numbers leave gaps.
 
-    Nothing where fewer than two numbers are finite.
+    It is empty if fewer than two numbers are finite.
     """
     arrays = [np.array([np.nan if value is None else value for value in values], np.float64) for _, values in curves]
     every = np.concatenate(arrays) if arrays else np.zeros(0)
@@ -146,7 +146,7 @@ def lines(curves: Sequence[tuple[str, Sequence[float | None]]], width: int = 260
 
 
 def picture(png: bytes, caption: str, height: int = 56) -> Html:
-    """A PNG file within the markup, its caption below it."""
+    """An embedded PNG file with its caption below."""
     address = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
     told = escape(caption)
     return Html(f'<figure><img src="{address}" height="{height}" alt="{told}"><figcaption>{told}</figcaption></figure>')

@@ -28,7 +28,7 @@ class Picture:
 
     Attributes:
         png: the bytes of the file.
-        figure: matplotlib's figure, to change and draw again; None of a photograph.
+        figure: matplotlib's figure, to change and draw again; None for a photograph.
     """
 
     png: bytes
@@ -41,7 +41,7 @@ class Picture:
         return f"Picture({len(self.png):,} bytes of PNG)"
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the file whole or not at all.
+        """Write the file, completely or not at all.
 
         Raises:
             FileError: it cannot be written.
@@ -54,11 +54,11 @@ def curves(history: Sequence[Epoch], title: str = "") -> Picture:
     """Loss and accuracy against epochs.
 
     Args:
-        history: `trainer.history`, one epoch or more.
+        history: `trainer.history`, with at least one epoch.
         title: above the picture.
 
     Raises:
-        OptionError: no epoch is done.
+        OptionError: no epoch is complete.
         MissingExtraError: matplotlib is not installed.
     """
     if not history:
@@ -67,15 +67,15 @@ def curves(history: Sequence[Epoch], title: str = "") -> Picture:
 
 
 def confusion(report: Evaluation, classes: Sequence[str] | None = None, title: str = "") -> Picture:
-    """What was taken for what: row true class, column predicted; color shows the errors.
+    """The confusion matrix: row true class, column predicted; color shows the errors.
 
     Args:
-        report: of `evaluate`.
+        report: from `evaluate`.
         classes: names in the order of the logits, such as `net.labels`; by default their numbers.
-        title: above the picture; by default the report in a line.
+        title: above the picture; by default a summary of the report.
 
     Raises:
-        OptionError: the loss knew no classes, or `classes` are not as many.
+        OptionError: the loss is not one of classification, or the number of `classes` is wrong.
         MissingExtraError: matplotlib is not installed.
     """
     if report.confusion is None:
@@ -87,15 +87,15 @@ def confusion(report: Evaluation, classes: Sequence[str] | None = None, title: s
 
 
 def filters(network: Sequential, name: str | None = None) -> Picture:
-    """What the first layer of weights looks for: each filter or hidden unit as a small picture, dark to light.
+    """What the first layer with weights responds to: each filter or hidden unit as a small picture, dark to light.
 
     Args:
         network: built.
-        name: of a parameter, such as "0.Conv2D.W"; by default the first that can be seen as pictures. Weights of an
-            Affine layer (D, H) are pictures if the network reads pictures of D pixels.
+        name: of a parameter, such as "0.Conv2D.W"; by default the first that can be shown as pictures. Weights of an
+            Affine layer (D, H) can if the network reads pictures of D pixels.
 
     Raises:
-        OptionError: no such parameter, or none that can be seen as pictures.
+        OptionError: no such parameter, or none that can be shown as pictures.
         MissingExtraError: matplotlib is not installed.
     """
     parameters = network.parameters
@@ -113,7 +113,7 @@ def filters(network: Sequential, name: str | None = None) -> Picture:
 
 
 def _as_images(weights: Array, network: Sequential) -> Array | None:
-    """Weights as pictures (count, H, W), the mean over channels; None if they are no such."""
+    """Weights as pictures (count, H, W), averaged over channels; None if they are not pictures."""
     shape = network.input_shape or ()
     if weights.ndim == 2 and len(shape) == 3 and weights.shape[0] == np.prod(shape):
         weights = weights.T.reshape(-1, *shape)
@@ -124,16 +124,16 @@ def _as_images(weights: Array, network: Sequential) -> Array | None:
 
 
 def _stretched(image: Array) -> Array:
-    """To bytes: 0 in the middle, the largest absolute value at either end."""
+    """Convert to bytes: 0 in the middle, the largest absolute value at either end."""
     most = float(np.abs(image).max(initial=0)) or 1.0
     return np.round(127.5 + 127.5 * np.clip(image / most, -1, 1)).astype(np.uint8)
 
 
 def gradients(trace: Trace, title: str = "") -> Picture:
-    """How large outputs and gradients are from layer to layer: where they vanish or explode.
+    """The size of outputs and gradients from layer to layer: shows where they vanish or explode.
 
     Args:
-        trace: of `net.trace(x, labels)`.
+        trace: from `net.trace(x, labels)`.
         title: above the picture; by default the loss.
 
     Raises:
@@ -153,18 +153,18 @@ def gradients(trace: Trace, title: str = "") -> Picture:
 
 
 def _size(values: Array) -> float:
-    """The root of the mean square; NaN where that is no positive number, which a logarithmic axis cannot show."""
+    """The root mean square; NaN if it is not positive, which a logarithmic axis cannot show."""
     with np.errstate(all="ignore"):
         size = float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
     return size if 0 < size < np.inf else np.nan
 
 
 def reading(picture: Array, numbers: Sequence[Number]) -> Picture:
-    """A page with a frame around each number and what was read above it.
+    """A page with a frame around each number and its reading above.
 
     Args:
-        picture: the upright page (H, W, 3) uint8, as `data.read_colour` gives it.
-        numbers: of `read_numbers`.
+        picture: the upright page (H, W, 3) uint8, as returned by `data.read_colour`.
+        numbers: from `read_numbers`.
 
     Raises:
         MissingExtraError: Pillow is not installed.

@@ -28,7 +28,7 @@ __all__ = [
     "png_of",
 ]
 
-_TRAIN, _TEST = "#0072b2", "#d55e00"  # told apart also by colour-blind eyes (Okabe and Ito 2008)
+_TRAIN, _TEST = "#0072b2", "#d55e00"  # distinguishable by color-blind readers (Okabe and Ito 2008)
 
 
 def plot_curves(
@@ -45,9 +45,9 @@ def plot_curves(
 def draw_curves(
     history: Sequence[Mapping[str, Any]], title: str = "", watched: str = "test", measure: str | None = None
 ) -> Any:
-    """Loss and accuracy against epochs; `history` has a mapping an epoch, with the columns of history.csv.
+    """Loss and accuracy against epochs; `history` has one mapping per epoch, with the columns of history.csv.
 
-    `watched` says what epochs were measured on, `measure` what the loss is.
+    `watched` names the data that epochs were measured on, `measure` the loss.
     """
     classes = any(row["train_accuracy"] is not None for row in history)
     names = ("loss", "accuracy") if classes else ("loss",)
@@ -82,7 +82,7 @@ def plot_confusion(counts: Array, classes: Sequence[str], path: str | os.PathLik
 def draw_confusion(counts: Array, classes: Sequence[str], title: str = "") -> Any:
     """counts (C, C), row true class, column predicted, with every count.
 
-    Colour shows the errors: the scale ends at the most frequent confusion, and the diagonal is left out of it.
+    Color shows the errors: the scale ends at the most frequent confusion, and ignores the diagonal.
     """
     figure = _figure(1.8 + 0.55 * len(classes), 1.4 + 0.5 * len(classes))
     panel = figure.subplots()
@@ -117,7 +117,7 @@ def draw_confusion(counts: Array, classes: Sequence[str], title: str = "") -> An
 def plot_residuals(
     predictions: Array, targets: Array, name: str, path: str | os.PathLike[str], title: str = ""
 ) -> None:
-    """Numbers that were predicted (N,) against true ones (N,), and the residuals against the predictions, as PNG."""
+    """Predicted numbers (N,) against true ones (N,), and residuals against predictions, as PNG."""
     figure = _figure(9, 4)
     left, right = figure.subplots(1, 2)
     low, high = float(min(predictions.min(), targets.min())), float(max(predictions.max(), targets.max()))
@@ -147,7 +147,7 @@ def plot_learning_rates(
     path: str | os.PathLike[str],
     title: str = "",
 ) -> None:
-    """The loss of each step against its learning rate (logarithmic), smoothed too, and the proposed rate, as PNG."""
+    """The loss of each step against its learning rate (logarithmic), raw and smoothed, with the suggestion, as PNG."""
     figure = _figure(7, 4.2)
     panel = figure.subplots()
     panel.plot(rates, losses, color="#b8c4ce", linewidth=0.8, label="loss of a step")
@@ -169,7 +169,7 @@ def plot_learning_rates(
 def plot_sheet(
     images: Array, names: Sequence[str], path: str | os.PathLike[str], title: str = "", columns: Sequence[str] = ()
 ) -> None:
-    """A contact sheet of pictures (rows, columns, C, H, W) uint8, with a name for each row and column, as PNG."""
+    """A contact sheet of pictures (rows, columns, C, H, W) uint8 with names for rows and columns, as PNG."""
     rows, count, channels, height, width = images.shape
     gap = 2
     sheet = np.full((rows * (height + gap) - gap, count * (width + gap) - gap, channels), 96, np.uint8)
@@ -209,7 +209,7 @@ def draw_grid(images: Array, captions: Sequence[str], title: str = "") -> Any:
 
 
 def draw_spreads(names: Sequence[str], sizes: Mapping[str, Sequence[float]], title: str = "") -> Any:
-    """A line for each kind of size from place to place, logarithmic; `sizes` has a number for each name, NaN: none."""
+    """One line per kind of size, layer by layer, logarithmic; `sizes` has one number per name, NaN for none."""
     figure = _figure(1.5 + max(5.0, 0.45 * len(names)), 4.2)
     panel = figure.subplots()
     places = np.arange(len(names))
@@ -228,7 +228,7 @@ def draw_spreads(names: Sequence[str], sizes: Mapping[str, Sequence[float]], tit
 
 
 def plot_ratios(ratios: Mapping[str, Mapping[str, float]], path: str | os.PathLike[str], title: str = "") -> None:
-    """A bar for each way of each piece of work, logarithmic, as PNG; what the others are compared with has 1."""
+    """One bar per variant of each piece of work, logarithmic, as PNG; the baseline is 1."""
     colours = ("#0072b2", "#d55e00", "#e69f00", "#009e73", "#56b4e9", "#cc79a7", "#999999", "#000000")  # Okabe and Ito
     ways = list(dict.fromkeys(way for group in ratios.values() for way in group))
     rows = [(work, way) for work, group in ratios.items() for way in group]
@@ -262,15 +262,15 @@ def plot_trials(
     title: str,
     measure: str,
 ) -> None:
-    """All trials of a sweep as PNG: what each reached after each epoch, and at its end against each field.
+    """All trials of a sweep as PNG: the result after each epoch, and the final result against each field.
 
     Args:
-        curves: for each trial, a figure an epoch; None where it is not known.
-        best: the trial to show in the other color.
-        fields: name of a field that differs -> (its value, what was reached) of each trial.
+        curves: for each trial, one number per epoch; None if unknown.
+        best: the trial to highlight.
+        fields: name of a varied field -> (its value, the result) of each trial.
         path: of the file.
-        title: above it.
-        measure: what the figures are.
+        title: above the picture.
+        measure: what the numbers are.
     """
     figure = _figure(4.2 + 2.8 * len(fields), 3.8)
     first, *others = figure.subplots(1, 1 + len(fields), sharey=True, squeeze=False)[0]

@@ -1,4 +1,4 @@
-"""Losses over sequences: a class at every step, or a list of labels in order but without their steps.
+"""Losses over sequences: a class at every step, or an ordered list of labels that are not aligned to steps.
 
 Like those in `losses`, they return the loss and its gradient: `value, doutputs = loss(outputs, targets)`.
 """

@@ -1,4 +1,4 @@
-"""PairwiseSum: a sum of arrays whose rounding does not depend on who added which of them."""
+"""PairwiseSum: a sum of arrays whose rounding does not depend on who adds which of them."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ __all__ = ["PairwiseSum"]
 class PairwiseSum:
     """The sum of the arrays numbered 0, 1, 2, ..., along one fixed tree: (0 + 1) + (2 + 3), and so on.
 
-    Whoever has arrays that follow each other adds them to blocks of that tree; whoever gets the blocks of all, in
-    order, comes to the same bytes as one that added every array. (Knuth's Art of Computer Programming, volume 2, 4.2.2,
+    A worker that has consecutive arrays adds them into blocks of that tree; adding the blocks of all workers, in order,
+    gives the same bytes as adding every array in one process. (Knuth, The Art of Computer Programming, volume 2, 4.2.2,
     on why the order matters; pairwise sums also round less than running ones.)
 
     Args:
@@ -31,9 +31,9 @@ class PairwiseSum:
         self.blocks: list[tuple[int, int, Array]] = []
 
     def add(self, first: int, count: int, array: Array) -> None:
-        """Add the block of `count` arrays from number `first` on, which follows those that are there.
+        """Add the block of `count` arrays starting with number `first`, which must follow the blocks added so far.
 
-        `array` belongs to the sum from now on: it is written into.
+        The sum takes over `array` and writes to it.
         """
         while self.blocks:
             before, size, total = self.blocks[-1]
@@ -45,7 +45,7 @@ class PairwiseSum:
         self.blocks.append((first, count, array))
 
     def result(self) -> Array:
-        """The sum of all that were added (at least one)."""
+        """The sum of all added arrays (at least one)."""
         *rest, (_, _, total) = self.blocks
         for _, _, array in reversed(rest):
             total = array + total

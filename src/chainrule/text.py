@@ -1,4 +1,4 @@
-"""Plain text: words in the reader's language, lines that fit, and aligned tables; a Chinese character is two wide."""
+"""Plain text: the reader's language, line wrapping, and aligned tables; a Chinese character is two columns wide."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -10,24 +10,24 @@ __all__ = ["Language", "fields", "spoken", "table", "width", "wrap"]
 Language = Literal["en", "zh"]
 
 _GAP = 2
-"""Spaces between two columns."""
+"""Spaces between columns."""
 _NOT_FIRST = frozenset("，。、：；！？）》」』”’…,.;:!?)]}%")
-"""What no line begins with, after a Chinese character."""
+"""Characters that must not start a line after a Chinese character."""
 _NOT_LAST = frozenset("（《「『“‘([{")
 
 
 def spoken(words: tuple[str, str], language: Language) -> str:
-    """Of words in English and in Chinese, those of this language."""
+    """Choose the English or the Chinese text."""
     return words[("en", "zh").index(language)]
 
 
 def width(text: str) -> int:
-    """Columns that a text takes on a terminal."""
+    """The width of a text on a terminal, in columns."""
     return len(text) if text.isascii() else sum(map(_columns, text))
 
 
 def wrap(text: str, columns: int, hanging: int = 0) -> list[str]:
-    """Break a line at spaces and between Chinese characters; the lines after the first begin with `hanging` spaces.
+    """Break a line at spaces and between Chinese characters; lines after the first are indented by `hanging` spaces.
 
     A word longer than the line stays whole.
     """
@@ -41,9 +41,9 @@ def wrap(text: str, columns: int, hanging: int = 0) -> list[str]:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], columns: int | None = None) -> str:
-    """Columns two spaces apart; a column of numbers is flush right, any other flush left.
+    """Columns two spaces apart; columns of numbers are right-aligned, others left-aligned.
 
-    Where that is wider than `columns`, the widest cells are wrapped; where that cannot be, a block shows each row.
+    If this is wider than `columns`, the widest cells are wrapped; if that is impossible, each row becomes a block.
     """
     cells = [[str(cell) for cell in row] for row in rows]
     numeric = [all(_is_number(row[place]) for row in cells) for place in range(len(headers))]
@@ -54,7 +54,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], columns: int
 
 
 def fields(pairs: Sequence[tuple[str, object]], columns: int | None = None) -> str:
-    """Names and values, one below the other; a value that is longer than its line goes on below itself."""
+    """Names and values, one per line; long values wrap within their column."""
     label = max((width(name) for name, _ in pairs), default=0) + _GAP
     lines = []
     for name, value in pairs:
@@ -64,7 +64,7 @@ def fields(pairs: Sequence[tuple[str, object]], columns: int | None = None) -> s
 
 
 def _lines(row: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> list[str]:
-    """A row of the table, on several lines if a cell is wider than its column."""
+    """A table row, on several lines if a cell is wider than its column."""
     parts = [wrap(cell, size) for cell, size in zip(row, widths, strict=True)]
     lines = []
     for number in range(max(map(len, parts), default=0)):
@@ -78,7 +78,7 @@ def _lines(row: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -
 
 
 def _fitted(rows: Sequence[Sequence[str]], columns: int | None) -> list[int] | None:
-    """The width of each column, the widest made narrower as far as needed; None if no word may be broken for that."""
+    """The width of each column, with the widest narrowed as needed; None if that would break a word."""
     by_column = list(zip(*rows, strict=True))
     widths = [max(map(width, cells)) for cells in by_column]
     least = [max(width(word.rstrip()) for cell in cells for word in _words(cell)) for cells in by_column]
@@ -91,7 +91,7 @@ def _fitted(rows: Sequence[Sequence[str]], columns: int | None) -> list[int] | N
 
 
 def _words(text: str) -> list[str]:
-    """The parts between which a line may be broken, each with the spaces behind it."""
+    """The parts between which a line may be broken, each with its trailing spaces."""
     parts = [text[:1]]
     for before, after in pairwise(text):
         if _breaks(before, after):

@@ -1,5 +1,6 @@
 """Typical uses of estimators: data frames, pipelines, searches, sample weights, warm starts, and custom layers."""
 
+import inspect
 import pickle
 import warnings
 
@@ -124,7 +125,7 @@ def test_partial_fit_is_fit_a_pass_at_a_time(blobs):
     assert parts.n_iter_ == 5
     some = NetClassifier(random_state=0).partial_fit(X[y == "ant"], y[y == "ant"], classes=["ant", "bee"])
     assert some.predict_proba(X).shape == (300, 2)
-    with pytest.raises(ValueError, match=r"classes \['cat'\] that were not there before"):
+    with pytest.raises(ValueError, match=r"new classes \['cat'\]"):
         some.partial_fit(X, y)
 
 
@@ -157,8 +158,12 @@ def test_weights_of_samples_and_classes():
     assert (given.predict(X) == 1).mean() > 0.5
     by_sample = NetClassifier(random_state=0, max_iter=60).fit(X, y, sample_weight=np.where(y == 1, 50.0, 1.0))
     np.testing.assert_allclose(by_sample.predict_proba(X), given.predict_proba(X), atol=1e-6)
-    with pytest.raises(ValueError, match="at least one non-zero"):
+    with pytest.raises(ValueError, match="not every weight may be zero"):
         plain.fit(X, y, sample_weight=np.zeros(400))
+    with pytest.raises(ValueError, match=r"sample_weight has shape \(400, 1\): give one weight per sample, \(400,\)"):
+        plain.fit(X, y, sample_weight=np.ones((400, 1)))
+    twice = NetClassifier(random_state=0, max_iter=5).fit(X, y, sample_weight=2)
+    assert twice.loss_ == pytest.approx(NetClassifier(random_state=0, max_iter=5).fit(X, y).loss_, rel=1e-3)
 
 
 def test_several_labels_a_sample():
@@ -168,7 +173,7 @@ def test_several_labels_a_sample():
     assert net.predict(X).shape == y.shape
     assert net.score(X, y) > peer.score(X, y) - 0.1
     assert net.out_activation_ == "logistic"
-    with pytest.raises(ValueError, match="class_weight is for classes that exclude each other"):
+    with pytest.raises(ValueError, match="class_weight needs one class per sample"):
         NetClassifier(class_weight="balanced").fit(X, y)
 
 
@@ -244,9 +249,18 @@ def test_wrong_parameters_are_told(blobs, options, told):
         NetClassifier(**options).fit(*blobs)
 
 
+def test_the_constructor_is_what_mlpclassifiers_is():
+    own, peer = (inspect.signature(kind).parameters for kind in (NetClassifier, MLPClassifier))
+    shared = [name for name in own if name in peer]
+    assert {name: own[name].default for name in shared} == {name: peer[name].default for name in shared}
+    assert set(own) - set(shared) <= {"layers", "preparation", "class_weight"}
+    assert set(NetRegressor().get_params()) == set(own) - {"class_weight"}
+    assert clone(NetClassifier(8, class_weight="balanced")).get_params()["class_weight"] == "balanced"
+
+
 def test_divergence_is_told():
     X, y = load_iris(return_X_y=True)
-    with pytest.raises(ValueError, match="scale X, or give a smaller learning_rate_init"):
+    with pytest.raises(ValueError, match="scale X, or decrease learning_rate_init"):
         NetRegressor(solver="sgd", learning_rate_init=1e6).fit(1e6 * X, y)
 
 
@@ -333,7 +347,7 @@ def test_files_are_read_as_the_estimators_data_were(tmp_path):
 
 def test_a_preparation_that_does_not_make_x_is_refused(blobs, tmp_path):
     train, _ = cr.data.load("mnist")
-    with pytest.raises(OptionError, match=r"preparation makes \(N, 1, 28, 28\), X is \(N, 8\)"):
+    with pytest.raises(OptionError, match=r"preparation yields \(N, 1, 28, 28\), X has \(N, 8\)"):
         NetClassifier(preparation=train.preparation).fit(*blobs)
     with pytest.raises(OptionError, match="preparation must be what chainrule.data.load gives"):
         NetClassifier(preparation=StandardScaler()).fit(*blobs)

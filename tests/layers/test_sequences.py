@@ -503,7 +503,7 @@ def test_tied_weights_are_one_table(tmp_path):
         (
             lambda: build(cr.Positions(), 4, 2).run(np.zeros((1, 3, 2)), 2),
             cr.errors.DataError,
-            r"Positions\(\) has 4 learned positions, got 5 steps: use a larger length, or start anew",
+            r"Positions\(\) has 4 learned positions, got 5 steps: use a larger length, or start over",
         ),
         (lambda: cr.TransformerBlock(0, 1), OptionError, "needs a size and expansion of 1 or more, got 0 and 4"),
         (lambda: cr.Unembedding(cr.Affine(3)), OptionError, "takes the Embedding whose table it shares"),

@@ -6,7 +6,7 @@ from PIL import Image
 
 import chainrule as cr
 from chainrule.errors import DataError
-from chainrule.vision import SURE, Comparison, compare, read_numbers
+from chainrule.vision import SURE, Comparison, Readers, compare, read_numbers
 from pages import LEVELS, make_page
 
 
@@ -170,6 +170,19 @@ def test_reading_does_not_change_the_picture_and_is_the_same_again(mnist, reader
     picture = page.picture.copy()
     picture.flags.writeable = False
     assert read_numbers(picture, network=reader) == read_numbers(page.picture, network=reader)
+
+
+def test_readers_vote_and_are_kept_for_many_pages(glyphs, reader):
+    sheet = np.zeros((500, 700))
+    write(sheet, "4096", 120, 200, glyphs)
+    picture, bundled = on_paper(sheet), Readers.bundled()
+    alone, together = (read_numbers(picture, network=network) for network in (reader, bundled))
+    assert [number.text for number in alone + together] == ["4096", "4096"]
+    assert alone != together, "three networks are not as confident as one"
+    assert together == read_numbers(picture) == read_numbers(picture, network=bundled)
+    small = cr.Sequential(cr.Flatten(), cr.Affine(10)).build((1, 8, 8), seed=0)
+    with pytest.raises(DataError, match=r"a voter reads \(1, 8, 8\), the first network \(1, 28, 28\)"):
+        Readers(reader, [small])
 
 
 def test_what_is_no_photograph_is_told(reader):

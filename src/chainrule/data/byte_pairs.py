@@ -137,7 +137,7 @@ def learn_byte_pairs(texts: Iterable[str], size: int) -> BytePairs:
 
 
 def _apart(places: Array) -> Array:
-    """Of consecutive places every second one, starting at the first: a pair of equal tokens uses up both."""
+    """Every second of consecutive places, starting at the first: a pair of equal tokens uses up both."""
     begins = np.diff(places, prepend=-2) > 1
     first = places[np.maximum.accumulate(np.where(begins, np.arange(len(places)), 0))]
     every_second: Array = places[(places - first) % 2 == 0]

@@ -66,7 +66,7 @@ class Dataset:
         return f"Dataset({len(self):,} samples of shape {self.x.shape[1:]} {self.x.dtype}, {labels})"
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it: how many samples of which class, and the first ones."""
+        """HTML for notebooks: the number of samples per class, and the first samples."""
         parts = []
         if self.y is not None and self.classes and self.y.ndim == 1:
             counts = np.bincount(self.y, minlength=len(self.classes))[:_SHOWN_CLASSES]
@@ -235,7 +235,7 @@ def _is_picture(shape: Shape) -> bool:
 
 
 def _visible(x: Array) -> Array:
-    """(C, H, W) -> (H, W) or (H, W, 3) uint8; numbers that are no bytes are stretched from the least to the largest."""
+    """(C, H, W) -> (H, W) or (H, W, 3) uint8; numbers that are not bytes are stretched to 0..255."""
     if x.dtype != np.uint8:
         low, high = float(x.min()), float(x.max())
         x = np.round((x.astype(np.float64) - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)

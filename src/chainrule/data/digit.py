@@ -22,7 +22,7 @@ _FINE = 5
 """The resolution, per final pixel, at which strokes are measured and widened."""
 
 _LARGEST = 400
-"""The most pixels of the longer side; larger pictures are shrunk first."""
+"""The maximum pixels of the longer side; larger pictures are shrunk first."""
 
 _THINNEST = 1.5
 """Stroke width in pixels of the final picture; thinner strokes are widened to `_WIDENED`."""
@@ -30,22 +30,22 @@ _THINNEST = 1.5
 _WIDENED = 2.2
 
 _PHOTOGRAPH = 150
-"""Pixels of the longer side from which a picture may have shadows that end in it."""
+"""Minimum pixels of the longer side for a picture to have shadow edges."""
 
 _CLEAR = 0.5
-"""Where ink begins at most, of its usual depth: paler ones cannot be told from bad paper."""
+"""Maximum depth at which ink begins, as a share of its usual depth: above it, ink cannot be told from bad paper."""
 
 _INKED = (0.002, 0.3)
-"""Share of the picture that a digit takes."""
+"""Share of the picture that a digit covers."""
 
 _TIGHT = 200
-"""Pixels of the longer side up to which a picture may be cut off close to the ink."""
+"""Pixels of the longer side up to which a picture may be a tight crop."""
 
 _APART = 80
-"""Levels between ink and paper in such a picture."""
+"""Minimum levels between ink and paper in a tight crop."""
 
 _FRAMED = 0.3
-"""Share of a picture up to which an even border is a frame, and not paper."""
+"""Share of a picture up to which a uniform border is a frame, not paper."""
 
 
 def center_digit(gray: Array, size: int = 28, steps: Callable[[str, Array], None] | None = None) -> Array:
@@ -97,7 +97,7 @@ def center_ink(ink: Array, size: int = 28) -> Array:
 def _ink(gray: Array) -> Array:
     """How much ink each pixel holds, (H, W) float32 in 0..1.
 
-    It is told from one smooth surface of paper or, where a shadow ends across the picture, from the paper around it.
+    It is separated from a smooth surface of paper or, if a shadow ends in the picture, from the paper around it.
 
     Raises:
         DataError: there is none in it.
@@ -116,10 +116,10 @@ def _ink(gray: Array) -> Array:
 
 
 def _with_margin(gray: Array) -> Array:
-    """A small picture whose ink comes close to the edge, with some paper around it; others as they are.
+    """Add paper around a small picture whose ink comes close to the edge; return others unchanged.
 
-    Paper is what most corners show, or, where these are two and two, most of the picture; what takes little of it is
-    the frame around a picture.
+    Paper is what most corners show or, if they are split two to two, most of the picture; a border that covers little
+    of the picture is a frame.
     """
     if max(gray.shape) > _TIGHT or int(gray.max()) - int(gray.min()) < _APART:
         return gray

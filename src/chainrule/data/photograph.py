@@ -1,8 +1,8 @@
-"""Where the sheet of paper lies in a photograph: what is beside it (a desk, a cloth, a hand) is painted over as paper.
+"""Finds the sheet of paper in a photograph, and paints everything beside it (a desk, a cloth, a hand) as paper.
 
-The sheet is brighter than what it lies on in the channel that is darkest in each place (wood and skin have little
-blue), it hangs together, and it is convex but for the fingers that hold it. Half of a sheet in a shadow looks the same
-to a threshold: the rest must be much darker than a shadow leaves it, or of another colour, and the edge straight.
+The sheet is brighter than its background in each pixel's darkest channel (wood and skin have little blue), connected,
+and convex apart from fingers that hold it. To a threshold, a half-shadowed sheet looks the same: so the background must
+be much darker than a shadow, or of another color, and the edge straight.
 """
 
 from dataclasses import dataclass
@@ -16,34 +16,34 @@ from chainrule.data.ink import ndimage
 __all__ = ["Sheet", "find_sheet", "threshold"]
 
 _LARGE = 500
-"""Pixels of the longer side from which a photograph may show a desk: what is smaller has been cropped."""
+"""Minimum pixels of the longer side for a photograph to show a desk; smaller ones were cropped."""
 
 _LOOKED_AT = 200
-"""Pixels of the longer side at which the sheet is looked for."""
+"""Pixels of the longer side at which the sheet is searched."""
 
 _SMALLEST = 0.15
-"""Share of the photograph that a sheet takes at least."""
+"""Minimum share of the photograph that a sheet covers."""
 
 _BARE = 0.75
-"""Share of a sheet that nothing is written on, at least; a white ring on black is no sheet."""
+"""Minimum share of a sheet without writing; a white ring on black is not a sheet."""
 
 _AROUND = 0.3
-"""Share of the photograph's border that shows the desk, at least; the stroke of a tight crop takes less."""
+"""Minimum share of the photograph's border that shows the desk; a stroke in a tight crop covers less."""
 
 _DARKER = 0.55
-"""Brightness of the surroundings, as a share of the sheet's, at most."""
+"""Maximum brightness of the surroundings, as a share of the sheet's."""
 
 _OTHER_COLOUR = 0.12
-"""Distance of the surroundings' colour (shares of red, green and blue), from which a brighter desk counts as one."""
+"""Minimum color distance (in shares of red, green and blue) for brighter surroundings to be a desk."""
 
 _CONVEX = 0.86
-"""Share of its convex hull that a sheet fills at least; a hand may cover some."""
+"""Minimum share of its convex hull that a sheet fills; a hand may cover some."""
 
 _ON_HULL = 0.7
-"""Share of its edge that lies within 3 pixels of the hull; the edge of a shadow bends inwards."""
+"""Minimum share of its edge within 3 pixels of the hull; the edge of a shadow bends inward."""
 
 _SHARP = 0.5
-"""Step of brightness at its edge, as a share of the difference between the sheet and what is around it."""
+"""Minimum brightness step at its edge, as a share of the difference between the sheet and its surroundings."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ class Sheet:
     """The part of a photograph that shows the sheet."""
 
     picture: Array
-    """(H, W) or (H, W, 3) uint8, cut out; around the sheet there is bare paper."""
+    """(H, W) or (H, W, 3) uint8, cropped, with bare paper around the sheet."""
 
     left: int
     top: int
-    """Where it was in the photograph."""
+    """Its place in the photograph."""
 
 
 def find_sheet(picture: Array) -> Sheet:
-    """(H, W) or (H, W, 3) uint8 -> the sheet on it; the whole picture where no desk is in view."""
+    """(H, W) or (H, W, 3) uint8 -> the sheet in it; the whole picture if no desk is visible."""
     whole = Sheet(picture, 0, 0)
     if min(picture.shape[:2]) < _LOOKED_AT // 2 or max(picture.shape[:2]) < _LARGE:
         return whole
@@ -82,18 +82,18 @@ def find_sheet(picture: Array) -> Sheet:
 
 
 def _coarse(colour: Array, step: int) -> Array:
-    """(H, W, 3) -> the brightest of the blocks' quarters, without strokes, float32: what lies below the ink."""
+    """(H, W, 3) -> the brightest quarter of each block, without strokes, float32: what is under the ink."""
     height, width = (-(-length // step) * step for length in colour.shape[:2])
     full = np.pad(colour, ((0, height - colour.shape[0]), (0, width - colour.shape[1]), (0, 0)), mode="edge")
     blocks = full.reshape(height // step, step, width // step, step, 3).mean(axis=(1, 3), dtype=np.float32)
     filters = ndimage()
-    # ink is thin: it goes where the brightest nearby is taken, and then the least of these again (a closing)
+    # ink is thin: a closing (the brightest nearby, then the darkest of these) removes it
     closed = [filters.grey_closing(blocks[:, :, channel], 5) for channel in range(3)]
     return np.stack(closed, axis=2).astype(np.float32)
 
 
 def _sheet(small: Array) -> Array | None:
-    """(h, w) bool: what is safely inside the sheet; None where there is no sheet with something beside it."""
+    """(h, w) bool: what is safely inside the sheet; None if there is no sheet with something beside it."""
     filters = ndimage()
     light = small.min(axis=2)
     bright = light > threshold(light)
@@ -124,7 +124,7 @@ def _sheet(small: Array) -> Array | None:
 
 
 def _edge_step(light: Array, sheet: Array) -> float:
-    """By how much (h, w) becomes darker across the edge of the sheet; the edge of a shadow is wide."""
+    """How much darker (h, w) becomes across the edge of the sheet; the edge of a shadow is wide."""
     filters = ndimage()
     square = np.ones((3, 3))
     inner, core = (filters.binary_erosion(sheet, square, n, border_value=1) for n in (1, 3))
@@ -134,7 +134,7 @@ def _edge_step(light: Array, sheet: Array) -> float:
 
 
 def threshold(light: Array) -> float:
-    """The brightness (0 to 255) that parts dark from bright so that both are most alike in themselves (Otsu 1979)."""
+    """The brightness (0 to 255) that separates dark from bright with the least variance within each (Otsu 1979)."""
     counts = np.bincount(np.clip(light, 0, 255).astype(np.intp).ravel(), minlength=256).astype(np.float64)
     below = np.cumsum(counts)
     sums = np.cumsum(counts * np.arange(256))
@@ -145,7 +145,7 @@ def threshold(light: Array) -> float:
 
 
 def _is_convex(inside: Array) -> bool:
-    """Whether the shape is convex but for some of its edge."""
+    """Whether the shape is convex, apart from some of its edge."""
     hull = _hull(inside)
     x, y = hull.T
     area = abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
@@ -181,12 +181,12 @@ def _hull(inside: Array) -> Array:
 
 
 def _turn(a: tuple[int, int], b: tuple[int, int], c: tuple[int, int]) -> int:
-    """Positive where the way from a over b to c turns to one side, negative to the other."""
+    """Positive if the path from a via b to c turns one way, negative if it turns the other way."""
     return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 def _spread(small: Array, inside: Array) -> Array:
-    """(h, w, 3) float32: the paper's colour, from the sheet spread over what is beside it."""
+    """(h, w, 3) float32: the paper's color, extended from the sheet over its surroundings."""
     weight = inside.astype(np.float32)
     paper = np.broadcast_to(np.median(small[inside], axis=0), small.shape).astype(np.float32)
     for reach in (20.0, 6.0, 2.0, 1.0):

@@ -1,4 +1,4 @@
-"""Points in the plane to learn from: circles, spirals, checkers and clouds, drawn from a seed."""
+"""Points in the plane to learn from: circles, spirals, checkers and clouds, drawn at random from a seed."""
 
 from collections.abc import Callable
 from typing import Literal, get_args
@@ -12,12 +12,12 @@ from chainrule.errors import OptionError
 __all__ = ["MOST_POINTS", "PointShape", "points"]
 
 PointShape = Literal["circles", "spirals", "checkers", "clouds"]
-"""How the points of a class lie: on rings, on arms of a spiral, on squares of a checkerboard (two classes: XOR), or in
-normal clouds."""
+"""How the points of a class are arranged: on rings, on spiral arms, on squares of a checkerboard (two classes: XOR), or
+in normal clouds."""
 
 MOST_POINTS = 1_000_000
 _TURNS = 2.0
-"""Half turns of a spiral's arm."""
+"""Half turns of a spiral arm."""
 
 
 def points(shape: PointShape, count: int = 200, *, classes: int = 2, noise: float = 0.1, seed: int = 0) -> Dataset:
@@ -27,7 +27,7 @@ def points(shape: PointShape, count: int = 200, *, classes: int = 2, noise: floa
         shape: circles, spirals, checkers or clouds.
         count: points in all, at least one for each class.
         classes: 2 to 10.
-        noise: 0 to 1; the standard deviation by which points leave their places is a quarter of it.
+        noise: 0 to 1; four times the standard deviation of the points' random displacement.
         seed: draws the points; the same seed gives the same points.
 
     Raises:

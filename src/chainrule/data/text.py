@@ -102,7 +102,7 @@ class Text:
         return f"Text({len(self.tokens):,} {self.preparation.tokenizer.kind} in windows of {self.preparation.context})"
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it: how it begins."""
+        """HTML for notebooks: the beginning of the text."""
         first = self.preparation.tokenizer.decode(np.asarray(self.tokens[:_SHOWN]).tolist())
         return fragment(repr(self), note(first + ("…" if len(self.tokens) > _SHOWN else "")))
 

@@ -1,8 +1,8 @@
 """Networks of bricks as scikit-learn estimators.
 
-Parameters that mean the same as MLPClassifier's have its names and defaults, so that an import can be replaced;
-`layers=` takes any bricks in place of `hidden_layer_sizes`. Where X is float32 everything is computed in
-float32, which is about twice as fast as in float64.
+Parameters that mean the same as MLPClassifier's have its names and defaults, so it is enough to change the import;
+`layers=` takes any bricks in place of `hidden_layer_sizes`. If X is float32, everything is computed in float32, about
+twice as fast as in float64.
 """
 
 from importlib.util import find_spec

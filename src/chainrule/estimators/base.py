@@ -1,4 +1,4 @@
-"""What NetClassifier and NetRegressor share: parameters, the loop over batches, and when it ends."""
+"""What NetClassifier and NetRegressor share: parameters, the training loop, and when it stops."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from importlib.util import find_spec
 from typing import Any, ClassVar, Self
 
@@ -13,8 +14,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.arrays import Array, name_shape, quiet
 from chainrule.data import Preparation
@@ -29,10 +30,10 @@ if find_spec("sklearn.callback") is not None:
 else:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """There are no callbacks yet."""
+        """Stands for scikit-learn's, which this version lacks."""
 
     def with_callbacks(fit: Any) -> Any:
-        """The method as it is."""
+        """Return the method unchanged."""
         return fit
 
 
@@ -41,72 +42,49 @@ __all__ = ["NetEstimator"]
 _ACTIVATIONS: dict[str, type[Layer] | None] = {"relu": ReLU, "tanh": Tanh, "logistic": Sigmoid, "identity": None}
 
 
+@dataclass(eq=False, repr=False)
 class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
-    """A network that is built, trained and asked the way scikit-learn does it; a subclass says what y means."""
+    """A network that is built, trained and used as scikit-learn does; a subclass says what y means.
+
+    The fields are the constructor's arguments, which scikit-learn reads from its signature.
+    """
 
     _is_classifier: ClassVar[bool]
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Sequence[int] | int = (100,),
-        activation: str = "relu",
-        *,
-        layers: Sequence[Layer] | None = None,
-        preparation: Preparation | None = None,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.layers = layers
-        self.preparation = preparation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
+    hidden_layer_sizes: Sequence[int] | int = (100,)
+    activation: str = "relu"
+    _: KW_ONLY
+    layers: Sequence[Layer] | None = None
+    preparation: Preparation | None = None
+    solver: str = "adam"
+    alpha: float = 0.0001
+    batch_size: int | str = "auto"
+    learning_rate: str = "constant"
+    learning_rate_init: float = 0.001
+    power_t: float = 0.5
+    max_iter: int = 200
+    shuffle: bool = True
+    random_state: Any = None
+    tol: float = 1e-4
+    verbose: bool = False
+    warm_start: bool = False
+    momentum: float = 0.9
+    nesterovs_momentum: bool = True
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    n_iter_no_change: int = 10
 
-    # ---- what a subclass says ----
+    # ---- what a subclass defines ----
 
     def _encoded(self, y: Array, fresh: bool, classes: Any) -> Array:
-        """y as the loss takes it: class indices (N,), or numbers (N, outputs)."""
+        """y in the form the loss needs: class indices (N,), or numbers (N, outputs)."""
         raise NotImplementedError
 
     def _weighted(self, y: Array, targets: Array, weights: Array) -> Array:
-        """Sample weights (N,) with what else counts."""
+        """Sample weights (N,), times class weights if there are any."""
         return weights
 
     def _score(self, outputs: Array, targets: Array, weights: Array) -> float:
@@ -114,11 +92,11 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
     def _constant(self, targets: Array, weights: Array) -> Array:
-        """The outputs (outputs,) that are best where they are the same for every sample."""
+        """The best constant outputs (outputs,), the same for every sample."""
         raise NotImplementedError
 
     def _names(self) -> tuple[str, ...] | None:
-        """Names of the classes, which are saved with the network."""
+        """The class names to save with the network."""
         return None
 
     # ---- fitting ----
@@ -143,9 +121,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         )
         targets = self._encoded(y, fresh, classes)
         told: dict[str, Any] = {"estimator": self, "X": X, "y": y}  # to callbacks
-        weights = self._weighted(
-            y, targets, _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        )
+        weights = self._weighted(y, targets, _checked_weights(sample_weight, X))
         used = np.flatnonzero(weights)
         X, targets, weights = X[used], targets[used], weights[used]
         if fresh:
@@ -170,7 +146,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         else:
             if not one_pass and self.n_iter_no_change < self.max_iter:
                 warnings.warn(
-                    f"{self.max_iter} passes (max_iter) were done and the loss still fell: give more, or a larger tol",
+                    f"the loss was still falling after {self.max_iter} passes: increase max_iter or tol",
                     ConvergenceWarning,
                     stacklevel=3,
                 )
@@ -183,7 +159,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def _begin(self, X: Any) -> None:
-        """A new network, optimizer and generator."""
+        """Create the network, optimizer and generator."""
         self._rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31, size=4))
         network = Sequential(*self._hidden_layers(), Affine(self.n_outputs_, Xavier()))
         network = network.build((X.shape[1],), seed=int(self._rng.integers(2**31)))
@@ -209,7 +185,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         kind = _ACTIVATIONS[self.activation]
         hidden: list[Layer] = []
         for size in [sizes] if isinstance(sizes, int | np.integer) else sizes:
-            hidden.append(Affine(int(size), Xavier()))  # as MLPClassifier begins, whatever the activation
+            hidden.append(Affine(int(size), Xavier()))  # as in MLPClassifier, whatever the activation
             hidden += [] if kind is None else [kind()]
         return hidden
 
@@ -233,7 +209,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     @quiet
     def _epoch(self, X: Any, targets: Array, weights: Array, held: tuple[Any, ...] | None) -> bool:
-        """One pass over the data; whether nothing has improved for long enough."""
+        """Make one pass over the data; return whether to stop because nothing has improved for long enough."""
         samples = X.shape[0]
         size = min(200, samples) if self.batch_size == "auto" else min(int(self.batch_size), samples)
         order = self._rng.permutation(samples) if self.shuffle else np.arange(samples)
@@ -255,7 +231,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.n_iter_ += 1
         self.loss_ = total / float(weights.sum())
         if not math.isfinite(self.loss_):
-            raise ValueError(f"the loss became {self.loss_}: scale X, or give a smaller learning_rate_init")
+            raise ValueError(f"the loss became {self.loss_}: scale X, or decrease learning_rate_init")
         self.loss_curve_.append(self.loss_)
         if self.verbose:
             print(f"pass {self.n_iter_}: loss {self.loss_:.6f}")
@@ -283,13 +259,13 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return True
 
     def _tell_if_far_off(self, targets: Array, weights: Array) -> None:
-        """Divergence that ends in a finite number would look like a fit otherwise."""
+        """Warn of training that diverged to a finite loss, which would otherwise look like a fit."""
         outputs = np.broadcast_to(self._constant(targets, weights), (len(weights), self.n_outputs_))
         constant = self._loss(np.ascontiguousarray(outputs, self.network_.dtype), targets, weights)[0]
         told = divergence(self.loss_, constant, least=math.log(2) if self._is_classifier else 0)
         if constant > 0 and told is not None:
             warnings.warn(
-                f"{told}: scale X{'' if self._is_classifier else ' and y'}, or give a smaller learning_rate_init",
+                f"{told}: scale X{'' if self._is_classifier else ' and y'}, or decrease learning_rate_init",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -308,7 +284,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     @quiet
     def _outputs(self, X: Any, batch_size: int = 1000) -> Array:
-        """What the network says of X (N, features), a batch at a time."""
+        """The network's outputs for X (N, features), computed a batch at a time."""
         parts = [self.network_(_dense(X[start : start + batch_size])) for start in range(0, X.shape[0], batch_size)]
         return np.concatenate(parts)
 
@@ -318,7 +294,7 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         return self._outputs(X.astype(self.network_.dtype, copy=False))
 
     def _fitted_attributes(self) -> dict[str, Any]:
-        """What a callback needs to make an estimator of the state reached."""
+        """What a callback needs to build an estimator from the current state."""
         return {name: value for name, value in vars(self).items() if name.endswith("_") and not name.startswith("_")}
 
     def _check_parameters(self) -> None:
@@ -347,8 +323,8 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             )
         if math.prod(self.preparation.shape) != X.shape[1]:
             raise OptionError(
-                f"preparation makes {name_shape(self.preparation.shape)}, X is {name_shape(X.shape[1:])}: "
-                "give what it prepared, with a row a sample"
+                f"preparation yields {name_shape(self.preparation.shape)}, X has {name_shape(X.shape[1:])}: "
+                "pass the X that it prepared, one row per sample"
             )
 
     def __sklearn_tags__(self) -> Any:
@@ -370,11 +346,24 @@ class NetEstimator(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def n_layers_(self) -> int:
-        """Layers that learn, and the input."""
+        """The number of layers with parameters, plus one for the input."""
         return 1 + sum(bool(layer.parameters) for layer in self.network_.layers)
 
 
+def _checked_weights(sample_weight: Any, X: Any) -> Array:
+    """The weights of X's rows (N,) in X's dtype; None means ones, one number the same for all."""
+    samples = X.shape[0]
+    weights = np.ones(samples) if sample_weight is None else sample_weight
+    weights = np.full(samples, weights) if np.isscalar(weights) else weights
+    weights = check_array(weights, ensure_2d=False, allow_nd=True, dtype=X.dtype, input_name="sample_weight")
+    if weights.shape != (samples,):
+        raise ValueError(f"sample_weight has shape {weights.shape}: give one weight per sample, ({samples},)")
+    if weights.min() < 0 or not weights.any():
+        raise ValueError("sample_weight must not be negative, and not every weight may be zero")
+    return np.asarray(weights)
+
+
 def _dense(X: Any) -> Array:
-    """Rows as an array, from a sparse matrix as well."""
+    """Rows as an array, also from a sparse matrix."""
     rows: Array = X.toarray() if hasattr(X, "toarray") else X
     return rows

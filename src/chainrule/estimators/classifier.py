@@ -1,7 +1,7 @@
-"""NetClassifier: a network that tells classes apart, as a scikit-learn estimator."""
+"""NetClassifier: a classification network as a scikit-learn estimator."""
 
-from collections.abc import Sequence
-from typing import Any, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -11,38 +11,37 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from chainrule import kernels
 from chainrule.arrays import Array
-from chainrule.data import Preparation
 from chainrule.estimators.base import NetEstimator
 from chainrule.functions import softmax
-from chainrule.layers import Layer
 from chainrule.losses import SigmoidCrossEntropy, SoftmaxCrossEntropy
 
 __all__ = ["NetClassifier"]
 
 
+@dataclass(eq=False, repr=False)
 class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
-    """Tells classes apart, or says which of several labels apply (multi-label: y as rows of 0 and 1).
+    """Predicts a class, or which of several labels apply (multi-label: y as rows of 0 and 1).
 
     Args:
         hidden_layer_sizes: units of each hidden layer.
         activation: relu, tanh, logistic or identity.
-        layers: bricks in place of the two above, unbuilt, such as [Reshape((1, 8, 8)), Conv2D(16, 3), ReLU(),
-            Flatten(), Dropout(0.2)]; the last Affine, with an output a class, is added.
-        preparation: how a file's pictures or rows became X, a Dataset's `preparation`. It is kept in network_, so that
-            `chainrule predict` and `serve` and an ONNX file read what you bring as X was made. None: network_ reads
-            numbers as X has them.
-        class_weight: a weight for each class, or "balanced".
+        layers: unbuilt bricks in place of the two above, such as [Reshape((1, 8, 8)), Conv2D(16, 3), ReLU(),
+            Flatten(), Dropout(0.2)]; a final Affine with one output per class is added.
+        preparation: how X was made from pictures or table rows: a Dataset's `preparation`. It is saved with network_,
+            so `chainrule predict`, `serve` and an ONNX file prepare their input in the same way. If None, network_
+            takes numbers as they are in X.
+        class_weight: one weight per class, or "balanced".
         solver: adam or sgd.
         alpha: L2 penalty on weights.
-        batch_size: samples a step; "auto" is min(200, N).
-        learning_rate: constant, invscaling or adaptive (these two for sgd), beginning with learning_rate_init.
-        max_iter: passes over the data at most.
+        batch_size: samples per step; "auto" is min(200, N).
+        learning_rate: constant, or (for sgd) invscaling or adaptive; starts at learning_rate_init.
+        max_iter: maximum number of passes over the data.
         shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping,
             validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, power_t: as MLPClassifier's.
 
     Attributes:
-        network_: the Sequential, ends in logits; `chainrule.save(clf.network_, path)` keeps it, and what classes_ are
-            called.
+        network_: the Sequential, which ends in logits; `chainrule.save(clf.network_, path)` saves it with the names
+            of classes_.
         classes_, n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, best_validation_score_, coefs_,
             intercepts_, n_features_in_, feature_names_in_: as MLPClassifier's.
 
@@ -50,67 +49,13 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
         >>> NetClassifier((64,), random_state=0).fit(X, y).score(X, y)
     """
 
-    _is_classifier = True
+    _is_classifier: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Sequence[int] | int = (100,),
-        activation: str = "relu",
-        *,
-        layers: Sequence[Layer] | None = None,
-        preparation: Preparation | None = None,
-        class_weight: Any = None,
-        solver: str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: int = 10,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            layers=layers,
-            preparation=preparation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-        )
-        self.class_weight = class_weight
+    _: KW_ONLY
+    class_weight: Any = None
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """One pass over X and y, going on from where training is; `classes` are needed the first time."""
+        """Make one more pass over X and y; the first call needs `classes` unless y contains all of them."""
         return self._fit(X, y, sample_weight, classes, one_pass=True)
 
     def predict(self, X: Any) -> Array:
@@ -128,7 +73,7 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
 
     def predict_log_proba(self, X: Any) -> Array:
         """X (N, features) -> logarithms of the probabilities."""
-        with np.errstate(divide="ignore"):  # a probability may be too small for any number but 0
+        with np.errstate(divide="ignore"):  # a probability may underflow to 0
             logs: Array = np.log(self.predict_proba(X))
         return logs
 
@@ -141,20 +86,20 @@ class NetClassifier(ClassifierMixin, NetEstimator):  # type: ignore[misc]
             self.n_outputs_ = y.shape[1] if multi_label else len(self.classes_)
             self.out_activation_ = "logistic" if multi_label else "softmax"
         if multi_label != self._multi_label or (multi_label and y.shape[1] != self.n_outputs_):
-            raise ValueError("y is of another kind than the y before: begin anew with fit and warm_start=False")
+            raise ValueError("y is of another kind than before: start over with fit and warm_start=False")
         if multi_label:
             return np.asarray(y)
         y = column_or_1d(y, warn=True)
         unknown = np.setdiff1d(y, self.classes_)
         if unknown.size:
-            raise ValueError(f"y has classes {unknown.tolist()} that were not there before: {self.classes_.tolist()}")
+            raise ValueError(f"y has new classes {unknown.tolist()}, the network knows {self.classes_.tolist()}")
         return np.searchsorted(self.classes_, y)
 
     def _weighted(self, y: Array, targets: Array, weights: Array) -> Array:
         if self.class_weight is None:
             return weights
         if self._multi_label:
-            raise ValueError("class_weight is for classes that exclude each other, not for several labels a sample")
+            raise ValueError("class_weight needs one class per sample: leave it out for multi-label y")
         each = compute_class_weight(self.class_weight, classes=self.classes_, y=np.ravel(y))
         weighted: Array = weights * each[targets].astype(weights.dtype)
         return weighted

@@ -1,6 +1,6 @@
-"""NetRegressor: a network that predicts numbers, as a scikit-learn estimator."""
+"""NetRegressor: a regression network as a scikit-learn estimator."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import RegressorMixin
@@ -14,7 +14,7 @@ __all__ = ["NetRegressor"]
 
 
 class NetRegressor(RegressorMixin, NetEstimator):  # type: ignore[misc]
-    """Predicts one number or several; parameters and attributes are NetClassifier's, but for class_weight and classes_.
+    """Predicts one number or several; parameters and attributes are NetClassifier's, without class_weight and classes_.
 
     The loss is half the mean squared error.
 
@@ -22,14 +22,14 @@ class NetRegressor(RegressorMixin, NetEstimator):  # type: ignore[misc]
         >>> NetRegressor((64,), random_state=0).fit(X, y).predict(X)
     """
 
-    _is_classifier = False
+    _is_classifier: ClassVar[bool] = False
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """One pass over X and y, going on from where training is."""
+        """Make one more pass over X and y."""
         return self._fit(X, y, sample_weight, None, one_pass=True)
 
     def predict(self, X: Any) -> Array:
-        """X (N, features) -> numbers (N,), or (N, outputs) where y had several columns."""
+        """X (N, features) -> numbers (N,), or (N, outputs) if y had several columns."""
         outputs = self._checked_outputs(X)
         return outputs.ravel() if self._flat else outputs
 
@@ -38,7 +38,7 @@ class NetRegressor(RegressorMixin, NetEstimator):  # type: ignore[misc]
         if fresh:
             self._flat, self.n_outputs_, self.out_activation_ = flat, targets.shape[1], "identity"
         if targets.shape[1] != self.n_outputs_:
-            raise ValueError(f"y has {targets.shape[1]} columns, the y before had {self.n_outputs_}")
+            raise ValueError(f"y has {targets.shape[1]} columns, earlier y had {self.n_outputs_}")
         return targets
 
     def _loss(self, outputs: Array, targets: Array, weights: Array) -> tuple[float, Array]:

@@ -49,7 +49,7 @@ class Attention(Layer):
 
     Example:
         >>> net = Sequential(Embedding(80, 32), Attention(4, causal=True), PointwiseAffine(80)).build((20,), seed=0)
-        >>> logits, state, cache = net.run(np.zeros((1, 20), int))  # and on from there: net.run(more, state)
+        >>> logits, state, cache = net.run(np.zeros((1, 20), int))  # then continue: net.run(more, state)
     """
 
     def __init__(

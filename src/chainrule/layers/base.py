@@ -101,7 +101,7 @@ class Layer(Configured):
         return y, None, cache
 
     def between(self, cache: Any) -> dict[str, Array]:
-        """What `forward` computed between x and y that is worth seeing, by name, (N, ...): states, gates, shares.
+        """Intermediate results of `forward` worth showing, by name, (N, ...): states, gates, shares.
 
         Args:
             cache: what `forward` or `run` returned.
@@ -109,9 +109,9 @@ class Layer(Configured):
         return {}
 
     def state_gradients(self, dy: Array, cache: Any) -> dict[str, Array]:
-        """What comes back through time: the loss's gradient with respect to the state that each step hands on, by name.
+        """The loss's gradient with respect to the state after each step (backpropagation through time), by name.
 
-        (N, T, H), in the order of time; empty of layers that hand on none. Adds to no `grad`.
+        Each is (N, T, H), in temporal order; layers without a state return {}. No `grad` changes.
         """
         return {}
 

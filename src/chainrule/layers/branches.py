@@ -175,7 +175,7 @@ class Parallel(Layer):
 _NEEDS = {
     "concat": "shapes that differ in the first axis only",
     "sum": "equal shapes",
-    "product": "shapes that are equal, but for axes of length 1",
+    "product": "shapes that are equal, except for axes of length 1",
 }
 
 

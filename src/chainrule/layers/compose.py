@@ -81,7 +81,7 @@ class Sequential(Layer):
 
     @property
     def _steps(self) -> tuple[Layer, ...]:
-        """The layers as they are run: some are fused where that is faster."""
+        """The layers as they run: some are fused where that is faster."""
         if self._planned is None or self._planned[0] is not self.layers:
             self._planned = (self.layers, fuse(self.layers))
         return self._planned[1]
@@ -148,7 +148,7 @@ class Sequential(Layer):
         return summarize(self)
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it: the summary of a built network, the layers of one that is not built."""
+        """HTML for notebooks: the summary of a built network, or the list of layers of an unbuilt one."""
         if self.input_shape is not None:
             return self.summary()._repr_html_()
         layers = rows(("", "layer"), [(index, repr(layer)) for index, layer in enumerate(self.layers)])

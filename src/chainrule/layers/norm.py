@@ -48,8 +48,8 @@ class BatchNorm(Layer):
         epsilon: keeps the root away from zero.
 
     Attributes:
-        across: adds sums over this batch to those over the other parts of a larger one, where it is a part of one
-            (training/whole_batch.py); None for a batch by itself.
+        across: if this batch is part of a larger one, adds its sums to those of the other parts
+            (training/whole_batch.py); otherwise None.
     """
 
     across: Callable[[Array], Array] | None = None
@@ -99,7 +99,7 @@ class BatchNorm(Layer):
     @quiet
     def normalize_backward(self, dy: Array, cache: Any, y: Array | None = None) -> Array:
         """`backward`; y is the output of the fused ReLU, if there is one."""
-        # of_batch: whether by the batch's own mean and variance; of a part, what adds over all parts, and their count
+        # of_batch: whether the batch's own statistics were used; for a part, the sum over all parts and their count
         of_batch, x, mean, inverse_std = cache
         if isinstance(of_batch, tuple):
             return self._part_backward(dy, cache, y)
@@ -115,8 +115,8 @@ class BatchNorm(Layer):
     def _normalize_part(
         self, x: Array, shape: Shape, across: Callable[[Array], Array], relu: bool
     ) -> tuple[Array, Any]:
-        """`normalize` of a part x (N, C, L) of a batch, by the mean and variance of all parts."""
-        shift = self.running_mean.value  # squares of numbers near zero lose no digits; the same for all parts
+        """`normalize` for a part x (N, C, L) of a batch, with the mean and variance of all parts."""
+        shift = self.running_mean.value  # squares of numbers near zero lose no digits; the same shift for all parts
         centered = x - shift[:, None]
         sums = centered.sum(axis=(0, 2), dtype=np.float64)
         squares = np.einsum("ncl,ncl->c", centered, centered, dtype=np.float64)
@@ -131,7 +131,7 @@ class BatchNorm(Layer):
         return y.reshape(shape), ((across, int(count[0])), x, mean, inverse_std)
 
     def _part_backward(self, dy: Array, cache: Any, y: Array | None) -> Array:
-        """`normalize_backward` of a part: its own dgamma and dbeta, and a dx that knows of all parts."""
+        """`normalize_backward` for a part: its own dgamma and dbeta, and a dx that accounts for all parts."""
         (across, count), x, mean, inverse_std = cache
         upstream = dy.reshape(x.shape)
         if y is not None:
@@ -149,7 +149,7 @@ class BatchNorm(Layer):
         return result
 
     def _keep(self, mean: Array, variance: Array, count: int) -> None:
-        """Update the running statistics by a batch's."""
+        """Update the running statistics from a batch's."""
         keep = self.momentum
         self.running_mean.value = keep * self.running_mean.value + (1 - keep) * mean
         unbiased = variance * (count / (count - 1))

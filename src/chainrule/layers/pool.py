@@ -98,7 +98,7 @@ class _Pool2D(Layer):
         return name
 
     def _own(self, shape: Shape) -> Padding:
-        """The padding of all four sides without what `ceil_mode` adds."""
+        """The padding of all four sides, without the pixels that `ceil_mode` adds."""
         return self._place(shape)[0] if isinstance(self.padding, str) else sides(self.padding, self.axes)
 
 

@@ -93,7 +93,7 @@ class Positions(Layer):
         if stop > len(self.P.value):
             raise DataError(
                 f"{self!r} has {len(self.P.value)} learned positions, got {stop} steps: "
-                "use a larger length, or start anew"
+                "use a larger length, or start over"
             )
         return x + self.P.value[start:stop], stop, (start, stop)
 

@@ -174,13 +174,13 @@ class Recurrent(Layer):
         return dy if input_gradient else None, tuple(np.stack(parts) for parts in zip(*begin, strict=True))
 
     def _from_above(self, dy: Array, caches: list[Any], dstate: State | None) -> tuple[Array, State]:
-        """The gradients of the uppermost layer's outputs (N, T, ...), and of the state after the stretch."""
+        """The gradients of the top layer's outputs (N, T, ...), and of the state after the chunk."""
         if dstate is None:
             zeros = np.zeros((len(caches), len(dy), self.hidden_size), dy.dtype)
             dstate = (zeros,) * len(self.held)
         if self.sequence:
             return dy, dstate
-        # y = the last states of the uppermost layer, side by side
+        # y = the last states of the top layer, side by side
         ways = len(self._ways)
         above = dstate[0].copy()
         above[-ways:] += dy.reshape(len(dy), ways, self.hidden_size).swapaxes(0, 1)
@@ -232,7 +232,7 @@ class Recurrent(Layer):
         return dx.reshape(*dy.shape[:2], W.shape[0])[:, ::way], dfirst
 
     def between(self, cache: Any) -> dict[str, Array]:
-        """States and gates (N, T, H) of each layer and direction, in the order of time; called as the parameters."""
+        """States and gates (N, T, H) of each layer and direction, in temporal order; named like the parameters."""
         found = {}
         for layer in range(self.layers):
             for place, suffix, way in self._cells(layer):
@@ -244,9 +244,9 @@ class Recurrent(Layer):
 
     @quiet
     def state_gradients(self, dy: Array, cache: Any) -> dict[str, Array]:
-        """As `Layer.state_gradients`, of each layer and direction, called as its states.
+        """`Layer.state_gradients` for each layer and direction, named like its states.
 
-        At a direction's last step it is what y says of that state where `sequence` is False, and 0 otherwise.
+        At a direction's last step it comes from y if `sequence` is False, and is 0 otherwise.
         """
         other, (caches, mask) = self.copy(), cache
         dy, dstate = other._from_above(dy, caches, None)
@@ -265,7 +265,7 @@ class Recurrent(Layer):
     def _back_through_time(
         self, suffix: str, dy: Array, dlast: State, cache: tuple[Any, ...], mask: Array | None
     ) -> dict[str, list[Array]]:
-        """The gradient of the state after each step, found a step at a time."""
+        """The gradient of the state after each step, computed one step at a time."""
         _, first, states, kept = cache
         found: list[State] = []
         for t in reversed(range(dy.shape[1])):

@@ -59,7 +59,7 @@ class Summary:
         return _HEADERS, [*lines, total]
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it, with a bar for each layer's share of the multiply-adds."""
+        """HTML for notebooks, with a bar for each layer's share of the multiply-adds."""
         lines, total = self._lines()
         most = max([row.multiply_adds for row in self.rows] or [0]) or 1
         shares = [bar(row.multiply_adds / most) for row in self.rows]

@@ -37,12 +37,12 @@ class TraceRow:
 
     @property
     def between(self) -> dict[str, Array]:
-        """What the layer computed between x and y, by name: states and gates (N, T, H), shares (N, heads, T, S)."""
+        """Intermediate results between x and y, by name: states and gates (N, T, H), shares (N, heads, T, S)."""
         return self.layer.between(self.cache)
 
     @property
     def state_gradients(self) -> dict[str, Array]:
-        """What comes back through time to each step's state, by name (N, T, H); empty of layers without one."""
+        """The gradient of the state after each step, by name (N, T, H); {} for layers without a state."""
         return {} if self.dy is None else self.layer.state_gradients(self.dy, self.cache)
 
 
@@ -62,7 +62,7 @@ class Trace:
         return next(row for row in self.rows if row.name == name)
 
     def _repr_html_(self) -> str:
-        """As a notebook shows it: a row a layer, with histograms of what went forward and of what came back."""
+        """HTML for notebooks: one row per layer, with histograms of its outputs and of their gradients."""
         headers = ("layer", "output", "y", "size of y", "dy", "size of dy", "size of the parameters' gradients")
         lines = [
             (
@@ -82,7 +82,7 @@ class Trace:
 
 @quiet
 def _size(values: Array) -> float:
-    """The root of the mean square, 0 of nothing."""
+    """The root mean square; 0 for an empty array."""
     return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
 
 
@@ -115,7 +115,7 @@ def record(
     _replace_children(network, "", rows, set())
     if x.shape[1:] == network.input_shape:
         outputs, cache = network.forward(x, train=train, rng=rng)
-    else:  # a stretch of sequences
+    else:  # a chunk of sequences
         outputs, _, cache = network.run(x, train=train, rng=rng)
     return outputs, cache, rows
 

@@ -1,4 +1,4 @@
-"""TransformerBlock: attention, then two Affines with an activation between; both after a norm, inside a residual.
+"""TransformerBlock: attention, then two Affines with an activation between them; each after a norm, in a residual.
 
     h = x + attention(norm(x)),   y = h + affine(GELU(affine(norm(h))))
 

@@ -1,4 +1,4 @@
-"""Past one process: one training by many workers (MPI), many trainings beside each other."""
+"""Beyond one process: one training shared by many workers (MPI), or many trainings in parallel."""
 
 from chainrule.parallel.agreement import agree, digest, digest_of_code
 from chainrule.parallel.cost import ONE_MACHINE, Costs, pays, simulate

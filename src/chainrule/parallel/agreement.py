@@ -1,4 +1,4 @@
-"""How workers find out before the first step that they have different code, data or settings."""
+"""Checks before the first step that all workers have the same code, data and settings."""
 
 import hashlib
 import math
@@ -17,7 +17,7 @@ __all__ = ["agree", "digest", "digest_of_code"]
 
 _BYTES = 32
 _MOST = 1 << 30
-"""Bytes of data that are looked at."""
+"""Bytes of data that are compared."""
 
 
 class _Workers(Protocol):
@@ -27,11 +27,11 @@ class _Workers(Protocol):
 
 
 def agree(workers: _Workers, facts: Mapping[str, bytes]) -> None:
-    """Raise OptionError, on all workers alike, unless each has the facts of worker 0.
+    """Raise OptionError on all workers unless each has the facts of worker 0.
 
     Args:
-        workers: who compare.
-        facts: what must be the same -> its digest; the same keys everywhere.
+        workers: those to compare.
+        facts: name -> digest of everything that must be equal; the same names everywhere.
     """
     rank, size = workers.rank_and_size()
     own = np.frombuffer(b"".join(facts.values()), np.uint8).reshape(len(facts), _BYTES)
@@ -47,7 +47,7 @@ def agree(workers: _Workers, facts: Mapping[str, bytes]) -> None:
 
 
 def digest(things: Iterable[Array | str | None]) -> bytes:
-    """SHA-256 of arrays and texts; where the arrays are more than a GiB together, of rows spread evenly over them."""
+    """SHA-256 of arrays and texts; if the arrays exceed a GiB in total, of rows spread evenly over them."""
     total, things = hashlib.sha256(), list(things)
     step = max(1, math.ceil(sum(thing.nbytes for thing in things if isinstance(thing, np.ndarray)) / _MOST))
     for thing in things:
@@ -61,7 +61,7 @@ def digest(things: Iterable[Array | str | None]) -> bytes:
 
 
 def digest_of_code() -> bytes:
-    """Of all that decides how numbers come out: the package, NumPy, the kernels in use (but not their threads)."""
+    """The digest of everything that affects the numbers: the package, NumPy, the kernels (but not their threads)."""
     package = Path(__file__).parents[1]
     total = hashlib.sha256(f"{np.__version__} {IMPLEMENTATION.rpartition(',')[0]}".encode())
     for path in sorted(package.rglob("*.py")):

@@ -1,13 +1,13 @@
-"""What a step costs with so many workers: a formula, and a simulation of workers that are not equally quick.
+"""The time of a step with N workers: a formula, and a simulation of workers of unequal speed.
 
-A step is the slowest worker's share of the batch, then one all-reduce of P numbers, which with N workers sends N - 1
-messages twice, each of 1/N of the numbers:
+A step is the slowest worker's share of the batch, then one all-reduce of P numbers, in which each of N workers sends
+2 (N - 1) messages with 1/N of the numbers each:
 
     step(N) = max over workers of compute(parts / N) + 2 (N - 1) latency + 2 (N - 1) / N  bytes / bandwidth
 
-So computing shrinks with N and exchanging does not: another worker pays while what it takes off the first term is more
-than what it adds to the others. (Thakur, Rabenseifner and Gropp 2005, "Optimization of Collective Communication
-Operations in MPICH"; Hockney's model of latency and bandwidth.)
+So the computing time falls with N, and the communication does not: another worker pays off as long as it saves more in
+the first term than it adds to the others. (Thakur, Rabenseifner and Gropp 2005, "Optimization of Collective
+Communication Operations in MPICH"; Hockney's model of latency and bandwidth.)
 """
 
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ from chainrule.errors import OptionError
 __all__ = ["ONE_MACHINE", "Costs", "pays", "simulate"]
 
 _NUMBER = 4
-"""Bytes of a float32."""
+"""Bytes per float32."""
 _PASSES = 3
-"""Multiply-adds of forward and backward, of those of forward."""
+"""Multiply-adds of forward and backward together, relative to forward."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Of one worker and what connects it with the others.
+    """The speed of one worker and of its connection to the others.
 
     Attributes:
-        latency: seconds of a message that carries nothing.
-        bandwidth: bytes a second between two workers.
-        rate: multiply-adds a second.
+        latency: seconds per empty message.
+        bandwidth: bytes per second between two workers.
+        rate: multiply-adds per second.
     """
 
     latency: float
@@ -45,36 +45,36 @@ class Costs:
             raise OptionError(f"latency must be 0 or more, bandwidth and rate above 0, got {self}")
 
     def all_reduce(self, numbers: int, workers: int) -> float:
-        """Seconds to add so many numbers of each worker."""
+        """Seconds to all-reduce this many numbers."""
         sent = 2 * (workers - 1) / workers * numbers * _NUMBER
         return 2 * (workers - 1) * self.latency + sent / self.bandwidth
 
     def step(self, parameters: int, multiply_adds: int, batch_size: int, workers: int) -> float:
-        """Seconds of a step of a network with so many multiply-adds a sample in forward, all workers equally quick."""
+        """Seconds per step, for this many multiply-adds per sample in forward and workers of equal speed."""
         computing = _PASSES * multiply_adds * batch_size / workers / self.rate
         return computing + self.all_reduce(parameters, workers)
 
 
 ONE_MACHINE = Costs(latency=50e-6, bandwidth=2e9, rate=50e9)
-"""Processes of one machine that have a core each; of the order of what benchmarks/scaling.py measures."""
+"""Processes on one machine with one core each; about what benchmarks/scaling.py measures."""
 
 
 def pays(parameters: int, multiply_adds: int, batch_size: int, workers: int, costs: Costs = ONE_MACHINE) -> bool:
-    """Whether so many workers make a step quicker than one does, by this estimate."""
+    """Whether this many workers are estimated to be faster than one."""
     one, many = (costs.step(parameters, multiply_adds, batch_size, count) for count in (1, workers))
     return many < one
 
 
 def simulate(parts: Sequence[float], share: int, all_reduce: float, workers: int, steps: int, seed: int) -> Array:
-    """Seconds (steps,) of steps in which each worker's parts take as long as parts drawn from measured ones.
+    """Seconds (steps,) of simulated steps; the time of each part is drawn from measured times.
 
     Args:
-        parts: seconds of single parts, as they were measured.
-        share: parts of a batch.
-        all_reduce: seconds of the exchange.
-        workers: who share the parts.
-        steps: how many.
-        seed: of the draws.
+        parts: measured seconds of single parts.
+        share: parts per batch.
+        all_reduce: seconds per all-reduce.
+        workers: the number that share the parts.
+        steps: the number to simulate.
+        seed: for the draws.
     """
     rng = np.random.default_rng(seed)
     sizes = np.diff([share * rank // workers for rank in range(workers + 1)])

@@ -1,8 +1,8 @@
-"""Start the workers of a training, show what the first one tells, and start them anew when one is lost.
+"""Starts the workers of a training, shows the output of the first, and restarts all when one is lost.
 
-Launcher and workers speak through files in a folder of their own, so that workers go on when the launcher is killed.
-Each worker writes what it tells into files (`0.out`, `0.err`), and at its end its exit code (`0.code`), which one that
-was killed does not; the first one writes `saved` whenever it has a checkpoint.
+Launcher and workers communicate through files in a folder of their own, so that workers continue if the launcher is
+killed. Each worker writes its output to files (`0.out`, `0.err`) and at the end its exit code (`0.code`), which is
+missing if it was killed; the first one writes `saved` after each checkpoint.
 """
 
 import os
@@ -23,14 +23,14 @@ from chainrule.files import replacing
 __all__ = ["LOST", "Tail", "launch", "report", "take_place", "tell_saved"]
 
 _ERRORS = ("error:", "错误：")
-"""What a line that tells an error begins with, in either language."""
+"""How a line with an error begins, in either language."""
 LOST = 75
-"""Exit code of a worker that has lost another one: trying again may help (EX_TEMPFAIL of sysexits.h)."""
+"""Exit code of a worker that lost another one: a retry may help (EX_TEMPFAIL in sysexits.h)."""
 
 _FOLDER = "CHAINRULE_LAUNCH"
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _TRIES = 5
-"""Starts in a row without a new checkpoint, after which a training is given up."""
+"""A training is given up after this many starts in a row without a new checkpoint."""
 _LOOK = 0.02
 _GRACE = 5.0
 """Seconds that workers have to end when one has failed, and mpiexec when all have ended."""
@@ -44,19 +44,19 @@ _OPEN_MPI = {
 
 
 def launch(words: Sequence[str], workers: int, note: Callable[[str], None]) -> int:
-    """Run `chainrule WORDS` as so many workers, again from the last checkpoint when one is lost; returns the exit code.
+    """Run `chainrule WORDS` as several workers, again from the last checkpoint if one is lost; return the exit code.
 
-    Ctrl-C, SIGTERM and SIGHUP ask the workers to save and end; a second one ends them at once.
+    Ctrl-C, SIGTERM and SIGHUP ask the workers to save and end; a second signal ends them at once.
 
     Args:
         words: the arguments of the command line.
         workers: 1 or more.
-        note: told what happens, a sentence each.
+        note: called with a sentence for each event.
 
     Raises:
         MissingExtraError: mpi4py is not installed.
         OptionError: there is no mpiexec, or it starts nothing.
-        WorkerLostError: workers were lost again and again before there was a new checkpoint.
+        WorkerLostError: workers were lost repeatedly without a new checkpoint.
     """
     if workers < 1:
         raise OptionError(f"--workers must be 1 or more, got {workers}")
@@ -74,7 +74,7 @@ def launch(words: Sequence[str], workers: int, note: Callable[[str], None]) -> i
             code = _Run(command, folder, _environment(folder, workers), signals.received).code()
             if code is not None:
                 return code
-            if tries and not list(folder.glob("*.pid")):  # once, it may have been killed that early
+            if tries and not list(folder.glob("*.pid")):  # once: it may have been killed that early
                 raise OptionError(f"mpiexec starts no worker: {_last(folder)}")
             now = _read(folder / "saved")
             tries = 0 if now and now != saved else tries + 1
@@ -90,7 +90,7 @@ def launch(words: Sequence[str], workers: int, note: Callable[[str], None]) -> i
 
 
 def take_place() -> None:
-    """As a worker of a launcher: write what is told into its files from now on."""
+    """In a launched worker: write all output to its files from now on."""
     if (folder := os.environ.get(_FOLDER)) is None:
         return
     for handle, ending in ((1, "out"), (2, "err")):
@@ -101,17 +101,17 @@ def take_place() -> None:
 
 
 def report(code: int) -> None:
-    """As a worker of a launcher: tell it that this one has ended by itself, with this exit code."""
+    """In a launched worker: report that it has ended by itself, with this exit code."""
     _tell(f"{_rank()}.code", str(code))
 
 
 def tell_saved(step: int, folder: str | os.PathLike[str]) -> None:
-    """As a worker of a launcher: tell it that there is a checkpoint in a folder, after so many steps."""
+    """In a launched worker: report a checkpoint in a folder, after this many steps."""
     _tell("saved", f"{step} {Path(folder).absolute()}")
 
 
 class _Signals:
-    """The signals that came within the block, but for those that are ignored."""
+    """The signals received within the block, except ignored ones."""
 
     def __init__(self) -> None:
         self.received: list[int] = []
@@ -135,7 +135,7 @@ class _Run:
         self.command, self.folder, self.environment, self.received = command, folder, environment, received
 
     def code(self) -> int | None:
-        """Start them and wait; the exit code of the training, or None if a worker was lost."""
+        """Start them and wait; return the exit code of the training, or None if a worker was lost."""
         errors = self.folder / "mpiexec"
         with errors.open("wb") as file:
             process = subprocess.Popen(
@@ -196,15 +196,15 @@ class _Run:
         return {int(path.stem): int(_read(path)) for path in self.folder.glob("*.code")}
 
     def _is_lost(self) -> bool:
-        """Whether a worker of this machine has ended and not told why: the others would wait for it."""
+        """Whether a worker on this machine has ended without an exit code: the others would wait for it."""
         if not _PROCESSES.exists():
             return False
         begun = {int(path.stem) for path in self.folder.glob("*.pid")}
         alive = self._alive()
-        return bool(begun - set(alive) - set(self._codes()))  # the code is there before a worker ends
+        return bool(begun - set(alive) - set(self._codes()))  # a worker writes its code before it ends
 
     def _alive(self) -> dict[int, int]:
-        """Workers on this machine that live -> their process numbers, which are these workers' still."""
+        """Live workers on this machine -> their process IDs, checked to be still theirs."""
         mark = f"{_FOLDER}={self.folder}".encode()
         alive = {}
         for path in self.folder.glob("*.pid"):
@@ -218,7 +218,7 @@ class _Run:
 
 
 class Tail:
-    """Shows what is written into a file while it grows."""
+    """Shows what is appended to a file."""
 
     def __init__(self, path: Path, out: BinaryIO, shown: int = 0) -> None:
         self.path, self.out, self.shown = path, out, shown
@@ -235,7 +235,7 @@ class Tail:
 
 
 def _environment(folder: Path, workers: int) -> dict[str, str]:
-    """That of the workers: the cores are divided among them, where nobody has said how many threads there are."""
+    """The workers' environment: they share the cores unless the number of threads is set."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = str(max(1, cores // workers))
     return {
@@ -261,6 +261,6 @@ def _read(path: Path) -> str:
 
 
 def _last(folder: Path) -> str:
-    """The last line that anybody has written."""
+    """The last line that any worker has written."""
     lines = [line for name in ("0.err", "mpiexec") for line in _read(folder / name).splitlines() if line.strip("- ")]
     return lines[-1] if lines else "nothing was told"

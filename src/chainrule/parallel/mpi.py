@@ -1,4 +1,4 @@
-"""MPIWorkers: the processes that `mpiexec` has started, which train one network together."""
+"""MPIWorkers: the processes started by `mpiexec`, which train one network together."""
 
 import atexit
 import math
@@ -21,43 +21,43 @@ from chainrule.summation import PairwiseSum
 __all__ = ["MPIWorkers", "started_by_mpi"]
 
 _SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-"""What mpiexec tells the processes that it starts: Open MPI's, MPICH's."""
+"""Environment variables that mpiexec sets for its processes: Open MPI's, MPICH's."""
 _STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
-"""Signals that ask all workers to end. mpiexec passes on SIGUSR1, and ends its processes by SIGTERM."""
+"""Signals that ask all workers to end. mpiexec forwards SIGUSR1, and ends its processes with SIGTERM."""
 _START = 60.0
-"""Seconds that workers have for their start, at least: they do not load their data in the same time."""
+"""Minimum timeout at the start, in seconds: workers do not load their data equally fast."""
 _END = 10
-"""How many times as long the others wait for the first worker at the end, which measures and writes then."""
+"""Factor on the timeout at the end, when the first worker evaluates and writes."""
 _BUSY, _PAUSE = 0.002, 50e-6
-"""Seconds in which an answer is waited for without a pause, and the pauses after that."""
+"""Seconds of polling for an answer without pauses, and the pauses after that."""
 
 
 def started_by_mpi() -> int | None:
-    """How many processes mpiexec has started, this one among them; None if it has not started this one."""
+    """The number of processes started by mpiexec, including this one; None if this one was not."""
     sizes = [os.environ[name] for name in _SIZES if name in os.environ]
     return int(sizes[0]) if sizes and sizes[0].isdecimal() else None
 
 
 class MPIWorkers:
-    """The four calls by which workers work together; whoever waits longer than `timeout` seconds gives up.
+    """The four calls through which workers cooperate; a worker gives up after waiting `timeout` seconds.
 
-    (Up to the first answer it is a minute, if `timeout` is less.)
+    (Until the first answer, at least a minute.)
 
     Args:
         timeout: seconds.
-        size: how many there must be; None for any number.
+        size: the required number of workers; None for any.
 
     Attributes:
-        stopping: whether one of them was asked to end, which all know after the same `all_reduce`.
+        stopping: whether one of them was asked to end; all learn of it in the same `all_reduce`.
 
     Raises:
         MissingExtraError: mpi4py is not installed.
-        OptionError: mpiexec has started another number of processes.
+        OptionError: mpiexec started a different number of processes.
     """
 
     def __init__(self, timeout: float, size: int | None = None) -> None:
         try:
-            with _or_die(max(timeout, _START)):  # MPI waits here for processes that may be dead already
+            with _or_die(max(timeout, _START)):  # MPI waits here for processes that may already be dead
                 from mpi4py import MPI
         except ModuleNotFoundError:
             raise MissingExtraError("mpi4py", "training by several workers", "mpi") from None
@@ -72,15 +72,15 @@ class MPIWorkers:
             raise OptionError(f"mpiexec has started {self.size} processes for --workers {size}: give both one number")
 
     def rank_and_size(self) -> tuple[int, int]:
-        """This worker's number, from 0, and how many there are."""
+        """This worker's number, from 0, and the number of workers."""
         return self.rank, self.size
 
     def all_reduce(self, own: PairwiseSum, parts: int) -> Array:
-        """The sum (L,) of `parts` arrays, of which worker r has added numbers parts r // size to parts (r + 1) // size.
+        """The sum (L,) of `parts` arrays; worker r has added numbers parts r // size to parts (r + 1) // size.
 
-        Each worker gets everybody's blocks of one stretch of the arrays, adds them along the one tree that a
-        `PairwiseSum` is, and sends the sum to all. So the bytes are the same for any number of workers, and no worker
-        sends much more than twice the array.
+        Each worker receives all blocks of one slice of the arrays, adds them along the tree of `PairwiseSum`, and sends
+        the sum to all. So the bytes are the same for any number of workers, and no worker sends much more than twice
+        the array.
 
         Raises:
             WorkerLostError: another worker is dead or has not answered in time.
@@ -89,7 +89,7 @@ class MPIWorkers:
         cuts = np.linspace(0, own.length, self.size + 1).astype(int)
         mine = int(cuts[self.rank + 1] - cuts[self.rank])
         blocks = [_blocks(parts, rank, self.size) for rank in range(self.size)]
-        asked = np.array([self._asked], dtype)  # travels in front of each message, so that all learn of it at once
+        asked = np.array([self._asked], dtype)  # precedes each message, so that all learn of it at once
         messages = [
             np.concatenate([asked, *(array[cuts[rank] : cuts[rank + 1]] for _, _, array in own.blocks)])
             for rank in range(self.size)
@@ -121,7 +121,7 @@ class MPIWorkers:
         return total
 
     def broadcast(self, array: Array) -> Array:
-        """Worker 0's array; the others give one of the same shape and dtype.
+        """Worker 0's array; the others pass one of the same shape and dtype.
 
         Raises:
             WorkerLostError: another worker is dead or has not answered in time.
@@ -131,7 +131,7 @@ class MPIWorkers:
         return array
 
     def barrier(self) -> None:
-        """Wait until all are here.
+        """Wait until all workers are here.
 
         Raises:
             WorkerLostError: another worker is dead or has not answered in time.
@@ -140,9 +140,9 @@ class MPIWorkers:
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """Within the block a signal asks all workers to end, and one that fails ends the others with itself."""
+        """Within the block, a signal asks all workers to end, and a worker that fails ends the others too."""
         before = {number: signal.signal(number, self._ask) for number in _STOPPING}
-        atexit.register(_die_after, self._timeout)  # runs before MPI waits for the others a last time
+        atexit.register(_die_after, self._timeout)  # runs before MPI's final wait for the others
         try:
             try:
                 yield
@@ -186,12 +186,12 @@ def _blocks(parts: int, rank: int, size: int) -> list[tuple[int, int]]:
 
 
 def _places(counts: list[int]) -> list[int]:
-    """Where each of several messages begins that lie one behind the other."""
+    """The offset of each of several consecutive messages."""
     return [0, *accumulate(counts[:-1])]
 
 
 def _die_after(seconds: float) -> None:
-    """End this process after so many seconds, wherever it is then; 0 takes that back."""
+    """End this process after this many seconds, whatever it is doing; 0 cancels that."""
     if hasattr(signal, "SIGALRM"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(math.ceil(seconds))
@@ -199,7 +199,7 @@ def _die_after(seconds: float) -> None:
 
 @contextmanager
 def _or_die(seconds: float) -> Iterator[None]:
-    """End this process unless the block is done in so many seconds: for calls that nothing else interrupts."""
+    """End this process unless the block finishes in this many seconds: for calls that nothing else interrupts."""
     _die_after(seconds)
     try:
         yield

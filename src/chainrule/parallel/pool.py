@@ -1,4 +1,4 @@
-"""Run commands of chainrule beside each other, each a process of its own, and again where one was killed."""
+"""Runs chainrule commands in parallel, each in its own process, and restarts those that were killed."""
 
 import os
 import signal
@@ -17,10 +17,10 @@ __all__ = ["Ended", "LocalProcesses", "Places", "Running", "Task", "run_tasks", 
 
 _LOOK = 0.05
 _TRIES = 5
-"""Starts of one task without progress, after which it is given up."""
+"""A task is given up after this many starts without progress."""
 _NO_MORE = object()
 _BUSY = ("another training is writing into", "另一个训练正在写入")
-"""What a task says whose folder is still held by a process of an earlier start."""
+"""What a task reports if a process of an earlier start still holds its folder."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Task:
 
     Attributes:
         name: of the task.
-        words: the arguments of `chainrule`, asked for at each start, since one that goes on has others.
-        progress: something that differs once there is more that will not be lost.
-        done: whether it has come to its end, though it was killed after that.
-        log: file that its output is appended to.
+        words: returns the arguments of `chainrule` at each start, since a resumed command has others.
+        progress: returns a value that changes whenever further work has been saved.
+        done: whether it had finished, even if it was killed after that.
+        log: the file its output is appended to.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Ended:
-    """A task that ended by itself (or was given up): exit code, and the last line that it told."""
+    """A task that ended by itself (or was given up): its exit code and last line of output."""
 
     task: Task
     code: int
@@ -52,7 +52,7 @@ class Ended:
 
 
 class Running(Protocol):
-    """A command under way."""
+    """A running command."""
 
     def code(self) -> int | None:
         """The exit code once it has ended; below 0 if it was killed."""
@@ -64,7 +64,7 @@ class Running(Protocol):
 
 
 class Places(Protocol):
-    """Where commands run: so many at once."""
+    """Where commands run, a limited number at once."""
 
     count: int
 
@@ -73,7 +73,7 @@ class Places(Protocol):
 
 
 class LocalProcesses:
-    """Processes of this machine, which divide its cores among them."""
+    """Processes on this machine, which share its cores."""
 
     def __init__(self, count: int) -> None:
         if count < 1:
@@ -81,15 +81,15 @@ class LocalProcesses:
         self.count = count
 
     def start(self, words: Sequence[str], log: Path) -> Running:
-        """Begin a command whose output is appended to a file."""
+        """Start a command whose output is appended to a file."""
         return _LocalProcess(start_process(words, log, self.count))
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing needs closing."""
 
 
 def start_process(words: Sequence[str], log: Path, share: int) -> "subprocess.Popen[bytes]":
-    """`chainrule WORDS` as a process that has its share of the cores, unless the environment says how many threads."""
+    """Start `chainrule WORDS` with its share of the cores, unless the environment sets the number of threads."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = str(max(1, cores // share))
     variables = dict.fromkeys(("CHAINRULE_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
@@ -117,13 +117,13 @@ class _LocalProcess:
 
 
 def run_tasks(tasks: Iterable[Task | None], places: Places) -> Generator[Ended | None, None, None]:
-    """Run all; yields each that ends by itself, and None while there is nothing new.
+    """Run all tasks; yield each that ends by itself, and None while there is nothing new.
 
-    A task that was killed is started again, unless it was killed five times without progress. Leaving the loop asks
-    those under way to save and end, and waits for them.
+    A killed task is restarted, unless it was killed five times without progress. Leaving the loop asks the running
+    tasks to save and end, and waits for them.
 
     Args:
-        tasks: asked for whenever there is a place; it gives None while the next one has to wait for others to end.
+        tasks: the next one is taken whenever a place is free; None means it must wait for others to end.
         places: where they run.
     """
     coming, waiting, running = iter(tasks), deque[Task](), dict[str, tuple[Task, Running]]()
@@ -153,7 +153,7 @@ def run_tasks(tasks: Iterable[Task | None], places: Places) -> Generator[Ended |
                 if was_killed and ended.done():
                     code, was_killed = 0, False
                 tries[ended.name] = 0 if ended.progress() != seen[ended.name] else tries[ended.name] + was_killed
-                # a process of an earlier start may have told of its epochs after this one's last words
+                # a process of an earlier start may have reported epochs after this one's last output
                 is_busy = code == 2 and any(busy.encode() in said[begun[ended.name] :] for busy in _BUSY)
                 if is_busy or (was_killed and tries[ended.name] < _TRIES):
                     waiting.append(ended)
@@ -169,7 +169,7 @@ def run_tasks(tasks: Iterable[Task | None], places: Places) -> Generator[Ended |
 
 
 def _taken(coming: Iterator[Task | None], waiting: deque[Task]) -> object:
-    """The next task of those that come, else of those that were killed; None or _NO_MORE if there is none now."""
+    """The next new task, else the next killed one; None or _NO_MORE if there is none now."""
     task = next(coming, _NO_MORE)
     return waiting.popleft() if waiting and not isinstance(task, Task) else task
 

@@ -1,4 +1,4 @@
-"""RayCluster: commands run on a Ray cluster, whose nodes see the same folders and have chainrule installed."""
+"""RayCluster: runs commands on a Ray cluster whose nodes share their folders and have chainrule installed."""
 
 import os
 import socket
@@ -12,24 +12,24 @@ from chainrule.parallel.pool import Running, start_process
 __all__ = ["RayCluster"]
 
 _DEADLINE = 10.0
-"""Seconds that a cluster has to answer."""
+"""Seconds within which a cluster must answer."""
 _KILLED = -9
 _FRAME, _KIND, _SETTINGS = 9, 3, b"\x04"
-"""Bytes of a frame's head in HTTP/2, the place of its kind, and one kind."""
+"""The length of an HTTP/2 frame's header, the index of its type, and the type SETTINGS."""
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
 
 
 class RayCluster:
-    """A cluster that is running already, or one of this machine alone that ends with this process.
+    """A running cluster, or one on this machine alone that ends with this process.
 
     Args:
         count: commands at once.
         address: host:port of the cluster's head; None for this machine alone.
-        cores: of each command, all on one node.
+        cores: per command, all on one node.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        OptionError: no cluster answers at the address, or none of its nodes has so many cores.
+        OptionError: no cluster answers at the address, or none of its nodes has enough cores.
     """
 
     def __init__(self, count: int, address: str | None = None, *, cores: int = 1) -> None:
@@ -49,7 +49,7 @@ class RayCluster:
                 ray.init(num_cpus=count * cores, include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
             else:
                 ray.init(address=address, **quiet)
-        except Exception as error:  # of many kinds, Exception itself among them
+        except Exception as error:  # Ray raises many kinds, even Exception itself
             ray.shutdown()
             told = " ".join(str(error).split())[:200]
             if address is None:
@@ -65,12 +65,12 @@ class RayCluster:
         self._remote: Any = ray.remote(num_cpus=cores, max_retries=0)(_run)
 
     def start(self, words: Sequence[str], log: Path) -> Running:
-        """Begin a command whose output is appended to a file that all nodes see."""
+        """Start a command whose output is appended to a file that all nodes see."""
         reference = self._remote.remote(list(words), str(log.absolute()), os.getcwd())
         return _RayTask(self._ray, reference)
 
     def close(self) -> None:
-        """Leave the cluster; one of this machine alone ends."""
+        """Leave the cluster; one on this machine alone ends."""
         self._ray.shutdown()
 
 
@@ -79,7 +79,7 @@ class _RayTask:
         self.ray, self.reference = ray, reference
 
     def code(self) -> int | None:
-        """The exit code; that of a killed process where Ray has lost it or the node."""
+        """The exit code; that of a killed process if Ray has lost it or its node."""
         ready, _ = self.ray.wait([self.reference], timeout=0)
         if not ready:
             return None
@@ -94,7 +94,7 @@ class _RayTask:
 
 
 def _run(words: list[str], log: str, folder: str) -> int:
-    """As a task on a node: run a command to its end."""
+    """In a task on a node: run a command to its end."""
     os.chdir(folder)
     process = start_process(words, Path(log), os.cpu_count() or 1)
     try:
@@ -106,9 +106,9 @@ def _run(words: list[str], log: str, folder: str) -> int:
 
 
 def _knock(address: str) -> None:
-    """Raise OptionError unless a server answers there that speaks HTTP/2, as Ray's do: Ray itself would wait for ever.
+    """Raise OptionError unless an HTTP/2 server answers there, as Ray's do: Ray itself would wait forever.
 
-    Both sides begin with a SETTINGS frame (RFC 9113, section 3.4). Over TLS that a port is open must do.
+    Both sides begin with a SETTINGS frame (RFC 9113, section 3.4). Over TLS, an open port must suffice.
     """
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():

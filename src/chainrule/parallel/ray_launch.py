@@ -1,8 +1,8 @@
-"""Start the workers of one training on a node of a Ray cluster, and again when Ray loses them.
+"""Starts the workers of one training on a node of a Ray cluster, and restarts them if Ray loses them.
 
 Ray finds a node with a core for each worker and starts there what `chainrule train --workers` starts here: MPI, which
-connects the workers and starts them anew when one is lost (launch.py). Ray's part is what lies above: when the node or
-the process that watches the workers is lost, all begin again on another node, from the last checkpoint. Workers of one
+connects the workers; launch.py restarts them when one is lost. Ray's part is the level above: if the node or the
+process that watches the workers is lost, all start again on another node, from the last checkpoint. The workers of one
 training are on one node, since Ray does not connect processes as MPI does, and its own collectives need PyTorch.
 """
 
@@ -22,29 +22,29 @@ from chainrule.parallel.ray_cluster import RayCluster
 __all__ = ["launch_on_ray"]
 
 _OPTIONS = ("--engine", "--address")
-"""What only this launcher reads."""
+"""Options for this launcher alone."""
 
 _AGAIN = 30.0
-"""Seconds in which a loss is told once: a start fails while workers of the one before still write into the folder."""
+"""Losses within so many seconds are reported once: a start fails while earlier workers still write into the folder."""
 
 
 def launch_on_ray(
     words: Sequence[str], workers: int, address: str | None, folder: Path | None, note: Callable[[str], None]
 ) -> int:
-    """Run `chainrule WORDS` as so many workers on a cluster; returns the exit code.
+    """Run `chainrule WORDS` as several workers on a cluster; return the exit code.
 
-    What it prints is appended to `output.txt` in the folder, and shown.
+    Its output is shown, and appended to `output.txt` in the folder.
 
     Args:
-        words: the arguments of the command line, `--engine` and `--address` among them.
-        workers: 1 or more, each on a core of its own.
+        words: the arguments of the command line, including `--engine` and `--address`.
+        workers: 1 or more, each on its own core.
         address: host:port of the cluster's head; None for this machine alone.
-        folder: of the training, which all nodes see.
-        note: told what happens, a sentence each.
+        folder: of the training, visible to all nodes.
+        note: called with a sentence for each event.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        OptionError: no folder is given, no cluster answers, or none of its nodes has so many cores.
+        OptionError: no folder is given, no cluster answers, or none of its nodes has enough cores.
     """
     if folder is None:
         raise OptionError("--engine ray needs --output, a folder that all nodes of the cluster see")
@@ -73,7 +73,7 @@ def launch_on_ray(
 
 
 class _Noting:
-    """A cluster that tells when a command is started again."""
+    """A cluster that reports when a command is restarted."""
 
     def __init__(self, cluster: RayCluster, note: Callable[[str], None]) -> None:
         self.cluster, self.note = cluster, note
@@ -82,7 +82,7 @@ class _Noting:
 
     def start(self, words: Sequence[str], log: Path) -> Running:
         if self.noted is None:
-            self.noted = -math.inf  # the first start is no loss
+            self.noted = -math.inf  # the first start is not a loss
         elif time.monotonic() - self.noted > _AGAIN:
             self.noted = time.monotonic()
             self.note("Ray has lost the workers: going on from the last checkpoint")
@@ -93,7 +93,7 @@ class _Noting:
 
 
 def _without(words: Sequence[str], options: Sequence[str]) -> list[str]:
-    """The words but for these options and their values, `--name value` or `--name=value`."""
+    """The words without these options and their values, `--name value` or `--name=value`."""
     left, skips = [], False
     for word in words:
         if skips:

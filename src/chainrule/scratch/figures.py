@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from matplotlib import _pylab_helpers
+from matplotlib import _pylab_helpers  # matplotlib's own backends reach the open figures by it
 from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 

@@ -1,4 +1,4 @@
-"""The web page and its JSON API: networks served, looked into, walked backwards and trained."""
+"""The web page and its JSON API: serve networks, inspect them, step through their backward pass, and train them."""
 
 from chainrule.server.app import create_app
 from chainrule.server.run import serve

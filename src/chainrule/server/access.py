@@ -1,7 +1,7 @@
-"""Which requests are for this server: by the name that they call it, the page that they come from, and its token.
+"""Decides which requests are allowed, by the server's name in them, the page that they come from, and the token.
 
-A page of any site can point a name of its own at 127.0.0.1 and let the reader's browser ask this server (DNS
-rebinding). It cannot choose what the browser writes into Host and Origin, so these decide.
+Any web site can point a name of its own at 127.0.0.1 and have the visitor's browser send requests to this server (DNS
+rebinding). It cannot choose what the browser writes into Host and Origin, so these headers decide.
 """
 
 import hmac
@@ -18,22 +18,22 @@ from chainrule.server.problems import ProblemError
 __all__ = ["LOOPBACK", "Access"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-"""What a server that only this machine reaches is called."""
+"""The names of a server that only this machine can reach."""
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9._-]{0,252}))(?::(?P<port>[0-9]{1,5}))?")
 _PORTS = {"http": 80, "https": 443}
 _OPEN = ("/healthz",)
-"""What is answered without the token."""
+"""Paths that need no token."""
 
 
 class Access:
     """The names of a server, and its token if it has one.
 
     Args:
-        hosts: names or addresses, without ports, that Host may have; IPv6 in brackets.
-        any_address: whether every number of an address will do as well, for a server at all addresses of its machine.
-            (A name can be pointed at this server by somebody else; a number cannot.)
-        token: what a client has to show, or None.
+        hosts: names or addresses allowed in Host, without ports; IPv6 in brackets.
+        any_address: whether any numeric address is allowed too, for a server that listens on all addresses. (Anybody
+            can point a name at this server, but not a number.)
+        token: what a client must present, or None.
     """
 
     def __init__(self, hosts: Iterable[str] = LOOPBACK, *, any_address: bool = False, token: str | None = None) -> None:
@@ -41,7 +41,7 @@ class Access:
         self.any_address, self.token = any_address, token
 
     def refusal(self, scope: Scope) -> ProblemError | None:
-        """Why a request is not for this server; None if it is."""
+        """Why a request is refused; None if it is allowed."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1:
             return ProblemError(400, f"a request needs one Host header, got {len(hosts)}")
@@ -58,7 +58,7 @@ class Access:
         return None
 
     def cookie(self, scope: Scope) -> str | None:
-        """The cookie that keeps a token given in the address, for the page's own requests."""
+        """The cookie that stores a token from the address for the page's own requests."""
         if self.token is None or not self._is_same(_in_address(scope)):
             return None
         return f"{_cookie_name(scope)}={self.token}; Path=/; HttpOnly; SameSite=Strict"
@@ -86,7 +86,7 @@ class Access:
 
 
 def _parsed(host: str, scheme: str) -> tuple[str, int] | None:
-    """Name and port, the scheme's own where none is written."""
+    """Name and port; by default the scheme's port."""
     found = _HOST.fullmatch(host)
     if found is None:
         return None
@@ -115,6 +115,6 @@ def _in_cookies(text: str, name: str) -> str | None:
 
 
 def _cookie_name(scope: Scope) -> str:
-    """Cookies are shared by the ports of a host, and so by several servers."""
+    """The cookie's name, which contains the port because all servers on a host share its cookies."""
     server = scope.get("server")
     return f"chainrule-token-{server[1] if server else 0}"

@@ -1,4 +1,4 @@
-"""What the API answers, field by field."""
+"""The API's responses, field by field."""
 
 from typing import Literal
 
@@ -20,37 +20,37 @@ __all__ = [
 ]
 
 MOST_NAMED = 100
-"""Tokens whose probability is told."""
+"""The number of tokens whose probabilities are returned."""
 SURE = 0.8
 """Confidence below which an answer is unsure."""
 
 
 class Probability(BaseModel):
-    """Of one class."""
+    """The probability of one class."""
 
     label: str
     probability: float
 
 
 class StepPicture(BaseModel):
-    """A picture on its way to the network."""
+    """A picture after one step of its preparation."""
 
     name: str
     picture: str = Field(description="a data: address of a PNG file")
 
 
 class Prediction(BaseModel):
-    """What a network says of a sample."""
+    """A network's answer for a sample."""
 
     model: str
-    label: str | None = Field(description="null where the answer is a number")
+    label: str | None = Field(description="null if the answer is a number")
     confidence: float | None
     sure: bool = Field(description=f"whether the confidence is {SURE} or more")
-    values: list[float] = Field([], description="what a network that predicts numbers says")
-    probabilities: list[Probability] = Field(description=f"of a text those of the {MOST_NAMED} most probable tokens")
+    values: list[float] = Field([], description="the answer of a network that predicts numbers")
+    probabilities: list[Probability] = Field(description=f"for a text, those of the {MOST_NAMED} most probable tokens")
     steps: list[StepPicture] = []
-    x: Packed | None = Field(None, description="the sample as the network read it, where steps were asked for")
-    tokens: list[str] = Field([], description="of a text: its tokens that the network read, the last of them")
+    x: Packed | None = Field(None, description="the sample as the network read it, if steps were requested")
+    tokens: list[str] = Field([], description="for a text: the last of its tokens, those that the network read")
 
 
 class DigitRead(BaseModel):
@@ -77,7 +77,7 @@ class Reading(BaseModel):
     width: int
     height: int
     numbers: list[NumberRead]
-    annotated: str | None = Field(None, description="the photograph with boxes, where asked for")
+    annotated: str | None = Field(None, description="the photograph with boxes, if requested")
 
 
 class Sample(BaseModel):
@@ -89,7 +89,7 @@ class Sample(BaseModel):
 
 
 class Health(BaseModel):
-    """The server serves."""
+    """The server is running."""
 
     status: Literal["ok"]
     version: str

@@ -1,4 +1,4 @@
-"""The routes: what can be asked of the server, each in a few lines."""
+"""The server's routes, each in a few lines."""
 
 import asyncio
 import math
@@ -51,25 +51,25 @@ from chainrule.server.trainings import Trainings
 from chainrule.server.unit import Unit, explain_unit
 from chainrule.server.wire import Packed, pack, show
 from chainrule.version import __version__
-from chainrule.vision import annotate, read_numbers, readers
+from chainrule.vision import Readers, annotate, read_numbers
 
 __all__ = ["create_app"]
 
 _PAGE = Path(__file__).parent / "page"
 _AsInTraining = Annotated[
-    bool, Query(description="as in training, with this sample as the batch: BatchNorm takes its mean and variance")
+    bool, Query(description="as in training, with this sample as the batch: BatchNorm uses its mean and variance")
 ]
 
 _THREADS = 6
-"""Requests that are worked on beside the event loop at the same time; each may hold some ten megabytes of JSON."""
+"""Requests handled in threads at the same time; each may hold ten megabytes or so of JSON."""
 
 
 def create_app(networks: dict[str, Sequential], access: Access | None = None, opened: Sequence[Opened] = ()) -> FastAPI:
-    """The application that serves some networks; the first is used where none is named.
+    """The application that serves some networks; the first is the default.
 
     Args:
         networks: by name.
-        access: which requests are for this server; by default those of this machine.
+        access: which requests are allowed; by default those from this machine.
         opened: trainings read from files.
     """
     shelf, trainings, metrics = Shelf(networks), Trainings(), Metrics()
@@ -90,15 +90,15 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None, op
     app = FastAPI(
         title="chainrule",
         version=__version__,
-        summary="Networks looked into, walked backwards and trained.",
+        summary="Inspect networks, step through their backward pass, and train them.",
         docs_url=None,
         redoc_url=None,
         lifespan=life,
         responses=RESPONSES,
     )
     app.state.trainings = trainings
-    # pictures are unpacked and read one at a time (one of 25 million pixels takes 300 MB), and always by the same
-    # thread: the system keeps memory for each thread that has used some
+    # pictures are decoded and read one at a time (25 million pixels take 300 MB), and always by the same thread,
+    # because the system keeps memory for each thread that has used some
     app.state.pictures = ThreadPoolExecutor(1, "pictures")
     app.add_middleware(Guard, metrics=metrics, access=Access() if access is None else access)
     handle_problems(app)
@@ -106,6 +106,7 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None, op
         _asking(shelf, trainings),
         _explaining(shelf, trainings),
         exercise_routes(partial(_find, shelf=shelf, trainings=trainings)),
+        _measuring(shelf, trainings),
         _showing(shelf, trainings),
         training_routes(trainings),
         file_routes(shelf, trainings),
@@ -123,15 +124,15 @@ async def _find(model: str | None, shelf: Shelf, trainings: Trainings) -> Served
 
 
 def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
-    """What a network makes of a sample."""
+    """Routes for a network's answers."""
     routes = APIRouter()
     served_to_classes = [served for served in shelf if served.text is None and served.answers == "classes"]
     batchers = {served.name: Batcher(served.network) for served in served_to_classes}
-    page_readers = readers()
+    readers = Readers.bundled()
 
     @routes.post("/api/predict", response_model=Prediction, openapi_extra=BODY)
     async def predict(request: Request, model: ModelName = None, steps: bool = False) -> Any:
-        """Which class a sample is: of a picture file, or of the numbers as JSON; of a text, which token comes next."""
+        """The class of a sample, given as a picture file or as numbers in JSON; for a text, the next token."""
         served = await _find(model, shelf, trainings)
         pictures: list[dict[str, str]] = []
         keep = (lambda name, picture: pictures.append({"name": name, "picture": show(picture)})) if steps else None
@@ -156,11 +157,13 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         request: Request,
         model: ModelName = None,
         length: Annotated[int, Query(ge=1, le=1000, description="tokens to write")] = 200,
-        temperature: Annotated[float, Query(ge=0, le=100, description="0 takes the most probable token always")] = 0.8,
-        top_k: Annotated[int | None, Query(ge=1, le=10**6, description="draw from so many most probable")] = None,
+        temperature: Annotated[float, Query(ge=0, le=100, description="0 always takes the most probable token")] = 0.8,
+        top_k: Annotated[
+            int | None, Query(ge=1, le=10**6, description="draw from this many most probable tokens")
+        ] = None,
         seed: Annotated[int, Query(ge=0, le=2**32 - 1)] = 0,
     ) -> Any:
-        """What a network that learned from a text writes behind a prompt."""
+        """The text that a language model writes after a prompt."""
         served = await _find(model, shelf, trainings)
         text = await read_text(request, served)
         options = (length, temperature, top_k, seed)
@@ -171,13 +174,13 @@ def _asking(shelf: Shelf, trainings: Trainings) -> APIRouter:
         """The handwritten numbers in a photograph or scan."""
         content = await read_picture(request)
         loop, pictures = asyncio.get_running_loop(), request.app.state.pictures
-        return await loop.run_in_executor(pictures, _read, content, page_readers, annotated)
+        return await loop.run_in_executor(pictures, _read, content, readers, annotated)
 
     return routes
 
 
 def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
-    """How a network comes to its answer, and its gradients."""
+    """Routes that explain a network's answer and its gradients."""
     routes = APIRouter()
 
     @routes.post("/api/trace", response_model=Walk, openapi_extra=BODY)
@@ -187,7 +190,7 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         model: ModelName = None,
         train: _AsInTraining = False,
     ) -> Any:
-        """One sample forward and backward through every layer, with the class it should have been."""
+        """One sample forward and backward through every layer, given its true class."""
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
         asked = (served.name, served.network, sample, served.label(label), served.labels)
@@ -198,13 +201,37 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
     async def unit(
         request: Request,
         place: Annotated[str, Query(max_length=200, description="such as 2.Affine")],
-        unit: Annotated[int, Query(ge=0, le=10**9, description="its number in the output, counted row by row")],
+        unit: Annotated[int, Query(ge=0, le=10**9, description="its index in the flattened output")],
         model: ModelName = None,
     ) -> Any:
-        """One unit of a layer: what it is made of, and what it goes into."""
+        """One unit of a layer: what it depends on, and what depends on it."""
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
         return await run_in_threadpool(explain_unit, served.network, sample, place, unit)
+
+    @routes.post("/api/number", response_model=Number, openapi_extra=BODY)
+    async def number(
+        request: Request,
+        label: Annotated[str, Query(max_length=200)],
+        place: Annotated[str, Query(max_length=200, description='such as 2.Affine; "loss" for the logits')],
+        array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or dlogits for the loss")],
+        index: Index,
+        model: ModelName = None,
+        train: _AsInTraining = False,
+    ) -> Any:
+        """One element of a gradient: the terms of its sum, its path from the loss, and where it goes."""
+        served = await _find(model, shelf, trainings)
+        sample = await read_sample(request, served)
+        at = tuple(int(number) for number in index.split(","))
+        told = (served.name, served.network, sample, served.label(label), place, array, at)
+        return await run_in_threadpool(explain_number, *told, train=train)
+
+    return routes
+
+
+def _measuring(shelf: Shelf, trainings: Trainings) -> APIRouter:
+    """Routes that measure the loss at other weights."""
+    routes = APIRouter()
 
     @routes.post("/api/gradient", response_model=Derivative, openapi_extra=BODY)
     async def gradient(
@@ -227,13 +254,13 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         request: Request,
         label: Annotated[str, Query(max_length=200)],
         model: ModelName = None,
-        other: Annotated[str | None, Query(max_length=200, description="none: down the gradient")] = None,
+        other: Annotated[str | None, Query(max_length=200, description="by default down the gradient")] = None,
         low: Annotated[float, Query(ge=-10, le=10)] = -0.5,
         high: Annotated[float, Query(ge=-10, le=10)] = 1.5,
         points: Annotated[int, Query(ge=2, le=61)] = 21,
-        digits: Annotated[int, Query(ge=0, le=500, description="test digits to measure on as well")] = 0,
+        digits: Annotated[int, Query(ge=0, le=500, description="number of test digits to measure on too")] = 0,
     ) -> Any:
-        """The loss along a line through the weights: towards those of another network, or down the gradient."""
+        """The loss along a line through the weights: toward another network's, or down the gradient."""
         served = await _find(model, shelf, trainings)
         towards = None if other is None else (await _find(other, shelf, trainings)).network
         sample = await read_sample(request, served)
@@ -264,38 +291,21 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
             lambda: surface_row(served.network, sample, served.label(label), **plane)  # type: ignore[arg-type]
         )
 
-    @routes.post("/api/number", response_model=Number, openapi_extra=BODY)
-    async def number(
-        request: Request,
-        label: Annotated[str, Query(max_length=200)],
-        place: Annotated[str, Query(max_length=200, description='such as 2.Affine; "loss": of the logits')],
-        array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or of the loss dlogits")],
-        index: Index,
-        model: ModelName = None,
-        train: _AsInTraining = False,
-    ) -> Any:
-        """One element of a gradient: the terms of its sum, its path down from the loss, and where it goes."""
-        served = await _find(model, shelf, trainings)
-        sample = await read_sample(request, served)
-        at = tuple(int(number) for number in index.split(","))
-        told = (served.name, served.network, sample, served.label(label), place, array, at)
-        return await run_in_threadpool(explain_number, *told, train=train)
-
     return routes
 
 
 def _showing(shelf: Shelf, trainings: Trainings) -> APIRouter:
-    """Which networks there are, and what they are made of."""
+    """Routes that list networks and their parameters."""
     routes = APIRouter()
 
     @routes.get("/api/models")
     async def models() -> list[ModelCard]:
-        """The networks that are served."""
+        """All served networks."""
         return [served.card() for served in shelf]
 
     @routes.get("/api/model")
     async def one_model(model: ModelName = None) -> ModelCard:
-        """One of them, or a snapshot of a training."""
+        """One network, or a snapshot of a training."""
         return (await _find(model, shelf, trainings)).card()
 
     @routes.get("/api/parameters", response_model=dict[str, Packed])
@@ -319,7 +329,7 @@ def _showing(shelf: Shelf, trainings: Trainings) -> APIRouter:
 
 
 def _page(metrics: Metrics) -> APIRouter:
-    """The page itself, and how the server is."""
+    """Routes for the page itself, and the state of the server."""
     routes = APIRouter()
 
     @routes.get("/", response_class=FileResponse, include_in_schema=False)
@@ -332,7 +342,7 @@ def _page(metrics: Metrics) -> APIRouter:
 
     @routes.get("/healthz")
     async def health() -> Health:
-        """Whether the server serves."""
+        """Whether the server is running."""
         return Health(status="ok", version=__version__, kernels=IMPLEMENTATION)
 
     @routes.get("/metrics", response_class=Response)
@@ -344,7 +354,7 @@ def _page(metrics: Metrics) -> APIRouter:
 
 
 def _digits(served: Served, trainings: Trainings, count: int) -> tuple[Array, Array] | None:
-    """So many test digits as the network takes them, and their places among its classes; None where it reads others."""
+    """Test digits in the network's input shape, and their class indices; None if it reads something else."""
     if not count or served.kind != "digit" or math.prod(served.shape) != 784:
         return None
     x, y = trainings.data()[1].head(count)
@@ -370,10 +380,10 @@ def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:
     }
 
 
-def _read(content: bytes, networks: list[Sequential], annotated: bool) -> Reading:
+def _read(content: bytes, readers: Readers, annotated: bool) -> Reading:
     check_pixels(content)
     picture = read_colour(content)
-    numbers = read_numbers(picture, network=networks[0], voters=networks[1:])
+    numbers = read_numbers(picture, network=readers)
     return Reading(
         width=picture.shape[1],
         height=picture.shape[0],

@@ -1,4 +1,4 @@
-"""Requests that arrive together are read together: one forward pass for all of them, each gets its own answer."""
+"""Dynamic batching: requests that arrive together share one forward pass, and each gets its own answer."""
 
 import asyncio
 import time
@@ -11,14 +11,14 @@ from chainrule.layers import Sequential
 __all__ = ["Batcher"]
 
 _LARGEST = 64
-"""Samples in a forward pass."""
+"""Maximum number of samples in a forward pass."""
 
 _SHORT = 0.002
-"""Seconds of a sample below which a forward pass is shorter than the way to another thread and back."""
+"""Below this many seconds per sample, a forward pass is shorter than the switch to another thread and back."""
 
 
 class Batcher:
-    """Probabilities of single samples from one network."""
+    """Computes the probabilities of single samples by one network."""
 
     def __init__(self, network: Sequential) -> None:
         self.network = network
@@ -35,13 +35,13 @@ class Batcher:
         if not self._running:
             self._running = True
             if self._short:
-                loop.call_soon(self._run_all)  # after the other requests that are there already
+                loop.call_soon(self._run_all)  # after the other requests that have already arrived
             else:
                 self._task = loop.create_task(self._run_aside())
         return await future
 
     def _take(self) -> list[tuple[Array, asyncio.Future[Array]]]:
-        """What waits, as far as it fits into one pass: samples of one dtype."""
+        """The waiting samples that fit into one pass, all of one dtype."""
         dtype = self._waiting[0][0].dtype
         batch = [pair for pair in self._waiting if pair[0].dtype == dtype][:_LARGEST]
         taken = {id(pair) for pair in batch}
@@ -68,13 +68,13 @@ class Batcher:
 def _answers(network: Sequential, batch: list[tuple[Array, asyncio.Future[Array]]]) -> Array | Exception:
     try:
         return network.predict_probabilities(np.stack([sample for sample, _ in batch]))
-    except Exception as error:  # everyone who waits is told
+    except Exception as error:  # every waiting request gets it
         return error
 
 
 def _deliver(batch: list[tuple[Array, asyncio.Future[Array]]], answers: Array | Exception) -> None:
     for index, (_, future) in enumerate(batch):
-        if future.done():  # the client has gone
+        if future.done():  # the client has disconnected
             continue
         if isinstance(answers, Exception):
             future.set_exception(answers)
@@ -83,7 +83,7 @@ def _deliver(batch: list[tuple[Array, asyncio.Future[Array]]], answers: Array | 
 
 
 def _seconds(network: Sequential) -> float:
-    """How long a sample takes."""
+    """Measure how long a sample takes."""
     assert network.input_shape is not None
     sample = np.zeros((1, *network.input_shape), np.float32)
     network(sample)

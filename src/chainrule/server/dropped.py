@@ -1,4 +1,4 @@
-"""Files that a client sends: a training or a model to look at, a table or pictures to learn from."""
+"""Files that a client sends: a training or model to inspect, or a table or pictures to learn from."""
 
 import math
 import re
@@ -30,55 +30,55 @@ __all__ = ["Received", "TableCard", "receive"]
 _LARGEST_TABLE = 8 * 2**20
 _MOST_CELLS = 1_000_000
 _MOST_NUMBERS = 2**24
-"""Of a table, with a number for each category."""
+"""Maximum numbers in a table, counting one per category."""
 _LARGEST_WORK = 2_000_000_000
-"""Of a network for one sample, in multiplications."""
+"""Maximum multiplications of a network per sample."""
 _COST = 100
-"""Of an activation, which takes memory as well: 20 million of them are too many."""
+"""The cost of an activation in multiplications, for its memory: 20 million activations are too many."""
 
 _MOST_CLASSES = 200
 _SHOWN = 200
-"""Columns that are named."""
+"""Maximum number of columns that are listed."""
 
 _OPTION = re.compile(r": (pass|name their column with|name another column with) --label-column.*")
-"""A cure that only the command line has."""
+"""A cure that applies only to the command line."""
 
-_one_at_a_time = threading.Lock()  # a file may take a hundred megabytes while it is read
+_one_at_a_time = threading.Lock()  # reading a file may take a hundred megabytes
 _T = TypeVar("_T")
 
 
 class TableCard(BaseModel):
-    """Data that can be learned from."""
+    """Data to learn from."""
 
     id: str
     name: str
     rows: int = Field(description="to learn from")
     held_out: int = Field(description="to measure on")
     shape: list[int]
-    columns: list[str] = Field(description="of a table: those that are read")
-    label: str = Field(description="the column to learn")
-    classes: list[str] = Field(description="empty where numbers are predicted")
-    notes: list[str] = Field(description="what is unusual about the file")
+    columns: list[str] = Field(description="for a table: the columns read")
+    label: str = Field(description="the label column")
+    classes: list[str] = Field(description="empty if numbers are predicted")
+    notes: list[str] = Field(description="what was unusual about the file")
 
 
 class Received(BaseModel):
-    """What a file was."""
+    """What a file contains."""
 
     kind: Literal["training", "model", "data"]
-    training: str | None = Field(default=None, description="the id of a training")
+    training: str | None = Field(default=None, description="the ID of a training")
     model: ModelCard | None = None
     data: TableCard | None = None
 
 
 def receive(content: bytes, name: str, shelf: Shelf, trainings: Trainings, label_column: str | None = None) -> Received:
-    """Find out what a file is by its content, and keep it.
+    """Recognize a file by its content, and keep it.
 
     Args:
         content: the bytes of the file.
-        name: what it is called; only shown.
-        shelf: where a network is put.
-        trainings: where a training is put, or data to learn from.
-        label_column: of a table, the column to learn, where it is not the one that would be found.
+        name: its name, only for display.
+        shelf: keeps a network.
+        trainings: keeps a training, or data to learn from.
+        label_column: of a table, the column to learn; by default it is detected.
 
     Raises:
         ProblemError: it is none of these, or too large.
@@ -110,10 +110,10 @@ def _written(folder: str, content: bytes, name: str) -> Path:
 
 
 def _told(read: Callable[[Path], _T], path: Path, name: str) -> _T:
-    """What a reader makes of a file; its errors speak of the file as the client calls it."""
+    """Read a file; errors use the client's name for it."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # how a model was exported is of no interest here
+            warnings.simplefilter("ignore")  # how a model was exported does not matter here
             return read(path)
     except MissingExtraError:
         raise
@@ -131,9 +131,9 @@ def _model(network: Sequential, name: str, shelf: Shelf) -> Received:
 
 
 def _work(layer: Layer, shape: Shape) -> tuple[Shape, int]:
-    """The output shape, and about how much is to be done for a sample, without running anything.
+    """The output shape, and the approximate cost per sample, without running anything.
 
-    Of shapes alone: a few bytes of a file may ask for any amount.
+    It looks only at shapes, since a few bytes of a file may request any amount of work.
     """
     if isinstance(layer, Sequential | Residual):
         total = 0

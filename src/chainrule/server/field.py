@@ -1,4 +1,4 @@
-"""A network of two inputs as maps of the plane: the class of each place, and each hidden unit's value there."""
+"""A network with two inputs as maps of the plane: the class at each point, and each hidden unit's value there."""
 
 import base64
 
@@ -17,38 +17,38 @@ _MOST_UNITS = 512
 
 
 class Bytes(BaseModel):
-    """An array of small whole numbers: its shape, and its numbers in C order."""
+    """An array of small integers: its shape, and its numbers in C order."""
 
     shape: list[int]
-    data: str = Field(description="a byte a number, base64")
+    data: str = Field(description="one byte per number, base64")
 
 
 class UnitMaps(BaseModel):
-    """The units of one layer."""
+    """Maps of one layer's units."""
 
     place: str = Field(description="such as 1.Tanh")
-    most: float = Field(description="the largest size of a value")
+    most: float = Field(description="the largest absolute value")
     values: Bytes = Field(description="(units, size, size) int8: value / most * 127")
 
 
 class Maps(BaseModel):
-    """Maps of the plane, their first row at the top."""
+    """Maps of the plane, with the first row at the top."""
 
     step: int
-    low: list[float] = Field(description="of each input: the left and the lower edge")
+    low: list[float] = Field(description="for each input: the left and the lower edge")
     high: list[float]
-    classes: Bytes = Field(description="(classes, size, size) uint8: probability * 255; of a number that is predicted "
-                           "one map, from `least` to `most`")  # fmt: skip
+    classes: Bytes = Field(description="(classes, size, size) uint8: probability * 255; for predicted numbers one map "
+                           "from `least` to `most`")  # fmt: skip
     least: float
     most: float
     units: list[UnitMaps]
 
 
 def draw_maps(network: Sequential, step: int, low: Array, high: Array, size: int, *, is_classifier: bool) -> Maps:
-    """Run a network with input shape (2,) at size x size places between `low` and `high`, each (2,).
+    """Run a network with input shape (2,) at size x size points between `low` and `high`, each (2,).
 
     Raises:
-        ProblemError: it has another input shape, too many units, or values that are no numbers.
+        ProblemError: it has another input shape, too many units, or values that are not finite.
     """
     if network.input_shape != (2,):
         raise ProblemError(422, f"maps are of networks with two inputs, this one reads {network.input_shape}")
@@ -60,7 +60,7 @@ def draw_maps(network: Sequential, step: int, low: Array, high: Array, size: int
     layers = network.layers
     for index, layer in enumerate(layers):
         hidden = layer(layer.entering(hidden))
-        # of an Affine and its activation only the latter; nothing of what only prepares the input
+        # of an Affine and its activation only the latter; no preprocessing layers
         is_last_of_pair = index + 1 < len(layers) and layers[index + 1].parameters
         if is_last_of_pair and hidden.ndim == 2 and not isinstance(layer, Flatten | Scale | Standardize):
             if sum(maps.values.shape[0] for maps in units) + hidden.shape[1] > _MOST_UNITS:

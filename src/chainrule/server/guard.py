@@ -1,4 +1,4 @@
-"""What every request passes through: limits of size, time and number, headers for safety, and counters."""
+"""Middleware for every request: limits on size, time and number, security headers, and counters."""
 
 import asyncio
 import time
@@ -18,14 +18,14 @@ _LARGEST_BODY = 32 * 2**20
 _FILES, _LARGEST_FILE = "/api/files", 32 * 2**20 + 1
 _LARGEST_JSON = 2**20
 _LARGEST_SETTINGS = 2**14
-"""Of a training, which are read on the event loop."""
+"""Largest settings of a training, which are parsed on the event loop."""
 _IN_FLIGHT = 128 * 2**20
-"""Bytes of bodies in memory at once, of all requests together."""
+"""Bytes of all request bodies in memory at once."""
 _MOST = 256
-"""Requests served at once; how the server is can be asked beside them."""
+"""Requests served at once; the state of the server can be queried in addition."""
 
 _PATIENCE = 20.0
-"""Seconds in which a body has to come."""
+"""Seconds within which a body must arrive."""
 
 _SAFETY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -40,7 +40,7 @@ _HEADERS = [(name.lower().encode(), value.encode()) for name, value in _SAFETY.i
 
 
 class Metrics:
-    """Counters of one server, for Prometheus."""
+    """A server's counters for Prometheus."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -111,7 +111,7 @@ class Guard:
         return None
 
     def take(self, size: int) -> None:
-        """Count bytes of a body that came.
+        """Count received bytes of a body.
 
         Raises:
             ProblemError: all requests together would hold too many.
@@ -130,7 +130,7 @@ class Guard:
 
 
 class _Body:
-    """What a client sends, and no more of it, and no slower, than is allowed."""
+    """Receives a client's body, within limits on size and time."""
 
     def __init__(self, guard: Guard, receive: Receive) -> None:
         self.size, self.most = 0, _LARGEST_BODY
@@ -139,8 +139,8 @@ class _Body:
         self._deadline = time.monotonic() + _PATIENCE
 
     async def receive(self) -> Message:
-        """As ASGI's; ends with a ProblemError where the body is too large or too slow."""
-        if not self._more:  # waiting for the client to go, which may take as long as it likes
+        """ASGI's receive; raises ProblemError if the body is too large or too slow."""
+        if not self._more:  # waiting for the client to disconnect has no limit
             return await self._receive()
         try:
             async with asyncio.timeout(max(0.0, self._deadline - time.monotonic())):

@@ -1,7 +1,7 @@
 """How a gradient passes through layers made of layers: Sequential, Residual and Parallel.
 
-The dx of such a layer is the sum of the dx of the layers within it that read the same x, and of dy where x is added to
-the output. The dy of a branch that Parallel concatenates is a part of the whole dy.
+The dx of such a layer is the sum of the dx of its inner layers that read the same x, plus dy if x is added to the
+output. The dy of a branch that Parallel concatenates is a part of the whole dy.
 """
 
 import math
@@ -20,7 +20,7 @@ __all__ = ["Inner", "plain_row"]
 
 
 def plain_row(row: TraceRow, layer: Layer) -> TraceRow:
-    """The row with the layer itself in place of one that consists of recorders, whose caches are rows."""
+    """The row with the original layer in place of its copy made of recorders, whose caches are rows."""
     return replace(row, layer=layer, cache=_plain(row.cache))
 
 
@@ -33,24 +33,24 @@ def _plain(cache: Any) -> Any:
 
 
 class Inner:
-    """The places of a trace, and which stands within which."""
+    """The places of a trace, and their nesting."""
 
     def __init__(self, rows: Sequence[TraceRow]) -> None:
         self.rows = rows
         self._named = {row.name: row for row in rows}
 
     def within(self, row: TraceRow) -> list[TraceRow]:
-        """The places directly within this one."""
+        """The places directly inside this one."""
         start, depth = f"{row.name}.", row.name.count(".") + 2
         return [other for other in self.rows if other.name.startswith(start) and other.name.count(".") == depth]
 
     def around(self, row: TraceRow) -> TraceRow | None:
-        """The place that this one is directly within."""
+        """The place directly around this one."""
         parts = row.name.rsplit(".", 2)
         return self._named.get(parts[0]) if len(parts) == 3 else None
 
     def terms(self, row: TraceRow, flat: int) -> list[Group] | None:
-        """What an element of dx is the sum of: dx of places within, named after them; None of any other layer."""
+        """The terms of an element of dx: dx of inner places, named after them; None for other layers."""
         if type(row.layer) not in (Sequential, Residual, Parallel):
             return None
         inner = self.within(row)
@@ -68,7 +68,7 @@ class Inner:
         return groups
 
     def above(self, row: TraceRow, flat: int) -> tuple[TraceRow, int] | None:
-        """Of a branch that Parallel concatenates: Parallel's place, and where the element of dy stands there."""
+        """For a branch that Parallel concatenates: Parallel's place, and the index of the element of dy there."""
         outer = self.around(row)
         while outer is not None and not isinstance(outer.layer, Parallel):
             if outer.dy is not row.dy:
@@ -84,7 +84,7 @@ class Inner:
         return None
 
     def below(self, row: TraceRow, flat: int) -> tuple[Array, int] | None:
-        """Of Parallel that concatenates: dy of the branch to which an element of its dy belongs, and where."""
+        """For a Parallel that concatenates: the branch that an element of its dy belongs to, and its index there."""
         if not isinstance(row.layer, Parallel) or row.layer.join != "concat":
             return None
         for other in self.within(row):
@@ -95,7 +95,7 @@ class Inner:
         return None
 
     def joined(self, row: TraceRow) -> TraceRow | None:
-        """The place around this one into whose dx this one's dx is added."""
+        """The surrounding place whose dx contains this one's dx as a term."""
         outer = self.around(row)
         while outer is not None and outer.dx is row.dx:
             row, outer = outer, self.around(outer)

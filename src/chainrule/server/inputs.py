@@ -1,4 +1,4 @@
-"""What a client sends becomes one sample of a network: a picture file, or numbers or a text as JSON."""
+"""Turns a request into one sample for a network: from a picture file, or from numbers or a text as JSON."""
 
 import asyncio
 import math
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 ModelName = Annotated[
-    str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; none: the first.")
+    str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; by default the first.")
 ]
 Index = Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")]
 """Parameters of a query."""
@@ -40,13 +40,13 @@ Index = Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="s
 PICTURES = ("image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp", "image/tiff")
 _LARGEST_NUMBER = 1e6
 _MOST_PIXELS = 25_000_000
-"""Of a picture; unpacked, one takes up to 12 bytes a pixel."""
+"""Maximum pixels of a picture; decoding takes up to 12 bytes per pixel."""
 _SHORT = 16 * 1024
-"""A body of JSON below it is read in less time than another thread takes to begin."""
+"""A shorter JSON body is parsed faster than another thread starts."""
 
 _FILE = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in PICTURES}
 PICTURE_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _FILE}}
-"""For the OpenAPI description: the bytes of a picture file."""
+"""OpenAPI description of the bytes of a picture file."""
 
 _PIXELS = {
     "type": "object",
@@ -75,23 +75,23 @@ BODY: dict[str, Any] = {
         "content": {"application/json": {"schema": {"anyOf": [_PIXELS, _TEXT]}}, **_FILE},
     }
 }
-"""For the OpenAPI description: numbers, a text, or a picture file."""
+"""OpenAPI description of numbers, a text, or a picture file."""
 FILE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-"""For the OpenAPI description: the bytes of any file."""
+"""OpenAPI description of the bytes of any file."""
 TEXT_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/json": {"schema": _TEXT}}}}
-"""For the OpenAPI description: a text."""
+"""OpenAPI description of a text."""
 
 
 async def read_sample(request: Request, served: Served, steps: Callable[[str, Array], None] | None = None) -> Array:
     """The body of a request as one sample (*input_shape).
 
     Raises:
-        ProblemError: the body cannot be read as what it says it is, or is no sample of this network.
+        ProblemError: the body does not match its content type, or is not a sample for this network.
     """
     kind = _kind(request)
     if kind == "application/json":
@@ -113,7 +113,7 @@ async def read_text(request: Request, served: Served) -> str:
     """The body of a request as a text for this network.
 
     Raises:
-        ProblemError: it is none, or the network writes no text.
+        ProblemError: it is not a text, or the network does not write text.
     """
     if served.text is None:
         raise ProblemError(422, f"{served.name} writes no text: use a network that learned from one, such as char-gpt")
@@ -124,7 +124,7 @@ async def read_text(request: Request, served: Served) -> str:
 
 
 async def read_picture(request: Request) -> bytes:
-    """The body of a request that is a picture file."""
+    """The body of a request, which must be a picture file."""
     kind = _kind(request)
     if kind not in PICTURES:
         raise ProblemError(415, f"Content-Type {kind or '(none)'} is not read: send image/png or image/jpeg")
@@ -132,7 +132,7 @@ async def read_picture(request: Request) -> bytes:
 
 
 def check_pixels(content: bytes) -> None:
-    """Raise ProblemError where a picture is too large to unpack here; one that cannot be read is left to its reader."""
+    """Raise ProblemError if a picture is too large to decode here; unreadable ones are left to the reader."""
     pixels = picture_pixels(content)
     if pixels > _MOST_PIXELS:
         raise ProblemError(413, f"the picture has {pixels:,} pixels, more than {_MOST_PIXELS:,}: make it smaller")
@@ -143,7 +143,7 @@ def _kind(request: Request) -> str:
 
 
 def _prepare(content: bytes, served: Served, steps: Callable[[str, Array], None] | None) -> Array:
-    """A picture as this network was taught to see pictures."""
+    """A picture, prepared like the network's training pictures."""
     check_pixels(content)
     assert served.picture is not None
     try:
@@ -172,7 +172,7 @@ def _from_json(body: bytes, served: Served) -> Array:
 
 
 def _is_sample(values: Array, served: Served) -> bool:
-    """Whether an array is a sample written in one row, or without its axes of length 1."""
+    """Whether an array is a flattened sample, or one without its axes of length 1."""
     if values.ndim == 1:
         return values.size == math.prod(served.shape)
     return [n for n in values.shape if n > 1] == [n for n in served.shape if n > 1]
@@ -194,9 +194,9 @@ def _content(body: bytes, form: str) -> Any:
 
 
 def _numbers(body: bytes, most: int) -> Array:
-    """The array "pixels" of a JSON body: whole numbers, or finite ones, `most` at most."""
+    """The array "pixels" of a JSON body: at most `most` finite numbers."""
     values = body.count(b",") + 1
-    if values > most:  # told before they are parsed: Python's lock is held for that long
+    if values > most:  # checked before parsing, which holds Python's lock
         raise ProblemError(422, f"the body lists {values:,} values, more than the {most:,} of a sample")
     content = _content(body, '{"pixels": [...]}')
     if not isinstance(content, dict) or set(content) != {"pixels"} or not isinstance(content["pixels"], list):

@@ -1,4 +1,4 @@
-"""One sample through a network, forward and backward, with every number in between; and one derivative both ways."""
+"""One sample's forward and backward pass with every number in between; and one derivative computed in two ways."""
 
 import math
 from typing import Any
@@ -25,28 +25,28 @@ __all__ = [
 ]  # fmt: skip
 
 _SEED = 0
-"""Of what Dropout drops in a pass as in training."""
+"""The seed for Dropout in a pass as in training."""
 _LARGEST_WALK = 20_000_000
-"""Numbers of all activations and parameters at most."""
+"""Maximum number of activations and parameters."""
 
 
 class Place(BaseModel):
-    """One layer at one place. Arrays are of the one sample: without the batch's axis."""
+    """One layer at one place. Arrays belong to the one sample and have no batch axis."""
 
     name: str = Field(description="such as 2.Affine, or 3.Residual.0.Conv2D within another layer")
-    layer: str = Field(description="how it is written, such as Affine(50)")
-    x: Packed | None = Field(description="its input; null where that is the output of the place before")
+    layer: str = Field(description="its repr, such as Affine(50)")
+    x: Packed | None = Field(description="its input; null if that is the output of the previous place")
     y: Packed
     dy: Packed | None = Field(description="the loss's gradient with respect to y")
-    dx: Packed | None = Field(description="and to x; null where that is the dy of the place before, or there is none")
+    dx: Packed | None = Field(description="and to x; null if that is the dy of the previous place, or there is none")
     gradients: dict[str, Packed] = Field(description="and to each of the layer's own parameters")
-    explained: list[str] = Field(description="of dx and these parameters, those that /api/number takes apart")
+    explained: list[str] = Field(description="dx and those parameters that /api/number can explain")
     sequence: bool = Field(description="whether y is a sequence (T, D)")
     between: dict[str, Packed] = Field(
-        description="what was computed between x and y: states and gates (T, H), shares of attention (heads, T, S)"
+        description="intermediate results between x and y: states and gates (T, H), attention shares (heads, T, S)"
     )
     state_gradients: dict[str, Packed] = Field(
-        description="what comes back through time: the loss's gradient with respect to each step's state (T, H)"
+        description="the loss's gradient with respect to the state after each step (T, H)"
     )
 
 
@@ -61,29 +61,29 @@ class Walk(BaseModel):
     x: Packed = Field(description="the sample")
     logits: Packed
     dlogits: Packed = Field(
-        description="the loss's gradient with respect to the logits: p - onehot(label); where numbers are predicted, "
+        description="the loss's gradient with respect to the logits: p - onehot(label); if numbers are predicted, "
         "2 (y - label) / n"
     )
 
 
 class Derivative(BaseModel):
-    """The loss's derivative with respect to one parameter, found in two ways, in float64."""
+    """The loss's derivative with respect to one parameter, computed in two ways, in float64."""
 
     parameter: str
     index: list[int]
     value: float
     backpropagation: float
     numerical: float
-    relative_difference: float = Field(description="of the two, relative to the larger one's size")
-    step: float = Field(description="the parameter is moved by so much to both sides")
+    relative_difference: float = Field(description="the difference of the two, relative to the larger one")
+    step: float = Field(description="how far the parameter is moved in both directions")
     loss_above: float
     loss_below: float
 
 
 def trace_sample(model: str, network: Sequential, sample: Array, label: int | float, *, train: bool = False) -> Trace:
-    """The passes of one sample (*input_shape); of a text (n,) the loss is that of the token behind it.
+    """The passes of one sample (*input_shape); for a text (n,) the loss is that of the next token.
 
-    train: as in training, with this sample as the batch: BatchNorm takes its mean and variance, and Dropout drops
+    train: as in training, with this sample as the batch: BatchNorm uses its mean and variance, and Dropout drops
     numbers, the same ones each time.
     """
     check_walk(model, network, sample)
@@ -93,7 +93,7 @@ def trace_sample(model: str, network: Sequential, sample: Array, label: int | fl
 
 
 def check_walk(model: str, network: Sequential, sample: Array) -> None:
-    """Raise ProblemError where a pass of this sample has more numbers than the page takes."""
+    """Raise ProblemError if a pass of this sample has more numbers than the page can take."""
     memory = sum(math.prod(row.output_shape) for row in network.summary().rows) + _shares(network, len(sample))
     if 3 * memory + network.values.size > _LARGEST_WALK:
         raise ProblemError(422, f"{model} is too large to be walked through: {memory:,} activations a sample")
@@ -108,10 +108,9 @@ def walk(
     *,
     train: bool = False,
 ) -> Walk:
-    """`trace_sample` as the page takes it.
+    """`trace_sample` in the page's format.
 
-    Where `labels` is empty, `label` is a number that the network should have predicted, and the loss is the square of
-    the difference.
+    If `labels` is empty, `label` is the number to predict, and the loss is the squared error.
     """
     trace = trace_sample(model, network, sample, label, train=train)
     in_steps = _reads_steps(network)
@@ -223,7 +222,7 @@ def gradient_of(network: Sequential, sample: Array, label: int | float) -> dict[
 
 
 def _question(network: Sequential, sample: Array, label: int | float) -> tuple[Array, Loss]:
-    """What the loss compares with, and the loss: of a sequence that of its last step."""
+    """The target and the loss; for a sequence, of its last step."""
     if isinstance(label, float):
         return np.full((1, *(network.output_shape or ())), label, network.dtype), MeanSquaredError()
     if not network.answers_steps:
@@ -234,24 +233,24 @@ def _question(network: Sequential, sample: Array, label: int | float) -> tuple[A
 
 
 def last_step(outputs: Array) -> Array:
-    """Outputs (N, C) as they are, of (N, T, C) the last step."""
+    """Outputs (N, C) unchanged, the last step of (N, T, C)."""
     return outputs[:, -1] if outputs.ndim == 3 else outputs
 
 
 def _reads_steps(layer: Layer) -> bool:
-    """Whether what passes through a network is sequences (T, D)."""
+    """Whether sequences (T, D) pass through a network."""
     steps = isinstance(layer, Recurrent | Attention | Positions | Embedding)
     return steps or any(_reads_steps(child) for _, child in layer.children())
 
 
 def _shares(layer: Layer, steps: int) -> int:
-    """Numbers in the maps of attention over so many steps."""
+    """Numbers in the attention maps over this many steps."""
     own = layer.heads * steps**2 if isinstance(layer, Attention) else 0
     return own + sum(_shares(child, steps) for _, child in layer.children())
 
 
 def pack_parameters(network: Sequential) -> dict[str, Packed]:
-    """All parameters by name."""
+    """All parameters, by name."""
     if network.values.size > _LARGEST_WALK:
         raise ProblemError(422, f"{network.values.size:,} parameters are too many to be sent")
     return {name: pack(parameter.value) for name, parameter in network.parameters.items()}

@@ -1,4 +1,4 @@
-"""The loss along a line through a network's weights: towards another network, or down the gradient.
+"""The loss along a line through a network's weights: toward another network, or down the gradient.
 
 Legend: P positions on the line, K test digits.
 """
@@ -15,22 +15,22 @@ from chainrule.server.problems import ProblemError
 __all__ = ["Line", "loss_line"]
 
 _MOST_WORK = 10_000_000_000
-"""Multiplications and additions of all positions and test digits at most; there are fewer digits where it is more."""
+"""Maximum multiply-adds for all positions and test digits; the number of digits is reduced to stay within it."""
 
 
 class Line(BaseModel):
     """Weights w + a d, for each position a: d leads to the other network's weights, or is a step down the gradient g.
 
-    That step is as long as the tangent needs to reach a loss of 0: d = -g loss / |g|^2.
+    The step has the length at which the tangent reaches a loss of 0: d = -g loss / |g|^2.
     """
 
     positions: list[float] = Field(description="(P,)")
-    loss: list[float | None] = Field(description="of the sample (P,); null where it is not finite")
-    rate: float | None = Field(description="the learning rate with which a step of SGD is d; null towards a network")
-    slope: float = Field(description="of the sample's loss at position 0, by backpropagation")
-    digits: int = Field(description="K, test digits that were measured on")
-    digits_loss: list[float | None] = Field(description="their mean loss (P,); empty of none")
-    digits_accuracy: list[float] = Field(description="(P,); empty of none")
+    loss: list[float | None] = Field(description="the sample's loss (P,); null where it is not finite")
+    rate: float | None = Field(description="the learning rate at which a step of SGD equals d; null toward a network")
+    slope: float = Field(description="slope of the sample's loss at position 0, by backpropagation")
+    digits: int = Field(description="K, the number of test digits measured")
+    digits_loss: list[float | None] = Field(description="their mean loss (P,); empty if there are none")
+    digits_accuracy: list[float] = Field(description="(P,); empty if there are none")
 
 
 def loss_line(
@@ -43,10 +43,10 @@ def loss_line(
 ) -> Line:
     """The losses of one sample (*input_shape) and of digits (K, *input_shape), (K,) along the line, in inference.
 
-    Running means and variances go along with the weights towards the other network.
+    Running means and variances move with the weights toward the other network.
 
     Raises:
-        ProblemError: the networks differ in more than numbers.
+        ProblemError: the networks have different layers.
     """
     if other is not None and not _alike(network, other):
         raise ProblemError(
@@ -86,7 +86,7 @@ def loss_line(
 
 
 def _alike(network: Sequential, other: Sequential) -> bool:
-    """Whether two networks consist of the same layers and differ in nothing but their numbers."""
+    """Whether two networks consist of the same layers and differ only in their numbers."""
     kinds = [[(row.layer, row.output_shape) for row in one.summary().rows] for one in (network, other)]
     shapes = [{name: array.shape for name, array in one.arrays.items()} for one in (network, other)]
     return network.input_shape == other.input_shape and kinds[0] == kinds[1] and shapes[0] == shapes[1]

@@ -1,7 +1,7 @@
-"""One number of the backward pass: the terms that made it, its path down from the loss, and where it goes next.
+"""One number of the backward pass: the terms of its sum, its path from the loss, and where it goes next.
 
-A path follows the largest term of each sum upwards, to the loss's gradient with respect to one output. Where a number
-goes is found by a backward pass of a 1 at its place through the layer below (within layers made of layers: inner.py).
+A path follows the largest term of each sum up to the loss's gradient with respect to one output. Where a number goes is
+found by sending a 1 at its place backward through the layer below (for layers made of layers: inner.py).
 """
 
 from collections.abc import Iterator
@@ -21,54 +21,54 @@ from chainrule.server.terms import Factor, Group, explain, explainable, products
 __all__ = ["LOSS", "Number", "NumberFactor", "NumberTerm", "Step", "explain_number"]
 
 LOSS = "loss"
-"""The place of the gradient with respect to the logits, or predicted numbers, whose array is "dlogits"."""
+"""The place of the gradient with respect to the logits or predicted numbers, whose array is "dlogits"."""
 _TERMS = 8
 _FEW = 3
 _ROUNDING = 1e-3
-"""The terms' sum may differ from the recorded number by so much of their sizes' sum; float32 stays far below."""
+"""The largest error of the terms' sum, relative to the sum of their absolute values; float32 stays far below."""
 
 
 class NumberFactor(BaseModel):
-    """A number that is multiplied."""
+    """A factor of a product."""
 
     name: str
-    index: list[int] = Field(description="where it stands in its array; empty of a number without a place")
+    index: list[int] = Field(description="its index in its array; empty if it has none")
     value: float
 
 
 class NumberTerm(BaseModel):
-    """A product, one of those that are added up."""
+    """A product, one of the terms of the sum."""
 
     factors: list[NumberFactor]
     value: float
 
 
 class Step(BaseModel):
-    """An element of a gradient on a path. `flat` is its place counted row by row, `index` along each axis."""
+    """An element of a gradient on a path. `flat` is its index in the flattened array, `index` along each axis."""
 
     place: str
     array: str
     index: list[int]
     flat: int
     value: float
-    factor: float = Field(description="what the step before it on the path was multiplied by; 1 at its beginning")
+    factor: float = Field(description="the factor on the previous step of the path; 1 at the start")
 
 
 class Number(BaseModel):
-    """An element of a gradient, taken apart."""
+    """An element of a gradient, explained."""
 
     place: str
     array: str
     index: list[int]
     value: float
-    terms: list[NumberTerm] = Field(description="the largest, in order")
+    terms: list[NumberTerm] = Field(description="the largest terms, in order")
     count: int = Field(description="of all terms")
-    zeros: int = Field(description="of terms that are 0")
-    rest: float = Field(description="value less the terms that are listed")
-    reads: dict[str, list[int]] = Field(description="what the terms read, by array: flat positions")
+    zeros: int = Field(description="number of terms that are 0")
+    rest: float = Field(description="value minus the listed terms")
+    reads: dict[str, list[int]] = Field(description="the numbers that the terms read, by array: flat positions")
     path: list[Step] = Field(description="from the loss down to this number")
-    onward: Step | None = Field(description="what it goes into most, in the place below")
-    goes_into: int = Field(description="how many numbers of the place below it goes into")
+    onward: Step | None = Field(description="the number of the place below that it contributes to most")
+    goes_into: int = Field(description="how many numbers of the place below it contributes to")
 
 
 def explain_number(
@@ -84,10 +84,10 @@ def explain_number(
 ) -> Number:
     """The element at `index` of dx, or of a parameter's gradient, at `place`, for one sample (*input_shape).
 
-    A `label` that is a float is the number that the network should have predicted. `train`: as `trace_sample` has it.
+    A float `label` is the number to predict. `train`: as in `trace_sample`.
 
     Raises:
-        ProblemError: there is no such place, array or index, or nothing is known of what it is made of.
+        ProblemError: there is no such place, array or index, or the element cannot be explained.
     """
     trace = trace_sample(model, network, sample, label, train=train)
     layers = dict(_named(network.copy()))  # those of the trace are recorders, and backward adds to gradients
@@ -112,7 +112,7 @@ def explain_number(
 
 
 class _Walked:
-    """A trace whose layers are the network's own."""
+    """A trace with the network's own layers."""
 
     def __init__(self, trace: Trace, rows: list[TraceRow], label: int | float) -> None:
         self.trace = trace
@@ -122,7 +122,7 @@ class _Walked:
         self.outputs = last_step(trace.outputs).astype(np.float64)[0]
 
     def gradient(self, row: TraceRow | None, array: str) -> Array:
-        """dx with the batch's axis, a parameter's gradient without it."""
+        """dx with the batch axis, a parameter's gradient without it."""
         found = last_step(self.trace.doutputs) if row is None else row.dx if array == "dx" else row.gradients[array]
         assert found is not None
         return found
@@ -135,7 +135,7 @@ class _Walked:
         return _logit_terms(softmax(self.outputs), self.label, flat)
 
     def number(self, row: TraceRow | None, array: str, shape: Shape, flat: int) -> Number:
-        """The element number `flat` of the array; row None: of the gradient with respect to the logits."""
+        """Element `flat` of the array; if `row` is None, of the gradient with respect to the logits."""
         groups = self.terms(row, array, flat)
         values, whole = products(groups), float(self.gradient(row, array).flat[flat])
         name = LOSS if row is None else row.name
@@ -167,7 +167,7 @@ class _Walked:
         return {"x": row.x.shape[1:], "dy": row.dy.shape[1:], **own, **within}
 
     def _path(self, row: TraceRow | None, array: str, shape: Shape, flat: int, groups: list[Group]) -> list[Step]:
-        """From the loss down: each step is the largest term of the next."""
+        """The path from the loss: each step is the largest term of the next."""
         path: list[Step] = []
         while row is not None:
             value = float(self.gradient(row, array).flat[flat])
@@ -191,7 +191,7 @@ class _Walked:
         return path[::-1]
 
     def _from_loss(self, path: list[Step]) -> bool:
-        """Whether what stands above the path's last place is the loss."""
+        """Whether the loss is directly above the path's last place."""
         if not path:
             return True
         row = next(row for row in self.rows if row.name == path[-1].place)
@@ -221,7 +221,7 @@ class _Walked:
         return within and self.rows[inner].dx is self.rows[outer].dx
 
     def _onward(self, row: TraceRow | None, flat: int) -> tuple[Step | None, int]:
-        """What an element of dx goes into most in the place below, and how many numbers there it goes into."""
+        """The number of the place below that an element of dx contributes to most, and how many it contributes to."""
         if row is None:
             gradient, end, flat = self.trace.doutputs, len(self.rows), flat + self._earlier()
         else:
@@ -261,22 +261,22 @@ class _Walked:
         return None, 0
 
     def _reader(self, gradient: Array, end: int) -> TraceRow | None:
-        """The last place before number `end` whose dy this is."""
+        """The last place before index `end` whose dy this is."""
         return next((other for other in reversed(self.rows[:end]) if other.dy is gradient), None)
 
     def _joined(self, row: TraceRow | None, flat: int) -> tuple[Step | None, int]:
-        """The element of the layer around this one that the first layer of a branch adds to."""
+        """The element of the surrounding layer that a branch's first layer adds to."""
         outer = None if row is None else self.inner.joined(row)
         return (None, 0) if outer is None else (self._step(outer, flat), 1)
 
     def _step(self, row: TraceRow, flat: int) -> Step:
-        """An element of dx that another one is added to."""
+        """An element of dx that this one is added to."""
         assert row.dx is not None
         index, value = _index(flat, row.dx.shape[1:]), float(row.dx.flat[flat])
         return Step(place=row.name, array="dx", index=index, flat=flat, value=value, factor=1.0)
 
     def _earlier(self) -> int:
-        """How many outputs stand before those of the last step."""
+        """The number of outputs before those of the last step."""
         return self.trace.doutputs.size - len(self.outputs)
 
 
@@ -304,7 +304,7 @@ def _index(flat: int, shape: Shape) -> list[int]:
 
 
 def _listed(groups: list[Group], values: Array, shapes: dict[str, Shape]) -> Iterator[NumberTerm]:
-    """The largest terms; those that are 0 only where there are few terms, or nothing else."""
+    """The largest terms; zeros are included only if there are few terms or no others."""
     each = [(group, i) for group in groups for i in range(len(products([group])))]
     largest = np.argsort(-np.abs(values), kind="stable")[:_TERMS]
     few = largest if values.size <= _FEW else largest[values[largest] != 0]
@@ -321,8 +321,8 @@ def _factor(factor: Factor, i: int, shapes: dict[str, Shape]) -> NumberFactor:
 
 
 def _largest(groups: list[Group]) -> tuple[str, int | None, float]:
-    """Of the terms that read one number of dy, or of the dx of a layer within: the array of the largest, the number's
-    place there, and what it was multiplied by."""
+    """The largest term that reads one number of dy, or of an inner layer's dx: the array, the number's index there, and
+    the factor it was multiplied by."""
     best: tuple[float, str, int | None, float] = (-1.0, "dy", None, 0.0)
     for group in groups:
         values = products([group])

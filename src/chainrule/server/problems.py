@@ -1,4 +1,4 @@
-"""What the server says when it cannot do what was asked: {"error": what, and the cure}, with a status of 4xx."""
+"""The server's error responses: {"error": what is wrong, and the cure}, with a 4xx status."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,7 +14,7 @@ __all__ = ["RESPONSES", "ProblemBody", "ProblemError", "answer", "handle_problem
 
 
 class ProblemBody(BaseModel):
-    """What went wrong, where, and the cure."""
+    """What is wrong, where, and the cure."""
 
     error: str
 
@@ -28,32 +28,32 @@ class ProblemError(Exception):
 
 
 _MEANINGS = {
-    400: "The body or the Host header is not what it should be.",
-    401: "The server has a token, and it was not shown.",
-    403: "Asked from another site's page, or by a name that is not the server's.",
+    400: "The body or the Host header is invalid.",
+    401: "The server needs a token, and none was sent.",
+    403: "Sent from another site's page, or to a name that is not the server's.",
     404: "There is no model, sample or training of that name.",
-    408: "The body did not come in time.",
+    408: "The body did not arrive in time.",
     413: "The body or the picture is too large.",
-    415: "The body is of a kind that is not read.",
-    422: "A value is out of its range, or of the wrong shape.",
+    415: "The body has an unsupported content type.",
+    422: "A value is out of range or has the wrong shape.",
     429: "Too many trainings at once.",
     503: "Too many requests at once.",
 }
 RESPONSES: dict[int | str, dict[str, object]] = {
     status: {"model": ProblemBody, "description": text} for status, text in _MEANINGS.items()
 }
-"""For the OpenAPI description of every route."""
+"""The OpenAPI description of every route's errors."""
 
 
 def answer(status: int, text: str) -> JSONResponse:
-    """The response that tells a problem."""
+    """The response for a problem."""
     headers = {"Retry-After": "1"} if status in (429, 503) else {}
-    text = text.encode(errors="replace").decode()  # half a character that a client sent, and JSON cannot hold
+    text = text.encode(errors="replace").decode()  # half a character from a client, which JSON cannot represent
     return JSONResponse({"error": text}, status, headers)
 
 
 def handle_problems(app: FastAPI) -> None:
-    """Tell every error of a request in the one form; what is no error of the request stays one of the server."""
+    """Report every error of a request in this form; other errors remain errors of the server."""
 
     @app.exception_handler(ProblemError)
     async def _problem(request: Request, problem: ProblemError) -> JSONResponse:
@@ -89,7 +89,7 @@ def handle_problems(app: FastAPI) -> None:
 
 
 def _methods(request: Request) -> set[str]:
-    """All that are possible at the request's address."""
+    """The methods allowed at the request's address."""
     return {
         method.upper()
         for path, methods in request.app.openapi()["paths"].items()

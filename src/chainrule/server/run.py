@@ -1,4 +1,4 @@
-"""The server as a process: it binds its port, tells where the page is, and ends gracefully."""
+"""Runs the server: binds its port, announces the page's address, and shuts down gracefully."""
 
 import ipaddress
 import secrets
@@ -20,11 +20,11 @@ __all__ = ["serve"]
 
 
 _SWITCH = 0.0005
-"""Seconds after which a thread that computes gives way; Python's 5 ms let an answer wait for several such threads."""
+"""Seconds after which a computing thread yields; with Python's 5 ms, an answer waits for several such threads."""
 
 
 class _Server(uvicorn.Server):
-    """Ends the trainings first, so that nobody waits for their events."""
+    """Ends the trainings first, so that no client waits for their events."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.config.app.state.trainings.close()  # type: ignore[union-attr]
@@ -44,17 +44,17 @@ def serve(
     """Serve networks until Ctrl-C or SIGTERM.
 
     Args:
-        networks: by name; the first is used where none is named.
-        host: the address to listen at; 127.0.0.1 can be reached from this machine only.
+        networks: by name; the first is the default.
+        host: the address to listen on; 127.0.0.1 can be reached only from this machine.
         port: 0 takes a free one.
-        allowed: further names by which clients may call this server in Host.
-        with_token: whether clients have to show a token, which is new each time and part of the page's address; by
-            default where other machines reach the server.
+        allowed: further names of this server that clients may send in Host.
+        with_token: whether clients need a token, which is new each time and part of the page's address; by default if
+            other machines can reach the server.
         opened: trainings read from files, shown as they were.
         ready: called with the page's address once it can be opened.
 
     Raises:
-        OptionError: the port cannot be listened at.
+        OptionError: the server cannot listen on the port.
     """
     listener = _listen(host, port)
     address, taken = listener.getsockname()[:2]

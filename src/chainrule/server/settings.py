@@ -1,4 +1,4 @@
-"""What is trained and how: the settings that a client sends, every one of them bounded."""
+"""The settings of a training that a client sends, every one of them bounded."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -46,7 +46,7 @@ ACTIVATIONS: dict[str, type[Layer]] = {
 }
 
 OWN = "layers"
-"""The name of the network that is built from `hidden` and `activation`."""
+"""The name of the network built from `hidden` and `activation`."""
 
 _MOST_POINTS = 600
 _MOST_CLASSES = 3
@@ -77,36 +77,38 @@ class Points(BaseModel):
 
 
 class Uploaded(BaseModel):
-    """A table or pictures that were sent to /api/files."""
+    """A table or pictures sent to /api/files."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
-    upload: Annotated[str, Field(max_length=40, description="the id that /api/files answered")]
+    upload: Annotated[str, Field(max_length=40, description="the ID returned by /api/files")]
 
 
 def _kind(data: Any) -> str:
-    """Which of the three kinds of data is meant, so that an error speaks of that one alone."""
+    """Which of the three kinds of data is meant, so that errors mention only that one."""
     if isinstance(data, Uploaded) or (isinstance(data, dict) and "upload" in data):
         return "upload"
     return "points" if isinstance(data, Points | dict) else "mnist"
 
 
 class Settings(BaseModel):
-    """What is trained, and how."""
+    """What to train, and how."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
     network: str = Field("two-layer", description=f"one of {', '.join(NETWORKS)}, for pictures; or {OWN}")
     hidden: Annotated[list[Annotated[int, Field(ge=1, le=64)]], Field(max_length=6)] = Field(
-        [8, 8], description=f"of the network {OWN}: the units of each hidden layer"
+        [8, 8], description=f"for the network {OWN}: the units of each hidden layer"
     )
-    activation: str = Field("ReLU", description=f"of the network {OWN}: one of {', '.join(ACTIVATIONS)}")
+    activation: str = Field("ReLU", description=f"for the network {OWN}: one of {', '.join(ACTIVATIONS)}")
     optimizer: str = Field("sgd", description=f"one of {', '.join(OPTIMIZERS)}")
     learning_rate: float = Field(0.1, gt=0, le=1e6, allow_inf_nan=False)
     weight_decay: float = Field(0.0, ge=0, le=10, allow_inf_nan=False)
     batch_size: int = Field(100, ge=1, le=1000)
     gradient: Literal["backpropagation", "numerical"] = "backpropagation"
-    speed: float | None = Field(None, ge=0.1, le=1000, description="steps a second at most; none: as fast as it goes")
+    speed: float | None = Field(
+        None, ge=0.1, le=1000, description="maximum steps per second; by default as fast as possible"
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1)
     data: Annotated[
         Annotated[Literal["mnist"], Tag("mnist")]
@@ -116,7 +118,7 @@ class Settings(BaseModel):
     ] = "mnist"
 
     def check_names(self) -> None:
-        """Raise ProblemError where a name is none of those there are."""
+        """Raise ProblemError if a name is unknown."""
         for what, value, choices in (
             ("network", self.network, (*NETWORKS, OWN)),
             ("optimizer", self.optimizer, OPTIMIZERS),

@@ -1,4 +1,4 @@
-"""A whole training as one file: a model file whose metadata also holds the settings, the curves and the measurements.
+"""A whole training in one file: a model file whose metadata also holds the settings, curves and measurements.
 
 So it opens wherever a model does. Its snapshots are one array more, a row for each. A file may come from anyone: names,
 sizes and numbers are checked.
@@ -29,7 +29,7 @@ from chainrule.server.training import Point, Progress, State, Training
 __all__ = ["Opened", "pack_training", "read_training"]
 
 _KEY = "training"
-"""Of the metadata."""
+"""Maximum length of the metadata."""
 _LARGEST_RECORD = 8 * 2**20
 _MOST_RECORDED = 20_000
 _MOST_NUMBERS = 6_000_000
@@ -39,7 +39,7 @@ _Step = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class _Record(BaseModel):
-    """What a file keeps of a training, beside the network."""
+    """What a file stores of a training besides the network."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -51,10 +51,10 @@ class _Record(BaseModel):
 
 
 class Opened:
-    """A training that was read from a file: it can be looked at and shared again, not gone on with."""
+    """A training read from a file: it can be viewed and shared again, but not continued."""
 
     def __init__(self, network: Sequential, record: _Record, snapshots: Array) -> None:
-        self.name = ""  # given by who keeps it
+        self.name = ""  # set by its owner
         self.settings, self.points = record.settings, record.points
         self.network, self._record, self._snapshots = network, record, snapshots
         self.watched, self.version = time.monotonic(), 1
@@ -102,17 +102,17 @@ class Opened:
     pause = one_step = play
 
     def stop(self) -> None:
-        """It has ended already."""
+        """Do nothing: it has already ended."""
 
     def join(self, seconds: float) -> None:
-        """There is no thread."""
+        """Do nothing: there is no thread."""
 
 
 def pack_training(training: Training | Opened) -> bytes:
-    """The file of a training as it is now.
+    """The file of a training in its current state.
 
     Raises:
-        ModelFileError: its weights are no finite numbers any more.
+        ModelFileError: its weights are no longer finite.
     """
     progress = training.progress()
     step = progress.snapshots[-1]
@@ -132,16 +132,16 @@ def pack_training(training: Training | Opened) -> bytes:
         arrays, metadata = read_safetensors(path)
         if steps:
             arrays[SNAPSHOTS] = snapshots
-        # pydantic writes a NaN or infinity, which a curve may contain, as null
+        # pydantic writes NaN and infinity, which a curve may contain, as null
         write_safetensors(path, arrays, metadata | {_KEY: dump_json(_finite(record))})
         return path.read_bytes()
 
 
 def read_training(path: str | os.PathLike[str]) -> Opened | None:
-    """The training in a model file; None where the file holds a network and nothing else.
+    """The training in a model file; None if the file holds only a network.
 
     Raises:
-        ModelFileError: the file is damaged, or is no model file.
+        ModelFileError: the file is damaged, or is not a model file.
     """
     arrays, metadata = read_safetensors(path)
     if _KEY not in metadata:
@@ -190,7 +190,7 @@ def _checked(record: _Record, snapshots: Array | None, size: int) -> Array:
 
 
 def _finite(record: _Record) -> Any:
-    """As JSON data, without the points of a curve that are no numbers."""
+    """As JSON data, without points of a curve that are not finite."""
     content: dict[str, Any] = parse_json(record.model_dump_json())
     content["points"] = [point for point in content["points"] if point["loss"] is not None]
     return content

@@ -1,4 +1,4 @@
-"""The networks that are served, by name, and what each of them reads."""
+"""The served networks by name, and what each of them reads."""
 
 import itertools
 import math
@@ -20,7 +20,7 @@ __all__ = ["Answers", "Brick", "Kind", "ModelCard", "Served", "Shelf"]
 
 _LARGEST_TARGET = 1e9
 _MOST_ADDED = 8
-"""Networks that clients added."""
+"""Maximum number of networks added by clients."""
 
 Kind = Literal["digit", "picture", "numbers", "text"]
 Answers = Literal["classes", "numbers"]
@@ -28,7 +28,7 @@ Answers = Literal["classes", "numbers"]
 
 
 class Brick(BaseModel):
-    """A layer: its place and class, how it is written, and shapes a sample."""
+    """A layer: its place, class, repr, and per-sample shapes."""
 
     name: str
     layer: str
@@ -38,20 +38,20 @@ class Brick(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """What a page has to know to use a network."""
+    """What a page needs to know to use a network."""
 
     name: str
     kind: Kind
     input_shape: list[int]
     answers: Answers
-    labels: list[str] = Field(description="the classes; empty where the answer is a number")
+    labels: list[str] = Field(description="the classes; empty if the answer is a number")
     parameters: int
     bricks: list[Brick]
 
 
 @dataclass(frozen=True)
 class Served:
-    """A network under its name. `picture` or `text` says how it reads these; of one for numbers both are None."""
+    """A named network. `picture` or `text` says how it reads these; for a network of numbers both are None."""
 
     name: str
     network: Sequential
@@ -105,7 +105,7 @@ class Served:
 
     @property
     def shape(self) -> Shape:
-        """Of a sample."""
+        """The shape of a sample."""
         assert self.network.input_shape is not None
         return self.network.input_shape
 
@@ -132,7 +132,7 @@ class Served:
         )
 
     def label(self, name: str) -> int | float:
-        """The index of a class; of a network that predicts numbers, the number that it should have said."""
+        """The index of a class; for a network that predicts numbers, the number to predict."""
         if self.answers == "numbers":
             return _number(name)
         if name not in self.labels:
@@ -154,7 +154,7 @@ def _number(text: str) -> float:
 
 
 class Shelf:
-    """All networks that are served; the first is used where none is named."""
+    """All served networks; the first is the default."""
 
     def __init__(self, networks: dict[str, Sequential]) -> None:
         self._served = {name: Served(name, network) for name, network in networks.items()}
@@ -165,10 +165,10 @@ class Shelf:
         return iter(list(self._served.values()))
 
     def add(self, name: str, network: Sequential) -> Served:
-        """Serve one more; of those that were added so, the oldest makes room.
+        """Add a network; if there are too many added ones, the oldest is removed.
 
         Raises:
-            OptionError: the page has no use for such a network.
+            OptionError: the page cannot use such a network.
         """
         with self._lock:
             name = free = name or "model"

@@ -1,4 +1,4 @@
-"""What a training works on: data to learn from and to measure on, the network before its first step, and the loss."""
+"""The task of a training: training and test data, the initial network, and the loss."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from chainrule.training import Units
 __all__ = ["Pair", "Task", "make_task"]
 
 Pair = tuple[Dataset, Dataset]
-"""Data to learn from, and to measure on."""
+"""Training and test data."""
 
 _LARGEST_NUMERICAL = 100_000
 _LARGEST_NETWORK = 20_000_000
@@ -25,9 +25,9 @@ _LARGEST_NETWORK = 20_000_000
 
 @dataclass(frozen=True)
 class Task:
-    """One training's work.
+    """One training's task.
 
-    `units` is there where numbers are predicted: they are learned with mean 0 and standard deviation 1.
+    `units` is set if numbers are predicted: they are learned with mean 0 and standard deviation 1.
     """
 
     train: Dataset
@@ -35,11 +35,11 @@ class Task:
     network: Sequential
     loss: Loss
     constant: float
-    """The loss of always giving the same answer."""
+    """The loss of the best constant answer."""
     units: Units | None = None
 
     def finished(self, network: Sequential) -> Sequential:
-        """A network of this task as it is served: it names its classes, or predicts in the data's own units."""
+        """A network of this task, ready to be served: with class names, or predicting in the data's own units."""
         network.preparation = self.train.preparation
         if self.units is not None:
             return self.units.restored(network)
@@ -48,7 +48,7 @@ class Task:
 
 
 def make_task(settings: Settings, mnist: Callable[[], Pair], uploads: Mapping[str, Pair]) -> Task:
-    """The work that the settings describe.
+    """The task that the settings describe.
 
     Raises:
         ProblemError: a name is unknown, or the network does not fit the data.

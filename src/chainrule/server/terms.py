@@ -1,8 +1,8 @@
-"""What an element of a gradient is made of: the terms of its sum, each a product of named numbers.
+"""The terms whose sum is an element of a gradient, each a product of named numbers.
 
 `explain` takes the recorded pass of one sample through one layer and an element of dx, or of a parameter's gradient,
-and returns the terms that make it. Their sum is the element, for every layer: where no rule below knows the layer, a
-term is dy[i] times the slope of y[i], found by a backward pass of a 1 at i and 0 elsewhere. All arithmetic is float64.
+and returns its terms. Their sum is the element, for every layer: if no rule below covers the layer, a term is dy[i]
+times the slope of y[i], found by a backward pass of a 1 at i and 0 elsewhere. All arithmetic is in float64.
 
 Legend: D inputs, H outputs, C channels, F filters, P positions.
 """
@@ -70,7 +70,7 @@ from chainrule.layers.trace import TraceRow
 __all__ = ["Factor", "Group", "explain", "explainable", "products", "reads"]
 
 _LARGEST_SLOPES = 2**24
-"""Numbers of y times numbers of x at most, where slopes are found one y at a time."""
+"""Maximum size of y times size of x, if slopes are found one y at a time."""
 _AT_ONCE = 2**18
 
 
@@ -78,8 +78,8 @@ _AT_ONCE = 2**18
 class Factor:
     """One factor of each of n terms.
 
-    name: what it is called. values: (n,) float64. array: "dy", "x", or a parameter, if it was read from there; at: the
-    flat positions that were read (n, m), with m = 1 unless the factor sums up m numbers.
+    name: for display. values: (n,) float64. array: "dy", "x" or a parameter, if it was read from there; at: the flat
+    positions read (n, m), with m = 1 unless the factor is a sum of m numbers.
     """
 
     name: str
@@ -94,14 +94,14 @@ _Rule = Callable[[TraceRow, int], list[Group]]
 
 
 def explainable(row: TraceRow) -> list[str]:
-    """The gradients of this place that can be taken apart: "dx", and names of parameters."""
+    """The gradients of this place that can be explained: "dx", and names of parameters."""
     names = [name for name in row.gradients if _rule(row.layer, name) is not None]
     known = type(row.layer) in _OF_LAYERS or _rule(row.layer, "dx") is not None
     return [*(["dx"] if row.dx is not None and (known or _fits(row)) else []), *names]
 
 
 def explain(row: TraceRow, array: str, flat: int) -> list[Group]:
-    """The terms of element number `flat` of dx, or of the gradient of the parameter `array`, for a batch of one."""
+    """The terms of element `flat` of dx, or of the gradient of the parameter `array`, for a batch of one."""
     rule = _rule(row.layer, array)
     return _slopes(row, flat) if rule is None else rule(row, flat)
 
@@ -112,7 +112,7 @@ def products(groups: list[Group]) -> Array:
 
 
 def reads(groups: list[Group]) -> dict[str, Array]:
-    """Which numbers were read, by array: flat positions in order."""
+    """The numbers read, by array: flat positions in order."""
     found: dict[str, list[Array]] = {}
     for group in groups:
         for factor in group:
@@ -243,7 +243,7 @@ def _max_pool_dx(row: TraceRow, flat: int) -> list[Group]:
     return [(_dy(row, int(c) * found.size + np.flatnonzero(here)),)]
 
 
-# ---- the same place: activations, scales, and what only moves numbers ----
+# ---- elementwise: activations, scales, and layers that only move numbers ----
 
 
 def _elementwise(row: TraceRow, flat: int) -> list[Group]:
@@ -259,7 +259,7 @@ def _same(row: TraceRow, flat: int) -> list[Group]:
 
 
 def _moved(row: TraceRow, flat: int) -> list[Group]:
-    """Of a layer y = A x + b: slopes are the output of a 1 at that x, less the output of zeros."""
+    """For a layer y = A x + b: the slopes are the output for a 1 at that x, minus the output for zeros."""
     both = np.zeros((2, *row.x.shape[1:]))
     both[0].flat[flat] = 1
     y = row.layer.astype("float64").forward(both)[0].reshape(2, -1)
@@ -278,12 +278,12 @@ def _softmax_dx(row: TraceRow, flat: int) -> list[Group]:
 
 
 def _of_parameter(name: str, where: Callable[[TraceRow], Array], factor: Callable[[TraceRow, Array], Group]) -> _Rule:
-    """The sum, over every x that element of a parameter was used for, of dy and another factor."""
+    """The sum of dy times another factor over every x that used this element of a parameter."""
     return lambda row, flat: [(_dy(row, at := np.flatnonzero(where(row) == flat)), *factor(row, at))]
 
 
 def _along(row: TraceRow, shape: Shape) -> Array:
-    """For each x, the element of a parameter that is broadcast to it."""
+    """For each x, the parameter's element that is broadcast to it."""
     return np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), row.x.shape[1:]).ravel()
 
 
@@ -309,7 +309,7 @@ def _along_gamma(row: TraceRow) -> Array:
 
 
 def _normalized(row: TraceRow) -> tuple[Array, Array]:
-    """h of each x (P, n), a row for the numbers that are normalized together, and 1 / sigma of each row (P, 1)."""
+    """h of each x (P, n), one row per set of numbers normalized together, and 1 / sigma of each row (P, 1)."""
     if isinstance(row.layer, GroupNorm | InstanceNorm | RMSNorm):
         h, inverse = row.cache
         return h.reshape(inverse.size, -1).astype(np.float64), inverse.reshape(-1, 1).astype(np.float64)
@@ -366,7 +366,7 @@ def _slopes(row: TraceRow, flat: int) -> list[Group]:
 
 
 _OF_LAYERS = (Sequential, Residual, Parallel)
-"""Their dx is the sum of those within them (inner.py)."""
+"""Their dx is the sum of those of their inner layers (inner.py)."""
 _ELEMENTWISE = (
     Clip, Dropout, ELU, GELU, HardSigmoid, HardSwish, LeakyReLU, Mish, PReLU, ReLU, SELU, Scale, ScaleShift, SiLU,
     Sigmoid, Softplus, Standardize, Tanh,

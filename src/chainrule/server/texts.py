@@ -1,4 +1,4 @@
-"""What a network that learned from a text makes of one: the tokens it reads, what may come next, and what it writes."""
+"""What a language model does with a text: the tokens it reads, the next token's probabilities, and what it writes."""
 
 import time
 
@@ -15,19 +15,19 @@ from chainrule.writing import write_text
 __all__ = ["LONGEST_TEXT", "MOST_TOKENS", "Written", "next_probabilities", "read_tokens", "token_names", "write_on"]
 
 LONGEST_TEXT = 20_000
-"""Characters of a prompt."""
+"""Maximum characters of a prompt."""
 MOST_TOKENS = 1_024
-"""Of the end of a prompt that are looked at; a map of attention has the square of it."""
+"""Maximum tokens of a prompt's end that are shown; an attention map has the square of this."""
 _PATIENCE = 10.0
 """Seconds after which a network stops writing."""
 
 
 class Written(BaseModel):
-    """What a network wrote."""
+    """A text written by a network."""
 
     model: str
-    text: str = Field(description="what stands behind the prompt")
-    whole: bool = Field(description=f"whether it is as long as was asked for; writing ends after {_PATIENCE:.0f} s")
+    text: str = Field(description="the text after the prompt")
+    whole: bool = Field(description=f"whether it has the requested length; writing stops after {_PATIENCE:.0f} s")
 
 
 def token_names(tokenizer: Tokenizer) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def read_tokens(text: str, preparation: TextPreparation) -> Array:
 
     Raises:
         ProblemError: the text is empty or too long.
-        DataError: it has what is none of the network's tokens.
+        DataError: part of it is not among the network's tokens.
     """
     if not text:
         raise ProblemError(422, "the text is empty: give a character or more")
@@ -56,7 +56,7 @@ def read_tokens(text: str, preparation: TextPreparation) -> Array:
 
 
 def next_probabilities(network: Sequential, tokens: Array) -> Array:
-    """tokens (n,) -> how probable each token is behind them (C,)."""
+    """tokens (n,) -> the probability of each next token (C,)."""
     logits, _, _ = network.run(tokens[np.newaxis])
     probabilities: Array = softmax(logits[:, -1])[0]
     return probabilities
@@ -65,7 +65,7 @@ def next_probabilities(network: Sequential, tokens: Array) -> Array:
 def write_on(
     model: str, network: Sequential, text: str, length: int, temperature: float, top_k: int | None, seed: int
 ) -> Written:
-    """What `write_text` writes, as far as it comes in time."""
+    """What `write_text` writes within the time limit."""
     ends = time.monotonic() + _PATIENCE
     pieces: list[str] = []
     for piece in write_text(network, text, length=length, temperature=temperature, top_k=top_k, seed=seed):

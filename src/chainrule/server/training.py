@@ -1,7 +1,7 @@
-"""Trainings that a page watches: each runs in a thread of its own, plays, pauses and steps, and keeps snapshots.
+"""Trainings that a page watches: each runs in its own thread, plays, pauses and steps, and keeps snapshots.
 
-The step is the lesson's, by hand: forward, loss, backward, update. With gradient "numerical" the same step takes its
-gradient from two losses a parameter, so that one can see how long that takes.
+The step is the lesson's, by hand: forward, loss, backward, update. With gradient "numerical" the same step computes its
+gradient from two losses per parameter, to show how long that takes.
 """
 
 import threading
@@ -27,19 +27,19 @@ from chainrule.server.tasks import Task
 __all__ = ["LayerState", "Point", "Progress", "State", "Training"]
 
 _POINT_EVERY = 0.05
-"""Seconds between two points of the curves."""
+"""Seconds between points of the curves."""
 
 _SNAPSHOT_EVERY = 0.5
 _SNAPSHOTS = 32
 _POINTS = 2000
 _MEASURED = 1000
-"""Test samples on which a snapshot is measured."""
+"""Number of test samples on which a snapshot is measured."""
 
 State = Literal["paused", "playing", "stopped", "failed"]
 
 
 class LayerState(BaseModel):
-    """How a layer is doing."""
+    """The state of a layer."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -49,8 +49,8 @@ class LayerState(BaseModel):
 
 
 class Point(BaseModel):
-    """A point of the curves. `test_loss` and `layers` are there where a snapshot was taken; of numbers that are
-    predicted there is no accuracy."""
+    """A point of the curves. `test_loss` and `layers` are set if a snapshot was taken; if numbers are predicted, there
+    is no accuracy."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -63,22 +63,24 @@ class Point(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far a training is."""
+    """Training progress."""
 
     id: str
-    version: int = Field(description="counts up: of two answers that cross on their way, the higher one is newer")
+    version: int = Field(
+        description="increases: of two responses that arrive out of order, the one with the higher value is newer"
+    )
     state: State
     settings: Settings | None = Field(description="null in events after the first")
     step: int
     seconds: float = Field(description="spent in steps")
-    probed: int = Field(description="parameters whose numerical derivative is known, of the step under way")
+    probed: int = Field(description="parameters whose numerical derivative is known in the current step")
     parameters: int
     snapshots: list[int] = Field(description='steps; "training:ID:STEP" is the model of that step')
     error: str | None = None
-    diverged: bool = Field(default=False, description="whether the error is that the loss left the finite numbers")
-    opened: bool = Field(default=False, description="whether it was read from a file: then it has ended")
+    diverged: bool = Field(default=False, description="whether the error is that the loss is no longer finite")
+    opened: bool = Field(default=False, description="whether it was read from a file and so has ended")
     trouble: str | None = Field(
-        default=None, description="what is wrong with the latest snapshot, though its loss is finite"
+        default=None, description="what is wrong with the latest snapshot although its loss is finite"
     )
 
 
@@ -91,7 +93,7 @@ class Training:
         self.watched = time.monotonic()
         self.points: list[Point] = []
         self.version = 0
-        """Counts up whenever there is something new to see."""
+        """Increases whenever there is something new to show."""
 
         self._optimizer: Optimizer = OPTIMIZERS[settings.optimizer].make(settings.learning_rate, settings.weight_decay)
         self._batches = self._endless()
@@ -109,22 +111,22 @@ class Training:
         self._thread = threading.Thread(target=self._run, name=f"training {name}", daemon=True)
         self._thread.start()
 
-    # ---- what a client asks for ----
+    # ---- requests of a client ----
 
     def play(self) -> None:
-        """Go on until told otherwise."""
+        """Run until told otherwise."""
         self._command(playing=True, wanted=0)
 
     def pause(self) -> None:
-        """Stop after the step under way (a numerical one: within it)."""
+        """Stop after the current step (a numerical one: within it)."""
         self._command(playing=False, wanted=0)
 
     def one_step(self) -> None:
-        """Do one step and stop."""
+        """Run one step and stop."""
         self._command(playing=False, wanted=1)
 
     def stop(self) -> None:
-        """End it; its snapshots stay until it is thrown away."""
+        """End it; its snapshots stay until it is discarded."""
         with self._changed:
             self._stopped, self._playing, self._wanted = True, False, 0
             self.version += 1
@@ -155,7 +157,7 @@ class Training:
             )
 
     def at(self, step: int) -> Sequential:
-        """The network as it was at the last snapshot up to a step."""
+        """The network at the last snapshot up to a step."""
         with self._changed:
             known = [taken for taken in self._snapshots if taken <= step]
             if not known:
@@ -166,7 +168,7 @@ class Training:
         return self.task.finished(network.astype("float32"))
 
     def current(self) -> tuple[int, Sequential]:
-        """The step reached, and the network as it is now, in the units that it learns in."""
+        """The current step, and the current network, in the units that it learns in."""
         with self._updating:
             return self._step, self.network.copy().astype("float32")
 
@@ -184,18 +186,18 @@ class Training:
         return (self._playing or self._wanted > 0) and not self._stopped
 
     def _wait(self) -> bool:
-        """Until there is something to do; False when it is over."""
+        """Wait for something to do; return False when it is over."""
         with self._changed:
             self._changed.wait_for(lambda: self._active() or self._stopped)
             return not self._stopped
 
     def _run(self) -> None:
         told = kept = time.monotonic()
-        losses: list[tuple[float, float | None]] = []  # since the last point
+        losses: list[tuple[float, float | None]] = []  # since the previous point
         latest: tuple[float, float | None] = (0.0, None)
         try:
             while True:
-                if self._step not in self._snapshots and not self._active():  # about to wait: what was reached is kept
+                if self._step not in self._snapshots and not self._active():  # about to wait: keep the state reached
                     self._keep_snapshot(losses or [latest])
                     losses, kept, told = [], time.monotonic(), time.monotonic()
                 if not self._wait():
@@ -228,7 +230,7 @@ class Training:
             self.stop()
 
     def _learn(self) -> tuple[float, float | None] | None:
-        """One step: loss and accuracy of its batch before the update; None where it was broken off."""
+        """One step: the loss and accuracy of its batch before the update; None if it was interrupted."""
         x, labels = next(self._batches)
         started = time.monotonic()
         with np.errstate(over="ignore", invalid="ignore"):
@@ -254,7 +256,7 @@ class Training:
         return accuracy(outputs, labels) if self.task.units is None else None
 
     def _probe(self, x: Array, labels: Array) -> bool:
-        """The gradient by central differences, parameter by parameter; whether it was finished."""
+        """Compute the gradient by central differences, one parameter at a time; return whether it finished."""
         values, gradients = self.network.values, self.network.gradients
         told = time.monotonic()
 
@@ -276,7 +278,7 @@ class Training:
         return True
 
     def _gradient_norms(self) -> dict[str, float]:
-        """Of each layer with parameters, relative to these."""
+        """The gradient of each layer with parameters, relative to these."""
         norms: dict[str, list[float]] = {}
         for name, parameter in self.network.parameters.items():
             sums = norms.setdefault(name.rpartition(".")[0], [0.0, 0.0])
@@ -290,13 +292,13 @@ class Training:
         point = Point(step=self._step, loss=loss, accuracy=float(np.mean(right)) if right else None)
         with self._changed:
             self.points.append(point)
-            if len(self.points) > _POINTS:  # every second one, but those of snapshots
+            if len(self.points) > _POINTS:  # every second one, except those of snapshots
                 self.points = [p for i, p in enumerate(self.points) if i % 2 or p.test_loss is not None]
             self.version += 1
         return point
 
     def _keep_snapshot(self, losses: list[tuple[float, float | None]] | None = None) -> None:
-        """The network as it is, measured."""
+        """The current network, measured."""
         x, labels = next(iter(self.task.test.batches(_MEASURED)))
         assert labels is not None
         hidden = x

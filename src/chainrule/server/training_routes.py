@@ -1,4 +1,4 @@
-"""The routes of trainings, of data to learn from, and of files that a client sends."""
+"""Routes for trainings, for data to learn from, and for files that a client sends."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
@@ -22,7 +22,7 @@ __all__ = ["file_routes", "training_routes"]
 
 
 def training_routes(trainings: Trainings) -> APIRouter:
-    """Trainings, begun and followed."""
+    """Routes that start and follow trainings."""
     routes = APIRouter()
 
     @routes.post("/api/training", status_code=201)
@@ -37,13 +37,13 @@ def training_routes(trainings: Trainings) -> APIRouter:
 
     @routes.get("/api/training/{name}")
     async def one_training(name: str) -> News:
-        """How far a training is, with all points of its curves."""
+        """Training progress, with all points of the curves."""
         training = trainings.get(name)
         return News(progress=training.progress(), points=list(training.points))
 
     @routes.post("/api/training/{name}/{action}")
     async def command(name: str, action: Literal["play", "pause", "step", "stop"]) -> Progress:
-        """Start, pause, do one step, or end."""
+        """Start, pause, run one step, or end."""
         training = trainings.get(name)
         actions = {"play": training.play, "pause": training.pause, "step": training.one_step, "stop": training.stop}
         actions[action]()
@@ -51,7 +51,7 @@ def training_routes(trainings: Trainings) -> APIRouter:
 
     @routes.get("/api/map/{name}")
     async def maps(name: str, size: Annotated[int, Query(ge=8, le=100)] = 40) -> Maps:
-        """What a network that learns from points in the plane makes of each place, and each of its units."""
+        """Maps of the plane for a network that learns from points: its answer and the value of each unit."""
         training = trainings.get(name)
         step, network = training.current()
         low, high = trainings.plane(training)
@@ -65,13 +65,13 @@ def training_routes(trainings: Trainings) -> APIRouter:
         headers = {"Content-Disposition": 'attachment; filename="training.safetensors"'}
         return Response(content, media_type="application/octet-stream", headers=headers)
 
-    async def existing(name: str) -> Training | Opened:  # else it would be called in a thread
+    async def existing(name: str) -> Training | Opened:  # otherwise it would be called in a thread
         trainings.check_room_to_watch()
         return trainings.get(name)
 
     @routes.get("/api/training/{name}/events", response_class=EventSourceResponse)
     async def events(training: Annotated[Training | Opened, Depends(existing)]) -> AsyncIterator[News]:
-        """What is new, as server-sent events, until the training has ended."""
+        """News as server-sent events, until the training has ended."""
         async for news in trainings.watch(training):
             yield news
 
@@ -79,7 +79,7 @@ def training_routes(trainings: Trainings) -> APIRouter:
 
 
 def file_routes(shelf: Shelf, trainings: Trainings) -> APIRouter:
-    """Data that is made here, and files that a client sends."""
+    """Routes for generated points, and for files that a client sends."""
     routes = APIRouter()
 
     @routes.get("/api/points")
@@ -90,7 +90,7 @@ def file_routes(shelf: Shelf, trainings: Trainings) -> APIRouter:
         noise: Annotated[float, Query(ge=0, le=1)] = 0.2,
         seed: Annotated[int, Query(ge=0, le=2**32 - 1)] = 0,
     ) -> Points:
-        """Points to learn from, and half as many to measure on, as POST /api/training takes them."""
+        """Training points, and half as many test points, in the format of POST /api/training."""
         parts = [points(shape, n, classes=classes, noise=noise, seed=seed + at)
                  for at, n in enumerate((count, max(classes, count // 2)))]  # fmt: skip
         learned, measured = (
@@ -108,7 +108,7 @@ def file_routes(shelf: Shelf, trainings: Trainings) -> APIRouter:
             str | None, Query(max_length=200, description="of a table: the column to learn")
         ] = None,
     ) -> Received:
-        """A training or model to look at (.safetensors, .onnx); a CSV file or tar archive of pictures to learn from."""
+        """Send a training or model (.safetensors, .onnx), a CSV file or a tar archive of pictures."""
         return await run_in_threadpool(receive, await request.body(), name, shelf, trainings, label_column)
 
     return routes

@@ -1,4 +1,4 @@
-"""All trainings of a server: begun, found, watched, and thrown away when nobody looks any more."""
+"""All trainings of a server: starts, finds, watches, and discards them when nobody watches any more."""
 
 import asyncio
 import itertools
@@ -23,22 +23,22 @@ __all__ = ["News", "Trainings"]
 
 _MOST = 8
 _UNWATCHED = 30.0
-"""Seconds after which a training that nobody watches is paused, and may be thrown away for a new one."""
+"""Seconds after which an unwatched training is paused, and may be discarded for a new one."""
 
 _TICK = 0.05
 _MOST_KEPT = 4
-"""Uploaded data; of more, the oldest is thrown away."""
+"""Maximum number of uploaded data sets; beyond it, the oldest is discarded."""
 
 
 class News(BaseModel):
-    """What is new since the last event."""
+    """News since the last event."""
 
     progress: Progress
     points: list[Point]
 
 
 _WATCHERS = 64
-"""Streams of events at once."""
+"""Maximum number of event streams at once."""
 
 
 class Trainings:
@@ -73,7 +73,7 @@ class Trainings:
             self._all[opened.name] = opened
 
     def keep(self, data: Pair) -> str:
-        """Keep data that a client sent, under the id that is returned."""
+        """Keep data that a client sent; return its ID."""
         with self._lock:
             name = self._name()
             self._uploads[name] = data
@@ -82,17 +82,17 @@ class Trainings:
             return name
 
     def data(self) -> Pair:
-        """MNIST, read when it is first asked for."""
+        """MNIST, read on first use."""
         with self._lock:
             if self._data is None:
                 self._data = mnist()
             return self._data
 
     def plane(self, training: Training | Opened) -> tuple[Array, Array]:
-        """The least and the largest x of the points that a training learns from, each (2,).
+        """The smallest and largest x of the points that a training learns from, each (2,).
 
         Raises:
-            ProblemError: it learns from something else, or that is not there any more.
+            ProblemError: it learns from something else, or from data that was discarded.
         """
         data = training.settings.data
         if isinstance(data, Points):
@@ -103,7 +103,7 @@ class Trainings:
         raise ProblemError(422, f"training {training.name} learns from no points in the plane: there is no map")
 
     def _name(self) -> str:
-        """One that no earlier server gave: an old address may still name a training of it."""
+        """An ID that no earlier server has used, because an old address may still name one of its trainings."""
         return f"{next(self._numbers)}-{secrets.token_hex(4)}"
 
     def get(self, name: str) -> Training | Opened:
@@ -121,7 +121,7 @@ class Trainings:
         return Served(name, training.at(int(step[:12]) if step else 10**12))
 
     async def watch(self, training: Training | Opened) -> AsyncIterator[News]:
-        """News of a training whenever there is some, until it ends."""
+        """Yield news of a training whenever there is some, until it ends."""
         self._watchers += 1
         try:
             async for news in self._news(training):
@@ -130,7 +130,7 @@ class Trainings:
             self._watchers -= 1
 
     def check_room_to_watch(self) -> None:
-        """Raise ProblemError where so many watch already that others would not be served."""
+        """Raise ProblemError if too many clients are watching for others to be served."""
         if self._watchers >= _WATCHERS:
             raise ProblemError(503, f"{_WATCHERS} clients are watching already: close some")
 
@@ -151,13 +151,13 @@ class Trainings:
             await asyncio.sleep(_TICK)
 
     def pause_unwatched(self) -> None:
-        """Pause what nobody looks at."""
+        """Pause trainings that nobody watches."""
         for training in list(self._all.values()):
             if time.monotonic() - training.watched > _UNWATCHED and training.progress().state == "playing":
                 training.pause()
 
     def close(self) -> None:
-        """End all."""
+        """End all trainings."""
         self.closed = True
         for training in self._all.values():
             training.stop()
@@ -165,7 +165,7 @@ class Trainings:
             training.join(2.0)
 
     def _make_room(self) -> None:
-        """Where there are too many, throw one away: that has ended, or that nobody has watched for longest."""
+        """If there are too many, discard one that has ended or has been unwatched for longest."""
         if len(self._all) < _MOST:
             return
         ended = {name for name, one in self._all.items() if one.progress().state in ("stopped", "failed")}

@@ -1,7 +1,7 @@
-"""One unit of one layer: what it is made of, and what it goes into.
+"""One unit of one layer: what it depends on, and what depends on it.
 
-What it depends on, and how much, is its gradient with respect to each layer before it: backward of a 1 at the unit and
-0 elsewhere, layer by layer. What depends on it, in each layer after it, is seen by moving it a little.
+What it depends on, and how much, is its gradient with respect to each layer before it: the backward pass of a 1 at the
+unit and 0 elsewhere, layer by layer. What depends on it in each layer after it is found by moving it a little.
 """
 
 import math
@@ -22,26 +22,26 @@ _MOVE = 1e-2
 
 
 class Term(BaseModel):
-    """One input of the unit."""
+    """One of the unit's inputs."""
 
     index: list[int]
     x: float
-    slope: float = Field(description="dy/dx: the weight, of a layer that has weights")
+    slope: float = Field(description="dy/dx: the weight, if the layer has weights")
 
 
 class Unit(BaseModel):
-    """A number of a layer's output, taken apart."""
+    """A number of a layer's output, explained."""
 
     place: str
     layer: str
     unit: int
     index: list[int]
     value: float
-    linear: bool = Field(description="whether the value is the sum of x times slope, and the bias")
+    linear: bool = Field(description="whether the value is the sum of x times slope, plus the bias")
     bias: float
     terms: list[Term] = Field(description="the inputs that matter most")
-    count: int = Field(description="of inputs that it depends on")
-    rest: float = Field(description="sum of x times slope of those that are not listed")
+    count: int = Field(description="the number of inputs that it depends on")
+    rest: float = Field(description="sum of x times slope over those not listed")
     before: Packed = Field(description="slopes with respect to the layer's whole input")
     chain: dict[str, Packed] = Field(
         description="by place: of those before, the slopes of the unit with respect to their output; of those after, "
@@ -51,7 +51,7 @@ class Unit(BaseModel):
 
 
 def explain_unit(network: Sequential, sample: Array, place: str, unit: int) -> Unit:
-    """The unit of that number in the output of the layer at `place`, for one sample (*input_shape)."""
+    """The unit with this number in the output of the layer at `place`, for one sample (*input_shape)."""
     _, _, rows = record(network.copy(), sample[np.newaxis], train=False, rng=None)
     row = next((row for row in rows if row.name == place), None)
     if row is None:
@@ -93,7 +93,7 @@ def explain_unit(network: Sequential, sample: Array, place: str, unit: int) -> U
 
 
 def _chain(rows: list[TraceRow], row: TraceRow, slopes: Array | None, unit: int) -> dict[str, Packed]:
-    """The slopes layer by layer, to the sample and to the logits."""
+    """The slopes layer by layer, back to the sample and on to the logits."""
     places = [other for other in rows if other.name.count(".") == 1]  # none within another
     at = next((index for index, other in enumerate(places) if other is row), None)
     if at is None:

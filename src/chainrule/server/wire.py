@@ -1,4 +1,4 @@
-"""How arrays and pictures travel: float32 numbers and PNG files, both in base64 within JSON."""
+"""How arrays and pictures are sent: float32 numbers and PNG files, both as base64 in JSON."""
 
 import base64
 
@@ -19,11 +19,11 @@ class Packed(BaseModel):
 
 
 def pack(array: Array) -> Packed:
-    """Any floating or whole numbers -> what the page unpacks."""
+    """Floating-point or whole numbers -> the form that the page unpacks."""
     numbers = np.ascontiguousarray(array, dtype="<f4")
     return Packed(shape=list(array.shape), data=base64.b64encode(numbers.tobytes()).decode("ascii"))
 
 
 def show(picture: Array) -> str:
-    """(H, W) or (H, W, 3) uint8 -> an address that a browser shows."""
+    """(H, W) or (H, W, 3) uint8 -> a data: address that a browser shows."""
     return "data:image/png;base64," + base64.b64encode(encode_png(picture)).decode("ascii")

@@ -1,4 +1,4 @@
-"""Many trainings of one recipe: over a grid, over random draws, over seeds, or found by a search."""
+"""Many trainings of one recipe: over a grid, random draws, seeds, or settings proposed by a search."""
 
 from chainrule.sweeps.plan import Plan, make_plan, read_plan
 from chainrule.sweeps.run import load_sweep, run_sweep, sweep

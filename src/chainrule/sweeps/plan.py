@@ -1,4 +1,4 @@
-"""A sweep's plan: which recipes are tried, from a grid, a random draw, both, or a search, in a TOML file."""
+"""A sweep's plan: which recipes to try, from a grid, a random draw, both, or a search; in a TOML file."""
 
 import itertools
 import json
@@ -19,7 +19,7 @@ from chainrule.sweeps.space import Interval, check_keys, read_space
 __all__ = ["Plan", "as_toml", "make_plan", "read_plan"]
 
 _MOST = 10_000
-"""Trials of a sweep."""
+"""Maximum number of trials in a sweep."""
 _FIELDS = {entry.name: entry for entry in fields(Recipe)}
 _KEYS = ("data", "recipe", "fixed", "grid", "draw", "search", "halving", "asha")
 _AT_ONCE = 4
@@ -31,13 +31,13 @@ class Plan:
 
     Attributes:
         data: name or path.
-        recipes: one for each trial; of a search none, for they follow from what is reached.
+        recipes: one per trial; empty for a search, which derives them from results.
         varied: for each trial, the fields that differ between trials.
-        rungs: numbers of epochs after which only the best go on, and at last that of those; none: all train to the end.
-        keep: the share that goes on.
-        waits: whether that is decided once all trials have come so far (halving), and not for each trial by those that
-            are numbered before it (ASHA).
-        search: what is searched, in place of recipes that are known beforehand.
+        rungs: numbers of epochs after which only the best continue; the last is the total. Empty: all train to the end.
+        keep: the share that continues.
+        waits: whether to decide when all trials have reached a rung (halving), rather than for each trial from those
+            with smaller numbers (ASHA).
+        search: what is searched, in place of recipes known in advance.
     """
 
     data: str
@@ -50,15 +50,15 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """The number of trials."""
+        """How many trials there are."""
         return self.search.trials if self.search else len(self.recipes)
 
     def recipe(self, number: int, varied: Mapping[str, Any]) -> Recipe:
-        """That of a trial, from 1, whose fields these are."""
+        """The number of the trial with these fields, from 1."""
         return self.search.base.changed(**varied) if self.search else self.recipes[number - 1]
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON data."""
+        """The plan as JSON data."""
         search = self.search and {
             "base": self.search.base.as_dict(),
             "space": {name: _how(how) for name, how in self.search.space.items()},
@@ -78,10 +78,10 @@ class Plan:
 
     @classmethod
     def of_dict(cls, values: Mapping[str, Any]) -> "Plan":
-        """The plan again.
+        """Rebuild the plan from JSON data.
 
         Raises:
-            OptionError: it is none.
+            OptionError: it is not a plan.
         """
         try:
             recipes = tuple(Recipe(**recipe) for recipe in values["recipes"])
@@ -104,7 +104,7 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
     """The plan in a TOML file.
 
     Raises:
-        OptionError: it cannot be read, is not TOML, or is no plan; the key is named.
+        OptionError: it cannot be read, is not TOML, or is not a plan; the message names the key.
     """
     values = read_toml(path, f"the sweep {path}", "sweep")
     try:
@@ -124,26 +124,25 @@ def make_plan(
     halving: Mapping[str, Any] | None = None,
     asha: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """The plan of a sweep: every point of the grid, with each random draw; or a search.
+    """The plan of a sweep: every point of the grid with each random draw; or a search.
 
     Args:
-        data: name or path, as `chainrule train --data` takes it.
-        recipe: what is changed: a name or a .toml file; by default the lesson's.
+        data: name or path, as for `chainrule train --data`.
+        recipe: the recipe to vary: a name or a .toml file; by default the lesson's.
         fixed: fields of the recipe that are the same in all trials.
         grid: field -> its values; all combinations are tried.
         draw: field -> a list to choose from, or a table of `low`, `high` and, if `log` is true, uniform in the
             logarithm; `trials` is how many are drawn, `seed` (0) decides which.
-        search: fields, `trials` and `seed` as in a draw, but each trial is proposed from what earlier ones reached (see
+        search: fields, `trials` and `seed` as in a draw, but each trial is proposed from earlier results (see
             sweeps/search.py); `at_once` (4) are proposed without knowing each other's result.
-        halving: `epochs`, such as [1, 3, 9], after each of which but the last only the best go on, `keep` (1/3) of
-            them: successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943), which spends its time on those
-            that do well.
-        asha: as halving, but nobody waits for trials that are numbered later (Li et al. 2018, arXiv:1810.05934; see
+        halving: `epochs`, such as [1, 3, 9]; after each but the last, only the best `keep` (1/3) continue: successive
+            halving (Jamieson and Talwalkar 2016, arXiv:1502.07943), which spends its time on promising trials.
+        asha: like halving, but no trial waits for those with larger numbers (Li et al. 2018, arXiv:1810.05934; see
             sweeps/race.py).
 
     Raises:
-        OptionError: an unknown field, a value that no recipe takes, nothing to vary, more than 10,000 trials, tables
-            that exclude each other, or halving of trainings whose rate follows a schedule or which end by patience.
+        OptionError: an unknown field, an invalid value, nothing to vary, more than 10,000 trials, tables that exclude
+            each other, or halving with a learning-rate schedule or patience.
     """
     if not isinstance(data, str) or not isinstance(recipe, str | None):
         raise OptionError("data and recipe must be texts")
@@ -170,7 +169,7 @@ def make_plan(
 
 
 def as_toml(recipe: Recipe) -> str:
-    """The recipe as `read_recipe` reads it."""
+    """The recipe, as `read_recipe` reads it."""
     lines = [f"{name} = {_value(value)}" for name, value in recipe.as_dict().items() if value is not None]
     return "\n".join(lines) + "\n"
 
@@ -194,7 +193,7 @@ def _varied(grid: Mapping[str, Any], draw: Mapping[str, Any]) -> list[dict[str, 
 
 
 def _rungs(table: Mapping[str, Any], name: str) -> tuple[tuple[int, ...], float]:
-    """Epochs of each rung, and the share that goes on."""
+    """The epochs of each rung, and the share that continues."""
     values = check_keys(table, ("epochs", "keep"), f" in {name}")
     rungs, keep = values.get("epochs"), values.get("keep", 1 / 3)
     if not isinstance(rungs, list | tuple) or len(rungs) < 2 or any(type(count) is not int for count in rungs):
@@ -230,7 +229,7 @@ def _search(search: Mapping[str, Any], base: Recipe) -> Search:
 
 
 def _corners(search: Search) -> list[Recipe]:
-    """Recipes with each single value of a list and each end of an interval, which raise if it is none."""
+    """Check every value of a list and both ends of an interval by making a recipe with it."""
     return [
         search.base.changed(**{name: value})
         for name, how in search.space.items()
@@ -239,7 +238,7 @@ def _corners(search: Search) -> list[Recipe]:
 
 
 def _counted(table: Mapping[str, Any], name: str) -> tuple[dict[str, Any], int, int]:
-    """The fields of a draw or a search, its number of trials, its seed."""
+    """The fields, the number of trials and the seed of a draw or a search."""
     rest = dict(table)
     trials, seed = rest.pop("trials", None), rest.pop("seed", 0)
     if type(trials) is not int or not 1 <= trials <= _MOST:

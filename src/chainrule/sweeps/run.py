@@ -1,4 +1,4 @@
-"""Run a sweep: each trial is a `chainrule train` of its own, and what is finished is never done again."""
+"""Runs a sweep: each trial is a `chainrule train` of its own, and finished trials are never repeated."""
 
 import json
 import math
@@ -30,16 +30,16 @@ def sweep(
     workers: int = 1,
     resume: bool = False,
 ) -> list[Trial]:
-    """Train all trials of a plan, so many at once; returns them.
+    """Train all trials of a plan and return them.
 
     Args:
         plan: a Plan, a TOML file, or the arguments of `make_plan`.
-        output: folder; each trial has a folder in it.
-        workers: trainings at once, each a process of its own.
-        resume: go on with the sweep in the folder, which has the same plan.
+        output: the folder for the sweep, with one folder per trial.
+        workers: trainings at once, each in its own process.
+        resume: continue the sweep in the folder, which has the same plan.
 
     Raises:
-        OptionError: the plan is none, or the folder has a sweep already (or another one, to resume).
+        OptionError: the plan is invalid, or the folder already has a sweep (or, to resume, a different one).
         FileError: the folder cannot be written.
 
     Example:
@@ -72,10 +72,10 @@ def load_sweep(folder: Path) -> Plan:
 
 
 def run_sweep(plan: Plan, folder: Path, places: Places, *, resume: bool) -> Generator[list[Trial] | None, None, None]:
-    """Run what is not finished; yields all trials whenever one has ended (and at first), None in between.
+    """Run the unfinished trials; yield all trials at the start and whenever one ends, and None in between.
 
     Raises:
-        OptionError: there is a sweep in the folder already (or to resume, none, or another one).
+        OptionError: there is already a sweep in the folder (or, to resume, none or a different one).
         FileError: the folder cannot be written, or another sweep is writing into it.
         MissingExtraError: the plan is a search, and Optuna is not installed.
     """
@@ -102,7 +102,7 @@ def run_sweep(plan: Plan, folder: Path, places: Places, *, resume: bool) -> Gene
 
 
 class _Trials:
-    """What the trials have come to, and which may train next: that depends on what has ended, and not on when."""
+    """The state of the trials, and which may train next: this depends on which have ended, not on when."""
 
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan, self.folder = plan, folder
@@ -114,7 +114,7 @@ class _Trials:
         self.ended: dict[int, Trial] = {}
 
     def write(self) -> list[Trial]:
-        """All trials as they are now, which `trials.csv` has as well."""
+        """All trials as they are now, also written to `trials.csv`."""
         trials = [self._trial(index, verdicts) for index, verdicts in enumerate(self._verdicts())]
         rest = range(len(trials), self.plan.count)
         trials += [Trial(index + 1, self._path(index), {}, "waiting") for index in rest]
@@ -122,7 +122,7 @@ class _Trials:
         return trials
 
     def note(self, event: Ended) -> None:
-        """A task has ended."""
+        """Record that a task has ended."""
         index = int(event.task.name) - 1
         self.under_way.remove(index)
         before, self.marks[index] = len(self.marks[index]), self._marks(index)
@@ -130,7 +130,7 @@ class _Trials:
             self.problems[index] = event.last.removeprefix("error: ") or f"it ended with exit code {event.code}"
 
     def tasks(self) -> Iterator[Task | None]:
-        """Those that may run, one after another; None while they have to wait for others, until all have ended."""
+        """The trials that may run, in order; None while the next must wait for others; ends when all have ended."""
         while True:
             verdicts = self._verdicts()
             while self._may_propose(verdicts):
@@ -138,7 +138,7 @@ class _Trials:
                 verdicts.append([])
             ready = [index for index, passed in enumerate(verdicts) if self._may_train(index, passed)]
             if ready:
-                index = min(ready, key=lambda index: (-len(verdicts[index]), index))  # those that are further first
+                index = min(ready, key=lambda index: (-len(verdicts[index]), index))  # the most advanced first
                 self.under_way.add(index)
                 yield self._begun(index, self.rungs[len(verdicts[index])])
             elif self.under_way:
@@ -158,7 +158,7 @@ class _Trials:
         return not all(passed) or bool(self.problems[index]) or len(self.marks[index]) == len(self.rungs)
 
     def _may_propose(self, verdicts: list[list[bool]]) -> bool:
-        """Whether there is a further trial, and all those have ended that it is to know of."""
+        """Whether there is another trial, and all trials it depends on have ended."""
         if self.plan.search is None or len(self.varied) == self.plan.count:
             return False
         known = len(self.varied) + 1 - self.plan.search.at_once
@@ -189,7 +189,7 @@ class _Trials:
         return trial
 
     def _marks(self, index: int) -> list[float]:
-        """What it had reached at each rung that it has got to, whatever it did after that."""
+        """Its result at each rung it has reached, whatever it did after that."""
         marks = []
         for epochs in self.rungs:
             trial = Trial.read(index + 1, self._path(index), {}, wanted=epochs)
@@ -232,7 +232,7 @@ def _task(data: str, folder: Path, epochs: int) -> Task:
     def words() -> list[object]:
         begun: list[object] = ["--resume"] if checkpoint.exists() else []
         until: list[object] = ["--epochs", epochs] if epochs else []
-        # a problem is kept in English, and told in the language of whoever reads it
+        # problems are stored in English, and shown in the reader's language
         return [
             "train",
             "--language",

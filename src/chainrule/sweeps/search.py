@@ -1,10 +1,10 @@
-"""Search: settings proposed from what earlier trials reached, the same ones however many run at once.
+"""Search: settings proposed from earlier results, the same ones however many trials run at once.
 
-Trial k is proposed from the trials up to k - `at_once`, all of which have ended by then; those between are under way
-and count as poor, so that the next one is tried elsewhere (a "constant liar": Ginsbourger, Le Riche and Carraro 2010,
-"Kriging is well-suited to parallelize optimization"). So a proposal depends on results and not on who was quicker, and
-a sweep that is stopped and resumed tries what it would have tried. The proposals are those of the tree-structured
-Parzen estimator (Bergstra, Bardenet, Bengio and Kegl 2011, "Algorithms for Hyper-Parameter Optimization") of Optuna.
+Trial k is proposed from the trials up to k - `at_once`, all of which have ended by then; those between are running and
+count as poor, so that the next one is tried elsewhere (a "constant liar": Ginsbourger, Le Riche and Carraro 2010,
+"Kriging is well-suited to parallelize optimization"). So a proposal depends on results and not on timing, and a sweep
+that is stopped and resumed tries the same settings. Optuna's tree-structured Parzen estimator makes the proposals
+(Bergstra, Bardenet, Bengio and Kegl 2011, "Algorithms for Hyper-Parameter Optimization").
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from chainrule.sweeps.trials import Trial
 __all__ = ["Search", "check_optuna", "propose"]
 
 _STARTUP = 10
-"""Trials drawn by chance before there is anything to learn from, at most; of fewer than 30 trials, a third."""
+"""Maximum number of trials drawn at random at the start; with fewer than 30 trials, a third."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Search:
     """What is searched.
 
     Attributes:
-        base: the recipe that is changed.
-        space: field -> what it may be.
-        trials: how many there are.
+        base: the recipe to vary.
+        space: field -> its possible values.
+        trials: their number.
         seed: decides the proposals.
-        at_once: trials that are proposed without knowing each other's result, so that they can run at once.
+        at_once: trials proposed without knowing each other's result, so that they can run at once.
     """
 
     base: Recipe
@@ -49,7 +49,7 @@ def check_optuna() -> None:
 
 
 def propose(search: Search, trials: Sequence[Trial]) -> dict[str, Any]:
-    """The settings of the trial that comes after these, the last `at_once` - 1 of which are under way.
+    """The settings of the trial after these, the last `at_once` - 1 of which are still running.
 
     Raises:
         MissingExtraError: Optuna is not installed.
@@ -83,7 +83,7 @@ def propose(search: Search, trials: Sequence[Trial]) -> dict[str, Any]:
 
 
 def _outcome(optuna: Any, trial: Trial) -> dict[str, Any]:
-    """How a trial has ended, as Optuna calls it."""
+    """How a trial has ended, in Optuna's terms."""
     states = optuna.trial.TrialState
     if trial.state == "done" and trial.chosen_by is not None:
         return {"state": states.COMPLETE, "value": trial.chosen_by}
@@ -94,7 +94,9 @@ def _outcome(optuna: Any, trial: Trial) -> dict[str, Any]:
 
 def _distribution(optuna: Any, how: tuple[Any, ...] | Interval) -> Any:
     if not isinstance(how, Interval):
-        return optuna.distributions.CategoricalDistribution(range(len(how)))  # places, since it takes no tables
+        return optuna.distributions.CategoricalDistribution(
+            range(len(how))
+        )  # indices, since Optuna does not accept tables
     kind = optuna.distributions.IntDistribution if how.whole else optuna.distributions.FloatDistribution
     return kind(how.low, how.high, log=how.log)
 

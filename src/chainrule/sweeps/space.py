@@ -1,4 +1,4 @@
-"""What a field of a recipe may be: one of a list, or a number between two."""
+"""The possible values of a recipe's field: those of a list, or numbers in an interval."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ __all__ = ["Interval", "check_keys", "read_space"]
 
 @dataclass(frozen=True)
 class Interval:
-    """Numbers from `low` to `high`, whole ones if both are; with `log` each factor is as likely as any other."""
+    """Numbers from `low` to `high`, whole if both are; with `log`, uniform in the logarithm."""
 
     low: float
     high: float
@@ -20,27 +20,27 @@ class Interval:
 
     @property
     def whole(self) -> bool:
-        """Whether its numbers are whole."""
+        """Whether its numbers are whole numbers."""
         return type(self.low) is int and type(self.high) is int
 
     def within(self, number: float) -> float:
-        """The number as a recipe shows it, with four digits, and not outside."""
+        """The number rounded to four digits for the recipe, but not out of the interval."""
         number = min(max(number, self.low), self.high)
         rounded = round(number) if self.whole else float(f"{number:.4g}")
         return min(max(rounded, self.low), self.high)
 
 
 def read_space(values: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, tuple[Any, ...] | Interval]:
-    """Field -> what it may be, from a list, or a table of `low`, `high` and perhaps `log`.
+    """Field -> its possible values, from a list, or a table of `low`, `high` and optionally `log`.
 
     Raises:
-        OptionError: an unknown field, or neither of the two; the field is named, and the table (`where`) it stands in.
+        OptionError: an unknown field, or neither of the two; the message names the field and its table (`where`).
     """
     return {name: _read(name, how, where) for name, how in check_keys(values, known, f" in {where}").items()}
 
 
 def check_keys(values: Mapping[str, Any], known: Iterable[str], where: str) -> Mapping[str, Any]:
-    """The values again.
+    """Return the values, checked.
 
     Raises:
         OptionError: a key is not known.

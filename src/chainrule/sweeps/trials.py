@@ -1,4 +1,4 @@
-"""What the trials of a sweep have come to, read from their folders: each is that of an ordinary training."""
+"""The results of a sweep's trials, read from their folders, which are those of ordinary trainings."""
 
 import csv
 import io
@@ -23,15 +23,15 @@ class Trial:
 
     Attributes:
         number: from 1.
-        folder: that of its training.
+        folder: of its training.
         varied: the fields in which it differs.
-        state: "waiting", "running", "done", "failed", or "stopped" where others of the sweep did better.
-        epochs: (training loss, validation loss, validation accuracy) of each epoch so far; what is None is not known.
-        accuracy: on the test data, of a network that tells classes apart.
+        state: "waiting", "running", "done", "failed", or "stopped" because other trials did better.
+        epochs: (training loss, validation loss, validation accuracy) of each epoch so far; None if unknown.
+        accuracy: on the test data, for classification.
         loss: on the test data.
-        chosen_by: what the best trial is chosen by, the larger the better: the accuracy (or else minus the loss) of its
-            last epoch on validation data, of its best one with patience.
-        seconds: of the training.
+        chosen_by: the score for choosing the best trial, larger is better: the accuracy (or else minus the loss) on
+            validation data, of its last epoch, or with patience of its best.
+        seconds: training time.
         problem: why it failed.
     """
 
@@ -57,9 +57,9 @@ class Trial:
         wanted: int = 0,
         stopped: bool = False,
     ) -> "Trial":
-        """A trial as its folder shows it; what is missing or damaged there is not known.
+        """A trial as its folder shows it; anything missing or damaged there counts as unknown.
 
-        It is done when it has come to its end, with as many epochs as are wanted.
+        It is done when it has finished, with the required number of epochs.
         """
         epochs = _epochs(folder / "log.jsonl")
         report = _report(folder)
@@ -85,7 +85,7 @@ class Trial:
 
     @property
     def curve(self) -> list[float | None]:
-        """What an epoch is chosen by, the larger the better, epoch by epoch."""
+        """The score of each epoch; larger is better."""
         return [_score(loss, accuracy) for _, loss, accuracy in self.epochs]
 
     @property
@@ -96,9 +96,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Group:
-    """Trials that differ in their seed alone: mean, standard deviation and standard error of what they reach.
+    """Trials that differ only in their seed: mean, standard deviation and standard error of their results.
 
-    Deviation and error are None for a single seed, which tells nothing of them.
+    Deviation and error are None for a single seed, which cannot show them.
     """
 
     varied: Mapping[str, Any]
@@ -109,13 +109,13 @@ class Group:
 
 
 def best_first(trials: Iterable[Trial]) -> list[Trial]:
-    """Those that are done and known to be good or bad, the best first, of equals the earlier one."""
+    """The trials that are done and have a score, best first; of equals, the earlier one."""
     done = [trial for trial in trials if trial.state == "done" and trial.chosen_by is not None]
     return sorted(done, key=lambda trial: (-(trial.chosen_by or 0.0), trial.number))
 
 
 def grouped(trials: Iterable[Trial]) -> list[Group]:
-    """The seeds of each setting together, by accuracy on the test data (else loss), in the order of the trials."""
+    """The seeds of each setting combined, by accuracy on the test data (else loss), in the order of the trials."""
     groups: dict[str, tuple[Mapping[str, Any], list[float]]] = {}
     for trial in trials:
         reached = trial.loss if trial.accuracy is None else trial.accuracy
@@ -127,7 +127,7 @@ def grouped(trials: Iterable[Trial]) -> list[Group]:
 
 
 def write_trials(trials: Sequence[Trial], path: Path) -> None:
-    """A CSV file with a row a trial."""
+    """Write a CSV file with one row per trial."""
     names = list(dict.fromkeys(name for trial in trials for name in trial.varied))
     rest = ["state", "epochs", "chosen_by", "accuracy", "loss", "seconds", "problem", "folder"]
     text = io.StringIO(newline="")
@@ -142,7 +142,7 @@ def write_trials(trials: Sequence[Trial], path: Path) -> None:
 
 
 def _score(loss: float | None, accuracy: float | None) -> float | None:
-    """The larger the better."""
+    """The score; larger is better."""
     return accuracy if accuracy is not None else None if loss is None else -loss
 
 
@@ -152,7 +152,7 @@ def _spread(values: list[float]) -> tuple[float, float | None, float | None]:
 
 
 def _report(folder: Path) -> dict[str, Any] | None:
-    """What a training that has come to its end has written."""
+    """What a finished training has written."""
     try:
         report = json.loads((folder / "report.json").read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -172,7 +172,7 @@ def _epochs(log: Path) -> tuple[tuple[float | None, float | None, float | None],
             if record["event"] == "epoch":
                 figures = [_number(record[name]) for name in ("train_loss", "validation_loss", "validation_accuracy")]
                 epochs.append((figures[0], figures[1], figures[2]))
-        except (ValueError, KeyError, TypeError, RecursionError):  # a line that is being written
+        except (ValueError, KeyError, TypeError, RecursionError):  # a line that is still being written
             continue
     return tuple(epochs)
 

@@ -1,8 +1,8 @@
-"""Which cell of a table or a form each piece of ink stands in: cells are what printed lines part from each other.
+"""Which cell of a table or form each piece of ink is in; a cell is an area enclosed by printed lines.
 
-No rectangle is looked for, so that tables may lean, bend and run out of the photograph; where a line has a gap, two
-cells are one (pieces.py looks once more for a line between two digits of one cell). On squared paper, too, lines part
-the page: there most digits stand on a line, or fill a square.
+Cells need not be rectangles, so tables may lean, bend and run out of the photograph; where a line has a gap, two cells
+merge (pieces.py checks again for a line between two digits of one cell). Squared paper is divided by lines too: there
+most digits stand on a line, or fill a square.
 """
 
 from collections.abc import Sequence
@@ -16,36 +16,36 @@ from chainrule.data.ink import ndimage
 __all__ = ["Cells", "find_cells", "place_pieces"]
 
 _FIRM = 0.85
-"""Share of a piece's ink in one cell from which it stands in it, and not across a line."""
+"""Minimum share of a piece's ink in one cell for the piece to belong to it rather than cross a line."""
 
 _ROOMY, _STACKED = 1.6, 1.1
-"""The usual area of a table's cells, in squares of the digits' height: any, and those that stand below each other. The
-squares of squared paper are mostly smaller, and boxes for single digits stand in lone rows."""
+"""Typical area of a table's cells, in squared digit heights: of any, and of stacked ones. The squares of squared paper
+are mostly smaller, and boxes for single digits are in single rows."""
 
 _BOUNDED = (0.1, 60.0)
-"""The area of what may be a cell, in the same unit: not the hole of a stroke, and not the rest of the page."""
+"""The area a cell may have, in the same unit; excludes the hole in a stroke and the rest of the page."""
 
 _SEVERAL = 6
-"""Cells that make a table: fewer are what is left of boxes of which some sides were not found."""
+"""Minimum number of cells in a table; fewer are boxes with some sides not found."""
 
 _MOSTLY = 0.9
-"""Share of the pieces that stand in a cell, from which lines are those of a table: nearly all do, on generated pages
-too, and on squared paper 0.83 at most."""
+"""Minimum share of pieces inside a cell for the lines to be a table's: in tables nearly all are, on squared paper at
+most 0.83."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """What printed lines make of a page."""
+    """The cells into which printed lines divide a page."""
 
     labels: Array
     """(H, W) int: a number for each cell; 0 on the lines."""
 
     areas: Array
-    """(cells + 1,) pixels of each."""
+    """(cells + 1,) the area of each, in pixels."""
 
 
 def find_cells(printed: Array) -> Cells | None:
-    """(H, W) bool, where printed lines are -> cells; None where nothing parts the page."""
+    """(H, W) bool, where printed lines are -> cells; None if they do not divide the page."""
     if not printed.any():
         return None
     filters = ndimage()
@@ -57,7 +57,7 @@ def find_cells(printed: Array) -> Cells | None:
 
 
 def place_pieces(boxes: Sequence[tuple[int, int, int, int]], inks: Sequence[Array], cells: Cells | None) -> Array:
-    """The cell of each piece, (N,) int; -1 of one that stands across a line, and of all where there is no table.
+    """The cell of each piece, (N,) int; -1 for a piece across a line, and for all if there is no table.
 
     Args:
         boxes: left, top, right, bottom of each piece.
@@ -79,7 +79,7 @@ def place_pieces(boxes: Sequence[tuple[int, int, int, int]], inks: Sequence[Arra
 
 
 def _parts(cells: Cells, height: float) -> bool:
-    """Whether cells are those of a table, and not of squared paper or form boxes; `height` is that of the digits."""
+    """Whether the cells are a table's, not squared paper or form boxes; `height` is the digits'."""
     areas = cells.areas / height**2
     bounded = (areas > _BOUNDED[0]) & (areas < _BOUNDED[1])
     bounded[0] = False

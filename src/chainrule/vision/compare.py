@@ -1,4 +1,4 @@
-"""How many of the numbers that are on some pages were read, exactly and digit by digit."""
+"""How many of the numbers on some pages were read correctly, whole and digit by digit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ __all__ = ["Comparison", "compare"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Counts over one page or several; they add up with +."""
+    """Counts over one or more pages; + adds them up."""
 
     numbers: int = 0
-    """On the pages."""
+    """Numbers on the pages."""
 
     exact: int = 0
-    """Of them read without an error."""
+    """Numbers read without error."""
 
     extra: int = 0
-    """Read where there is none."""
+    """Numbers read where there are none."""
 
     digits: int = 0
-    """On the pages, signs included."""
+    """Digits on the pages, including signs."""
 
     errors: int = 0
-    """Digits to change, add or take away to make what was read what is there (Levenshtein 1966)."""
+    """Digits to change, insert or delete to correct the readings (Levenshtein 1966)."""
 
     def __add__(self, other: "Comparison") -> "Comparison":
         return Comparison(
@@ -36,19 +36,19 @@ class Comparison:
 
     @property
     def accuracy(self) -> float:
-        """Share of the numbers that were read exactly."""
+        """Share of the numbers read without error."""
         return self.exact / self.numbers if self.numbers else 1.0
 
     @property
     def digit_error_rate(self) -> float:
-        """Errors a digit."""
+        """Errors per digit."""
         return self.errors / max(self.digits, 1)
 
 
 def compare(expected: Sequence[str], read: Sequence[str]) -> tuple[Comparison, list[tuple[str, str]]]:
-    """The numbers of a page in reading order, and those read -> counts, and pairs (expected, read) that go together.
+    """The numbers of a page in reading order, and those read -> counts, and matched pairs (expected, read).
 
-    They are paired in their order so that the fewest digits differ; a partner that is missing is "".
+    Pairs keep the order and minimize the differing digits; a missing partner is "".
     """
     # best[i][j]: digits that differ between the first i expected and the first j read, and whether a pair ends there
     best = [[(0, "")] * (len(read) + 1) for _ in range(len(expected) + 1)]
@@ -76,7 +76,7 @@ def compare(expected: Sequence[str], read: Sequence[str]) -> tuple[Comparison, l
 
 
 def _edits(one: str, two: str) -> int:
-    """How many characters to change, add or take away."""
+    """How many characters to change, insert or delete."""
     row = list(range(len(two) + 1))
     for i, a in enumerate(one, start=1):
         before, row[0] = row[0], i

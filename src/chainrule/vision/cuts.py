@@ -1,7 +1,7 @@
-"""Where digits that touch may be cut: along the cheapest ways from the top of a piece to its bottom.
+"""Where touching digits may be cut: along the cheapest paths from the top of a piece to its bottom.
 
-A way costs the ink that it crosses. Of all ways through a row, those are proposed that cost less than their neighbours
-and cross little more than one stroke; which cuts are right is for the reader of digits to say.
+A path costs the ink that it crosses. Proposed are paths that cost less than their neighbors and cross little more than
+one stroke; the digit reader decides which cuts are right.
 """
 
 from dataclasses import dataclass
@@ -16,35 +16,35 @@ from chainrule.vision.pieces import Piece
 __all__ = ["Part", "cut"]
 
 _ROWS = 40
-"""Height at which ways are looked for."""
+"""Height to which pieces are scaled for finding paths."""
 
 _ASIDE = 0.08
-"""What a step to the side costs, in pixels of ink."""
+"""Cost of a sideways step, in pixels of ink."""
 
 _DEAREST = 3.0
-"""Most that a cut may cross, as a share of the pen's width."""
+"""Most ink that a cut may cross, as a multiple of the pen's width."""
 
 _CUTS = 4.5
-"""Cuts tried on the width of a digit's height, at most."""
+"""Maximum number of cuts tried per digit height of width."""
 
 _APART = 0.07
-"""Mean distance of two cuts, as a share of a digit's height."""
+"""Mean distance between two cuts, as a share of a digit's height."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A piece, or what is between two cuts of one."""
+    """A piece, or the part of one between two cuts."""
 
     piece: Piece
     crossed: float
-    """Ink crossed by the cut on its left, as a share of the height; 0 where nothing was cut."""
+    """Ink crossed by the cut on its left, as a share of the height; 0 if nothing was cut."""
 
     first: bool
     """Whether a new piece begins here."""
 
 
 def cut(piece: Piece, height: float) -> list[Part]:
-    """A piece -> its parts from left to right, more than there are digits.
+    """A piece -> its parts from left to right, usually more than it has digits.
 
     Args:
         piece: of one or several digits.
@@ -70,7 +70,7 @@ def cut(piece: Piece, height: float) -> list[Part]:
 
 
 def _without_bits(index: Array, ink: Array, crossed: dict[int, float], least: float) -> None:
-    """Parts of hardly any ink go to the neighbour behind the dearer of their two cuts, in place."""
+    """Merge parts with hardly any ink into the neighbor across the more expensive of their two cuts, in place."""
     last = max(crossed)
     sizes = np.bincount(index.ravel(), ink.ravel(), last + 1)
     for number in range(last + 1):
@@ -89,14 +89,14 @@ def _without_bits(index: Array, ink: Array, crossed: dict[int, float], least: fl
 
 
 def _ways(ink: Array, row: int) -> tuple[Array, Array]:
-    """The cheapest way through (row, column), for each column: (W, H) columns and (W,) costs."""
+    """The cheapest path through (row, column), for each column: (W, H) columns and (W,) costs."""
     down, to_bottom = _cheapest(ink[row:])
     up, to_top = _cheapest(ink[: row + 1][::-1])
     return np.concatenate([up[:, :0:-1], down], axis=1), to_bottom + to_top - ink[row]
 
 
 def _cheapest(ink: Array) -> tuple[Array, Array]:
-    """The cheapest ways from each column of the first row to the last: (W, H) columns and (W,) costs."""
+    """The cheapest paths from each column of the first row to the last: (W, H) columns and (W,) costs."""
     rows, width = ink.shape
     cost = ink[-1].copy()
     steps = np.zeros((rows, width), int)
@@ -116,7 +116,7 @@ def _cheapest(ink: Array) -> tuple[Array, Array]:
 
 
 def _chosen(ink: Array, digit: float) -> tuple[Array, Array]:
-    """Ways worth trying from left to right, (cuts, H) columns, and what each costs, (cuts,)."""
+    """Paths worth trying, from left to right: (cuts, H) columns and their costs, (cuts,)."""
     most = _DEAREST * max(pen_width(ink), 2.0)
     found: list[tuple[float, Array]] = []
     for row in (len(ink) // 4, len(ink) // 2, 3 * len(ink) // 4):
@@ -138,7 +138,7 @@ def _chosen(ink: Array, digit: float) -> tuple[Array, Array]:
 
 
 def _trimmed(ink: Array, box: tuple[int, int, int, int]) -> Piece | None:
-    """What is left of a piece as a piece of its own, or None where that is nothing."""
+    """The rest of a piece as a piece of its own, or None if nothing is left."""
     rows, columns = np.flatnonzero((ink > 0.3).any(axis=1)), np.flatnonzero((ink > 0.3).any(axis=0))
     if not rows.size:
         return None

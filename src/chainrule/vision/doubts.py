@@ -1,6 +1,6 @@
-"""What speaks against being sure of a number, whatever its digits look like: that it may go on, or lack a sign.
+"""Reasons to doubt a number however clear its digits are: it may continue, or lack a sign.
 
-A digit taken for print, or parted from its number by the line of a table, leaves a number that looks whole.
+If a digit was taken for print, or is separated from its number by a table's line, the rest still looks like a number.
 """
 
 from collections.abc import Sequence
@@ -14,26 +14,26 @@ from chainrule.vision.pieces import Box
 __all__ = ["SURE", "goes_on", "lacks_sign"]
 
 SURE = 0.98
-"""Confidence of each of its digits from which a number is sure; of such numbers on generated pages 0.7 % are wrong."""
+"""A number is sure if every digit has at least this confidence; on generated pages 0.7 % of such numbers are wrong."""
 
 _NEAR = 0.5
-"""Width of what is looked at beside a number, as a share of the height of its digits; they are at most 0.3 apart."""
+"""Width of the strip examined beside a number, as a share of its digits' height; digits are at most 0.3 apart."""
 
 _ALONG = 0.7
-"""Share of that width that a line along the page covers."""
+"""Minimum share of that width covered by a horizontal line."""
 
 _INK = 0.01
-"""Ink beside a number, in squares of the digits' height, from which it may be of a digit."""
+"""Minimum ink beside a number, in squared digit heights, that may belong to a digit."""
 
 _HOLE = 0.5
-"""Distance of two digits, as a share of their height, in which a minus or a digit may have been lost."""
+"""Distance between two digits, as a share of their height, in which a minus or a digit may have been lost."""
 
 _WIDER = 2.0
 """The same as a multiple of the smallest distance in the number."""
 
 
 def goes_on(box: Box, height: float, inked: Array) -> bool:
-    """Whether there is ink right beside a number, other than lines that go on (and strokes as upright as they are).
+    """Whether there is ink right beside a number, other than continuing lines (and equally upright strokes).
 
     Args:
         box: of the number.
@@ -52,6 +52,6 @@ def goes_on(box: Box, height: float, inked: Array) -> bool:
 
 
 def lacks_sign(boxes: Sequence[Box], height: float) -> bool:
-    """Whether two of a number's digits (and signs, from left to right) are much farther apart than two others."""
+    """Whether two neighbors among a number's digits and signs (left to right) are much farther apart than others."""
     gaps = [after[0] - before[2] for before, after in pairwise(boxes)]
     return bool(gaps) and max(gaps) > _HOLE * height and max(gaps) > _WIDER * max(min(gaps), 0.1 * height)

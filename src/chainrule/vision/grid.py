@@ -1,4 +1,4 @@
-"""The numbers of a page as a table: a row for each line of writing, a column for what stands below each other."""
+"""The numbers of a page as a table: one row per line of writing, one column per stack of numbers."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ __all__ = ["arrange"]
 
 
 def arrange(numbers: Sequence[Number]) -> list[list[str]]:
-    """Numbers -> rows of cells from the top, each from left to right; "" where a row has nothing in a column.
+    """Numbers -> rows of cells from top to bottom, each from left to right; "" for an empty cell.
 
-    Two numbers in one cell are parted by a space.
+    Two numbers in one cell are separated by a space.
     """
     rows = _parted([(number.box[1], number.box[3]) for number in numbers])
     columns = _parted([(number.box[0], number.box[2]) for number in numbers])
@@ -23,9 +23,9 @@ def arrange(numbers: Sequence[Number]) -> list[list[str]]:
 
 
 def _parted(spans: Sequence[tuple[int, int]]) -> list[int]:
-    """Which of the bands, counted from 0, each span (first, behind its last) is in; one begins where a gap ends.
+    """The band, counted from 0, that each span (start, stop) is in; bands are separated by gaps.
 
-    Only the middle half of a span counts, so that lines that lean a little stay apart.
+    Only the middle half of a span counts, so that slightly sloping lines stay apart.
     """
     halves = [(first + (stop - first) / 4, stop - (stop - first) / 4) for first, stop in spans]
     places = [0] * len(spans)

@@ -1,8 +1,8 @@
-"""Which pieces of ink were written by a hand and which were printed.
+"""Which pieces of ink are handwriting and which are print.
 
-A network judges the shape of each piece. What the page's print and writing look like (their colour, how dark they are,
-how wide the strokes) is then learned from these judgements on the page itself, as two Gaussians,
-and judges once more: a pencil beside black print tells more than the shape of a single 1 can.
+A network classifies each piece by its shape. From these answers, two Gaussians learn what this page's print and
+handwriting look like (color, darkness, stroke width), and each piece is classified once more: pencil beside black print
+says more than the shape of a single 1.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,35 +20,35 @@ from chainrule.vision.reading import Candidate
 __all__ = ["mark_letters", "written"]
 
 _DIGIT, _LETTER, _PRINT = "digit", "letter", "print"
-"""The network's classes: a digit of a hand, another sign of one, and what was printed."""
+"""The network's classes: a handwritten digit, another handwritten sign, and print."""
 
 _SMALLEST = 9
-"""Pixels of the longer side from which a piece is judged."""
+"""Minimum length of a piece's longer side, in pixels, for it to be classified."""
 
 _SHAPE, _LOOK, _NEARBY = 3.5, 5.0, 4.0
-"""Logits that the shape of a piece counts at most, the look that the page teaches, and what stands beside it."""
+"""Maximum weight, as logits, of a piece's shape, of its look compared with the page's, and of its neighbors."""
 
 _JOINED, _DOUBT = 1.2, 0.3
-"""A piece so wide for its height is several signs, whose shape counts this much of a single one's."""
+"""A piece this wide for its height is several signs, and its shape counts for less by this factor."""
 
 _BESIDE = 0.6
-"""Largest distance of two signs of one word, as a share of their height."""
+"""Largest distance between two signs of one word, as a share of their height."""
 
 _USUAL = 4.0
-"""Logits that count at most for how much of the page is print."""
+"""Maximum weight, as logits, of how much of the page is print."""
 
 _BEFORE = (0.25, 3.0)
-"""Pieces of print and of writing that a page is taken to have before any is seen: a lone sign is writing."""
+"""Prior counts of printed and handwritten pieces on a page: a single sign is handwriting."""
 
 _ALIKE = 0.1
-"""Distance of print and writing in a feature, in standard deviations, up to which they look alike."""
+"""Distance between print and handwriting in a feature, in standard deviations, below which they look alike."""
 
 _FEW = 4.0
-"""Pieces of either kind that a page needs so that their look is learned."""
+"""Pieces of each kind that a page needs for their look to be learned."""
 
 
 def written(pieces: Sequence[Piece], picture: Array, network: Sequential) -> list[Piece]:
-    """The pieces that are not print; small ones (dots, specks, short bars) all stay.
+    """The pieces that are not print; all small ones (dots, specks, short bars) are kept.
 
     Args:
         pieces: of a page.
@@ -71,7 +71,7 @@ def written(pieces: Sequence[Piece], picture: Array, network: Sequential) -> lis
 
 
 def mark_letters(readings: list[list[Candidate]], network: Sequential) -> list[list[Candidate]]:
-    """The same readings; each digit says how likely it is a letter or another sign."""
+    """The same readings, with the probability that each digit is a letter or another sign."""
     pixels = [candidate.pixels for reading in readings for candidate in reading if candidate.pixels is not None]
     if not pixels:
         return readings
@@ -89,7 +89,7 @@ def _probabilities(pixels: Array, network: Sequential) -> dict[str, Array]:
 
 
 def _look(piece: Piece, picture: Array) -> list[float]:
-    """What does not depend on the shape: colour, darkness, width of the stroke."""
+    """Features that do not depend on the shape: color, darkness, stroke width."""
     left, top, right, bottom = piece.box
     pad = 3
     area = picture[max(0, top - pad) : bottom + pad, max(0, left - pad) : right + pad].astype(np.float32)
@@ -110,7 +110,7 @@ def _look(piece: Piece, picture: Array) -> list[float]:
 
 
 def _beside(pieces: Sequence[Piece]) -> Array:
-    """(N, N) float: the share of each neighbour in what stands beside a piece in a word; rows of zeros for none."""
+    """(N, N) float: the weight of each neighbor of a piece in its word; a row of zeros if there is none."""
     left, top, right, bottom = np.array([piece.box for piece in pieces], float).T
     height = bottom - top
     gap = np.maximum(left[:, np.newaxis], left) - np.minimum(right[:, np.newaxis], right)
@@ -124,7 +124,7 @@ def _beside(pieces: Sequence[Piece]) -> Array:
 
 
 def _settled(shape: Array, looks: Array, areas: Array, beside: Array) -> Array:
-    """Logits of print (N,): of the shapes, of looks (N, features) as the page teaches them, and of neighbours."""
+    """Logits (N,) of being print, from shapes, looks (N, features) compared with the page's, and neighbors."""
     spread = np.maximum(looks.std(axis=0), 0.08)
     weight = np.sqrt(areas / np.median(areas)).clip(0.3, 2)
     look = np.zeros_like(shape)
@@ -135,7 +135,7 @@ def _settled(shape: Array, looks: Array, areas: Array, beside: Array) -> Array:
         logits = logits + np.clip(beside @ logits, -_NEARBY, _NEARBY)
         printed = 1 / (1 + np.exp(-logits))
         sums = [float((weight * share).sum()) for share in (printed, 1 - printed)]
-        # a page without print has little that looks like it, and one of print little else
+        # a page without print has little that looks like print, and a printed page little else
         usual = float(np.clip(np.log((sums[0] + _BEFORE[0]) / (sums[1] + _BEFORE[1])), -_USUAL, _USUAL))
         if min(sums) < _FEW:
             look = np.zeros_like(shape)
@@ -147,9 +147,9 @@ def _settled(shape: Array, looks: Array, areas: Array, beside: Array) -> Array:
             deviation = np.sqrt((own * (looks - mean) ** 2).sum(axis=0) + (0.25 * spread) ** 2)
             means.append(mean)
             deviations.append(deviation)
-            # tails are wide, a t-distribution's: no single feature decides
+            # heavy tails, as of a t-distribution: no single feature decides
             likely.append((-np.log(deviation) - 2 * np.log1p(((looks - mean) / deviation) ** 2 / 3)).sum(axis=1))
-        # where print and writing look alike, nothing is learned from their looks
+        # if print and handwriting look alike, their look says nothing
         apart = float((np.abs(means[0] - means[1]) / np.hypot(*deviations)).max())
         look = np.clip(likely[0] - likely[1], -_LOOK, _LOOK) * np.clip(2 * (apart - _ALIKE), 0, 1)
     return logits

@@ -1,4 +1,4 @@
-"""Which pieces in a number are signs: the decimal point, commas, the minus, the separators of dates and times."""
+"""Which pieces in a number are signs: decimal point, comma, minus, separators of dates and times."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from chainrule.vision.pieces import Piece
 __all__ = ["is_equal", "is_slash", "long_comma", "name_mark"]
 
 _CLOSE = 0.05
-"""Distance of an apostrophe or a raised point from the digits beside it, as a share of their height, at least."""
+"""Minimum distance of an apostrophe or raised point from the digits beside it, as a share of their height."""
 
 
 def is_equal(one: Piece, two: Piece) -> bool:
-    """Whether two flat marks lie above each other as those of = do."""
+    """Whether two flat marks lie one above the other, as in =."""
     if any(piece.width < 1.5 * piece.height for piece in (one, two)):
         return False
     over = min(one.box[2], two.box[2]) - max(one.box[0], two.box[0])
@@ -20,7 +20,7 @@ def is_equal(one: Piece, two: Piece) -> bool:
 
 
 def long_comma(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> str:
-    """ "," or "'" of a short stroke between two digits that begins or ends far beyond them; "" of a digit."""
+    """ "," or "'" for a short stroke between two digits that starts or ends far beyond them; "" for a digit."""
     if before is None or behind is None or piece.height > 0.7 * height or piece.width > 0.45 * height:
         return ""
     top, bottom = (before.box[1] + behind.box[1]) / 2, (before.box[3] + behind.box[3]) / 2
@@ -29,10 +29,10 @@ def long_comma(piece: Piece, before: Piece | None, behind: Piece | None, height:
 
 
 def is_slash(piece: Piece, digits: list[Piece], before: Piece | None, behind: Piece | None) -> bool:
-    """Whether a stroke between two digits is a slash: straight, and longer than the digits at both ends.
+    """Whether a stroke between two digits is a slash: straight, and reaching beyond the digits at both ends.
 
     Args:
-        piece: what may be one.
+        piece: the stroke.
         digits: all others of the number.
         before: the digit on its left, if there is one.
         behind: the digit on its right.
@@ -55,7 +55,7 @@ def is_slash(piece: Piece, digits: list[Piece], before: Piece | None, behind: Pi
 
 
 def name_mark(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> str:
-    """ ".", ",", "'" or "-", or "" for what is none of them reliably.
+    """ ".", ",", "'" or "-", or "" if it is not clearly one of them.
 
     Args:
         piece: a small piece of a number.
@@ -73,7 +73,7 @@ def name_mark(piece: Piece, before: Piece | None, behind: Piece | None, height: 
         return ""
     solid = piece.area / (piece.width * piece.height)
     if before is not None and (name := _point(piece, place, solid, height, below=piece.box[3] > bottom)):
-        # what is high and close to a digit is a bit of it
+        # a mark high up and close to a digit is a bit of that digit
         near = min(piece.box[0] - before.box[2], behind.box[0] - piece.box[2]) < _CLOSE * height
         return "" if near and place <= 0.8 else name
     flat = piece.width > 1.7 * piece.height and 0.25 * height < piece.width < 0.9 * height
@@ -81,7 +81,7 @@ def name_mark(piece: Piece, before: Piece | None, behind: Piece | None, height: 
 
 
 def _point(piece: Piece, place: float, solid: float, height: float, *, below: bool) -> str:
-    """What a small mark behind a digit is, by its place from the digits' top (0) to their bottom (1)."""
+    """What a small mark after a digit is, by its height between the digits' top (0) and bottom (1)."""
     dot = max(piece.width, piece.height) < 0.32 * height and piece.width * piece.height > (0.07 * height) ** 2
     slim = piece.width < 0.3 * height and 0.15 * height < piece.height < 0.5 * height
     long = piece.height > 1.5 * piece.width and piece.height > 0.2 * height

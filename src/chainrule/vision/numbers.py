@@ -1,6 +1,6 @@
-"""What a reading says: the numbers in it, with their signs, parted where something else stands between.
+"""The numbers in a reading, with their signs, split where something else stands between.
 
-A letter, an operator or a bracket ends a number. Digits beside more letters than there are digits are part of a word.
+A letter, operator or bracket ends a number. Digits among letters that outnumber them are part of a word.
 """
 
 from dataclasses import dataclass
@@ -16,32 +16,32 @@ from chainrule.vision.view import View
 __all__ = ["Digit", "Number", "tell_numbers"]
 
 _LEAST = 0.75
-"""Mean confidence of a number's digits below which it is taken for something that is no number; on generated pages
-that drops 42 of 94 false numbers and 9 of 732 right ones."""
+"""Minimum mean confidence of a number's digits for it to be a number; on generated pages this drops 42 of 94 false
+numbers and 9 of 732 right ones."""
 
 _NARROW = 0.45
-"""Width of an upright stroke, as a share of its height, at most."""
+"""Maximum width of an upright stroke, as a share of its height."""
 
 _EVER = 0.03
-"""Share of signs that are letters, however sure a digit is."""
+"""Minimum share of letters for all signs to be letters, however sure a digit is."""
 
 _CLEAR = 0.9
-"""Confidence from which a digit is a letter only in a word, most of which are letters."""
+"""A digit with at least this confidence is a letter only in a word of mostly letters."""
 
 _FOREIGN = 8.0
-"""Odds from which one sign is a letter among three digits or more."""
+"""Minimum odds for a single sign among three digits or more to be a letter."""
 
 _APART = 0.2
 """Distance of such a sign from the digits beside it, as a share of their height."""
 
 _DOUBTED = 0.2
-"""Odds of a letter from which a number is not sure."""
+"""Odds of being a letter above which a number is not sure."""
 
 _BIT, _BIT_BESIDE = 0.12, 0.3
-"""Size of a mark without a name between two digits, and elsewhere, from which it may be a part of one."""
+"""Minimum size of an unnamed mark, between two digits and elsewhere, that may be part of a digit."""
 
 _CLOSE = 0.05
-"""Distance of a named mark from a digit, as a share of its height, below which it may be a part of it."""
+"""Distance of a named mark from a digit, as a share of its height, below which it may be part of it."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,20 @@ class Number:
     """One number of a page."""
 
     text: str
-    """Digits, and the signs between them that could be told."""
+    """The digits, and the recognized signs between them."""
 
     digits: tuple[Digit, ...]
     box: Box
     confidence: float
-    """That of its least certain digit."""
+    """The confidence of its least certain digit."""
 
     sure: bool
-    """Whether no digit is below the confidence asked for, and nothing beside or between them speaks against it."""
+    """Whether every digit has the required confidence, and nothing beside or between them raises a doubt."""
 
 
 @dataclass(frozen=True)
 class _Sign:
-    """What a candidate says: a digit, a sign within numbers, "" for nothing, or None for what ends a number."""
+    """What a candidate says: a digit, a sign within numbers, "" for nothing, or None if it ends a number."""
 
     text: str | None
     candidate: Candidate
@@ -94,7 +94,7 @@ def tell_numbers(
     *,
     doubted: bool = False,
 ) -> list[Number]:
-    """The numbers in what was read from left to right.
+    """The numbers in a reading, from left to right.
 
     Args:
         reading: digits and marks.
@@ -102,7 +102,7 @@ def tell_numbers(
         view: how the page was seen.
         height: of a digit, in pixels.
         unsure_below: a number with a digit of less confidence is not sure.
-        doubted: none is sure.
+        doubted: whether none of them is sure.
     """
     signs = _signs(reading, labels, height)
     letters = sum(sign.text is None for sign in signs)
@@ -163,7 +163,7 @@ def _signs(reading: list[Candidate], labels: tuple[str, ...], height: float) -> 
 
 
 def _letter_odds(candidate: Candidate) -> float:
-    """How much likelier a letter is than the digit; an upright stroke is told from nothing and stays a digit."""
+    """How much likelier a letter is than the digit; an upright stroke fits both and stays a digit."""
     if candidate.piece.width < _NARROW * candidate.piece.height:
         return 0.0
     odds = candidate.letter / max(1 - candidate.letter, 1e-6)
@@ -171,14 +171,14 @@ def _letter_odds(candidate: Candidate) -> float:
 
 
 def _stands_apart(piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> bool:
-    """Whether a sign is as far from the digits beside it as an operator is; a digit written badly is not."""
+    """Whether a sign is as far from its neighboring digits as an operator; a badly written digit is not."""
     gaps = [piece.box[0] - before.box[2]] if before is not None else []
     gaps += [behind.box[0] - piece.box[2]] if behind is not None else []
     return min(gaps, default=0) > _APART * height
 
 
 def _is_doubtful(name: str, piece: Piece, before: Piece | None, behind: Piece | None, height: float) -> bool:
-    """Whether a mark may be a bit of a digit: without a name, unless it is small, or close to one."""
+    """Whether a mark may be a bit of a digit: unnamed and not small, or close to a digit."""
     between = before is not None and behind is not None and before.box[2] <= piece.middle <= behind.box[0]
     if not name:
         return max(piece.width, piece.height) >= (_BIT if between else _BIT_BESIDE) * height
@@ -189,7 +189,7 @@ def _is_doubtful(name: str, piece: Piece, before: Piece | None, behind: Piece | 
 
 
 def _runs(signs: list[_Sign]) -> list[list[_Sign]]:
-    """Digits with the signs between them, and a minus before; each begins and ends as a number does."""
+    """Digits with the signs between them, and a leading minus; each starts and ends like a number."""
     runs: list[list[_Sign]] = [[]]
     for sign in signs:
         if sign.text is None:

@@ -1,4 +1,4 @@
-"""What each step of reading a page found, as pictures (H, W, 3) uint8."""
+"""Pictures (H, W, 3) uint8 of what each step of reading a page found."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from chainrule.vision.reading import Candidate
 
 __all__ = ["show_depth", "show_digits", "show_pieces", "show_readings", "show_rules"]
 
-# Okabe and Ito 2008: told apart also by colour-blind eyes
+# Okabe and Ito 2008: distinguishable by color-blind readers
 _COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233))
 _SURE, _UNSURE = (0, 114, 178), (213, 94, 0)
 _COLUMNS = 12
@@ -23,14 +23,14 @@ def show_depth(depth: Array) -> Array:
 
 
 def show_rules(depth: Array, printed: Array) -> Array:
-    """The ink that stays, and in red the printed lines that were taken out."""
+    """The ink that stays, and in red the printed lines that were removed."""
     picture = show_depth(depth)
     picture[printed & (depth <= 0)] = (240, 120, 110)
     return picture
 
 
 def show_pieces(depth: Array, groups: list[Group]) -> Array:
-    """A colour for each number, with a box around each piece; what belongs to none stays gray."""
+    """One color per number, with a box around each piece; other ink stays gray."""
     picture = 255 - (255 - show_depth(depth)) // 3
     for index, group in enumerate(groups):
         for piece in group.pieces:
@@ -42,7 +42,7 @@ def show_pieces(depth: Array, groups: list[Group]) -> Array:
 
 
 def show_digits(readings: list[list[Candidate]], labels: tuple[str, ...]) -> Array:
-    """What the network saw of each digit, and what it said."""
+    """What the network saw of each digit, and what it answered."""
     digits = [candidate for reading in readings for candidate in reading if candidate.pixels is not None]
     size, wide, high = 56, 112, 96
     columns = min(max(len(digits), 1), _COLUMNS)
@@ -62,7 +62,7 @@ def show_digits(readings: list[list[Candidate]], labels: tuple[str, ...]) -> Arr
 
 
 def show_readings(picture: Array, numbers: list[tuple[Box, str, bool]]) -> Array:
-    """The photograph with a box around each number and what it says above it; orange what is unsure."""
+    """The photograph with a box around each number and its reading above; unsure ones in orange."""
     colour = picture if picture.ndim == 3 else np.repeat(picture[:, :, np.newaxis], 3, axis=2)
     boxes = [box for box, _, _ in numbers]
     texts = [text if sure else f"{text}?" for _, text, sure in numbers]

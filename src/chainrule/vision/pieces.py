@@ -1,7 +1,7 @@
-"""Connected pieces of ink, and which of them are written beside each other as one number.
+"""Connected pieces of ink, and which of them form one number.
 
-Neighbours of about the same height on about the same level, nearer to each other than about their height, belong to one
-number; digits in one row of boxes do whatever their distance. Dots and bars join the number they stand in or beside.
+Neighbors of similar height on a similar level, closer together than about their height, belong to one number; digits in
+one row of boxes always do. Dots and bars join the number that they are in or beside.
 """
 
 from dataclasses import dataclass
@@ -17,47 +17,47 @@ from chainrule.vision.rules import Frame
 __all__ = ["Box", "Group", "Piece", "find_groups", "find_pieces", "join", "surround"]
 
 Box = tuple[int, int, int, int]
-"""left, top, right, bottom in pixels; right and bottom are the first outside."""
+"""left, top, right, bottom in pixels; right and bottom are exclusive."""
 
 _GAP = 0.9
-"""Largest distance between neighbours in a number, as a share of their height."""
+"""Largest distance between neighbors in a number, as a share of their height."""
 
 _CELL_GAP = 1.4
-"""The same between digits in one small cell of a table."""
+"""The same for digits in one small cell of a table."""
 
 _CELL = 30.0
-"""Area of a small cell, in squares of a digit's height."""
+"""Area of a small cell, in squared digit heights."""
 
 _ROW = 2.2
-"""Height of a row of form boxes, in heights of a digit; a higher frame is a table."""
+"""Maximum height of a row of form boxes, in digit heights; a taller frame is a table."""
 
 
 _STROKE = 0.35
-"""Width of a stroke of a digit, as a share of its height, at most."""
+"""Maximum stroke width of a digit, as a share of its height."""
 
 
 _FULL = 0.3
-"""Ink of one digit, in squares of its height, at most; the rest of a printed bar or a long word does not count."""
+"""Maximum ink of one digit, in squares of its height; beyond that, a printed bar or a long word does not count."""
 
 _FLAT = 0.3
-"""Height of a bar, as a share of its width, at most."""
+"""Maximum height of a bar, as a share of its width."""
 
 _PARTED = 0.8
-"""Share of the rows between two digits in which a printed line stands, from which it parts them."""
+"""Minimum share of the rows between two digits that a printed line must fill to separate them."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Ink that hangs together."""
+    """A connected piece of ink."""
 
     box: Box
     ink: Array
-    """(H, W) float32 in 0..1 of the box; ink of other pieces in it is left out."""
+    """(H, W) float32 in 0..1 of the box, without ink of other pieces in it."""
 
     area: float
 
     peak: float = 1.0
-    """How deep its ink is; 1 is what most of the page is written with."""
+    """How deep its ink is; 1 is the depth of most of the page's writing."""
 
     @property
     def width(self) -> int:
@@ -69,22 +69,22 @@ class Piece:
 
     @property
     def middle(self) -> float:
-        """Column of the middle."""
+        """The column of its middle."""
         return (self.box[0] + self.box[2]) / 2
 
     @cached_property
     def thickness(self) -> float:
-        """Diameter of the largest disc of ink in it."""
+        """The diameter of the largest disc of ink in it."""
         return 2 * float(ndimage().distance_transform_edt(np.pad(self.ink > 0.3, 1)).max())
 
 
 @dataclass(frozen=True)
 class Group:
-    """Pieces of one number, from left to right."""
+    """The pieces of one number, from left to right."""
 
     pieces: list[Piece]
     height: float
-    """Of its digits, in pixels."""
+    """The height of its digits, in pixels."""
 
     @property
     def box(self) -> Box:
@@ -92,7 +92,7 @@ class Group:
 
 
 def surround(boxes: list[Box]) -> Box:
-    """The smallest box around some."""
+    """The smallest box around some boxes."""
     corners = np.array(boxes)
     left, top = corners[:, :2].min(axis=0).tolist()
     right, bottom = corners[:, 2:].max(axis=0).tolist()
@@ -100,7 +100,7 @@ def surround(boxes: list[Box]) -> Box:
 
 
 def find_pieces(depth: Array, low: float) -> list[Piece]:
-    """The pieces of a page's ink, dust left out."""
+    """The pieces of a page's ink, without dust."""
     filters = ndimage()
     labels, count = filters.label(depth > _threshold(depth, low), np.ones((3, 3)))
     least = max(8.0, (max(depth.shape) / 350) ** 2)
@@ -123,7 +123,7 @@ def find_pieces(depth: Array, low: float) -> list[Piece]:
 
 
 def _threshold(depth: Array, low: float) -> Array:
-    """Where ink begins, (H, W): at half of the deepest nearby, so that a pencil beside black print stays whole."""
+    """The depth (H, W) at which ink begins: half of the deepest nearby, so pencil beside black print stays whole."""
     reach = max(9, max(depth.shape) // 80)
     deepest = ndimage().maximum_filter(depth[::2, ::2], max(3, reach // 2))
     half = np.clip(deepest / 2, 0.6 * low, low)
@@ -131,12 +131,12 @@ def _threshold(depth: Array, low: float) -> Array:
 
 
 def find_groups(pieces: list[Piece], frames: list[Frame], cells: Cells | None = None) -> list[Group]:
-    """Pieces -> numbers in reading order; what is much too large or too small for a digit is left out.
+    """Pieces -> numbers in reading order, without pieces much too large or too small for a digit.
 
     Args:
         pieces: of the page.
         frames: form boxes, or rows of them.
-        cells: of tables; digits in different ones are different numbers.
+        cells: of tables; digits in different cells belong to different numbers.
     """
     usual = _usual_height(pieces)
     merged = _merged(pieces, usual)
@@ -154,7 +154,7 @@ def find_groups(pieces: list[Piece], frames: list[Frame], cells: Cells | None = 
 
 
 def _bridged(groups: list[Group], bar: Piece) -> list[Group]:
-    """Two numbers with a bar between them, close to both, become one: parts of a date."""
+    """Join two numbers with a bar between them and close to both: parts of a date."""
     middle = (bar.box[1] + bar.box[3]) / 2
     level = [group for group in groups if group.box[1] < middle < group.box[3]]
     before = [g for g in level if -0.1 * g.height < bar.box[0] - g.box[2] < _GAP * g.height]
@@ -171,7 +171,7 @@ def _may_be_digits(piece: Piece, usual: float) -> bool:
 
 
 def _is_stain(piece: Piece) -> bool:
-    """Without strokes: pale, or a filled shape."""
+    """Whether it has no strokes: pale ink, or a filled shape."""
     thick = piece.thickness
     if thick <= _STROKE * piece.height:
         return False
@@ -179,7 +179,7 @@ def _is_stain(piece: Piece) -> bool:
 
 
 def _usual_height(pieces: list[Piece]) -> float:
-    """The height at which half of the ink is in taller pieces; a bar, a finger or a desk in view is not writing."""
+    """The height above which pieces hold half of the ink; bars, fingers or a desk in view are ignored."""
     order = sorted((p for p in pieces if p.thickness <= _STROKE * p.height), key=lambda piece: piece.height)
     if not order:
         return 1.0
@@ -188,7 +188,7 @@ def _usual_height(pieces: list[Piece]) -> float:
 
 
 def _merged(pieces: list[Piece], usual: float) -> list[Piece]:
-    """Parts of one digit above each other become one piece: a 5 and its bar, a digit with a gap across."""
+    """Join parts of one digit that lie above each other: a 5 and its bar, a digit with a gap."""
     pieces = sorted(pieces, key=lambda piece: -piece.area)
     merged: list[Piece] = []
     for piece in pieces:
@@ -214,7 +214,7 @@ def _stacked(piece: Piece, other: Piece, usual: float) -> bool:
 
 
 def join(pieces: list[Piece]) -> Piece:
-    """Several as one."""
+    """Several pieces as one."""
     if len(pieces) == 1:
         return pieces[0]
     box = surround([piece.box for piece in pieces])
@@ -227,7 +227,7 @@ def join(pieces: list[Piece]) -> Piece:
 
 
 def _linked(digits: list[Piece], frames: list[Frame], cells: Cells | None) -> list[list[Piece]]:
-    """Sets of pieces that are neighbours, or neighbours of neighbours."""
+    """Connected sets of neighboring pieces."""
     if not digits:
         return []
     corners = np.array([piece.box for piece in digits], float)
@@ -270,7 +270,7 @@ def _linked(digits: list[Piece], frames: list[Frame], cells: Cells | None) -> li
 
 
 def _is_line_between(one: Box, two: Box, cells: Cells) -> bool:
-    """Whether a printed line stands between two digits beside each other, though elsewhere it has a gap."""
+    """Whether a printed line separates two neighboring digits, even if it has a gap elsewhere."""
     top, bottom = min(one[1], two[1]), max(one[3], two[3])
     between = cells.labels[top:bottom, one[2] : two[0]] == 0
     return bool(between.any(axis=1).mean() >= _PARTED)
@@ -283,7 +283,7 @@ def _frame_around(piece: Piece, frames: list[Frame]) -> int:
 
 
 def _with_marks(group: Group, small: list[Piece]) -> Group:
-    """The group with the dots, bars and bits of digits that stand in it or close before it."""
+    """The group with the dots, bars and bits of digits that are in it or just before it."""
     left, top, right, bottom = group.box
     height = group.height
     near = [
@@ -299,7 +299,7 @@ def _with_marks(group: Group, small: list[Piece]) -> Group:
 
 
 def _beside(piece: Piece, group: Group) -> bool:
-    """Whether the piece is level with the digits next to it (lines of writing may rise)."""
+    """Whether the piece is level with the digits next to it (lines of writing may slope)."""
     nearest = min(group.pieces, key=lambda other: abs(other.middle - piece.middle))
     slack = 0.2 * group.height
     return piece.box[1] >= nearest.box[1] - slack and piece.box[3] <= nearest.box[3] + slack

@@ -1,59 +1,54 @@
-"""From a photograph of handwritten numbers to what they say, where they are and how sure that is."""
+"""Reads a photograph of handwritten numbers: what they are, where they are, and with what confidence."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from chainrule.arrays import Array
-from chainrule.data import PicturePreparation
 from chainrule.data.images import read_colour, resize, turn
 from chainrule.data.ink import pen_width
 from chainrule.data.paper import Ink, find_page_ink
 from chainrule.data.photograph import find_sheet, threshold
 from chainrule.errors import DataError
-from chainrule.io import pretrained
-from chainrule.layers import Scale, Sequential, Standardize
+from chainrule.layers import Sequential
 from chainrule.vision.cells import find_cells
 from chainrule.vision.doubts import SURE, goes_on
 from chainrule.vision.hands import mark_letters, written
 from chainrule.vision.numbers import Number, tell_numbers
 from chainrule.vision.pictures import show_depth, show_digits, show_pieces, show_readings, show_rules
 from chainrule.vision.pieces import Group, find_groups, find_pieces
-from chainrule.vision.reading import read_groups, vote
+from chainrule.vision.readers import Readers
 from chainrule.vision.rules import Rules, remove_rules
 from chainrule.vision.tilt import find_tilt
 from chainrule.vision.view import View
 
-__all__ = ["Page", "annotate", "lay_out", "read_numbers", "readers"]
+__all__ = ["Page", "annotate", "lay_out", "read_numbers"]
 
 _LARGEST = 1600
-"""Pixels of the longer side at which a page is read; larger photographs are made smaller."""
+"""Pixels of the longer side at which a page is read; larger photographs are shrunk to it."""
 
 _SMALLEST = 600
-"""Smaller pictures are made as large."""
+"""Smaller pictures are enlarged to this size."""
 
 _CROPPED = 300
-"""Pixels of the longer side up to which a picture may be cut off close around a number."""
+"""Pixels of the longer side up to which a picture may be a tight crop of a number."""
 
 _THICK = 0.03
-"""Width of the pen in such a picture, as a share of the longer side; on a page it is about a hundredth."""
-
-_READERS = ("reader", "freehand", "cnn")
-_HANDS = "hands"
+"""Minimum pen width in a tight crop, as a share of the longer side; on a page it is about a hundredth."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What was found on a page before anything was read, step by step."""
+    """What was found on a page before reading, step by step."""
 
     picture: Array
-    """As it was looked at, (H, W) or (H, W, 3) uint8."""
+    """The picture at the size it is read at, (H, W) or (H, W, 3) uint8."""
 
     ink: Ink
     straight: Ink
-    """The same, turned so that lines are level."""
+    """The same, rotated so that lines are level."""
 
     depth: Array
     """The same without printed lines."""
@@ -63,30 +58,28 @@ class Page:
     view: View
 
     def crowded(self, group: Group) -> bool:
-        """Whether a number may go on beside where it seems to end."""
+        """Whether a number may continue beyond where it seems to end."""
         return goes_on(group.box, group.height, self.straight.depth > self.straight.low)
 
 
 def read_numbers(
     image: str | os.PathLike[str] | Array,
     *,
-    network: Sequential | None = None,
-    voters: Sequence[Sequential] = (),
+    network: Sequential | Readers | None = None,
     unsure_below: float = SURE,
     steps: Callable[[str, Array], None] | None = None,
 ) -> list[Number]:
-    """The handwritten numbers in a photograph or scan, in reading order; an empty list where there are none.
+    """The handwritten numbers in a photograph or scan, in reading order; an empty list if there are none.
 
     Args:
         image: a file, or the pixels (H, W) or (H, W, 3) uint8.
-        network: reads single digits (1, size, size) uint8. If none is given, the package's `reader` says where digits
-            are, and `reader`, `freehand` and `cnn` vote on which.
-        voters: further networks that vote on which digits they are.
-        unsure_below: a number with a digit of less confidence is not `sure`.
+        network: reads single digits (1, size, size) uint8; or `Readers`, several that vote, which can be reused for
+            many pages. By default `Readers.bundled()`.
+        unsure_below: a number with a digit below this confidence is not `sure`.
         steps: called with a name and a picture (H, W, 3) uint8 after each step, to see why something was misread.
 
     Raises:
-        DataError: no picture, or none that can be read.
+        DataError: it is not a picture, or cannot be read.
         MissingExtraError: Pillow or scipy is not installed.
     """
     picture = image if isinstance(image, np.ndarray) else read_colour(image)
@@ -94,21 +87,16 @@ def read_numbers(
         raise DataError(f"a photograph is (H, W) or (H, W, 3) uint8, got {picture.shape} {picture.dtype}")
     if not picture.size:
         raise DataError(f"a photograph needs pixels, got {picture.shape}")
-    if network is None:
-        network, *voters = readers()
-    shape = network.input_shape
-    if shape is None or len(shape) != 3 or shape[0] != 1 or shape[1] != shape[2]:
-        raise DataError(f"the network reads {shape}, not square gray pictures (1, size, size)")
-    labels = network.labels or tuple("0123456789")
-    network = _reading_ink(network)
-    hands = pretrained(_HANDS)
-    page = lay_out(picture, hands)
-    readings = vote(read_groups(page.groups, network), list(voters))
-    readings = mark_letters(readings, hands)
+    network = Readers.bundled() if network is None else network
+    readers = network if isinstance(network, Readers) else Readers(network)
+    page = lay_out(picture, readers.hands)
+    readings = mark_letters(readers.read(page.groups), readers.hands)
     found = [
         number
         for group, reading in zip(page.groups, readings, strict=True)
-        for number in tell_numbers(reading, labels, page.view, group.height, unsure_below, doubted=page.crowded(group))
+        for number in tell_numbers(
+            reading, readers.labels, page.view, group.height, unsure_below, doubted=page.crowded(group)
+        )
     ]
     if steps is not None:
         steps("upright", show_readings(page.picture, []))
@@ -116,14 +104,9 @@ def read_numbers(
         steps("straight", show_depth(page.straight.depth))
         steps("rules", show_rules(page.depth, page.rules.printed))
         steps("pieces", show_pieces(page.depth, page.groups))
-        steps("digits", show_digits(readings, labels))
+        steps("digits", show_digits(readings, readers.labels))
         steps("read", show_readings(page.picture, [(page.view.placed(n.box), n.text, n.sure) for n in found]))
     return found
-
-
-def readers() -> list[Sequential]:
-    """The networks that read where none is given: the first says where digits are, all vote on which."""
-    return [pretrained(name) for name in _READERS]
 
 
 def lay_out(picture: Array, hands: Sequential | None = None) -> Page:
@@ -131,7 +114,7 @@ def lay_out(picture: Array, hands: Sequential | None = None) -> Page:
 
     Args:
         picture: the photograph.
-        hands: the network that tells writing from print; without one print is kept.
+        hands: the network that tells handwriting from print; without one, print is kept.
     """
     sheet = find_sheet(picture)
     margin = _margin(sheet.picture)
@@ -150,30 +133,12 @@ def lay_out(picture: Array, hands: Sequential | None = None) -> Page:
 
 
 def annotate(picture: Array, numbers: list[Number]) -> Array:
-    """The photograph (H, W) or (H, W, 3) uint8 with boxes and readings drawn into it, (H, W, 3) uint8."""
+    """The photograph (H, W) or (H, W, 3) uint8 with boxes and readings drawn on it, (H, W, 3) uint8."""
     return show_readings(picture, [(number.box, number.text, number.sure) for number in numbers])
 
 
-def _reading_ink(network: Sequential) -> Sequential:
-    """The network for centered bright ink on black, which is what is found on a page.
-
-    Raises:
-        DataError: it learned pictures as they are, on grounds of any brightness.
-    """
-    learned = network.preparation
-    if not isinstance(learned, PicturePreparation) or learned.way == "center" or learned.ground == "dark":
-        return network
-    if learned.ground is None:
-        raise DataError("the network learned pictures on dark and on light grounds: train it with --prepare center")
-    assert network.input_shape is not None
-    # dark ink on light: 255 - x first
-    inverted = Sequential(Scale(-1.0), Standardize(-255.0, 1.0), *network.layers).build(network.input_shape)
-    inverted.labels = network.labels
-    return inverted
-
-
 def _margin(picture: Array) -> int:
-    """Pixels of paper that a tight crop needs around it, 0 of a page: paper is looked for around thin strokes."""
+    """Pixels of paper to add around a tight crop, because paper is found around thin strokes; 0 for a page."""
     longest = max(picture.shape[:2])
     if longest > _CROPPED:
         return 0
@@ -184,7 +149,7 @@ def _margin(picture: Array) -> int:
 
 
 def _on_paper(picture: Array, margin: int) -> Array:
-    """The picture with so much paper around it, as bright as most of its border is."""
+    """The picture with a margin of paper around it, as bright as most of its border."""
     if not margin:
         return picture
     border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
@@ -196,7 +161,7 @@ def _on_paper(picture: Array, margin: int) -> Array:
 
 
 def _sized(picture: Array) -> tuple[Array, float]:
-    """The picture at the size at which it is read, and by how much it was made larger."""
+    """The picture at the size at which it is read, and the factor by which it was enlarged."""
     longest = max(picture.shape[:2])
     scale = min(1.0, _LARGEST / longest) if longest > _SMALLEST else min(4.0, _SMALLEST / longest)
     if scale == 1:

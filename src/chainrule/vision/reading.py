@@ -1,8 +1,8 @@
 """The best reading of a number: of all ways to join and cut its pieces, the one whose digits the network knows best.
 
-Every run of neighbouring parts that may be a digit is read by the network; a search over the parts from left to right
-(dynamic programming) finds the runs whose scores add up highest. A score is the logarithm of the network's confidence,
-less what joining, cutting and odd sizes cost.
+The network reads every run of neighboring parts that may be a digit; a search over the parts from left to right
+(dynamic programming) finds the runs with the highest total score. A score is the logarithm of the network's confidence
+minus penalties for joining, cutting and unusual sizes.
 """
 
 from collections.abc import Iterator
@@ -19,26 +19,26 @@ from chainrule.vision.pieces import Group, Piece, join
 __all__ = ["NOTHING", "Candidate", "Lattice", "make_lattices", "read_groups", "read_lattice", "run_cost", "vote"]
 
 _WIDEST = 1.5
-"""Of a digit, as a share of its height."""
+"""Maximum width of a digit, as a multiple of its height."""
 
 _MOST = 9
-"""Parts that make a digit, at most."""
+"""Maximum number of parts in a digit."""
 
-# What speaks against a run, in units of the logarithm of a confidence; chosen on pages composed of training digits that
-# the network had not seen.
-_CUT = 0.1  # a side that is cut
-_CROSSED = 0.3  # a digit's height of ink crossed by it
-_JOINED = 0.2  # a piece joined to others
-_GAP = 8.0  # a digit's height between them
-_LOW = 6.0  # a height less than 0.7 of the usual, a digit's height
-_WIDE = 6.0  # a width more than 1.1 of the height, a digit's height
+# Penalties of a run, in units of the logarithm of a confidence; chosen on pages composed of training digits that the
+# network had not seen.
+_CUT = 0.1  # for each cut side
+_CROSSED = 0.3  # per digit height of ink that the cut crosses
+_JOINED = 0.2  # for each further piece
+_GAP = 8.0  # per digit height between pieces
+_LOW = 6.0  # per digit height below 0.7 of the usual height
+_WIDE = 6.0  # per digit height of width beyond 1.1 of the height
 
 _SURE = 0.98
 """Confidence above which a narrow piece is read without trying cuts."""
 
 
 NOTHING = "none"
-"""The class of a network that stands for what is no digit; its last, where it has one."""
+"""The class that stands for "not a digit"; the network's last one, if it has it."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,21 @@ class Candidate:
 
     piece: Piece
     pixels: Array | None
-    """(size, size) uint8, what the network saw; None of a mark."""
+    """(size, size) uint8, what the network saw; None for a mark."""
 
     label: int
     confidence: float
     score: float
     probabilities: Array | None = None
-    """(C,), of each digit; what is no digit has its share of none."""
+    """(C,), of each digit; the class "none" is left out."""
 
     letter: float = 0.0
-    """Probability that it is a letter or another sign, of what a hand writes."""
+    """Probability that it is a letter or another handwritten sign."""
 
 
 @dataclass(frozen=True)
 class Lattice:
-    """All digits that a number may be made of. A run is (its first part, the one behind its last)."""
+    """All digits that a number may consist of. A run is (its first part, the part after its last)."""
 
     parts: list[Part]
     runs: dict[tuple[int, int], Piece]
@@ -69,10 +69,10 @@ class Lattice:
     """(size, size) uint8, what the network sees of each run."""
 
     probabilities: dict[tuple[int, int], Array]
-    """What it says: (C,), digits only, in which what is no digit has its share of none."""
+    """The network's answer for each run: (C,), digits only, without the class "none"."""
 
     height: float
-    """Of a digit, in pixels."""
+    """The height of a digit, in pixels."""
 
 
 def read_groups(groups: list[Group], network: Sequential) -> list[list[Candidate]]:
@@ -81,9 +81,9 @@ def read_groups(groups: list[Group], network: Sequential) -> list[list[Candidate
 
 
 def vote(readings: list[list[Candidate]], voters: list[Sequential]) -> list[list[Candidate]]:
-    """The same digits read once more by further networks: the mean of all probabilities says which digit it is.
+    """Read the same digits again with further networks: the mean of all probabilities decides which digit it is.
 
-    Whether it is a digit is for the first network alone to say: no confidence is higher than what it gives to digits.
+    Only the first network decides whether it is a digit: no confidence exceeds the total it gives to digits.
     """
     digits = [candidate for reading in readings for candidate in reading if candidate.pixels is not None]
     if not digits or not voters:
@@ -108,7 +108,7 @@ def _changed(candidate: Candidate, told: Iterator[tuple[int, float]]) -> Candida
 
 
 def make_lattices(groups: list[Group], network: Sequential) -> list[Lattice]:
-    """The pieces of each number cut, and everything that may be one of its digits read."""
+    """Cut the pieces of each number, and read everything that may be one of its digits."""
     narrow = [piece for group in groups for piece in group.pieces if _full(piece, group) and not _wide(piece, group)]
     seen = {id(piece): answer for piece, answer in zip(narrow, _read(narrow, network), strict=True)}
     parts = [_parts(group, seen) for group in groups]
@@ -132,7 +132,7 @@ def _wide(piece: Piece, group: Group) -> bool:
 
 
 def _parts(group: Group, seen: dict[int, tuple[Array, Array]]) -> list[Part]:
-    """The group's pieces, cut where one may be several digits; `seen` has the answers to narrow ones."""
+    """The group's pieces, cut if one may be several digits; `seen` has the answers for narrow ones."""
     parts: list[Part] = []
     for piece in group.pieces:
         if _full(piece, group) and (_wide(piece, group) or seen[id(piece)][1].max() < _SURE):
@@ -143,7 +143,7 @@ def _parts(group: Group, seen: dict[int, tuple[Array, Array]]) -> list[Part]:
 
 
 def _runs(parts: list[Part], height: float) -> dict[tuple[int, int], Piece]:
-    """First part and the one behind the last -> what they are together, for all that may be a digit."""
+    """(first part, the part after the last) -> the joined piece, for all runs that may be a digit."""
     runs = {}
     for start in range(len(parts)):
         for stop in range(start + 1, min(start + _MOST, len(parts)) + 1):
@@ -160,12 +160,12 @@ def _runs(parts: list[Part], height: float) -> dict[tuple[int, int], Piece]:
 
 
 def _gap(part: Part, before: list[Piece]) -> float:
-    """Empty columns between a part and those before it; negative where they overlap."""
+    """Empty columns between a part and those before it; negative if they overlap."""
     return float(part.piece.box[0] - max(piece.box[2] for piece in before))
 
 
 def _read(pieces: list[Piece], network: Sequential) -> list[tuple[Array, Array]]:
-    """What the network sees of each, and its probabilities of digits."""
+    """What the network sees of each piece, and its probabilities of digits."""
     if not pieces:
         return []
     assert network.input_shape is not None
@@ -178,7 +178,7 @@ def _read(pieces: list[Piece], network: Sequential) -> list[tuple[Array, Array]]
 
 
 def read_lattice(lattice: Lattice) -> list[Candidate]:
-    """The runs from the first part to the last whose scores add up highest."""
+    """The runs from the first part to the last with the highest total score."""
     count = len(lattice.parts)
     best: list[float] = [0.0] + [-np.inf] * count
     last: list[tuple[int, Candidate] | None] = [None] * (count + 1)
@@ -198,7 +198,7 @@ def read_lattice(lattice: Lattice) -> list[Candidate]:
 
 
 def _options(lattice: Lattice, start: int, stop: int) -> list[Candidate]:
-    """What a run of parts may be: a digit, and a single part a mark."""
+    """What a run of parts may be: a digit, or, if it is a single part, a mark."""
     options = []
     if (start, stop) in lattice.runs:
         probabilities = lattice.probabilities[start, stop]
@@ -216,12 +216,12 @@ def _options(lattice: Lattice, start: int, stop: int) -> list[Candidate]:
         if alone and piece.height < 0.45 * height:
             options.append(Candidate(piece, None, -1, 1.0, -0.3 - 8 * share))
         else:
-            options.append(Candidate(piece, None, -1, 0.0, -12 - 20 * share))  # a way out, never wanted
+            options.append(Candidate(piece, None, -1, 0.0, -12 - 20 * share))  # a last resort
     return options
 
 
 def run_cost(lattice: Lattice, start: int, stop: int) -> float:
-    """What speaks against a run being a digit, whatever it looks like."""
+    """The penalty of a run as a digit, apart from what it looks like."""
     parts, piece, height = lattice.parts, lattice.runs[start, stop], lattice.height
     cost = 0.0
     for index in (start, stop):

@@ -1,7 +1,7 @@
-"""Printed lines are taken out of a page: rules, squares, form boxes, underlines; strokes that cross them stay whole.
+"""Removes printed lines from a page: rules, squares, form boxes, underlines; strokes that cross them stay whole.
 
-A printed line is thin and straight and much longer than it is thick. It is told from a stroke of the pen by what it
-belongs to: it runs through much of the page, or both its ends meet lines across of the same thickness (a box).
+A printed line is thin, straight and much longer than it is thick. Its context tells it from a pen stroke: it runs
+through much of the page, or both ends meet perpendicular lines of the same thickness (a box).
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from chainrule.data.paper import Ink
 __all__ = ["Frame", "Rules", "remove_rules"]
 
 _SPANNED = 0.93
-"""Of the way between two printed lines, what the side of a box covers at least; digits leave more free."""
+"""Minimum share of the distance between two printed lines that a box's side covers; digits leave larger gaps."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A form box, or a row of boxes, that may lean: rows are given at its left and its right end."""
+    """A form box, or a row of boxes, which may slope: rows are given at its left and right end."""
 
     left: int
     right: int
@@ -33,7 +33,7 @@ class Frame:
         return (sum(self.bottom) - sum(self.top)) / 2
 
     def holds(self, column: float, row: float) -> bool:
-        """Whether a point is inside."""
+        """Whether a point is inside it."""
         share = (column - self.left) / max(1, self.right - self.left)
         top, bottom = ((1 - share) * ends[0] + share * ends[1] for ends in (self.top, self.bottom))
         return self.left <= column <= self.right and top <= row <= bottom
@@ -41,7 +41,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Rules:
-    """What was printed on a page."""
+    """The printed lines and boxes of a page."""
 
     printed: Array
     """(H, W) bool: the lines' pixels."""
@@ -52,7 +52,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class _Line:
-    """A straight run of ink along the columns; of a turned picture along the rows."""
+    """A straight horizontal run of ink; vertical if the picture was transposed."""
 
     label: int
     start: int
@@ -60,7 +60,7 @@ class _Line:
     at: tuple[int, int]  # first and last row
     thick: float
     depth: float
-    rows: Array  # of each column from start to stop
+    rows: Array  # for each column from start to stop
     filled: float  # share of the columns that hold its ink
 
     @property
@@ -69,20 +69,20 @@ class _Line:
 
     @property
     def slope(self) -> float:
-        """Rows a column."""
+        """Rows per column."""
         return (self.at[1] - self.at[0]) / max(1, self.length)
 
     def row_at(self, column: float) -> float:
-        """The row at a column, also beyond the ends."""
+        """The row at a column, extrapolated beyond the ends."""
         return self.at[0] + self.slope * (column - self.start)
 
     def ends(self, left: int, right: int) -> tuple[float, float]:
-        """Rows at two columns."""
+        """The rows at two columns."""
         return self.row_at(left), self.row_at(right)
 
 
 def remove_rules(ink: Ink) -> tuple[Array, Rules]:
-    """The depth (H, W) without printed lines, and these."""
+    """The depth (H, W) without printed lines, and the lines."""
     faint = ink.depth > max(3.5 * ink.noise, min(0.12, ink.low / 2))
     across, across_labels = _lines(faint, ink.depth)
     down, down_labels = _lines(faint.T, ink.depth.T)
@@ -101,7 +101,7 @@ def remove_rules(ink: Ink) -> tuple[Array, Rules]:
 
 
 def _levels(labels: Array, lines: list[_Line]) -> Array:
-    """(H, W) float32: how deep the line is that a pixel belongs to; 0 where there is none."""
+    """(H, W) float32: the depth of the line at each pixel; 0 where there is none."""
     depths = np.zeros(labels.max(initial=0) + 1, np.float32)
     for line in lines:
         depths[line.label] = line.depth
@@ -109,7 +109,7 @@ def _levels(labels: Array, lines: list[_Line]) -> Array:
 
 
 def _lines(faint: Array, depth: Array) -> tuple[list[_Line], Array]:
-    """Straight thin runs along the columns, and the picture (H, W) int that has their labels."""
+    """Straight thin horizontal runs, and their labels as a picture (H, W) int."""
     filters = ndimage()
     least = max(24, max(faint.shape) // 45)
     tall = filters.maximum_filter(faint, (5, 1))
@@ -147,7 +147,7 @@ def _lines(faint: Array, depth: Array) -> tuple[list[_Line], Array]:
 def _printed(
     across: list[_Line], down: list[_Line], shape: tuple[int, ...]
 ) -> tuple[list[_Line], list[_Line], list[Frame]]:
-    """Which lines are printed, and the boxes they make."""
+    """Which lines are printed, and the boxes they form."""
     found_across = _long(across, shape[1])
     found_down = _long(down, shape[0])
     grid = bool(found_across) and bool(found_down)
@@ -156,7 +156,7 @@ def _printed(
     sides_across = [line for line in framed_across if _joined(line, framed_down)]
     printed_across = _merged(found_across, sides_across)
     sides_down = [line for line in framed_down if _joined(line, printed_across)]
-    # a stroke from one line to the next is no side of a box
+    # a pen stroke from one line to the next is not the side of a box
     sides_across = _like(found_across if grid else sides_across, sides_across)
     sides_down = _like(found_down if grid else sides_down, sides_down)
     boxes = [] if grid else _boxes(sides_across, sides_down)
@@ -168,7 +168,7 @@ def _merged(one: list[_Line], two: list[_Line]) -> list[_Line]:
 
 
 def _like(found: list[_Line], lines: list[_Line]) -> list[_Line]:
-    """Those lines that are as thin and as pale as what was found."""
+    """The lines that are as thin and as pale as those found."""
     if not found:
         return []
     thick = float(np.median([line.thick for line in found]))
@@ -184,16 +184,16 @@ def _long(lines: list[_Line], extent: int) -> list[_Line]:
         return []
     if len(long) < 2:
         return long
-    # parts of such rules, interrupted by what is written over them
+    # parts of such rules, interrupted by writing
     slope = [line.slope for line in long]
     level = [line for line in lines if min(slope) - 0.02 < line.slope < max(slope) + 0.02]
     parts = [line for line in _like(long, level) if line.filled > 0.85 and line.length > 0.06 * extent]
-    # an upright stroke of a digit is as straight as a part of a rule, but shorter, and no long one goes on from it
+    # an upright stroke of a digit is as straight as part of a rule, but shorter, and no long line continues it
     return _merged(long, [line for line in parts if line.length > 0.12 * extent or _goes_on(line, long)])
 
 
 def _goes_on(line: _Line, others: list[_Line]) -> bool:
-    """Whether a line lies where one of the others would, if that were longer."""
+    """Whether a line lies on the extension of one of the others."""
     middle = (line.start + line.stop) / 2
     here = line.row_at(middle)
     return any(
@@ -203,7 +203,7 @@ def _goes_on(line: _Line, others: list[_Line]) -> bool:
 
 
 def _extend(levels: Array, line: _Line, depth: Array, through: bool) -> None:
-    """Mark the pixels of a line where it is interrupted, and beyond its ends, where they look like it."""
+    """Mark a line's pixels in its gaps and beyond its ends, wherever they look like the line."""
     beyond = max(round(max(depth.shape) / 25), line.length if through else 0)
     columns = np.arange(max(0, line.start - beyond), min(depth.shape[1], line.stop + beyond))
     rows = np.interp(columns, np.arange(line.start, line.stop), line.rows)
@@ -219,7 +219,7 @@ def _extend(levels: Array, line: _Line, depth: Array, through: bool) -> None:
 
 
 def _joined(line: _Line, others: list[_Line]) -> bool:
-    """Whether both ends meet lines across that look the same, and nearly all of the way between these is covered."""
+    """Whether both ends meet similar perpendicular lines, and nearly all the distance between these is covered."""
     alike = [
         other
         for other in others
@@ -232,7 +232,7 @@ def _joined(line: _Line, others: list[_Line]) -> bool:
 
 
 def _meets(column: int, row: int, other: _Line, near: float) -> float | None:
-    """Where a line across (its columns are our rows) passes a point, if that is near."""
+    """Where a perpendicular line (its columns are our rows) passes a point, if it is near."""
     if not other.start - near <= row <= other.stop + near:
         return None
     share = (row - other.start) / max(1, other.length)
@@ -241,7 +241,7 @@ def _meets(column: int, row: int, other: _Line, near: float) -> float | None:
 
 
 def _boxes(across: list[_Line], down: list[_Line]) -> list[Frame]:
-    """A frame for each set of lines that meet."""
+    """One frame per set of lines that meet."""
     sets = list(range(len(across)))
     for side in down:
         met = [i for i, line in enumerate(across) if _touch(line, side)]
@@ -260,7 +260,7 @@ def _boxes(across: list[_Line], down: list[_Line]) -> list[Frame]:
 
 
 def _touch(line: _Line, side: _Line) -> bool:
-    """Whether a line along and one across meet."""
+    """Whether a horizontal and a vertical line meet."""
     near = _reach(line)
     points = ((side.at[0], side.start), (side.at[1], side.stop))  # (column, row) of the side's ends
     return any(
@@ -270,12 +270,12 @@ def _touch(line: _Line, side: _Line) -> bool:
 
 
 def _reach(line: _Line) -> float:
-    """How near is near, in pixels: less than what is left free between a digit and its box."""
+    """How near is near, in pixels: less than the space between a digit and its box."""
     return 3.5 + line.thick / 2
 
 
 def _without(depth: Array, low: float, levels: Array, crossing: Array, lines: list[_Line]) -> Array:
-    """The depth without lines along the columns: strokes that go on above and below, or are darker, stay."""
+    """The depth without horizontal lines; strokes that continue above and below, or are darker, stay."""
     if not lines:
         return depth
     filters = ndimage()
@@ -293,9 +293,9 @@ def _without(depth: Array, low: float, levels: Array, crossing: Array, lines: li
 
 
 def _closed(ink: Array, reach: int, slant: int) -> Array:
-    """(H, W) bool with gaps closed along a line of so many rows that moves by `slant` columns a row.
+    """(H, W) bool with gaps closed along a line of this many rows that moves by `slant` columns per row.
 
-    Dilated, then eroded by that line: a shifted copy for each of its pixels, five times as fast as scipy's way.
+    Dilation, then erosion by that line, with one shifted copy per pixel: five times as fast as scipy's.
     """
     steps = [(step, step * slant) for step in range(1, reach)]
     ink = np.pad(ink, reach)
@@ -309,7 +309,7 @@ def _closed(ink: Array, reach: int, slant: int) -> Array:
 
 
 def _without_crumbs(depth: Array, low: float, levels: Array) -> Array:
-    """What is left of the lines themselves goes as well: small pieces that lie along them and are as pale."""
+    """Remove the remains of the lines: small pieces that lie along them and are as pale."""
     filters = ndimage()
     labels, count = filters.label(depth > low, np.ones((3, 3)))
     if not count:

@@ -1,7 +1,7 @@
-"""By how many degrees a page is turned: when they are level, lines of writing and printed rules make a sharp profile.
+"""By how many degrees a page is rotated: level lines of writing and printed rules give a sharp profile.
 
-The profile of an angle is how much ink lies in each row after turning (Postl 1986; the sum of its squares is largest
-for the page's own angle).
+The profile of an angle is the ink in each row after rotating by it (Postl 1986; its sum of squares is largest at the
+page's own angle).
 """
 
 import numpy as np
@@ -11,14 +11,14 @@ from chainrule.arrays import Array
 __all__ = ["find_tilt"]
 
 _LARGEST = 15.0
-"""Degrees looked for, to both sides."""
+"""Degrees searched in both directions."""
 
 _GAIN = 1.08
-"""How much sharper the best profile must be than that of the page as it lies."""
+"""How much sharper the best profile must be than that of the unrotated page."""
 
 
 def find_tilt(inked: Array) -> float:
-    """(H, W) bool, where ink is -> degrees to turn counter-clockwise so that lines are level; 0 where nothing tells."""
+    """(H, W) bool, where ink is -> degrees to rotate counterclockwise so that lines are level; 0 if unclear."""
     y, x = np.nonzero(inked)
     if len(y) < 50:
         return 0.0
@@ -35,7 +35,7 @@ def find_tilt(inked: Array) -> float:
 
 
 def _sharpness(y: Array, x: Array, degrees: float, row: float) -> float:
-    """The sum of squares of the profile in rows of so many pixels."""
+    """The sum of squares of the profile, in rows of this many pixels."""
     turned = (np.cos(np.deg2rad(degrees)) * y - np.sin(np.deg2rad(degrees)) * x) / row
     counts = np.bincount((turned - turned.min()).astype(np.intp)).astype(np.float64)
     smooth = counts[:-1] + counts[1:]

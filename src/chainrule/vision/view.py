@@ -1,4 +1,4 @@
-"""Where a place of the page that is read lies in the photograph."""
+"""Maps places on the page as it is read to places in the photograph."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ __all__ = ["View"]
 
 @dataclass(frozen=True)
 class View:
-    """How a page is seen while it is read: made larger or smaller, then turned."""
+    """How a page is transformed for reading: scaled, then rotated."""
 
     scale: float
     degrees: float
@@ -19,10 +19,10 @@ class View:
     after: tuple[int, ...]
     left: int = 0
     top: int = 0
-    """Where in the photograph the sheet begins."""
+    """The top-left corner of the sheet in the photograph."""
 
     def original(self, box: Box) -> Box:
-        """Where a box lies in the photograph."""
+        """The box in the photograph."""
         left, top, right, bottom = box
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
         angle = np.deg2rad(self.degrees)
@@ -34,7 +34,7 @@ class View:
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
     def placed(self, box: Box) -> Box:
-        """Where a box of the photograph lies in the picture that was read."""
+        """A box of the photograph, in the picture that was read."""
         left, top, right, bottom = (
             round((edge - begin) * self.scale) for edge, begin in zip(box, (self.left, self.top) * 2, strict=True)
         )
