@@ -25,7 +25,7 @@ from chainrule.layers import Sequential
 from chainrule.server.access import Access
 from chainrule.server.answers import MOST_NAMED, SURE, Health, NumberRead, Prediction, Reading, Sample
 from chainrule.server.batching import Batcher
-from chainrule.server.exercises import exercise_routes
+from chainrule.server.exercises import exercise_routes, surface_routes
 from chainrule.server.guard import Guard, Metrics
 from chainrule.server.inputs import (
     BODY,
@@ -44,7 +44,6 @@ from chainrule.server.number import Number, explain_number
 from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
 from chainrule.server.sharing import Opened
 from chainrule.server.shelf import ModelCard, Served, Shelf
-from chainrule.server.surface import SurfaceRow, surface_row
 from chainrule.server.texts import Written, next_probabilities, write_on
 from chainrule.server.training_routes import file_routes, training_routes
 from chainrule.server.trainings import Trainings
@@ -106,6 +105,10 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None, op
         _asking(shelf, trainings),
         _explaining(shelf, trainings),
         exercise_routes(partial(_find, shelf=shelf, trainings=trainings)),
+        surface_routes(
+            partial(_find, shelf=shelf, trainings=trainings),
+            lambda served, count: _digits(served, trainings, count),
+        ),
         _measuring(shelf, trainings),
         _showing(shelf, trainings),
         training_routes(trainings),
@@ -268,28 +271,6 @@ def _measuring(shelf: Shelf, trainings: Trainings) -> APIRouter:
         some = await run_in_threadpool(_digits, served, trainings, digits)
         told = (served.network, towards, sample, served.label(label), np.linspace(low, high, points), some)
         return await run_in_threadpool(loss_line, *told)
-
-    @routes.post("/api/surface", response_model=SurfaceRow, openapi_extra=BODY)
-    async def surface(
-        request: Request,
-        label: Annotated[str, Query(max_length=200)],
-        row: Annotated[int, Query(ge=0, le=60)],
-        model: ModelName = None,
-        size: Annotated[int, Query(ge=2, le=61, description="positions along each side")] = 25,
-        span: Annotated[float, Query(gt=0, le=10)] = 1.0,
-        seed: Annotated[int, Query(ge=0, le=2**32 - 1, description="of the two directions")] = 0,
-        digits: Annotated[int, Query(ge=0, le=500, description="test digits to measure on as well")] = 0,
-    ) -> Any:
-        """One row of the losses over a plane through the weights, spanned by two random directions."""
-        if row >= size:
-            raise ProblemError(422, f"there are rows 0 to {size - 1}, got {row}")
-        served = await _find(model, shelf, trainings)
-        sample = await read_sample(request, served)
-        some = await run_in_threadpool(_digits, served, trainings, digits)
-        plane = {"row": row, "size": size, "span": span, "seed": seed, "digits": some}
-        return await run_in_threadpool(
-            lambda: surface_row(served.network, sample, served.label(label), **plane)  # type: ignore[arg-type]
-        )
 
     return routes
 
