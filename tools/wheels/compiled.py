@@ -19,7 +19,7 @@ STABLE = 12
 """From 3.12 on one wheel with the stable ABI serves all; nanobind has none for 3.11."""
 
 TOOLS = ("build", "ziglang==0.17.1", "auditwheel>=6.5", "abi3audit>=0.0.20", "scikit-build-core>=0.11", "nanobind>=2.4")
-BUILDERS = ("build", "scikit-build-core>=0.11", "nanobind>=2.4", "cmake>=3.26", "ninja")
+BUILDERS = ("build", "scikit-build-core>=0.11", "nanobind>=2.4", "cmake>=3.26", "ninja", "wheel>=0.46")
 
 
 def run(*command: object, **options: object) -> str:
@@ -67,7 +67,7 @@ def build_wheel(tools: Path, python: Path, minor: int, architecture: str, source
         "ZIG_GLOBAL_CACHE_DIR": str(WORK / "zig"),
         "ZIG_LOCAL_CACHE_DIR": str(WORK / "zig"),
         "CHAINRULE_TARGET": f"{architecture}-linux-gnu.{glibc}",
-        "_PYTHON_HOST_PLATFORM": f"manylinux_{glibc.replace('.', '_')}_{architecture}",  # the tag of the wheel
+        "_PYTHON_HOST_PLATFORM": f"linux-{architecture}",
         "SETUPTOOLS_EXT_SUFFIX": f".cpython-3{minor}-{architecture}-linux-gnu.so",
     }
     options = {
@@ -79,7 +79,8 @@ def build_wheel(tools: Path, python: Path, minor: int, architecture: str, source
     before = set(dist.glob("*.whl"))
     run(builder, "-m", "build", "--wheel", "--no-isolation", "--outdir", dist, *settings, source, env=environment)
     (wheel,) = set(dist.glob("*.whl")) - before
-    return wheel
+    platform = f"manylinux_{glibc.replace('.', '_')}_{architecture}"
+    return dist / run(builder, "-m", "wheel", "tags", "--remove", "--platform-tag", platform, wheel).split()[-1]
 
 
 def _environment(python: Path, folder: Path, packages: tuple[str, ...]) -> Path:
