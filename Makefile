@@ -22,7 +22,7 @@ demo: .venv/.installed  ## Train the two-layer network on the bundled MNIST and 
 	$(BIN)/chainrule evaluate runs/demo/model.safetensors
 
 # One BLAS thread for each test process, so that they do not compete for the cores.
-test: .venv/.installed  ## Run all tests except the long ones (seven and a half minutes on two cores)
+test: .venv/.installed  ## Run all tests except the long ones (five minutes on two cores)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -m "not long"
 
 test-all: .venv/.installed  ## Run all tests, including the long ones: the whole course, the browser and others
