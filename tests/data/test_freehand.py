@@ -6,6 +6,7 @@ from PIL import Image, ImageDraw
 
 import chainrule as cr
 from chainrule.data import center_digit
+from chainrule.errors import DataError
 from freehand import STYLES, Hand, degrade, draw, freehand
 
 NORMAL = {"pen": 0.06, "height": 0.6, "slant": 0.1, "turn": 0.0, "stretch": 1.0, "wobble": 0.005, "gap": 0.0}
@@ -143,3 +144,9 @@ def test_degraded_pictures_are_of_every_kind():
     assert len({picture.shape for picture in bad}) > 5
     assert any(np.median(picture) < 100 for picture in bad)  # light on dark
     assert any(np.median(picture) > 150 for picture in bad)
+
+
+@pytest.mark.parametrize("brightness", [0, 255])
+def test_an_empty_photograph_is_told(brightness):
+    with pytest.raises(DataError):
+        center_digit(np.full((400, 300), brightness, np.uint8))

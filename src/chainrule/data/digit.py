@@ -108,9 +108,11 @@ def _ink(gray: Array) -> Array:
         if max(gray.shape) < _PHOTOGRAPH:
             raise
         page = find_page_ink(gray)
+        if page.low > _CLEAR:
+            raise
         ink: Array = np.clip((page.depth - page.low / 2) / (1 - page.low / 2), 0, 1)
         ink[page.depth < page.low] = 0
-        if page.low > _CLEAR or not _INKED[0] < (ink > 0).mean() < _INKED[1]:
+        if not _INKED[0] < (ink > 0).mean() < _INKED[1]:
             raise
         return ink
 

@@ -36,6 +36,8 @@ _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM", "AVIF", "JPEG200
 """The formats tried. Pillow knows many more, some of which start other programs."""
 
 _LONGEST = 2**28
+_BLOCK = 4096
+"""Bytes that Pillow decodes at a time, holding Python's lock; they can unpack to a thousand times as many."""
 
 _ORIENTATION = 0x0112
 """The EXIF tag."""
@@ -106,7 +108,9 @@ def _opened(content: bytes) -> Any:
     Image.init()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is lower
-        return Image.open(io.BytesIO(content), formats=[name for name in _FORMATS if name in Image.OPEN])
+        picture = Image.open(io.BytesIO(content), formats=[name for name in _FORMATS if name in Image.OPEN])
+    picture.decodermaxblock = _BLOCK
+    return picture
 
 
 def _content(path: Path) -> bytes:
