@@ -18,6 +18,9 @@ __all__ = ["Sheet", "find_sheet", "threshold"]
 _LARGE = 500
 """Minimum pixels of the longer side for a photograph to show a desk; smaller ones were cropped."""
 
+_PIECE = 2**20
+"""Pixels counted at a time: counting holds Python's lock, and takes eight bytes for each."""
+
 _LOOKED_AT = 200
 """Pixels of the longer side at which the sheet is searched."""
 
@@ -135,7 +138,9 @@ def _edge_step(light: Array, sheet: Array) -> float:
 
 def threshold(light: Array) -> float:
     """The brightness (0 to 255) that separates dark from bright with the least variance within each (Otsu 1979)."""
-    counts = np.bincount(np.clip(light, 0, 255).astype(np.intp).ravel(), minlength=256).astype(np.float64)
+    pieces = np.array_split(light.ravel(), 1 + light.size // _PIECE)
+    counted = [np.bincount(np.clip(piece, 0, 255).astype(np.intp), minlength=256) for piece in pieces]
+    counts = np.sum(counted, axis=0, dtype=np.float64)
     below = np.cumsum(counts)
     sums = np.cumsum(counts * np.arange(256))
     above = below[-1] - below
