@@ -33,7 +33,7 @@ export const COMPARE = {
     "0 处是现在的权重；1 处是以学习率 {1} 走一步 SGD 之后：如果损失是直线，走这么远它就变成 0。虚线的斜率由梯度给出：{0}。",
   ],
   surfaceTitle: ["The loss over a plane through the weights", "权重空间一个平面上的损失"],
-  surfaceSide: ["Network", "网络"],
+  surfaceSide: ["Around network", "以网络为中心"],
   surfaceOf: ["Loss of", "损失取自"],
   surfaceDraw: ["Draw", "画出来"],
   surfaceStop: ["Stop", "停止"],
