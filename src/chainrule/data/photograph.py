@@ -66,9 +66,8 @@ def find_sheet(picture: Array) -> Sheet:
     whole = Sheet(picture, 0, 0)
     if min(picture.shape[:2]) < _LOOKED_AT // 2 or max(picture.shape[:2]) < _LARGE:
         return whole
-    colour = np.repeat(picture[:, :, np.newaxis], 3, axis=2) if picture.ndim == 2 else picture
     step = max(1, -(-max(picture.shape[:2]) // _LOOKED_AT))
-    small = _coarse(colour, step)
+    small = _coarse(picture, step)
     inside = _sheet(small)
     if inside is None:
         return whole
@@ -84,15 +83,16 @@ def find_sheet(picture: Array) -> Sheet:
     return Sheet(np.where(own, cut, paper), int(left) * step, int(top) * step)
 
 
-def _coarse(colour: Array, step: int) -> Array:
-    """(H, W, 3) -> the brightest quarter of each block, without strokes, float32: what is under the ink."""
-    height, width = (-(-length // step) * step for length in colour.shape[:2])
-    full = np.pad(colour, ((0, height - colour.shape[0]), (0, width - colour.shape[1]), (0, 0)), mode="edge")
-    blocks = full.reshape(height // step, step, width // step, step, 3).mean(axis=(1, 3), dtype=np.float32)
+def _coarse(picture: Array, step: int) -> Array:
+    """(H, W) or (H, W, 3) -> the mean of each block, without strokes, (h, w, 3) float32: what is under the ink."""
+    height, width = (-(-length // step) * step for length in picture.shape[:2])
+    beyond = (0, height - picture.shape[0]), (0, width - picture.shape[1])
+    full = np.pad(picture, (*beyond, *((0, 0),) * (picture.ndim - 2)), mode="edge")
+    blocks = full.reshape(height // step, step, width // step, step, -1).mean(axis=(1, 3), dtype=np.float32)
     filters = ndimage()
     # ink is thin: a closing (the brightest nearby, then the darkest of these) removes it
-    closed = [filters.grey_closing(blocks[:, :, channel], 5) for channel in range(3)]
-    return np.stack(closed, axis=2).astype(np.float32)
+    closed = [filters.grey_closing(channel, 5) for channel in np.moveaxis(blocks, 2, 0)]
+    return np.stack(closed if len(closed) == 3 else closed * 3, axis=2).astype(np.float32)
 
 
 def _sheet(small: Array) -> Array | None:
