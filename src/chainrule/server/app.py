@@ -25,21 +25,23 @@ from chainrule.layers import Sequential
 from chainrule.server.access import Access
 from chainrule.server.answers import MOST_NAMED, SURE, Health, NumberRead, Prediction, Reading, Sample
 from chainrule.server.batching import Batcher
-from chainrule.server.exercises import exercise_routes, surface_routes
+from chainrule.server.exercises import exercise_routes
 from chainrule.server.guard import Guard, Metrics
 from chainrule.server.inputs import (
     BODY,
     PICTURE_BODY,
     TEXT_BODY,
+    AsInTraining,
     Index,
     ModelName,
     check_pixels,
+    read_index,
     read_picture,
     read_sample,
     read_text,
 )
-from chainrule.server.inside import Derivative, Walk, check_walk, compare_derivative, pack_parameters, walk
-from chainrule.server.line import Line, loss_line
+from chainrule.server.inside import Walk, pack_parameters, walk
+from chainrule.server.measuring import measuring_routes
 from chainrule.server.number import Number, explain_number
 from chainrule.server.problems import RESPONSES, ProblemError, handle_problems
 from chainrule.server.sharing import Opened
@@ -55,9 +57,6 @@ from chainrule.vision import Readers, annotate, read_numbers
 __all__ = ["create_app"]
 
 _PAGE = Path(__file__).parent / "page"
-_AsInTraining = Annotated[
-    bool, Query(description="as in training, with this sample as the batch: BatchNorm uses its mean and variance")
-]
 
 _THREADS = 6
 """Requests handled in threads at the same time; each may hold ten megabytes or so of JSON."""
@@ -101,15 +100,12 @@ def create_app(networks: dict[str, Sequential], access: Access | None = None, op
     app.state.pictures = ThreadPoolExecutor(1, "pictures")
     app.add_middleware(Guard, metrics=metrics, access=Access() if access is None else access)
     handle_problems(app)
+    find = partial(_find, shelf=shelf, trainings=trainings)
     for routes in (
         _asking(shelf, trainings),
         _explaining(shelf, trainings),
-        exercise_routes(partial(_find, shelf=shelf, trainings=trainings)),
-        surface_routes(
-            partial(_find, shelf=shelf, trainings=trainings),
-            lambda served, count: _digits(served, trainings, count),
-        ),
-        _measuring(shelf, trainings),
+        measuring_routes(find, partial(_digits, trainings)),
+        exercise_routes(find),
         _showing(shelf, trainings),
         training_routes(trainings),
         file_routes(shelf, trainings),
@@ -191,7 +187,7 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         request: Request,
         label: Annotated[str, Query(max_length=200)],
         model: ModelName = None,
-        train: _AsInTraining = False,
+        train: AsInTraining = False,
     ) -> Any:
         """One sample forward and backward through every layer, given its true class."""
         served = await _find(model, shelf, trainings)
@@ -220,57 +216,13 @@ def _explaining(shelf: Shelf, trainings: Trainings) -> APIRouter:
         array: Annotated[str, Query(max_length=200, description="dx, a parameter such as W, or dlogits for the loss")],
         index: Index,
         model: ModelName = None,
-        train: _AsInTraining = False,
+        train: AsInTraining = False,
     ) -> Any:
         """One element of a gradient: the terms of its sum, its path from the loss, and where it goes."""
         served = await _find(model, shelf, trainings)
         sample = await read_sample(request, served)
-        at = tuple(int(number) for number in index.split(","))
-        told = (served.name, served.network, sample, served.label(label), place, array, at)
+        told = (served.name, served.network, sample, served.label(label), place, array, read_index(index))
         return await run_in_threadpool(explain_number, *told, train=train)
-
-    return routes
-
-
-def _measuring(shelf: Shelf, trainings: Trainings) -> APIRouter:
-    """Routes that measure the loss at other weights."""
-    routes = APIRouter()
-
-    @routes.post("/api/gradient", response_model=Derivative, openapi_extra=BODY)
-    async def gradient(
-        request: Request,
-        label: Annotated[str, Query(max_length=200)],
-        parameter: Annotated[str, Query(max_length=200, description="such as 2.Affine.W")],
-        index: Index,
-        model: ModelName = None,
-        train: _AsInTraining = False,
-    ) -> Any:
-        """The loss's derivative with respect to one parameter, by backpropagation and by a central difference."""
-        served = await _find(model, shelf, trainings)
-        sample = await read_sample(request, served)
-        place = tuple(int(number) for number in index.split(","))
-        told = (served.network, sample, served.label(label), parameter, place)
-        return await run_in_threadpool(compare_derivative, *told, train=train)
-
-    @routes.post("/api/line", response_model=Line, openapi_extra=BODY)
-    async def line(
-        request: Request,
-        label: Annotated[str, Query(max_length=200)],
-        model: ModelName = None,
-        other: Annotated[str | None, Query(max_length=200, description="by default down the gradient")] = None,
-        low: Annotated[float, Query(ge=-10, le=10)] = -0.5,
-        high: Annotated[float, Query(ge=-10, le=10)] = 1.5,
-        points: Annotated[int, Query(ge=2, le=61)] = 21,
-        digits: Annotated[int, Query(ge=0, le=500, description="number of test digits to measure on too")] = 0,
-    ) -> Any:
-        """The loss along a line through the weights: toward another network's, or down the gradient."""
-        served = await _find(model, shelf, trainings)
-        towards = None if other is None else (await _find(other, shelf, trainings)).network
-        sample = await read_sample(request, served)
-        check_walk(served.name, served.network, sample)
-        some = await run_in_threadpool(_digits, served, trainings, digits)
-        told = (served.network, towards, sample, served.label(label), np.linspace(low, high, points), some)
-        return await run_in_threadpool(loss_line, *told)
 
     return routes
 
@@ -334,7 +286,7 @@ def _page(metrics: Metrics) -> APIRouter:
     return routes
 
 
-def _digits(served: Served, trainings: Trainings, count: int) -> tuple[Array, Array] | None:
+def _digits(trainings: Trainings, served: Served, count: int) -> tuple[Array, Array] | None:
     """Test digits in the network's input shape, and their class indices; None if it reads something else."""
     if not count or served.kind != "digit" or math.prod(served.shape) != 784:
         return None

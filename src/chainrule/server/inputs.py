@@ -23,9 +23,11 @@ __all__ = [
     "PICTURES",
     "PICTURE_BODY",
     "TEXT_BODY",
+    "AsInTraining",
     "Index",
     "ModelName",
     "check_pixels",
+    "read_index",
     "read_picture",
     "read_sample",
     "read_text",
@@ -33,6 +35,9 @@ __all__ = [
 
 ModelName = Annotated[
     str | None, Query(max_length=200, description="One of /api/models, or training:ID:STEP; by default the first.")
+]
+AsInTraining = Annotated[
+    bool, Query(description="as in training, with this sample as the batch: BatchNorm uses its mean and variance")
 ]
 Index = Annotated[str, Query(pattern=r"^\d{1,9}(,\d{1,9}){0,7}$", description="such as 3,4")]
 """Parameters of a query."""
@@ -121,6 +126,11 @@ async def read_text(request: Request, served: Served) -> str:
     if kind != "application/json":
         raise ProblemError(415, f"Content-Type {kind or '(none)'} is not read: send application/json")
     return _text(await request.body(), served)
+
+
+def read_index(text: str) -> tuple[int, ...]:
+    """ "3,4" as an index."""
+    return tuple(int(number) for number in text.split(","))
 
 
 async def read_picture(request: Request) -> bytes:

@@ -11,11 +11,12 @@ from chainrule.layers import Sequential
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.server.inside import gradient_of, loss_of
 from chainrule.server.problems import ProblemError
+from chainrule.server.wire import finite
 
-__all__ = ["Line", "loss_line"]
+__all__ = ["Line", "affordable", "loss_line"]
 
 _MOST_WORK = 10_000_000_000
-"""Maximum multiply-adds for all positions and test digits; the number of digits is reduced to stay within it."""
+"""Maximum multiply-adds for all positions and test digits."""
 
 
 class Line(BaseModel):
@@ -62,27 +63,35 @@ def loss_line(
     moved = network.copy()
     own = {name: holder.value for name, holder in moved.parameters.items()}
     own |= {name: holder.value for name, holder in moved.buffers.items()}
-    work = max(1, sum(row.multiply_adds for row in network.summary().rows)) * len(positions)
-    count = 0 if digits is None else min(len(digits[1]), max(1, _MOST_WORK // work))
+    digits = affordable(network, digits, len(positions))
     line = Line(
         positions=positions.tolist(),
         loss=[],
         rate=rate if other is None else None,
         slope=sum(float((gradient[name] * direction[name]).sum()) for name in gradient),
-        digits=count,
+        digits=0 if digits is None else len(digits[1]),
         digits_loss=[],
         digits_accuracy=[],
     )
     for position in positions:
         for name, way in direction.items():
             own[name][...] = start[name] + position * way
-        line.loss.append(_finite(loss_of(moved, sample, label)))
+        line.loss.append(finite(loss_of(moved, sample, label)))
         if digits is not None:
-            pictures, labels = digits[0][:count], digits[1][:count]
+            pictures, labels = digits
             logits = moved(pictures)
-            line.digits_loss.append(_finite(SoftmaxCrossEntropy()(logits, labels)[0]))
+            line.digits_loss.append(finite(SoftmaxCrossEntropy()(logits, labels)[0]))
             line.digits_accuracy.append(float((logits.argmax(axis=1) == labels).mean()))
     return line
+
+
+def affordable(network: Sequential, digits: tuple[Array, Array] | None, positions: int) -> tuple[Array, Array] | None:
+    """As many of the digits as can be measured at so many positions, at least one."""
+    if digits is None:
+        return None
+    work = max(1, sum(row.multiply_adds for row in network.summary().rows)) * positions
+    count = max(1, _MOST_WORK // work)
+    return digits[0][:count], digits[1][:count]
 
 
 def _alike(network: Sequential, other: Sequential) -> bool:
@@ -90,7 +99,3 @@ def _alike(network: Sequential, other: Sequential) -> bool:
     kinds = [[(row.layer, row.output_shape) for row in one.summary().rows] for one in (network, other)]
     shapes = [{name: array.shape for name, array in one.arrays.items()} for one in (network, other)]
     return network.input_shape == other.input_shape and kinds[0] == kinds[1] and shapes[0] == shapes[1]
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

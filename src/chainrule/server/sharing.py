@@ -29,8 +29,9 @@ from chainrule.server.training import Point, Progress, State, Training
 __all__ = ["Opened", "pack_training", "read_training"]
 
 _KEY = "training"
-"""Maximum length of the metadata."""
+"""Of the metadata."""
 _LARGEST_RECORD = 8 * 2**20
+"""Maximum length of what stands there."""
 _MOST_RECORDED = 20_000
 _MOST_NUMBERS = 6_000_000
 """Of all snapshots in a file: 24 MiB, so that it can be dropped onto the page. Of larger networks there are fewer."""

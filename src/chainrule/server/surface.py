@@ -11,11 +11,10 @@ from chainrule.arrays import Array
 from chainrule.layers import Sequential
 from chainrule.losses import SoftmaxCrossEntropy
 from chainrule.server.inside import check_walk, loss_of
+from chainrule.server.line import affordable
+from chainrule.server.wire import finite
 
 __all__ = ["SurfaceRow", "directions", "surface_row"]
-
-_MOST_WORK = 10_000_000_000
-"""Multiplications and additions of a row at most; there are fewer digits where it is more."""
 
 
 class SurfaceRow(BaseModel):
@@ -61,15 +60,15 @@ def surface_row(
     positions = np.linspace(-span, span, size)
     moved = network.copy()
     start = {name: parameter.value.copy() for name, parameter in network.parameters.items()}
-    work = max(1, sum(one.multiply_adds for one in network.summary().rows)) * size
-    count = 0 if digits is None else min(len(digits[1]), max(1, _MOST_WORK // work))
+    digits = affordable(network, digits, size)
+    count = 0 if digits is None else len(digits[1])
     found = SurfaceRow(a=positions.tolist(), b=float(positions[row]), loss=[], digits=count, digits_loss=[])
     for position in positions:
         for name, parameter in moved.parameters.items():
             parameter.value[...] = start[name] + position * across[name] + positions[row] * along[name]
-        found.loss.append(_finite(loss_of(moved, sample, label)))
+        found.loss.append(finite(loss_of(moved, sample, label)))
         if digits is not None:
-            found.digits_loss.append(_finite(SoftmaxCrossEntropy()(moved(digits[0][:count]), digits[1][:count])[0]))
+            found.digits_loss.append(finite(SoftmaxCrossEntropy()(moved(digits[0]), digits[1])[0]))
     return found
 
 
@@ -85,7 +84,3 @@ def _direction(network: Sequential, rng: np.random.Generator) -> dict[str, Array
         lengths = [np.sqrt(np.square(array).sum(axis=axes, keepdims=True)) for array in (weights, drawn)]
         found[name] = drawn * (lengths[0] / lengths[1])
     return found
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -10,6 +10,7 @@ from chainrule.arrays import Array
 from chainrule.layers import Sequential
 from chainrule.server.inside import check_walk, find_parameter, gradient_of, loss_of
 from chainrule.server.problems import ProblemError
+from chainrule.server.wire import finite
 
 __all__ = ["VALUES", "Spot", "Weight", "move_weight", "read_values"]
 
@@ -76,9 +77,5 @@ def move_weight(
     for moved in values or [value]:
         held[index] = moved
         gradient = float(gradient_of(exact, x, label)[parameter][index]) if slopes else math.nan
-        spots.append(Spot(value=moved, loss=_finite(loss_of(exact, x, label)), gradient=_finite(gradient)))
+        spots.append(Spot(value=moved, loss=finite(loss_of(exact, x, label)), gradient=finite(gradient)))
     return Weight(parameter=parameter, index=list(index), value=value, spots=spots)
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -1,6 +1,7 @@
 """How arrays and pictures are sent: float32 numbers and PNG files, both as base64 in JSON."""
 
 import base64
+import math
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -8,7 +9,7 @@ from pydantic import BaseModel, Field
 from chainrule.arrays import Array
 from chainrule.data.images import encode_png
 
-__all__ = ["Packed", "pack", "show"]
+__all__ = ["Packed", "finite", "pack", "show"]
 
 
 class Packed(BaseModel):
@@ -27,3 +28,8 @@ def pack(array: Array) -> Packed:
 def show(picture: Array) -> str:
     """(H, W) or (H, W, 3) uint8 -> a data: address that a browser shows."""
     return "data:image/png;base64," + base64.b64encode(encode_png(picture)).decode("ascii")
+
+
+def finite(value: float) -> float | None:
+    """The number, or None for infinity and NaN, which JSON does not have."""
+    return value if math.isfinite(value) else None

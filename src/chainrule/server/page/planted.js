@@ -56,8 +56,10 @@ function makePlace(place, detail) {
         askAbout(sampleInput(), "/api/planted/check", { ...question(), place: place.name, array })));
       if (!detail.isConnected || scene.walk !== walk) return;
       const right = found.flat().every(agrees);
-      verdict.className = `verdict ${right ? "right" : "wrong"}`;
-      verdict.textContent = found.flat().length ? `${right ? "✓" : "✗"} ${t(right ? "bugAgrees" : "bugDiffers")}` : t("bugNothing");
+      const bare = place.arrays.filter((_, at) => !found[at].length).map((array) => called({ array, index: [] })); // not compared
+      verdict.className = `verdict ${!right ? "wrong" : bare.length ? "" : "right"}`;
+      const words = found.flat().length ? `${!right ? "✗ " : bare.length ? "" : "✓ "}${t(right ? "bugAgrees" : "bugDiffers")}` : "";
+      verdict.textContent = [words, bare.length ? `${bare.join(", ")}: ${t("bugNothing")}` : ""].filter(Boolean).join("; ");
       fill(detail, make("h4", {}, `${nameOf(place)}: ${verdict.textContent}`),
         make("div", { className: "columns" }, ...found.map((elements, at) => comparison(place.arrays[at], elements))));
     } catch (error) {
