@@ -15,19 +15,6 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// Rows [first, last) of y: the bias plus the partial products of the parts, which lie `step` apart, added in order.
-template <class T>
-void sum_of_parts(const T* b, const T* sums, Index step, Index parts, T* y, Index H, Index first, Index last) {
-    for (Index n = first; n < last; ++n) {
-        T* to = y + n * H;
-        std::copy_n(b, H, to);
-        for (Index part = 0; part < parts; ++part) {
-            const T* sum = sums + part * step + n * H;
-            for (Index h = 0; h < H; ++h) to[h] += sum[h];
-        }
-    }
-}
-
 // All of y for few samples, when reading W takes most of the time: divided by W's rows, skipping those that meet a zero.
 template <class T, class S>
 void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
@@ -54,29 +41,35 @@ void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, I
                 for (Index h = 0; h < H; ++h) sum[h] += v[e] * W[(first + r[e]) * H + h];
         }
     });
-    sum_of_parts(b, sums.data(), N * H, shares, y, H, 0, N);
+    for (Index n = 0; n < N; ++n) {
+        std::copy_n(b, H, y + n * H);
+        for (Index part = 0; part < shares; ++part)
+            for (Index h = 0; h < H; ++h) y[n * H + h] += sums[(part * N + n) * H + h];
+    }
 }
 
 constexpr Index kThinColumns = 16;  // are not divided between threads
-constexpr Index kFew = 4;           // samples: fewer are divided by W's rows
-constexpr Index kMuch = 1 << 23;    // multiply-adds of a thin product, zeros included: above this all threads are worth using
+constexpr Index kFew = 4;         // samples: fewer are divided by W's rows
+constexpr Index kMuch = 1 << 23;  // multiply-adds of a thin product, zeros included: above this all threads are worth using
 
-// y = factor xW + b of a thin x, divided by x's columns: each thread then reads the rows of W that only it reads and writes in
-// the weight gradient and the update, so they stay in its cache. The partial sums are added in order; `after` is called for
-// each part with its rows [m0, m1) and columns [h0, h1).
-template <class T, class S, class After>
-void thin_product(const S* x, T factor, const T* W, const T* b, T* y, Index N, Index D, Index H, After after) {
-    const int shares = N * D * H > kMuch ? kShares : 2;
-    Scratch<T> sums(shares * N * H);
-    divide(shares, [&](int part, int parts) {
-        const auto [first, last] = stretch(D, part, parts, kThinColumns);
-        Thin<T, S>::forward(x, factor, W, sums.data() + part * N * H, N, D, H, first, last);
+// factor xW of a thin x, as two partial sums (N, H) over x's columns: each thread then reads the rows of W that only it reads
+// and writes in the weight gradient and the update, so they stay in its cache. More threads divide the samples too.
+template <class T, class S>
+void thin_sums(const S* x, T factor, const T* W, T* left, T* right, Index N, Index D, Index H) {
+    const int groups = N * D * H > kMuch ? (thread_count() + 1) / 2 : 1;
+    divide(2 * groups, [&](int part, int) {
+        const int half = part / groups;
+        const auto [first, last] = stretch(D, half, 2, kThinColumns);
+        const auto [n0, n1] = stretch(N, part % groups, groups);
+        Thin<T, S>::forward(x + n0 * D, factor, W, (half ? right : left) + n0 * H, n1 - n0, D, H, first, last);
     });
-    divide_if(N * H > kWorthIt / 8, [&](int part, int parts) {
-        const auto [first, last] = stretch(N, part, parts);
-        sum_of_parts(b, sums.data(), N * H, shares, y, H, first, last);
-        after(first, last, Index{0}, H);
-    });
+}
+
+// Rows [first, last) of y, in which the left sums are: the bias and the right sums are added.
+template <class T>
+void complete_thin_sums(const T* b, const T* right, T* y, Index H, Index first, Index last) {
+    for (Index n = first; n < last; ++n)
+        for (Index h = 0; h < H; ++h) y[n * H + h] = b[h] + y[n * H + h] + right[n * H + h];
 }
 
 // x as numbers of W's type: x itself, or a copy.
@@ -106,7 +99,12 @@ void affine_forward(const S* x, const T* W, const T* b, T* y, Index N, Index D, 
     if (N < kFew) {
         affine_of_few(x, W, b, y, N, D, H);
     } else if (Thin<T, S>::pays(x, N, D, H)) {
-        thin_product(x, T(1), W, b, y, N, D, H, [](Index, Index, Index, Index) {});
+        Scratch<T> right(N * H);
+        thin_sums(x, T(1), W, y, right.data(), N, D, H);
+        divide_if(N * H > kWorthIt / 8, [&](int part, int parts) {
+            const auto [first, last] = stretch(N, part, parts);
+            complete_thin_sums(b, right.data(), y, H, first, last);
+        });
     } else {
         Converted<T, S> converted(x, N * D);
         dense_product(ByRows<T>{converted.data(), D}, ByRows<T>{W, H}, b, false, y, N, D, H);

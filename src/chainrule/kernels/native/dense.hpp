@@ -227,19 +227,30 @@ private:
     }
 };
 
-// The whole product, divided by rows, which the same thread then finds in its cache in the next layer; or by columns if
-// right is too large for each thread to copy all of it. `after` is called for each part with its rows [m0, m1) and columns
-// [h0, h1).
+// Whether the product is divided by columns, since right is too large for each thread to copy all of it.
+template <class T>
+bool divides_columns(Index M, Index K, Index H) {
+    return H > M && K * H * Index(sizeof(T)) > (Index{1} << 20);
+}
+
+// This part of the product: some of its rows, which the same thread then finds in its cache in the next layer, or some of its
+// columns. `after` is called with the part's rows [m0, m1) and columns [h0, h1).
+template <class T, class Left, class Right, class To, class After>
+void dense_part(
+    Left left, Right right, const T* of_column, To to, Index M, Index K, Index H, int part, int parts, After after) {
+    const bool columns = divides_columns<T>(M, K, H);
+    const auto [first, last] = columns ? stretch(H, part, parts, Dense<T>::widest) : stretch(M, part, parts);
+    if (first == last) return;
+    const Index m0 = columns ? 0 : first, m1 = columns ? M : last, h0 = columns ? first : 0, h1 = columns ? last : H;
+    Dense<T>::block(left, right, of_column, to, K, m0, m1, h0, h1);
+    after(m0, m1, h0, h1);
+}
+
+// The whole product; `after` is called for each part.
 template <class T, class Left, class Right, class To, class After>
 void dense_product(Left left, Right right, const T* of_column, To to, Index M, Index K, Index H, After after) {
-    const bool by_columns = H > M && K * H * Index(sizeof(T)) > (Index{1} << 20);
     divide_if(M * K * H > kWorthIt, [&](int part, int parts) {
-        const auto [first, last] = by_columns ? stretch(H, part, parts, Dense<T>::widest) : stretch(M, part, parts);
-        if (first == last) return;
-        const Index m0 = by_columns ? 0 : first, m1 = by_columns ? M : last;
-        const Index h0 = by_columns ? first : 0, h1 = by_columns ? last : H;
-        Dense<T>::block(left, right, of_column, to, K, m0, m1, h0, h1);
-        after(m0, m1, h0, h1);
+        dense_part(left, right, of_column, to, M, K, H, part, parts, after);
     });
 }
 

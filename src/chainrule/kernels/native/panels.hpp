@@ -55,12 +55,15 @@ struct Panels {
 
     template <int count>
     static void copy_panel(const T* from, const T* end, Index H, Index rows, Index width, T* panel) {
-        for (Index r = 0; r < rows; ++r) {
-            V row[count]{};
+        for (Index r = 0; r < rows; ++r, from += H, panel += count * lanes) {
             if (H > far)
-                for (Index h = 0; h < width; h += 64 / Index(sizeof(T))) __builtin_prefetch(from + (r + ahead) * H + h);
-            take<count>(from + r * H, end, width, row);
-            for (int i = 0; i < count; ++i) store(panel + (r * count + i) * lanes, row[i]);
+                for (Index h = 0; h < width; h += 64 / Index(sizeof(T))) __builtin_prefetch(from + ahead * H + h);
+            if (from + count * lanes <= end) {
+                for (int i = 0; i < count; ++i) store(panel + i * lanes, load<V>(from + i * lanes));
+            } else {
+                std::fill_n(panel, count * lanes, T(0));
+                std::memcpy(panel, from, static_cast<std::size_t>(width) * sizeof(T));
+            }
         }
     }
 };

@@ -28,13 +28,19 @@ struct Thin : Panels<T> {
 
     template <int count>
     static void add_rows(const std::int32_t* row, const T* value, Index entries, const T* panel, V* sum) {
-        V total[count];
-        for (int i = 0; i < count; ++i) total[i] = sum[i];
-        for (Index e = 0; e < entries; ++e) {
-            const T* line = panel + row[e] * (count * lanes);
-            for (int i = 0; i < count; ++i) total[i] += value[e] * load<V>(line + i * lanes);
+        V even[count], odd[count] = {};  // two sums, since each addition waits for the one before it
+        for (int i = 0; i < count; ++i) even[i] = sum[i];
+        Index e = 0;
+        for (; e + 2 <= entries; e += 2) {
+            const T *line = panel + row[e] * (count * lanes), *next = panel + row[e + 1] * (count * lanes);
+            for (int i = 0; i < count; ++i) even[i] += value[e] * load<V>(line + i * lanes);
+            for (int i = 0; i < count; ++i) odd[i] += value[e + 1] * load<V>(next + i * lanes);
         }
-        for (int i = 0; i < count; ++i) sum[i] = total[i];
+        if (e < entries) {
+            const T* line = panel + row[e] * (count * lanes);
+            for (int i = 0; i < count; ++i) even[i] += value[e] * load<V>(line + i * lanes);
+        }
+        for (int i = 0; i < count; ++i) sum[i] = even[i] + odd[i];
     }
 
     // y (N, H) = factor xW, from columns [first, last) of x alone

@@ -43,11 +43,16 @@ void sgd_update(T* values, T* gradients, T* velocity, T rate, T momentum, bool n
     divide_update(size, [=](Index first, Index last) {
         // the question is outside the loops, because Clang makes no vectors of a loop that asks it
         if (velocity == nullptr) {
-            for (Index i = first; i < last; ++i) descent.without(values[i], gradients[i]);
+            for (Index i = first; i < last; ++i) {
+                descent.without(values[i], gradients[i]);
+                gradients[i] = T(0);
+            }
         } else {
-            for (Index i = first; i < last; ++i) descent.with_momentum(values[i], gradients[i], velocity[i]);
+            for (Index i = first; i < last; ++i) {
+                descent.with_momentum(values[i], gradients[i], velocity[i]);
+                gradients[i] = T(0);
+            }
         }
-        std::fill(gradients + first, gradients + last, T(0));
     });
 }
 
