@@ -38,6 +38,11 @@ CASES = [
     ((cr.BatchNorm(), cr.Tanh()), IMAGE, "BatchNorm Tanh"),
     ((OwnAffine(5), cr.ReLU(), cr.Affine(4)), (6,), "OwnAffine ReLU Affine"),
 ]
+RECURRENT = [
+    (cr.Embedding(9, 4), cr.LSTM(5), cr.PointwiseAffine(9)),
+    (cr.Embedding(9, 4), cr.GRU(5, layers=2, bidirectional=True)),
+    (cr.Embedding(9, 4), cr.RNN(5, bidirectional=True, sequence=False), cr.Affine(3)),
+]
 
 
 def names(layers) -> str:
@@ -72,6 +77,37 @@ def test_it_gives_the_numbers_of_its_layers(layers, shape, expected, train):
     np.testing.assert_allclose(as_one, y, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(net.backward(dy, cache), gradient, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(net.gradients, gradients, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.skipif(not kernels.NATIVE, reason="without native kernels nothing runs as one")
+@pytest.mark.parametrize("layers", RECURRENT, ids=["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize("samples", [1, 4])  # 6 and 24 steps: fewer and more than twice the entries
+def test_a_recurrence_gives_the_numbers_of_its_layers(layers, samples):
+    net = cr.Sequential(*copy.deepcopy(layers)).build((6,), seed=0).astype("float64")
+    assert names(fuse(net.layers)).startswith("EmbeddedRecurrence")
+    x = RNG(2).integers(9, size=(samples, 6))
+    mask = np.arange(6) < RNG(3).integers(1, 7, size=(samples, 1))
+    for run in ({}, {"mask": mask}):
+        passes = []
+        for own in (net, alone := net.copy()):
+            if own is alone:
+                own._planned = (own.layers, tuple(own.layers))
+            y, state, cache = own.run(x, **run)
+            again, _, _ = own.run(x[:, :3], state)
+            own.gradients.fill(0)
+            assert own.backward(RNG(4).standard_normal(y.shape), cache) is None
+            passes.append((y, again, own.gradients, *(part for one in state if one is not None for part in one)))
+            assert len(state) == len(net.layers)
+        for one, other in zip(*passes, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13)
+
+
+def test_wrong_indices_and_states_are_told_in_a_recurrence():
+    net = cr.Sequential(*copy.deepcopy(RECURRENT[0])).build((6,), seed=0)
+    with pytest.raises(cr.errors.DataError, match=r"has rows 0 to 8, got 9 at \[1, 2\]"):
+        net.forward(np.where(np.arange(24).reshape(4, 6) == 8, 9, 0))
+    with pytest.raises(cr.errors.ShapeError, match="carries a state of 3 layers, got 1"):
+        net.run(np.zeros((4, 6), int), (None,))
 
 
 def test_without_native_kernels_nothing_runs_as_one(monkeypatch):

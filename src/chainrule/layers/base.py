@@ -55,6 +55,8 @@ class Layer(Configured):
 
     reads: str = "floats"
     """"floats": integers (pixels) are converted first; "numbers": integers and floats pass as they are; "indices"."""
+    spans: int = 1
+    """The number of layers that a fused layer stands for."""
 
     def build(self, shape: Shape, rng: np.random.Generator) -> Shape:
         """Check the per-sample input shape, create the Parameters, return the per-sample output shape.

@@ -105,9 +105,13 @@ class Sequential(Layer):
     ) -> tuple[Array, Any, Any]:
         """See `Layer.run`; chunks may have any length. The state is a tuple with one entry per layer."""
         self._check_stretch(x)
+        if state is not None and len(state) != len(self.layers):
+            raise ShapeError(f"carries a state of {len(self.layers)} layers, got {len(state)}: pass what run returned")
         states: list[Any] = []
         caches: list[Any] = []
-        for layer, before in zip(self._steps, state or [None] * len(self._steps), strict=True):
+        for layer in self._steps:
+            states += [None] * (layer.spans - 1)  # of fused layers only the last one carries a state
+            before = None if state is None else state[len(states)]
             x, after, cache = layer.run(layer.entering(x), before, mask, train=train, rng=rng)
             states.append(after)
             caches.append(cache)

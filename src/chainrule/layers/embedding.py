@@ -46,6 +46,11 @@ class Embedding(Layer):
         return (*shape, self.size)
 
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        self.check_indices(x)
+        return kernels.embedding_forward(x, self.W.value), x
+
+    def check_indices(self, x: Array) -> None:
+        """Raise DataError unless x is whole numbers from 0 to V - 1."""
         if x.dtype.kind not in "iu":
             raise DataError(f"{self!r} reads whole numbers, got {x.dtype}: use x.astype(int), with no layer before it")
         if x.size and (x.min() < 0 or x.max() >= self.entries):
@@ -54,7 +59,6 @@ class Embedding(Layer):
                 f"{self!r} has rows 0 to {self.entries - 1}, got {x[where]} at {list(where)}: "
                 "give it more entries, or correct the data"
             )
-        return kernels.embedding_forward(x, self.W.value), x
 
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:

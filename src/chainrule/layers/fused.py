@@ -2,7 +2,8 @@
 
 A network still lists its layers one by one; only its passes use the fused ones. They exist where a native kernel makes
 them faster: a convolution's output, several times larger than anything else in a small network, then never leaves the
-processor's cache; and one call for a chain of small Affine layers is cheaper than one call per layer.
+processor's cache; one call for a chain of small Affine layers is cheaper than one call per layer; and what a recurrent
+layer makes of a word before it knows the state need not be computed again wherever the word stands.
 """
 
 from __future__ import annotations
@@ -18,16 +19,23 @@ from chainrule.layers.activations import ReLU
 from chainrule.layers.affine import Affine
 from chainrule.layers.base import Layer
 from chainrule.layers.conv import Conv2D
+from chainrule.layers.embedding import Embedding
+from chainrule.layers.gru import GRU
+from chainrule.layers.lstm import LSTM
 from chainrule.layers.norm import BatchNorm
 from chainrule.layers.pool import MaxPool2D
 from chainrule.layers.preprocess import Scale
+from chainrule.layers.recurrent import Recurrent
+from chainrule.layers.rnn import RNN
 from chainrule.layers.shape import Flatten
 
-__all__ = ["AffineChain", "BatchNormReLU", "ConvReLUPool", "fuse"]
+__all__ = ["AffineChain", "BatchNormReLU", "ConvReLUPool", "EmbeddedRecurrence", "fuse"]
 
 
 class ConvReLUPool(Layer):
     """Conv2D, ReLU and MaxPool2D(2), all built, fused."""
+
+    spans = 3
 
     def __init__(self, conv: Conv2D, relu: ReLU, pool: MaxPool2D) -> None:
         self.conv = conv
@@ -56,6 +64,8 @@ class ConvReLUPool(Layer):
 class BatchNormReLU(Layer):
     """BatchNorm and ReLU, both built, fused."""
 
+    spans = 2
+
     def __init__(self, norm: BatchNorm) -> None:
         self.norm = norm
         self.input_shape, self.output_shape, self.dtype = norm.input_shape, norm.output_shape, norm.dtype
@@ -75,8 +85,9 @@ class AffineChain(Layer):
 
     reads = "numbers"
 
-    def __init__(self, factor: float, affines: Sequence[Affine]) -> None:
+    def __init__(self, factor: float, affines: Sequence[Affine], spans: int) -> None:
         self.factor = factor
+        self.spans = spans
         self.affines = list(affines)
         self.input_shape, self.output_shape = affines[0].input_shape, affines[-1].output_shape
         self.dtype = affines[0].dtype
@@ -124,6 +135,57 @@ class AffineChain(Layer):
         return dy.reshape(shape) if input_gradient else None
 
 
+class EmbeddedRecurrence(Layer):
+    """Embedding and a recurrent layer, both built, fused: x_t W is computed once for each entry of the table.
+
+    Where the table has more than half as many entries as there are steps in the batch, the two run one by one.
+    """
+
+    reads = "indices"
+    spans = 2
+
+    def __init__(self, embedding: Embedding, recurrent: Recurrent) -> None:
+        self.embedding = embedding
+        self.recurrent = recurrent
+        self.input_shape, self.output_shape = embedding.input_shape, recurrent.output_shape
+        self.dtype = recurrent.dtype
+
+    def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
+        y, _, cache = self.run(x)
+        return y, cache
+
+    @quiet
+    def run(
+        self,
+        x: Array,
+        state: Any = None,
+        mask: Array | None = None,
+        *,
+        train: bool = False,
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Array, Any, Any]:
+        """See `Layer.run`; the state is the recurrent layer's."""
+        if 2 * self.embedding.entries > x.size:
+            rows, _ = self.embedding.forward(x)
+            y, state, cache = self.recurrent.run(rows, state, mask)
+        else:
+            self.embedding.check_indices(x)
+            y, state, cache = self.recurrent.run_rows(self.embedding.W.value, x, state, mask)
+        return y, state, (x, cache)
+
+    @quiet
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
+        x, of_steps = cache
+        # y = recurrent(table[x])
+        drows = self.recurrent.backward(dy, of_steps)
+        assert drows is not None
+        if drows.ndim == 2:  # of the table's rows already
+            self.embedding.W.grad += drows
+        else:
+            self.embedding.backward(drows, x)
+        return None
+
+
 def fuse(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     """The layers, with neighbors fused where a fused version exists; unchanged without native kernels."""
     if not kernels.NATIVE:
@@ -131,13 +193,18 @@ def fuse(layers: Sequence[Layer]) -> tuple[Layer, ...]:
     steps: list[Layer] = []
     rest = list(layers)
     while rest:
-        count, step = _conv_relu_pool(rest) or _batch_norm_relu(rest) or _affine_chain(rest) or (1, rest[0])
+        count, step = _fused(rest) or (1, rest[0])
         steps.append(step)
         del rest[:count]
     return tuple(steps)
 
 
 # Only these exact classes are fused, never a subclass, and only built layers.
+
+
+def _fused(layers: Sequence[Layer]) -> tuple[int, Layer] | None:
+    """If the layers start with some that can be fused: how many these are, and the fused layer."""
+    return _conv_relu_pool(layers) or _batch_norm_relu(layers) or _embedded_recurrence(layers) or _affine_chain(layers)
 
 
 def _conv_relu_pool(layers: Sequence[Layer]) -> tuple[int, ConvReLUPool] | None:
@@ -164,6 +231,17 @@ def _batch_norm_relu(layers: Sequence[Layer]) -> tuple[int, BatchNormReLU] | Non
     return 2, BatchNormReLU(norm)
 
 
+def _embedded_recurrence(layers: Sequence[Layer]) -> tuple[int, EmbeddedRecurrence] | None:
+    """If the layers start with Embedding and RNN, LSTM or GRU: how many these are, and the fused layer."""
+    first, second = (*layers[:2], None)[:2]
+    if type(first) is not Embedding or type(second) not in (RNN, LSTM, GRU):
+        return None
+    assert isinstance(second, Recurrent)
+    if second.output_shape is None or len(first.input_shape or ()) != 1:
+        return None
+    return 2, EmbeddedRecurrence(first, second)
+
+
 def _affine_chain(layers: Sequence[Layer]) -> tuple[int, AffineChain] | None:
     """If the layers start with a chain of Affine layers, or Scale and such a chain: its length, and the fused layer."""
     factor, count = 1.0, 0
@@ -185,4 +263,4 @@ def _affine_chain(layers: Sequence[Layer]) -> tuple[int, AffineChain] | None:
         count += len(expected)
     if not affines or (len(affines) == 1 and factor == 1):
         return None
-    return count, AffineChain(factor, affines)
+    return count, AffineChain(factor, affines, count)

@@ -133,17 +133,23 @@ class Recurrent(Layer):
         Raises:
             ShapeError: the state belongs to another batch or layer, or the mask to other sequences.
         """
-        begin, mask = self._begin(x, state), checked_mask(self, x, mask)
+        return self.run_rows(x, None, state, mask)
+
+    def run_rows(self, x: Array, which: Array | None, state: Any, mask: Array | None) -> tuple[Array, Any, Any]:
+        """`run` for x (N, T, D), or for x[which] where x is (V, D) and which (N, T): each row is multiplied by W once,
+        however often it is selected. `run_backward` then gives the gradient of the V rows."""
+        steps = x if which is None else which
+        begin, mask = self._begin(len(steps), x.dtype, state), checked_mask(self, steps, mask)
         end: list[State] = []
         caches = []
         for layer in range(self.layers):
             outputs = []
             for place, suffix, way in self._cells(layer):
-                y, last, cache = self._there(suffix, way, x, tuple(part[place] for part in begin), mask)
+                y, last, cache = self._there(suffix, way, x, which, tuple(part[place] for part in begin), mask)
                 outputs.append(y)
                 end.append(last)
                 caches.append(cache)
-            x = np.concatenate(outputs, axis=2)
+            x, which = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=2), None
         if not self.sequence:
             x = np.concatenate([last[0] for last in end[-len(self._ways) :]], axis=1)
         return x, tuple(np.stack(parts) for parts in zip(*end, strict=True)), (caches, mask)
@@ -188,16 +194,19 @@ class Recurrent(Layer):
         return np.zeros((*states.shape[:2], ways * self.hidden_size), dy.dtype), (above, *dstate[1:])
 
     def _there(
-        self, suffix: str, way: int, x: Array, first: State, mask: Array | None
+        self, suffix: str, way: int, x: Array, which: Array | None, first: State, mask: Array | None
     ) -> tuple[Array, State, tuple[Any, ...]]:
         """One direction of one layer: its outputs, the last state, and what backward needs."""
-        x = np.ascontiguousarray(x[:, ::way])
-        rows = x.reshape(len(x) * x.shape[1], x.shape[2])
+        if which is None:
+            x = np.ascontiguousarray(x[:, ::way])
+        else:
+            which = np.ascontiguousarray(which[:, ::way])
+        rows = x.reshape(-1, x.shape[-1])
         a = kernels.affine_forward(rows, self._held("W", suffix).value, self._held("b", suffix).value)
-        a = a.reshape(*x.shape[:2], a.shape[1])
+        a = a.reshape(*x.shape[:2], -1) if which is None else kernels.embedding_forward(which, a)
         states, kept = self.steps(suffix, a, first, _turned(mask, way))
         y = without_padding(states[0][:, ::way], mask)
-        return y, tuple(of_all[:, -1] for of_all in states), (rows, first, states, kept)
+        return y, tuple(of_all[:, -1] for of_all in states), ((rows, which), first, states, kept)
 
     def _back(
         self,
@@ -210,26 +219,29 @@ class Recurrent(Layer):
     ) -> tuple[Any, State]:
         """dx (0 if not asked for) and the gradient of the initial state, for one direction of one layer."""
         place, suffix, way = cell
-        rows, first, states, kept = caches[place]
+        (rows, which), first, states, kept = caches[place]
         dlast = tuple(part[place] for part in dstate)
         W, U, b = (self._held(name, suffix) for name in "WUb")
         # y = the states, and 0 at padding
         dy = without_padding(dy, mask)
         dstates = np.ascontiguousarray(dy[:, ::way])
         da, du, dfirst = self.steps_backward(suffix, dstates, dlast, first, states, kept, _turned(mask, way))
-        # step t computes h_{t-1} @ U
-        before = np.concatenate((first[0][:, np.newaxis], states[0][:, :-1]), axis=1)
-        kernels.add_affine_weight_gradient(
-            before.reshape(len(rows), U.shape[0]), du.reshape(len(rows), U.shape[1]), U.grad
-        )
+        # step t computes h_{t-1} @ U; in rows of all steps, h_{t-1} is the row before, but for first steps
+        at_first = du[:, 0].copy()
+        du[:, 0] = 0
+        flat = du.reshape(-1, U.shape[1])
+        kernels.add_affine_weight_gradient(states[0].reshape(-1, U.shape[0])[:-1], flat[1:], U.grad)
+        du[:, 0] = at_first
+        kernels.add_affine_weight_gradient(np.ascontiguousarray(first[0]), at_first, U.grad)
+        # a = a[which]
+        da = da.reshape(-1, W.shape[1]) if which is None else kernels.embedding_weight_gradient(which, da, len(rows))
         # a = x @ W + b
-        da = da.reshape(len(rows), W.shape[1])
         kernels.add_affine_weight_gradient(rows, da, W.grad)
         b.grad += kernels.affine_bias_gradient(da)
         if not input_gradient:
             return 0, dfirst
         dx = kernels.affine_input_gradient(da, W.value)
-        return dx.reshape(*dy.shape[:2], W.shape[0])[:, ::way], dfirst
+        return dx.reshape(*dy.shape[:2], W.shape[0])[:, ::way] if which is None else dx, dfirst
 
     def between(self, cache: Any) -> dict[str, Array]:
         """States and gates (N, T, H) of each layer and direction, in temporal order; named like the parameters."""
@@ -298,17 +310,17 @@ class Recurrent(Layer):
         found: Parameter = vars(self)[name + suffix]
         return found
 
-    def _begin(self, x: Array, state: Any) -> State:
-        shape = (self.layers * len(self._ways), len(x), self.hidden_size)
+    def _begin(self, samples: int, dtype: Any, state: Any) -> State:
+        shape = (self.layers * len(self._ways), samples, self.hidden_size)
         if state is None:
-            return tuple(np.zeros(shape, x.dtype) for _ in self.held)
+            return tuple(np.zeros(shape, dtype) for _ in self.held)
         if not isinstance(state, tuple | list) or [np.shape(part) for part in state] != [shape] * len(self.held):
             got = [np.shape(part) for part in state] if isinstance(state, tuple | list) else state
             raise ShapeError(
                 f"carries ({', '.join(self.held)}), each {shape}, got {got}: pass what run returned for the same batch",
                 self,
             )
-        return tuple(np.asarray(part, x.dtype) for part in state)
+        return tuple(np.asarray(part, dtype) for part in state)
 
     # ---- ONNX ----
 
