@@ -197,16 +197,14 @@ class Recurrent(Layer):
         self, suffix: str, way: int, x: Array, which: Array | None, first: State, mask: Array | None
     ) -> tuple[Array, State, tuple[Any, ...]]:
         """One direction of one layer: its outputs, the last state, and what backward needs."""
-        if which is None:
-            x = np.ascontiguousarray(x[:, ::way])
-        else:
-            which = np.ascontiguousarray(which[:, ::way])
-        rows = x.reshape(-1, x.shape[-1])
+        steps = np.ascontiguousarray((x if which is None else which)[:, ::way])
+        rows = steps.reshape(-1, x.shape[2]) if which is None else x
         a = kernels.affine_forward(rows, self._held("W", suffix).value, self._held("b", suffix).value)
-        a = a.reshape(*x.shape[:2], -1) if which is None else kernels.embedding_forward(which, a)
+        a = a.reshape(*steps.shape[:2], a.shape[1]) if which is None else kernels.embedding_forward(steps, a)
         states, kept = self.steps(suffix, a, first, _turned(mask, way))
         y = without_padding(states[0][:, ::way], mask)
-        return y, tuple(of_all[:, -1] for of_all in states), ((rows, which), first, states, kept)
+        read = rows, None if which is None else steps
+        return y, tuple(of_all[:, -1] for of_all in states), (read, first, states, kept)
 
     def _back(
         self,
