@@ -84,7 +84,6 @@ class Attention(Layer):
         y, _, cache = self.run(x)
         return y, cache
 
-    @quiet
     def run(
         self,
         x: Array,

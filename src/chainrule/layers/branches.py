@@ -45,12 +45,10 @@ class Residual(Sequential):
             )
         return output
 
-    @quiet
     def forward(self, x: Array, *, train: bool = False, rng: np.random.Generator | None = None) -> tuple[Array, Any]:
         y, cache = super().forward(x, train=train, rng=rng)
         return kernels.sum_forward(x, y), cache
 
-    @quiet
     def run(
         self,
         x: Array,
@@ -63,11 +61,9 @@ class Residual(Sequential):
         y, state, cache = super().run(x, state, mask, train=train, rng=rng)
         return kernels.sum_forward(x, y), state, cache
 
-    @quiet
     def __call__(self, x: Array) -> Array:
         return kernels.sum_forward(x, super().__call__(x))
 
-    @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
         # y = x + f(x)
         dx = super().backward(dy, cache, input_gradient=input_gradient)

@@ -15,11 +15,42 @@
 namespace chainrule::CHAINRULE_ISA {
 namespace {
 
-// All of y for few samples, when reading W takes most of the time: divided by W's rows, skipping those that meet a zero.
+// sum (H) = the rows of W that are listed, times their values: some columns at a time, whose sums stay in registers.
+template <class T>
+void sum_of_rows(const std::int32_t* row, const T* value, Index entries, const T* W, T* sum, Index H) {
+    using V = typename Panels<T>::V;
+    constexpr Index lanes = Panels<T>::lanes;
+    constexpr int most = 8;
+    for (Index h = 0; h < H; h += most * lanes) {
+        const Index width = std::min<Index>(most * lanes, H - h);
+        if (width < lanes) {
+            std::fill_n(sum + h, width, T(0));
+            for (Index e = 0; e < entries; ++e)
+                for (Index i = h; i < H; ++i) sum[i] += value[e] * W[row[e] * H + i];
+            return;
+        }
+        // the last vector ends with the last column, so it may overlap the one before
+        as_constant<most>(static_cast<int>((width + lanes - 1) / lanes), [&](auto vectors) {
+            constexpr int count = vectors.value;
+            const Index last = width - lanes;
+            V total[count] = {};
+            for (Index e = 0; e < entries; ++e) {
+                const T* from = W + row[e] * H + h;
+                for (int i = 0; i + 1 < count; ++i) total[i] += value[e] * load<V>(from + i * lanes);
+                total[count - 1] += value[e] * load<V>(from + last);
+            }
+            for (int i = 0; i + 1 < count; ++i) store(sum + h + i * lanes, total[i]);
+            store(sum + h + last, total[count - 1]);
+        });
+    }
+}
+
+// All of y for few samples, when reading W takes most of the time: divided by W's rows, so that each thread finds its part of W
+// in its cache the next time; rows that meet a zero are skipped.
 template <class T, class S>
 void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
     const Index room = D + CHAINRULE_VECTOR_BYTES;
-    const int shares = N * D * H > kWorthIt / 2 ? kShares : 1;
+    const int shares = N * D * H > kWorthIt / 4 ? kShares : 1;
     Scratch<T> sums(shares * N * H), value(shares * room);
     Scratch<std::int32_t> row(shares * room);
     divide(shares, [&](int part, int parts) {
@@ -27,18 +58,8 @@ void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, I
         T* v = value.data() + part * room;
         std::int32_t* r = row.data() + part * room;
         for (Index n = 0; n < N; ++n) {
-            T* sum = sums.data() + (part * N + n) * H;
-            std::fill(sum, sum + H, T(0));
             const Index entries = gather_nonzero(x + n * D + first, last - first, T(1), r, v);
-            Index e = 0;
-            for (; e + 4 <= entries; e += 4) {
-                const T* from[4];
-                for (int i = 0; i < 4; ++i) from[i] = W + (first + r[e + i]) * H;
-                for (Index h = 0; h < H; ++h)
-                    sum[h] += (v[e] * from[0][h] + v[e + 1] * from[1][h]) + (v[e + 2] * from[2][h] + v[e + 3] * from[3][h]);
-            }
-            for (; e < entries; ++e)
-                for (Index h = 0; h < H; ++h) sum[h] += v[e] * W[(first + r[e]) * H + h];
+            sum_of_rows(r, v, entries, W + first * H, sums.data() + (part * N + n) * H, H);
         }
     });
     for (Index n = 0; n < N; ++n) {
