@@ -59,7 +59,7 @@ struct FiltersLast {
           C(at.channels / groups),
           some(filters / groups),
           K(C * at.area()),
-          columns((some + lanes - 1) / lanes * lanes),
+          columns(whole(some)),
           height(at.height + at.top + at.bottom),
           width(at.width + at.left + at.right) {}
 
@@ -70,7 +70,13 @@ struct FiltersLast {
         return 2 * some >= lanes && columns / lanes * at.places() <= some * ((size + lanes - 1) / lanes);
     }
 
-    // take(n, g, out, first, last): rows of outputs [first, last) of a sample and group; `together` rows stay together.
+    // Filters [first, first + count) of a group, in `columns` numbers for each position.
+    struct Filters {
+        Index first, count, columns;
+    };
+
+    // take(n, g, out, first, last, filters): rows of outputs [first, last) of a sample and group; `together` rows stay together.
+    // Divided by samples or, if there are too few, by filters or by rows, whichever gives shares more nearly equal.
     template <class Take>
     void convolve(const T* x, const T* W, const T* b, Index groups, Index together, Take take) const {
         List<Index> begin, offset;
@@ -80,21 +86,23 @@ struct FiltersLast {
             for (Index i = 0; i < at.kernel_height; ++i)
                 for (Index j = 0; j < at.kernel_width; ++j) offset.push_back((c * height + i) * width + j);
         divide_if(at.samples * groups * some * K * at.places() > kWorthIt, [&](int part, int parts) {
-            const bool by_samples = at.samples >= parts;
+            const bool by_samples = at.samples >= parts, by_filters = !by_samples && filters_divide_better(parts, together);
             const auto [first, last] = by_samples ? stretch(at.samples, part, parts) : Stretch{0, at.samples};
             const auto [from, to] =
-                by_samples ? Stretch{0, at.out_height} : stretch(at.out_height, part, parts, together);
-            if (first == last || from == to) return;
+                by_samples || by_filters ? Stretch{0, at.out_height} : stretch(at.out_height, part, parts, together);
+            const auto [f0, f1] = by_filters ? stretch(some, part, parts, lanes) : Stretch{0, some};
+            if (first == last || from == to || f0 == f1) return;
+            const Filters own{f0, f1 - f0, whole(f1 - f0)};
             const bool padded = at.top || at.bottom || at.left || at.right;
-            // each part transposes all weights itself, which takes less time than waiting for the others
-            Scratch<T> turned(groups * K * columns), bias(groups * columns);
-            if (columns > some) std::fill(turned.data(), turned.data() + groups * K * columns, T(0));
-            std::fill(bias.data(), bias.data() + groups * columns, T(0));
+            // each part transposes its weights itself, which takes less time than waiting for the others
+            Scratch<T> turned(groups * K * own.columns), bias(groups * own.columns);
+            if (own.columns > own.count) std::fill_n(turned.data(), groups * K * own.columns, T(0));
+            std::fill_n(bias.data(), groups * own.columns, T(0));
             for (Index g = 0; g < groups; ++g) {
-                transpose(W + g * some * K, K, turned.data() + g * K * columns, some, K, columns);
-                if (b) std::copy_n(b + g * some, some, bias.data() + g * columns);
+                transpose(W + (g * some + f0) * K, K, turned.data() + g * K * own.columns, own.count, K, own.columns);
+                if (b) std::copy_n(b + g * some + f0, own.count, bias.data() + g * own.columns);
             }
-            Scratch<T> larger(padded ? at.channels * height * width : 0), out(at.places() * columns);
+            Scratch<T> larger(padded ? at.channels * height * width : 0), out(at.places() * own.columns);
             for (Index n = first; n < last; ++n) {
                 const T* image = x + n * at.channels * at.pixels();
                 if (padded) {
@@ -104,12 +112,20 @@ struct FiltersLast {
                 for (Index g = 0; g < groups; ++g) {
                     windows_times(
                         image + g * C * height * width, begin.data() + from * at.out_width, (to - from) * at.out_width,
-                        offset.data(), K, turned.data() + g * K * columns, columns, bias.data() + g * columns,
-                        out.data() + from * at.out_width * columns);
-                    take(n, g, out.data(), from, to);
+                        offset.data(), K, turned.data() + g * K * own.columns, own.columns, bias.data() + g * own.columns,
+                        out.data() + from * at.out_width * own.columns);
+                    take(n, g, out.data(), from, to, own);
                 }
             }
         });
+    }
+
+private:
+    static Index whole(Index filters) { return (filters + lanes - 1) / lanes * lanes; }
+
+    bool filters_divide_better(Index parts, Index together) const {
+        const Index vectors = columns / lanes, rows = (at.out_height + together - 1) / together;
+        return (vectors + parts - 1) / parts * rows < (rows + parts - 1) / parts * vectors;
     }
 };
 
@@ -118,10 +134,10 @@ template <class T>
 void conv_forward(const T* x, const T* W, const T* b, T* y, const Windows& at, Index filters, Index groups) {
     const FiltersLast<T> last(at, filters, groups);
     if (last.pays()) {
-        last.convolve(x, W, b, groups, 1, [&](Index n, Index g, const T* out, Index from, Index to) {
+        last.convolve(x, W, b, groups, 1, [&](Index n, Index g, const T* out, Index from, Index to, const auto& own) {
             const Index begin = from * at.out_width, count = (to - from) * at.out_width;
-            T* own = y + (n * filters + g * last.some) * at.places();
-            transpose(out + begin * last.columns, last.columns, own + begin, count, last.some, at.places());
+            T* to_y = y + (n * filters + g * last.some + own.first) * at.places() + begin;
+            transpose(out + begin * own.columns, own.columns, to_y, count, own.count, at.places());
         });
         return;
     }

@@ -16,21 +16,20 @@ void conv_relu_pool_forward(
     const Index height = at.out_height / 2, width = at.out_width / 2;
     const FiltersLast<T> last(at, filters, groups);
     if (last.pays()) {
-        last.convolve(x, W, b, groups, 2, [&](Index n, Index g, const T* out, Index from, Index to) {
-            const Index begin = from / 2 * width, count = (to / 2 - from / 2) * width;
-            Scratch<T> best(count * last.columns);
-            Scratch<std::uint8_t> which(count * last.columns);
+        last.convolve(x, W, b, groups, 2, [&](Index n, Index g, const T* out, Index from, Index to, const auto& own) {
+            const Index begin = from / 2 * width, count = (to / 2 - from / 2) * width, C = own.columns;
+            Scratch<T> best(count * C);
+            Scratch<std::uint8_t> which(count * C);
             for (Index i = 0; i < count; ++i) {
                 const Index p = from / 2 + i / width, q = i % width;
-                const T* upper = out + (2 * p * at.out_width + 2 * q) * last.columns;
+                const T* upper = out + (2 * p * at.out_width + 2 * q) * C;
                 largest_of_four(
-                    upper, upper + last.columns, upper + at.out_width * last.columns,
-                    upper + (at.out_width + 1) * last.columns, best.data() + i * last.columns,
-                    which.data() + i * last.columns, last.columns);
+                    upper, upper + C, upper + at.out_width * C, upper + (at.out_width + 1) * C, best.data() + i * C,
+                    which.data() + i * C, C);
             }
-            const Index own = (n * filters + g * last.some) * height * width + begin;
-            transpose(best.data(), last.columns, y + own, count, last.some, height * width);
-            transpose(which.data(), last.columns, place + own, count, last.some, height * width);
+            const Index to_y = (n * filters + g * last.some + own.first) * height * width + begin;
+            transpose(best.data(), C, y + to_y, count, own.count, height * width);
+            transpose(which.data(), C, place + to_y, count, own.count, height * width);
         });
         return;
     }
