@@ -79,12 +79,6 @@ struct FiltersLast {
     // Divided by samples or, if there are too few, by filters or by rows, whichever gives shares more nearly equal.
     template <class Take>
     void convolve(const T* x, const T* W, const T* b, Index groups, Index together, Take take) const {
-        List<Index> begin, offset;
-        for (Index p = 0; p < at.out_height; ++p)
-            for (Index q = 0; q < at.out_width; ++q) begin.push_back((p * at.stride_down) * width + q * at.stride_across);
-        for (Index c = 0; c < C; ++c)
-            for (Index i = 0; i < at.kernel_height; ++i)
-                for (Index j = 0; j < at.kernel_width; ++j) offset.push_back((c * height + i) * width + j);
         divide_if(at.samples * groups * some * K * at.places() > kWorthIt, [&](int part, int parts) {
             const bool by_samples = at.samples >= parts, by_filters = !by_samples && filters_divide_better(parts, together);
             const auto [first, last] = by_samples ? stretch(at.samples, part, parts) : Stretch{0, at.samples};
@@ -103,6 +97,14 @@ struct FiltersLast {
                 if (b) std::copy_n(b + g * some + f0, own.count, bias.data() + g * own.columns);
             }
             Scratch<T> larger(padded ? at.channels * height * width : 0), out(at.places() * own.columns);
+            Scratch<Index> begin((to - from) * at.out_width), offset(K);
+            Index* next = begin.data();
+            for (Index p = from; p < to; ++p)
+                for (Index q = 0; q < at.out_width; ++q) *next++ = p * at.stride_down * width + q * at.stride_across;
+            for (Index k = 0; k < K; ++k) {
+                const Index i = k / at.kernel_width % at.kernel_height, j = k % at.kernel_width;
+                offset[k] = (k / at.area() * height + i) * width + j;
+            }
             for (Index n = first; n < last; ++n) {
                 const T* image = x + n * at.channels * at.pixels();
                 if (padded) {
@@ -111,7 +113,7 @@ struct FiltersLast {
                 }
                 for (Index g = 0; g < groups; ++g) {
                     windows_times(
-                        image + g * C * height * width, begin.data() + from * at.out_width, (to - from) * at.out_width,
+                        image + g * C * height * width, begin.data(), (to - from) * at.out_width,
                         offset.data(), K, turned.data() + g * K * own.columns, own.columns, bias.data() + g * own.columns,
                         out.data() + from * at.out_width * own.columns);
                     take(n, g, out.data(), from, to, own);
