@@ -69,6 +69,9 @@ right: .venv/.installed  ## Draw 2,000 correct layers and networks; the checkers
 
 # Builds the compiled module twice more, in separate environments, with the compiler's sanitizers.
 SANITIZED_TESTS := tests/kernels tests/layers/test_catalogue.py
+# Whole trainings, which take hours under the thread sanitizer.
+TRAININGS := $(addprefix --deselect tests/kernels/test_native.py::test_, the_same_bytes_on_any_number_of_threads \
+  every_instruction_set_of_this_machine_computes_the_same_to_rounding)
 sanitize:  ## Run the native kernels under the address, undefined-behaviour and thread sanitizers
 	for kind in address,undefined thread; do \
 	  folder=build/sanitize-$${kind%%,*}; \
@@ -80,7 +83,7 @@ sanitize:  ## Run the native kernels under the address, undefined-behaviour and 
 	  LD_PRELOAD="$$library $$(c++ -print-file-name=libstdc++.so.6)" \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=1024 OPENBLAS_NUM_THREADS=1 \
 	  TSAN_OPTIONS=halt_on_error=1:die_after_fork=0:allocator_may_return_null=1:max_allocation_size_mb=1024 \
-	  $$folder/bin/python -m pytest $(SANITIZED_TESTS) && \
+	  $$folder/bin/python -m pytest $(SANITIZED_TESTS) $$(test $$kind != thread || echo "$(TRAININGS)") && \
 	  { test $$kind = thread || LD_PRELOAD="$$library $$(c++ -print-file-name=libstdc++.so.6)" \
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=1024 OPENBLAS_NUM_THREADS=1 \
 	    $$folder/bin/python -W ignore tests/kernels/hostile.py 100000; } || exit 1; \

@@ -126,6 +126,20 @@ def test_a_planted_bug_is_found_with_the_checks(open_page, task):
     assert "not there" in page.locator("#told").inner_text()
 
 
+def test_what_cannot_be_compared_is_named(open_page, tmp_path):
+    net = cr.Sequential(cr.Affine(6), cr.ReLU(), cr.Affine(1)).build((4,))
+    net.layers[0].W.value[:] = 0  # every input of the ReLU is on its kink
+    cr.save(net, tmp_path / "kinks.safetensors")
+    with serving(tmp_path / "kinks.safetensors") as (address, _):
+        page = open_page("place=exercises&model=kinks&input=numbers:1,-2,0.5,3&exercise=bug&task=1", at=address)
+        page.wait_for_selector("#planted-bricks .brick")
+        for brick in page.locator("#planted-bricks .brick").all()[:-1]:
+            brick.get_by_role("button").last.click()
+        until(page, "document.querySelector('#planted-bricks').textContent.includes('only kinks')")
+        for verdict in page.locator("#planted-bricks .verdict").all_inner_texts():
+            assert not ("✓" in verdict and "only kinks" in verdict)
+
+
 def test_a_step_of_sgd_by_hand_moves_the_loss_as_promised(open_page, mnist):
     net = cr.pretrained("two-layer").astype("float64")
     x, label = mnist[1].x[:1].astype(float), np.array([3])

@@ -31,7 +31,20 @@ def test_a_dropped_training_brings_its_snapshots_back(open_page, own_address, tm
     until(page, f"document.querySelector('#reread').innerText !== {newest!r}")
 
 
-def test_a_chosen_folder_of_pictures_is_learned(open_page, tmp_path, mnist):
+def choose(page, folder) -> None:
+    page.set_input_files("#folder", folder)
+
+
+def drop(page, folder) -> None:
+    """As from the desktop: the browser itself reads the folder."""
+    cdp = page.context.new_cdp_session(page)
+    data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        cdp.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+
+
+@pytest.mark.parametrize("give", [choose, drop])
+def test_a_folder_of_pictures_is_learned(open_page, tmp_path, mnist, give):
     pictures = mnist[0]
     for at in range(40):
         folder = tmp_path / "digits" / ("one" if at % 2 else "other ones")
@@ -40,13 +53,13 @@ def test_a_chosen_folder_of_pictures_is_learned(open_page, tmp_path, mnist):
         (folder / f"{at}.png").write_bytes(encode_png(np.kron(pictures.x[where, 0], np.ones((9, 9), np.uint8))))
     (tmp_path / "digits" / "one" / "notes.txt").write_text("no picture")
     page = open_page("place=playground")
-    page.set_input_files("#folder", tmp_path / "digits")
+    give(page, tmp_path / "digits")
     until(page, "document.querySelector('#data-card').textContent.includes('other ones')")
     page.click("#play-once")
     until(page, "document.querySelector('#play-state').textContent.includes('step 1')")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "1.txt").write_text("no picture")
-    page.set_input_files("#folder", tmp_path / "empty")
+    give(page, tmp_path / "empty")
     until(page, "document.querySelector('#problem').textContent.includes('empty has no pictures in folders')")
 
 

@@ -45,21 +45,25 @@ void sum_of_rows(const std::int32_t* row, const T* value, Index entries, const T
     }
 }
 
-// All of y for few samples, when reading W takes most of the time: divided by W's rows, so that each thread finds its part of W
-// in its cache the next time; rows that meet a zero are skipped.
+constexpr Index kFew = 4;  // samples: fewer are divided by what they read of W
+
+// All of y for few samples, when reading W takes most of the time: rows of W that meet a zero are skipped, and each thread finds
+// its part of the others in its cache the next time.
 template <class T, class S>
 void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, Index H) {
     const Index room = D + CHAINRULE_VECTOR_BYTES;
-    const int shares = N * D * H > kWorthIt / 4 ? kShares : 1;
-    Scratch<T> sums(shares * N * H), value(shares * room);
-    Scratch<std::int32_t> row(shares * room);
+    Scratch<T> value(N * room);
+    Scratch<std::int32_t> row(N * room);
+    Index entries[kFew] = {}, all = 0;
+    for (Index n = 0; n < N; ++n)
+        all += entries[n] = gather_nonzero(x + n * D, D, T(1), row.data() + n * room, value.data() + n * room);
+    const int shares = all * H > kWorthIt / 4 ? kShares : 1;
+    Scratch<T> sums(shares * N * H);
     divide(shares, [&](int part, int parts) {
-        const auto [first, last] = stretch(D, part, parts, 16);
-        T* v = value.data() + part * room;
-        std::int32_t* r = row.data() + part * room;
         for (Index n = 0; n < N; ++n) {
-            const Index entries = gather_nonzero(x + n * D + first, last - first, T(1), r, v);
-            sum_of_rows(r, v, entries, W + first * H, sums.data() + (part * N + n) * H, H);
+            const auto [first, last] = stretch(entries[n], part, parts, 16);
+            const Index at = n * room + first;
+            sum_of_rows(row.data() + at, value.data() + at, last - first, W, sums.data() + (part * N + n) * H, H);
         }
     });
     for (Index n = 0; n < N; ++n) {
@@ -70,7 +74,6 @@ void affine_of_few(const S* x, const T* W, const T* b, T* y, Index N, Index D, I
 }
 
 constexpr Index kThinColumns = 16;  // are not divided between threads
-constexpr Index kFew = 4;         // samples: fewer are divided by W's rows
 constexpr Index kMuch = 1 << 23;  // multiply-adds of a thin product, zeros included: above this all threads are worth using
 
 // factor xW of a thin x, as two partial sums (N, H) over x's columns: each thread then reads the rows of W that only it reads
