@@ -117,7 +117,7 @@ docs: .venv/.installed  ## Build the documentation as plain files, in build/site
 bench: .venv/.installed  ## Measure speed against PyTorch, JAX, scikit-learn and ONNX Runtime (installs them)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[all,ray,bench]"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 jax jaxlib
-	$(BIN)/chainrule bench --only training --only inference --only start --only accuracy --only growth \
+	$(BIN)/chainrule bench --only training --only dense --only inference --only sequences --only start --only growth --only busy --only accuracy \
 	  --output benchmarks/results
 
 # About eight minutes each on two cores, a quarter of an hour for the language models; docs/models.md has the results.
