@@ -127,8 +127,8 @@ def test_a_planted_bug_is_found_with_the_checks(open_page, task):
 
 
 def test_what_cannot_be_compared_is_named(open_page, tmp_path):
-    net = cr.Sequential(cr.Affine(6), cr.ReLU(), cr.Affine(1)).build((4,))
-    net.layers[0].W.value[:] = 0  # every input of the ReLU is on its kink
+    net = cr.Sequential(cr.Residual(cr.Affine(4), cr.ReLU()), cr.Affine(1)).build((4,))
+    net.layers[0].layers[0].W.value[:] = 0  # every input of the ReLU is on its kink
     cr.save(net, tmp_path / "kinks.safetensors")
     with serving(tmp_path / "kinks.safetensors") as (address, _):
         page = open_page("place=exercises&model=kinks&input=numbers:1,-2,0.5,3&exercise=bug&task=1", at=address)
