@@ -238,3 +238,11 @@ def test_divergence_does_not_praise_the_checkpoint_of_another_run(small_folder, 
 def test_error_lines_are_one_line(rejects, tmp_path):
     line = rejects("evaluate", tmp_path / "two\nlines")
     assert "there is no such file" in line
+
+
+@pytest.mark.parametrize("command", ["predict", "gradcheck", "evaluate"])
+def test_an_onnx_model_has_to_be_imported(rejects, tmp_path, command):
+    path = tmp_path / "theirs.onnx"
+    path.write_bytes(b"\x08\x08")
+    told = rejects(command, path, *(["one.png"] if command == "predict" else []))
+    assert f"theirs.onnx is an ONNX model: `chainrule import {path} model.safetensors` converts it" in told

@@ -22,9 +22,11 @@ def open_model(name: str) -> Sequential:
         return pretrained(name)
     if not Path(name).exists() and name.isidentifier():
         raise ModelFileError(f"no model {name!r}: name a file, or one of {', '.join(PRETRAINED)}")
+    if Path(name).suffix == ".onnx" and Path(name).exists():
+        raise ModelFileError(f"{name} is an ONNX model: `chainrule import {name} model.safetensors` converts it")
     return load(name)
 
 
 def is_model(name: str) -> bool:
     """Whether a word means a network rather than a picture."""
-    return name in PRETRAINED or Path(name).suffix == ".safetensors"
+    return name in PRETRAINED or Path(name).suffix in (".safetensors", ".onnx")
