@@ -7,3 +7,5 @@ set(CMAKE_CXX_COMPILER_TARGET "$ENV{CHAINRULE_TARGET}")
 set(CMAKE_CXX_ARCHIVE_CREATE "\"$ENV{ZIG}\" ar qc <TARGET> <OBJECTS>")
 set(CMAKE_CXX_ARCHIVE_FINISH "")
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+# Under the stable ABI Python.h does not include stdio.h, on which nanobind's headers rely; neither does this C++ library.
+set(CMAKE_CXX_FLAGS_INIT "-include stdio.h")
