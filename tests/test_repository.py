@@ -1,8 +1,6 @@
 """What surrounds the code agrees with it: workflows, hooks, issue forms, the citation, the types' marker."""
 
 import re
-import shutil
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -29,13 +27,6 @@ def test_a_workflow_asks_for_no_more_rights_than_it_needs(path):
         assert set(job.get("permissions", {})) <= {"contents", "id-token"}
         for step in job.get("steps", []):
             assert re.search(r"@v?\d|@release/|:\d", step["uses"]) if "uses" in step else step["run"]
-
-
-def test_actionlint_finds_nothing():
-    if not (actionlint := shutil.which("actionlint")):
-        pytest.skip("actionlint is not installed")
-    found = subprocess.run([actionlint, *WORKFLOWS], capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stdout
 
 
 def test_the_pythons_that_are_named_are_built_and_tested():
