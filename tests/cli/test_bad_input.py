@@ -145,7 +145,7 @@ def test_a_model_whose_outputs_are_no_numbers(rejects, small, tmp_path):
     cr.save(net, tmp_path / "large.safetensors")
     Image.fromarray(255 - small[1].x[0, 0]).save(tmp_path / "seven.png")
     line = rejects("predict", tmp_path / "large.safetensors", tmp_path / "seven.png", "--json")
-    assert "is no number: its weights are too large" in line
+    assert "is not a number: its weights are too large" in line
 
 
 def test_pictures(model, rejects, tmp_path):

@@ -17,7 +17,8 @@ import chainrule as cr
 from catalogue import CATALOGUE, Row
 from chainrule import kernels
 from chainrule.arrays import Array
-from chainrule.layers.fused import AffineChain, BatchNormReLU, ConvReLUPool
+from chainrule.layers.fused import AffineChain, BatchNormReLU, ConvReLUPool, EmbeddedRecurrence
+from chainrule.layers.recurrent import Recurrent
 from chainrule.parameters import held
 from mutants import sequences
 from mutants.trial import Configuration, Subject
@@ -50,9 +51,15 @@ class _HoldingChain(AffineChain):
 def _affine_chain(shape: tuple[int, ...], factor: float = 0.5, kind: type[AffineChain] = AffineChain) -> cr.Layer:
     affines = [cr.Affine(4), cr.Affine(5), cr.Affine(2)]
     cr.Sequential(cr.Flatten(), affines[0], cr.ReLU(), affines[1], cr.ReLU(), affines[2]).build(shape)
-    chain = kind(factor, affines)
+    chain = kind(factor, affines, spans=6)
     chain.input_shape = shape
     return chain
+
+
+def _embedded(recurrent: Recurrent) -> cr.Layer:
+    embedding = cr.Embedding(5, 3)
+    cr.Sequential(embedding, recurrent).build((4,))
+    return EmbeddedRecurrence(embedding, recurrent)
 
 
 ROWS = [
@@ -69,6 +76,8 @@ ROWS = [
     Row("ConvReLUPool-without-bias", lambda: _conv_relu_pool(bias=False), (2, 4, 5)),
     Row("BatchNormReLU", lambda: _batch_norm_relu((4,)), (4,)),
     Row("BatchNormReLU-images", lambda: _batch_norm_relu((3, 4, 2)), (3, 4, 2)),
+    Row("EmbeddedRecurrence", lambda: _embedded(cr.LSTM(2)), (4,), entries=5),
+    Row("EmbeddedRecurrence-both-ways", lambda: _embedded(cr.GRU(2, layers=2, bidirectional=True)), (4,), entries=5),
     Row("AffineChain", lambda: _affine_chain((3,)), (3,)),
     Row("AffineChain-images", lambda: _affine_chain((1, 3, 2)), (1, 3, 2)),
     Row("AffineChain-holding", lambda: _affine_chain((1, 3, 2), 1, _HoldingChain), (1, 3, 2)),

@@ -136,7 +136,7 @@ def _records(
                 row: Array = next(rows)
                 if not np.isfinite(row).all():
                     raise DataError(
-                        f"what {name} computes of {path} is no number: its weights are too large; train it again"
+                        f"the output of {name} for {path} is not a number: its weights are too large; train it again"
                     )
                 yield _record(path, row, classes, unsure_below)
             advance(first + len(some), "")

@@ -108,7 +108,7 @@ def _check_finite(values: Array, name: str) -> None:
     if not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
         raise DataError(
-            f"what {name} computes of row {row + 1} is no number: its weights are too large; train it again"
+            f"the output of {name} for row {row + 1} is not a number: its weights are too large; train it again"
         )
 
 

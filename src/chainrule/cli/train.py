@@ -362,7 +362,7 @@ def _portions(train: Part, test: Part, recipe: Recipe) -> Portions:
 
 
 def _usual_recipe(data: Part) -> str | None:
-    """What fits data that is no pictures: a text, or rows of numbers that are no pixels."""
+    """The recipe for data other than pictures: a text, or rows of numbers that are not pixels."""
     if isinstance(data, Text):
         return "char-gpt"
     return "table" if isinstance(data, Dataset) and data.x.ndim == 2 and data.x.dtype != np.uint8 else None

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 SNAPSHOTS = "training.snapshots"
-"""The array of a training's file that is none of the network's: earlier moments of it, a row each."""
+"""The array of a training's file that does not belong to the network: earlier moments of it, a row each."""
 
 
 def save(

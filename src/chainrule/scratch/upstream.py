@@ -80,7 +80,7 @@ def _known(value: Any, outs: Sequence[Any], given: Sequence[Any], layer: Any) ->
 
 
 def _is_no_gradient(value: Any, outs: Sequence[Any], known: tuple[str, Any], upstream: Sequence[Any]) -> bool:
-    """Check whether backward's first argument is no gradient but forward's argument or result, as in `backward(x, t)`.
+    """Whether backward's first argument is forward's argument or result instead of a gradient, as in `backward(x, t)`.
 
     A learner trying out a layer may pass its own input or output as a gradient of the same shape.
     """

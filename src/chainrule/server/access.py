@@ -47,9 +47,12 @@ class Access:
             return ProblemError(400, f"a request needs one Host header, got {len(hosts)}")
         here = _parsed(hosts[0].decode("latin-1"), scope["scheme"])
         if here is None:
-            return ProblemError(400, "the Host header is no host and port")
+            return ProblemError(400, "the Host header is not a host and port")
         if not self._is_named(here[0]):
-            return ProblemError(403, "this server is not called so: open the address that it printed, or --allow-host")
+            return ProblemError(
+                403,
+                "this server does not have that name: open the address that it printed, or start it with --allow-host",
+            )
         for name, value in scope["headers"]:
             if name == b"origin" and not _is_origin(value.decode("latin-1"), scope["scheme"], here):
                 return ProblemError(403, "asked from the page of another site: use this server's own page")

@@ -297,7 +297,7 @@ def _digits(trainings: Trainings, served: Served, count: int) -> tuple[Array, Ar
 
 def _prediction(served: Served, probabilities: Array) -> dict[str, Any]:
     if not np.isfinite(probabilities).all():
-        raise ProblemError(422, f"what {served.name} computes of this is no number: its weights are too large")
+        raise ProblemError(422, f"the output of {served.name} for this is not a number: its weights are too large")
     if served.answers == "numbers":
         return {"model": served.name, "label": None, "confidence": None, "sure": True, "probabilities": [],
                 "values": probabilities.tolist()}  # fmt: skip

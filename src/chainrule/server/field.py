@@ -67,7 +67,7 @@ def draw_maps(network: Sequential, step: int, low: Array, high: Array, size: int
                 raise ProblemError(422, f"the network has more than {_MOST_UNITS} units: too many to draw")
             units.append(_unit_maps(f"{index}.{type(layer).__name__}", hidden, size))
     if not np.isfinite(hidden).all():
-        raise ProblemError(422, "what the network computes is no number: its weights are too large")
+        raise ProblemError(422, "the network's output is not a number: its weights are too large")
     least, most = 0.0, 1.0
     if is_classifier:
         shares = softmax(hidden)
@@ -87,7 +87,7 @@ def draw_maps(network: Sequential, step: int, low: Array, high: Array, size: int
 
 def _unit_maps(place: str, values: Array, size: int) -> UnitMaps:
     if not np.isfinite(values).all():
-        raise ProblemError(422, f"what {place} computes is no number: its weights are too large")
+        raise ProblemError(422, f"the output of {place} is not a number: its weights are too large")
     most = float(np.abs(values).max())
     scaled = np.rint(127 * values / (most or 1.0)).astype(np.int8)
     return UnitMaps(place=place, most=most, values=_bytes(scaled, size))

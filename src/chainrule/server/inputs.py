@@ -200,7 +200,7 @@ def _content(body: bytes, form: str) -> Any:
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        raise ProblemError(400, f"the body is no JSON ({error}): send {form}") from error
+        raise ProblemError(400, f"the body is not JSON ({error}): send {form}") from error
 
 
 def _numbers(body: bytes, most: int) -> Array:
@@ -216,7 +216,9 @@ def _numbers(body: bytes, most: int) -> Array:
         if pixels.dtype.kind not in "iuf":
             raise TypeError("not all of them are numbers")
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise ProblemError(422, f"pixels are no array of numbers: rows of equal length are needed ({error})") from error
+        raise ProblemError(
+            422, f"pixels are not an array of numbers: rows of equal length are needed ({error})"
+        ) from error
     if not pixels.size:
         raise ProblemError(422, "pixels must be numbers, one or more")
     return pixels

@@ -137,7 +137,7 @@ class Served:
             return _number(name)
         if name not in self.labels:
             shown = ", ".join(map(repr, self.labels[:20]) if self.text else self.labels[:20])
-            raise ProblemError(422, f"label {name!r} is none of {self.name}: use one of {shown}")
+            raise ProblemError(422, f"label {name!r} is not one of those of {self.name}: use one of {shown}")
         return self.labels.index(name)
 
 
@@ -148,7 +148,7 @@ def _number(text: str) -> float:
         number = math.nan
     if not abs(number) <= _LARGEST_TARGET:
         raise ProblemError(
-            422, f"label {text!r} is no number: give what the network should have predicted, such as 1.5"
+            422, f"label {text!r} is not a number: give what the network should have predicted, such as 1.5"
         )
     return number
 

@@ -31,7 +31,7 @@ class Written(BaseModel):
 
 
 def token_names(tokenizer: Tokenizer) -> tuple[str, ...]:
-    r"""What each token is called: its text, with \xe4 for a byte that is no character; each name once."""
+    r"""What each token is called: its text, with \xe4 for a byte that is not a character; each name once."""
     names: dict[str, None] = {}
     for number, piece in enumerate(tokenizer.pieces):
         name = piece.decode("utf-8", "backslashreplace")

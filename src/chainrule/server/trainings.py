@@ -117,7 +117,7 @@ class Trainings:
         number, _, step = rest.partition(":")
         training = self.get(number)
         if step and not step.isdecimal():
-            raise ProblemError(422, f"{name!r} is no model: write training:ID:STEP")
+            raise ProblemError(422, f"{name!r} is not a model: write training:ID:STEP")
         return Served(name, training.at(int(step[:12]) if step else 10**12))
 
     async def watch(self, training: Training | Opened) -> AsyncIterator[News]:

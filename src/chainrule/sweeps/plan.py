@@ -96,7 +96,7 @@ class Plan:
             if not isinstance(values["data"], str) or not (recipes or search) or len(recipes) != len(varied):
                 raise ValueError("it has no data or no trials")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise OptionError(f"this is no plan of a sweep ({error}): begin a new one") from error
+            raise OptionError(f"this is not the plan of a sweep ({error}): begin a new one") from error
         return cls(values["data"], recipes, varied, rungs, keep, waits, search)
 
 

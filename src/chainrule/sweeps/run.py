@@ -216,7 +216,7 @@ def _proposed(plan: Plan, folder: Path) -> list[Mapping[str, Any]]:
         varied = json.loads(path.read_bytes()) if path.exists() else []
         assert plan.search is not None
         if not isinstance(varied, list) or len(varied) > plan.count:
-            raise ValueError("it is no list of trials")
+            raise ValueError("it is not a list of trials")
         for values in varied:
             if set(values) != set(plan.search.space):
                 raise ValueError("a trial has other fields than the search")

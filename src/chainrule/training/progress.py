@@ -78,7 +78,7 @@ def read_generator(state: Any) -> np.random.PCG64:
     generator = np.random.PCG64()
     generator.state = state
     if generator.state != state:  # NumPy rounds
-        raise ValueError("the random generator's state is none of PCG64")
+        raise ValueError("the random generator's state is not one of PCG64")
     return generator
 
 

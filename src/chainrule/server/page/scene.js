@@ -36,7 +36,7 @@ export function useModel(name) {
   return look();
 }
 
-/** Put a network that is none of /api/models among those that can be chosen. */
+/** Put a network that /api/models does not list among those that can be chosen. */
 export async function takeModel(name) {
   const card = await ask(`/api/model?${new URLSearchParams({ model: name })}`);
   addModel(card);
