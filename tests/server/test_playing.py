@@ -177,7 +177,7 @@ def test_numbers_are_predicted_in_their_own_units(client):
         assert walk["loss"] == pytest.approx((value - 900) ** 2, rel=1e-3)
         assert whole(walk["dlogits"], "<f4")[0] == pytest.approx(2 * (value - 900), rel=1e-3)
         wrong = client.post("/api/trace", params=model | {"label": "nan"}, json={"pixels": x[0].tolist()})
-        assert (wrong.status_code, "no number" in wrong.json()["error"]) == (422, True)
+        assert (wrong.status_code, "not a number" in wrong.json()["error"]) == (422, True)
 
 
 def test_a_table_of_pixels_is_pictures(client, mnist):
