@@ -179,7 +179,7 @@ class EmbeddedRecurrence(Layer):
         # y = recurrent(table[x])
         drows = self.recurrent.backward(dy, of_steps)
         assert drows is not None
-        if drows.ndim == 2:  # of the table's rows already
+        if drows.ndim < 3:  # of the table's rows already
             self.embedding.W.grad += drows
         else:
             self.embedding.backward(drows, x)
