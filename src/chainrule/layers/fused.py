@@ -165,21 +165,22 @@ class EmbeddedRecurrence(Layer):
         rng: np.random.Generator | None = None,
     ) -> tuple[Array, Any, Any]:
         """See `Layer.run`; the state is the recurrent layer's."""
-        if 2 * self.embedding.entries > x.size:
-            rows, _ = self.embedding.forward(x)
-            y, state, cache = self.recurrent.run(rows, state, mask)
-        else:
+        once = 2 * self.embedding.entries <= x.size
+        if once:
             self.embedding.check_indices(x)
             y, state, cache = self.recurrent.run_rows(self.embedding.W.value, x, state, mask)
-        return y, state, (x, cache)
+        else:
+            rows, _ = self.embedding.forward(x)
+            y, state, cache = self.recurrent.run(rows, state, mask)
+        return y, state, (x, cache, once)
 
     @quiet
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Array | None:
-        x, of_steps = cache
+        x, of_steps, once = cache
         # y = recurrent(table[x])
         drows = self.recurrent.backward(dy, of_steps)
         assert drows is not None
-        if drows.ndim < 3:  # of the table's rows already
+        if once:  # drows is the table's gradient already
             self.embedding.W.grad += drows
         else:
             self.embedding.backward(drows, x)
