@@ -154,7 +154,6 @@ class EmbeddedRecurrence(Layer):
         y, _, cache = self.run(x)
         return y, cache
 
-    @quiet
     def run(
         self,
         x: Array,

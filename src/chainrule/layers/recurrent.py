@@ -116,7 +116,6 @@ class Recurrent(Layer):
         y, _, cache = self.run(x)
         return y, cache
 
-    @quiet
     def run(
         self,
         x: Array,
@@ -135,6 +134,7 @@ class Recurrent(Layer):
         """
         return self.run_rows(x, None, state, mask)
 
+    @quiet
     def run_rows(self, x: Array, which: Array | None, state: Any, mask: Array | None) -> tuple[Array, Any, Any]:
         """`run` for x (N, T, D), or for x[which] where x is (V, D) and which (N, T): each row is multiplied by W once,
         however often it is selected. `run_backward` then gives the gradient of the V rows."""

@@ -49,7 +49,7 @@ void runs(std::size_t count, Columns columns, Work work) {
     }
 }
 
-// y[k] of one or two samples and the like: each layer divides its weights' rows.
+// The outputs of chain_forward for fewer than kFew samples: each layer divides what it reads of its weights.
 template <class T>
 void chain_of_few(const T* x, const T* const* W, const T* const* b, T* const* y, const Chain& at) {
     for (std::size_t k = 0; k + 1 < at.widths.size(); ++k) {
